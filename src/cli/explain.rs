@@ -1,0 +1,73 @@
+//! `kaito explain` and `kaito render --explain`: why every figure is what it is.
+
+use std::fmt::Write as _;
+
+use super::output::{self, Color, Exit};
+use super::setup::{InputArgs, RenderingArgs, Setup};
+use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::plan::{Plan, Reason};
+use crate::session::Session;
+use crate::spec::Input;
+
+/// Show the formula, the inputs and the origin of every figure of a Workspace.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  kaito explain phi-4 -f workspace.yaml")]
+pub struct Args {
+    /// Name of a Workspace, or NAMESPACE/NAME [default: all]
+    workspace: Option<String>,
+    #[command(flatten)]
+    input: InputArgs,
+    #[command(flatten)]
+    rendering: RenderingArgs,
+}
+
+/// Explains what was asked for.
+pub fn run(args: &Args, color: Color) -> Exit {
+    let mut findings = Vec::new();
+    let Some(setup) = Setup::new(&args.rendering, &args.input.filename, &mut findings) else {
+        output::findings(findings, color);
+        return Exit::Invalid;
+    };
+    let files = setup.read(&args.input, &mut findings);
+    let input = Input::read(&files, &setup.options, &mut findings);
+    let asked = |name: &str, namespace: &str| match &args.workspace {
+        None => true,
+        Some(asked) => asked.split_once('/').map_or(asked == name, |(in_namespace, asked)| asked == name && in_namespace == namespace),
+    };
+    let session = Session::new(&input, &setup.catalog, &setup.options, true, |_| true, &mut findings);
+    let known = || input.workspaces.iter().map(|located| located.value.metadata.name.as_str());
+    let is_known = input.workspaces.iter().any(|located| asked(&located.value.metadata.name, &located.namespace));
+    if !is_known && !findings.iter().any(Diagnostic::is_error) {
+        let name = args.workspace.as_deref().unwrap_or_default();
+        let mut finding = Diagnostic::error(format!("the input has no Workspace {name}"));
+        finding.help.extend(did_you_mean(name, known()));
+        findings.push(finding);
+    }
+    if output::findings(findings, color) {
+        return Exit::Invalid;
+    }
+    output::data(&text(session.plans().filter(|plan| asked(&plan.workspace.metadata.name, plan.namespace))))
+}
+
+/// The reasons of plans as text.
+pub fn text<'p, 'a: 'p>(plans: impl Iterator<Item = &'p Plan<'a>>) -> String {
+    let mut text = String::new();
+    for plan in plans {
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        _ = writeln!(text, "Workspace {}/{}", plan.namespace, plan.workspace.metadata.name);
+        let (arguments, figures): (Vec<&Reason>, Vec<&Reason>) = plan.reasons.iter().partition(|reason| reason.figure == "argument");
+        for reason in figures {
+            _ = writeln!(text, "  {}: {}", reason.figure, reason.value);
+            _ = writeln!(text, "    = {}", reason.because);
+            _ = writeln!(text, "    from {}", reason.origin);
+        }
+        if !arguments.is_empty() {
+            text.push_str("  arguments:\n");
+            let rows: Vec<Vec<String>> = arguments.iter().map(|reason| vec![format!("    {}", reason.value), format!("from {}", reason.origin)]).collect();
+            text.push_str(&output::table(&rows));
+        }
+    }
+    text
+}

@@ -1,0 +1,65 @@
+//! The command line: one file a verb, `output` to print, `setup` for what the verbs share.
+
+mod completion;
+mod explain;
+mod output;
+mod preset;
+mod render;
+mod setup;
+mod sku;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use output::Exit;
+use output::Color;
+
+/// Kaito's Workspaces as the Kubernetes manifests they stand for.
+#[derive(Debug, Parser)]
+#[command(name = "kaito", version = concat!(env!("CARGO_PKG_VERSION"), " (renders Kaito 0.12)"), arg_required_else_help = true, propagate_version = false)]
+#[command(after_help = "Exit codes: 0 done, 1 the input is invalid or rendering failed, 2 wrong usage.")]
+pub struct Cli {
+    /// When to colour messages
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    color: Color,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Print the manifests that Workspaces stand for
+    Render(render::Args),
+    /// Show the formula and origin of every figure of a Workspace
+    Explain(explain::Args),
+    /// Look into the catalog of models
+    #[command(subcommand)]
+    Preset(preset::Command),
+    /// Look into the tables of node sizes
+    #[command(subcommand)]
+    Sku(sku::Command),
+    /// Print a completion script for a shell
+    Completion(completion::Args),
+}
+
+/// Runs the command line of this process.
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let code = error.exit_code();
+            // Help goes to standard output, which may be a closed pipe.
+            _ = error.print();
+            return if code == 0 { Exit::Done.into() } else { Exit::Usage.into() };
+        }
+    };
+    let exit = match cli.command {
+        Command::Render(args) => render::run(&args, cli.color),
+        Command::Explain(args) => explain::run(&args, cli.color),
+        Command::Preset(command) => preset::run(&command, cli.color),
+        Command::Sku(command) => sku::run(&command, cli.color),
+        Command::Completion(args) => completion::run(&args),
+    };
+    exit.into()
+}

@@ -1,0 +1,147 @@
+//! The only file that prints. Data goes to standard output, everything else to standard error.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is what this file is for")]
+
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+
+use clap::ValueEnum;
+
+use crate::diagnostic::{self, Diagnostic, Severity};
+
+/// The exit codes of kaito.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Done.
+    Done = 0,
+    /// The input is invalid, or rendering failed.
+    Invalid = 1,
+    /// The command was used wrongly.
+    Usage = 2,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless `NO_COLOR` is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl Color {
+    fn on_stderr(self) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Never => false,
+            Self::Auto => io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+        }
+    }
+}
+
+/// Shows findings in reading order; whether one of them is an error.
+pub fn findings(mut findings: Vec<Diagnostic>, color: Color) -> bool {
+    diagnostic::sort(&mut findings);
+    let errors = findings.iter().filter(|finding| finding.is_error()).count();
+    let styled = color.on_stderr();
+    let mut text = String::new();
+    for finding in &findings {
+        text.push_str(&finding.render(styled));
+        text.push_str("\n\n");
+    }
+    if errors > 0 {
+        let noun = if errors == 1 { "error" } else { "errors" };
+        let rest = match findings.iter().filter(|finding| finding.severity == Severity::Warning).count() {
+            0 => String::new(),
+            1 => " and 1 warning".to_owned(),
+            warnings => format!(" and {warnings} warnings"),
+        };
+        text.push_str(&format!("{errors} {noun}{rest}; nothing was rendered\n"));
+    }
+    eprint!("{text}");
+    errors > 0
+}
+
+/// Says something that is about no text.
+pub fn error(message: &str) {
+    eprintln!("error: {message}");
+}
+
+/// Says what was done.
+pub fn done(message: &str) {
+    eprintln!("{message}");
+}
+
+/// Writes data; a reader that has gone away is no failure.
+pub fn data(text: &str) -> Exit {
+    finish(Stdout::new().write(text))
+}
+
+/// Standard output, written in large pieces.
+pub struct Stdout(io::BufWriter<io::StdoutLock<'static>>);
+
+impl Stdout {
+    /// Standard output.
+    pub fn new() -> Self {
+        Self(io::BufWriter::with_capacity(1 << 16, io::stdout().lock()))
+    }
+
+    /// Writes a piece.
+    ///
+    /// # Errors
+    /// The stream's.
+    pub fn write(&mut self, text: &str) -> io::Result<()> {
+        self.0.write_all(text.as_bytes())
+    }
+
+    /// Writes what is left.
+    ///
+    /// # Errors
+    /// The stream's.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// The exit code of writing to standard output.
+pub fn finish(result: io::Result<()>) -> Exit {
+    match result {
+        Ok(()) => Exit::Done,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
+        Err(error) => {
+            eprintln!("error: standard output: {error}");
+            Exit::Invalid
+        }
+    }
+}
+
+/// Lines in columns as wide as they need, separated by three spaces, as kubectl's tables.
+pub fn table(rows: &[Vec<String>]) -> String {
+    let columns = rows.first().map_or(0, Vec::len);
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let mut text = String::new();
+    for row in rows {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        text.push_str(cells.collect::<Vec<_>>().join("   ").trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// Prints the completion script of a shell.
+pub fn completion(shell: clap_complete::Shell, mut command: clap::Command) -> Exit {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut command, "kaito", &mut script);
+    print!("{}", String::from_utf8_lossy(&script));
+    Exit::Done
+}

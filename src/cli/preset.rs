@@ -1,0 +1,106 @@
+//! `kaito preset list` and `kaito preset show`.
+
+use clap::Subcommand;
+use serde_json::json;
+
+use super::output::{self, Color, Exit};
+use super::setup::{RenderingArgs, catalog_only};
+use crate::diagnostic::{Diagnostic, either};
+use crate::preset::{Found, Model};
+use crate::quantity::GIB;
+use crate::yaml;
+
+/// Look into the catalog of models.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List the models
+    List(ListArgs),
+    /// Show all of one model: what its file says, what follows from it, and where it comes from
+    Show(ShowArgs),
+}
+
+/// `kaito preset list`.
+#[derive(Debug, clap::Args)]
+pub struct ListArgs {
+    #[command(flatten)]
+    rendering: RenderingArgs,
+    /// Print only the names
+    #[arg(short, long, value_parser = ["name", "wide"], value_name = "FORMAT")]
+    output: Option<String>,
+}
+
+/// `kaito preset show`.
+#[derive(Debug, clap::Args)]
+pub struct ShowArgs {
+    /// Alias or Hugging Face id, in any case
+    name: String,
+    #[command(flatten)]
+    rendering: RenderingArgs,
+}
+
+/// Lists or shows.
+pub fn run(command: &Command, color: Color) -> Exit {
+    let mut findings = Vec::new();
+    let args = match command {
+        Command::List(args) => &args.rendering,
+        Command::Show(args) => &args.rendering,
+    };
+    let Some(catalog) = catalog_only(args, &mut findings) else {
+        output::findings(findings, color);
+        return Exit::Invalid;
+    };
+    match command {
+        Command::List(args) => output::data(&list(catalog.models(), args.output.as_deref())),
+        Command::Show(args) => match catalog.model(&args.name) {
+            Ok(found) => output::data(&show(found)),
+            Err(unknown) => {
+                let mut finding = Diagnostic::error(match unknown.retired {
+                    Some(why) => format!("the preset {} is {why}", args.name),
+                    None => format!("the preset {:?} is unknown", args.name),
+                });
+                if !unknown.nearest.is_empty() {
+                    finding = finding.help(format!("did you mean {}?", either(&unknown.nearest)));
+                }
+                output::error(&std::iter::once(finding.message).chain(finding.help).collect::<Vec<_>>().join("\n  "));
+                Exit::Invalid
+            }
+        },
+    }
+}
+
+fn list<'a>(models: impl Iterator<Item = &'a Found<Model>>, format: Option<&str>) -> String {
+    if format == Some("name") {
+        return models.map(|model| format!("{}\n", model.value.id)).collect();
+    }
+    let wide = format == Some("wide");
+    let mut rows = vec![["NAME", "ALIASES", "WEIGHTS", "CONTEXT", "RUNTIMES"].map(ToOwned::to_owned).to_vec()];
+    if wide {
+        rows[0].extend(["ARCHITECTURE", "QUANTIZATION", "LICENSE", "FROM"].map(ToOwned::to_owned));
+    }
+    for Found { value: model, origin } in models {
+        let dash = |text: String| if text.is_empty() { "-".to_owned() } else { text };
+        let runtimes = if model.transformers.is_some() { "vllm,transformers" } else { "vllm" };
+        let mut row = vec![model.id.clone(), dash(model.aliases.join(",")), model.weights.clone(), model.context_limit.to_string(), runtimes.to_owned()];
+        if wide {
+            let quantization = model.quantization.as_ref().map(|quantization| quantization.method.clone());
+            row.extend([model.architectures.join(","), dash(quantization.unwrap_or_default()), dash(model.license.clone().unwrap_or_default()), origin.clone()]);
+        }
+        rows.push(row);
+    }
+    output::table(&rows)
+}
+
+fn show(found: &Found<Model>) -> String {
+    let model = &found.value;
+    let derived = json!({
+        "name": model.name(),
+        "attention": model.attention().name(),
+        "kvBytesPerToken": model.kv_bytes_per_token(),
+        "disk": format!("{}Gi", model.weights_bytes() / GIB + 80),
+    });
+    let mut text = format!("# {}\n", found.origin);
+    yaml::to_yaml(&serde_json::to_value(model).unwrap_or_default(), &mut text);
+    text.push_str("# what follows from it\n");
+    yaml::to_yaml(&json!({ "derived": derived }), &mut text);
+    text
+}

@@ -1,0 +1,220 @@
+//! `kaito render`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use serde_json::Value;
+
+use super::explain;
+use super::output::{self, Color, Exit, Stdout};
+use super::setup::{InputArgs, RenderingArgs, Setup};
+use crate::diagnostic::Diagnostic;
+use crate::manifest::ObjectRef;
+use crate::output_dir::{Files, OutputDirError};
+use crate::plan::Plan;
+use crate::render::TemplateError;
+use crate::selector::Selector;
+use crate::session::Session;
+use crate::spec::{Input, Passed};
+use crate::yaml::{self, Node};
+
+/// Print the manifests that Workspaces stand for: nodes, Services, StatefulSets, and the plain manifests of the input.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  kaito render -f workspace.yaml
+  kaito render -R -f clusters/prod | kubectl apply --server-side -f -
+  kustomize build . | kaito render -f - -o name")]
+pub struct Args {
+    #[command(flatten)]
+    input: InputArgs,
+    #[command(flatten)]
+    rendering: RenderingArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Output")]
+struct OutputArgs {
+    /// Format
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: Format,
+    /// Render only objects with these labels, as kubectl's -l
+    #[arg(short = 'l', long, value_name = "SELECTOR")]
+    selector: Option<Selector>,
+    /// Write files into this directory, one folder a Workspace, and remove those of an earlier run that are gone
+    #[arg(long, value_name = "DIR", conflicts_with = "output")]
+    output_dir: Option<PathBuf>,
+    /// Print the Workspaces too
+    #[arg(long)]
+    include_workspace: bool,
+    /// Whether plain manifests of the input (ConfigMaps, Secrets, ...) are printed too
+    #[arg(long, value_name = "BOOL", default_value = "true", num_args = 0..=1, require_equals = true, default_missing_value = "true", action = clap::ArgAction::Set)]
+    passthrough: bool,
+    /// An input that renders to nothing is no error
+    #[arg(long)]
+    allow_empty: bool,
+    /// Show the formula and origin of every figure instead of manifests
+    #[arg(long, conflicts_with_all = ["output", "output_dir"])]
+    explain: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// A stream of YAML documents
+    #[default]
+    Yaml,
+    /// A List in JSON
+    Json,
+    /// Kind and name of each object
+    Name,
+}
+
+/// Renders what was asked for.
+pub fn run(args: &Args, color: Color) -> Exit {
+    let mut findings = Vec::new();
+    let Some(setup) = Setup::new(&args.rendering, &args.input.filename, &mut findings) else {
+        output::findings(findings, color);
+        return Exit::Invalid;
+    };
+    let files = setup.read(&args.input, &mut findings);
+    let input = Input::read(&files, &setup.options, &mut findings);
+    let wanted = |labels: &BTreeMap<String, String>| args.output.selector.as_ref().is_none_or(|selector| selector.matches(labels));
+    let session = Session::new(&input, &setup.catalog, &setup.options, args.output.explain, |workspace| wanted(workspace.labels()), &mut findings);
+    let passed: Vec<&Passed> = input.passed.iter().filter(|passed| args.output.passthrough && wanted(&labels_of(&passed.document.root))).collect();
+    if session.plans().next().is_none() && passed.is_empty() && !args.output.allow_empty && !findings.iter().any(Diagnostic::is_error) {
+        let finding = Diagnostic::error("there is nothing to render: the input has no Workspace that is selected");
+        findings.push(finding.help("name the files with -f (and -R for directories below), or say --allow-empty"));
+    }
+    if output::findings(findings, color) {
+        return Exit::Invalid;
+    }
+    if args.output.explain {
+        return output::data(&explain::text(session.plans()));
+    }
+    match write(args, &setup, &session, &passed) {
+        Ok(exit) => exit,
+        Err(Failure::Output(error)) => output::finish(Err(error)),
+        Err(Failure::Template(error)) => failed(&error.to_string()),
+        Err(Failure::Directory(error)) => failed(&error.to_string()),
+    }
+}
+
+fn failed(message: &str) -> Exit {
+    output::error(message);
+    Exit::Invalid
+}
+
+enum Failure {
+    Template(TemplateError),
+    Output(std::io::Error),
+    Directory(OutputDirError),
+}
+
+impl From<TemplateError> for Failure {
+    fn from(error: TemplateError) -> Self {
+        Self::Template(error)
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::Output(error)
+    }
+}
+
+impl From<OutputDirError> for Failure {
+    fn from(error: OutputDirError) -> Self {
+        Self::Directory(error)
+    }
+}
+
+fn write(args: &Args, setup: &Setup, session: &Session<'_>, passed: &[&Passed]) -> Result<Exit, Failure> {
+    let engine = setup.engine();
+    // The built-in templates are known to work; with others, all are tried before the first byte is written.
+    if engine.has_overrides() {
+        session.render(&engine, |_, _| Ok::<(), Failure>(()))?;
+    }
+    let mut sink = match &args.output.output_dir {
+        Some(directory) => Sink::Directory(Files::default(), directory.clone()),
+        None => Sink::Stream(Stdout::new(), args.output.output, 0),
+    };
+    for object in passed {
+        sink.take(&object.reference, None, &object.document.root.to_value())?;
+    }
+    session.render(&engine, |plan, manifests| {
+        if args.output.include_workspace {
+            let workspace = session.declared(plan);
+            take(&mut sink, plan, &workspace)?;
+        }
+        manifests.iter().try_for_each(|manifest| take(&mut sink, plan, manifest))
+    })?;
+    sink.finish()
+}
+
+fn take(sink: &mut Sink, plan: &Plan<'_>, manifest: &Value) -> Result<(), Failure> {
+    let owner = (plan.namespace, plan.workspace.metadata.name.as_str());
+    match ObjectRef::of(manifest) {
+        Some(reference) => sink.take(&reference, Some(owner), manifest),
+        None => Ok(()),
+    }
+}
+
+/// Where manifests go.
+enum Sink {
+    Stream(Stdout, Format, usize),
+    Directory(Files, PathBuf),
+}
+
+impl Sink {
+    fn take(&mut self, reference: &ObjectRef, workspace: Option<(&str, &str)>, object: &Value) -> Result<(), Failure> {
+        match self {
+            Self::Directory(files, _) => {
+                let mut text = String::new();
+                yaml::to_yaml(object, &mut text);
+                files.add(reference, workspace, text)?;
+            }
+            Self::Stream(out, format, count) => {
+                match format {
+                    Format::Name => out.write(&format!("{}\n", reference.resource_name()))?,
+                    Format::Yaml => {
+                        let mut text = if *count > 0 { String::from("---\n") } else { String::new() };
+                        yaml::to_yaml(object, &mut text);
+                        out.write(&text)?;
+                    }
+                    Format::Json => {
+                        out.write(if *count == 0 { "{\n  \"apiVersion\": \"v1\",\n  \"kind\": \"List\",\n  \"items\": [\n    " } else { ",\n    " })?;
+                        out.write(&yaml::to_json(object).replace('\n', "\n    "))?;
+                    }
+                }
+                *count += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Exit, Failure> {
+        match self {
+            Self::Directory(files, directory) => {
+                let done = files.write(&directory)?;
+                let message = format!("{}: {} files written, {} unchanged, {} removed", directory.display(), done.written, done.unchanged, done.removed);
+                output::done(&message);
+            }
+            Self::Stream(mut out, format, count) => {
+                match (format, count) {
+                    (Format::Json, 0) => out.write("{\n  \"apiVersion\": \"v1\",\n  \"kind\": \"List\",\n  \"items\": []\n}\n")?,
+                    (Format::Json, _) => out.write("\n  ]\n}\n")?,
+                    _ => {}
+                }
+                out.flush()?;
+            }
+        }
+        Ok(Exit::Done)
+    }
+}
+
+fn labels_of(root: &Node) -> BTreeMap<String, String> {
+    let labels = root.get("metadata").and_then(|metadata| metadata.get("labels")).map(Node::to_value);
+    labels.and_then(|labels| serde_json::from_value(labels).ok()).unwrap_or_default()
+}

@@ -1,0 +1,246 @@
+//! What the verbs share: flags, `kaito.yaml`, catalog and templates, resolved into options.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::ValueEnum;
+
+use crate::config::{RenderConfig, unknown_gate};
+use crate::diagnostic::{Diagnostic, SourceFile, did_you_mean, either};
+use crate::options::{Cloud, FeatureGates, NodeImageFamily, NodeProvisioner, Options};
+use crate::preset::{Catalog, Layer, embedded_versions};
+use crate::render::{Engine, Templates};
+use crate::source::{self, Inputs};
+
+/// Which files to read.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Input")]
+pub struct InputArgs {
+    /// File or directory with Workspaces and what belongs to them; `-` for standard input
+    #[arg(short, long = "filename", value_name = "PATH", required = true)]
+    pub filename: Vec<PathBuf>,
+    /// Read the directories given with -f with all below them
+    #[arg(short = 'R', long)]
+    pub recursive: bool,
+}
+
+/// How to render.
+#[derive(Debug, Default, clap::Args)]
+#[command(next_help_heading = "Rendering (each flag wins over kaito.yaml)")]
+pub struct RenderingArgs {
+    /// Namespace of Workspaces that name none; one that names another is an error
+    #[arg(short, long, value_name = "NAME")]
+    pub namespace: Option<String>,
+    /// Kaito version whose rendering is wanted [default: the newest]
+    #[arg(long, value_name = "VERSION")]
+    pub kaito_version: Option<String>,
+    /// What makes nodes [default: gpu-provisioner]
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub node_provisioner: Option<ProvisionerArg>,
+    /// Cloud [default: azure]
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub cloud: Option<CloudArg>,
+    /// Kaito's feature gates, as A=true,B=false
+    #[arg(long, value_name = "GATES")]
+    pub feature_gates: Option<String>,
+    /// Operating system of nodes unless a Workspace says otherwise [default: ubuntu]
+    #[arg(long, value_name = "FAMILY", value_parser = image_family)]
+    pub default_node_image_family: Option<NodeImageFamily>,
+    /// Whether the StorageClass kaito-local-nvme-disk is there, as Kaito's chart installs it [default: true]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub local_nvme: Option<bool>,
+    /// Configuration file [default: the kaito.yaml beside or above the input]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Directory with presets and SKUs, over the built-in ones and below the repository's own
+    #[arg(long, value_name = "DIR")]
+    pub presets: Option<PathBuf>,
+    /// Directory with templates to use in the place of built-in ones
+    #[arg(long, value_name = "DIR")]
+    pub templates: Option<PathBuf>,
+}
+
+/// `--node-provisioner`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum ProvisionerArg {
+    /// Machines, as the gpu-provisioner of Kaito 0.3 took them
+    Machine,
+    /// NodeClaims for the gpu-provisioner
+    #[value(alias = "azure-gpu-provisioner")]
+    GpuProvisioner,
+    /// A NodePool for Karpenter
+    Karpenter,
+    /// No nodes: they are there
+    Byo,
+}
+
+/// `--cloud`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum CloudArg {
+    /// Azure
+    Azure,
+    /// AWS
+    Aws,
+    /// Azure Arc
+    Arc,
+}
+
+impl From<CloudArg> for Cloud {
+    fn from(arg: CloudArg) -> Self {
+        match arg {
+            CloudArg::Azure => Self::Azure,
+            CloudArg::Aws => Self::Aws,
+            CloudArg::Arc => Self::Arc,
+        }
+    }
+}
+
+impl From<ProvisionerArg> for NodeProvisioner {
+    fn from(arg: ProvisionerArg) -> Self {
+        match arg {
+            ProvisionerArg::Machine => Self::Machine,
+            ProvisionerArg::GpuProvisioner => Self::GpuProvisioner,
+            ProvisionerArg::Karpenter => Self::Karpenter,
+            ProvisionerArg::Byo => Self::Byo,
+        }
+    }
+}
+
+fn image_family(text: &str) -> Result<NodeImageFamily, String> {
+    NodeImageFamily::by_name(text).ok_or_else(|| "families are ubuntu and azurelinux".to_owned())
+}
+
+/// Everything that a verb needs to render.
+pub struct Setup {
+    /// The options.
+    pub options: Options,
+    /// The catalog.
+    pub catalog: Catalog,
+    overrides: HashMap<String, Arc<SourceFile>>,
+    /// Directories within the input that hold no manifests.
+    except: Vec<PathBuf>,
+}
+
+impl Setup {
+    /// Resolves flags and `kaito.yaml`; `None` if that fails, with the reasons among the findings.
+    pub fn new(args: &RenderingArgs, inputs: &[PathBuf], findings: &mut Vec<Diagnostic>) -> Option<Self> {
+        let (config, base) = find_config(args, inputs, findings)?;
+        let own = |directory: &Option<String>| directory.as_ref().map(|directory| base.join(directory));
+        let version = version(args.kaito_version.as_deref().or(config.kaito_version.as_deref()), findings)?;
+        let (own_presets, own_templates) = (own(&config.presets), own(&config.templates));
+        let catalog = catalog(&version, [args.presets.as_deref(), own_presets.as_deref()], findings);
+        let known = Templates::names(&version);
+        let mut overrides = HashMap::new();
+        for directory in [args.templates.as_deref(), own_templates.as_deref()].into_iter().flatten() {
+            overrides.extend(source::template_overrides(directory, &known, findings));
+        }
+        let options = options(args, &config, findings);
+        let except = [&args.presets, &args.templates, &own_presets, &own_templates].into_iter().flatten().cloned().collect();
+        let failed = findings.iter().any(Diagnostic::is_error);
+        (!failed).then_some(Self { options, catalog: catalog?, overrides, except })
+    }
+
+    /// Reads the files that were asked for.
+    pub fn read(&self, args: &InputArgs, findings: &mut Vec<Diagnostic>) -> Vec<Arc<SourceFile>> {
+        Inputs { paths: &args.filename, recursive: args.recursive, except: &self.except }.read(findings)
+    }
+
+    /// The engine for the templates.
+    pub fn engine(&self) -> Engine {
+        Engine::new(Templates::new(&self.catalog.version, self.overrides.clone()))
+    }
+}
+
+/// The configuration and the directory that its paths are relative to.
+fn find_config(args: &RenderingArgs, inputs: &[PathBuf], findings: &mut Vec<Diagnostic>) -> Option<(RenderConfig, PathBuf)> {
+    let path = match &args.config {
+        Some(path) => Some(path.clone()),
+        None => {
+            let mut found: Vec<PathBuf> = inputs.iter().filter_map(|input| source::config_for(input)).collect();
+            found.dedup();
+            if let [first, second, ..] = found.as_slice() {
+                let message = format!("the inputs have different configurations: {} and {}", first.display(), second.display());
+                findings.push(Diagnostic::error(message).help("render them one by one, or name one configuration with --config"));
+                return None;
+            }
+            found.pop()
+        }
+    };
+    let Some(path) = path else { return Some((RenderConfig::default(), PathBuf::new())) };
+    let shown = std::env::current_dir().ok().and_then(|here| path.strip_prefix(here).ok().map(Path::to_owned)).unwrap_or_else(|| path.clone());
+    let config = source::read_config(&shown, findings)?;
+    Some((config, shown.parent().map(Path::to_owned).unwrap_or_default()))
+}
+
+fn version(asked: Option<&str>, findings: &mut Vec<Diagnostic>) -> Option<String> {
+    let known = embedded_versions();
+    let Some(asked) = asked else { return known.into_iter().next() };
+    // v0.12, 0.12 and 0.12.0 mean the same.
+    let wanted = asked.trim_start_matches('v');
+    let found = known.iter().find(|version| wanted == version.as_str() || wanted.strip_prefix(version.as_str()).is_some_and(|rest| rest.starts_with('.')));
+    if found.is_none() {
+        let names: Vec<&str> = known.iter().map(String::as_str).collect();
+        let finding = Diagnostic::error(format!("there are no presets and templates for Kaito {asked}")).help(format!("known is {}", either(&names)));
+        findings.push(finding);
+    }
+    found.cloned()
+}
+
+fn catalog(version: &str, directories: [Option<&Path>; 2], findings: &mut Vec<Diagnostic>) -> Option<Catalog> {
+    let mut layers = vec![Layer::embedded(version)];
+    for directory in directories.into_iter().flatten() {
+        layers.push(source::preset_layer(directory, findings));
+    }
+    Catalog::load(version, &layers).map_err(|faults| findings.extend(faults)).ok()
+}
+
+/// The catalog for verbs that only look into it.
+pub fn catalog_only(args: &RenderingArgs, findings: &mut Vec<Diagnostic>) -> Option<Catalog> {
+    Setup::new(args, &[PathBuf::from("-")], findings).map(|setup| setup.catalog)
+}
+
+fn options(args: &RenderingArgs, config: &RenderConfig, findings: &mut Vec<Diagnostic>) -> Options {
+    let defaults = Options::default();
+    let mut feature_gates = FeatureGates::default();
+    for (gate, on) in config.feature_gates.iter().flatten() {
+        feature_gates.set(gate, *on);
+    }
+    for pair in args.feature_gates.iter().flat_map(|gates| gates.split(',')).map(str::trim).filter(|pair| !pair.is_empty()) {
+        set_gate(&mut feature_gates, pair, findings);
+    }
+    let asked_provisioner = args.node_provisioner.map(Into::into).or(config.node_provisioner);
+    let by_gate = feature_gates.is_on("disableNodeAutoProvisioning").then_some(NodeProvisioner::Byo);
+    Options {
+        cloud: args.cloud.map(Into::into).or(config.cloud).unwrap_or_default(),
+        node_provisioner: asked_provisioner.or(by_gate).unwrap_or_default(),
+        feature_gates,
+        default_node_image_family: args.default_node_image_family.or(config.default_node_image_family).unwrap_or_default(),
+        local_nvme: args.local_nvme.or(config.local_nvme).unwrap_or(defaults.local_nvme),
+        namespace: args.namespace.clone().or_else(|| config.namespace.clone()).unwrap_or(defaults.namespace),
+        namespace_is_required: args.namespace.is_some(),
+        registry: config.preset_registry.clone(),
+        node_classes: config.karpenter.clone(),
+        own_nodes: config.own_nodes(),
+    }
+}
+
+fn set_gate(gates: &mut FeatureGates, pair: &str, findings: &mut Vec<Diagnostic>) {
+    let value = |text: &str| match text.trim() {
+        "true" => Some(true),
+        "false" => Some(false),
+        _ => None,
+    };
+    match pair.split_once('=').map(|(gate, text)| (gate.trim(), value(text))) {
+        Some((gate, Some(on))) => {
+            if !gates.set(gate, on) {
+                findings.push(unknown_gate(gate));
+            }
+        }
+        _ => {
+            let mut finding = Diagnostic::error(format!("--feature-gates: {pair:?} is not GATE=true or GATE=false"));
+            finding.help.extend(did_you_mean(pair.split('=').next().unwrap_or_default(), FeatureGates::names()));
+            findings.push(finding);
+        }
+    }
+}

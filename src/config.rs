@@ -1,0 +1,146 @@
+//! `kaito.yaml`: the rendering options of a repository, so that CI, Argo CD, Flux and people agree without flags.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::options::{Cloud, FeatureGates, NodeImageFamily, NodeProvisioner, OwnNode};
+use crate::preset::NodeClasses;
+use crate::schema;
+use crate::sku::NodeShape;
+use crate::yaml::{Document, Step};
+
+/// The name of the file.
+pub const FILE_NAME: &str = "kaito.yaml";
+
+/// The only `apiVersion` of `kaito.yaml`.
+pub const API_VERSION: &str = "config.kaito.sh/v1alpha1";
+
+/// `kaito.yaml`. Flags win over it.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RenderConfig {
+    /// `config.kaito.sh/v1alpha1`.
+    pub api_version: String,
+    /// `RenderConfig`.
+    pub kind: String,
+    /// The Kaito version whose rendering is wanted.
+    pub kaito_version: Option<String>,
+    /// The cloud.
+    pub cloud: Option<Cloud>,
+    /// What makes nodes.
+    pub node_provisioner: Option<NodeProvisioner>,
+    /// Kaito's feature gates.
+    pub feature_gates: Option<BTreeMap<String, bool>>,
+    /// The operating system of nodes unless a Workspace says otherwise.
+    pub default_node_image_family: Option<NodeImageFamily>,
+    /// Whether the StorageClass `kaito-local-nvme-disk` is there.
+    #[serde(rename = "localNVMe")]
+    pub local_nvme: Option<bool>,
+    /// The namespace of Workspaces that name none.
+    pub namespace: Option<String>,
+    /// The registry of Kaito's own images.
+    pub preset_registry: Option<String>,
+    /// A directory with presets of the repository's own, relative to this file.
+    pub presets: Option<String>,
+    /// A directory with templates of the repository's own, relative to this file.
+    pub templates: Option<String>,
+    /// The NodeClasses for Karpenter.
+    pub karpenter: Option<NodeClasses>,
+    /// Nodes of one's own, for `nodeProvisioner: byo`.
+    pub nodes: Option<Vec<DeclaredNodes>>,
+}
+
+/// Nodes of one's own that are alike.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DeclaredNodes {
+    /// A name for them.
+    pub name: String,
+    /// How many there are.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 10000))]
+    pub count: u32,
+    /// Their labels, which `resource.labelSelector` selects by.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// Their GPUs; absent for nodes that only pod templates use.
+    pub gpu: Option<DeclaredGpu>,
+}
+
+/// The GPUs of a node.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DeclaredGpu {
+    /// The product, as the label `nvidia.com/gpu.product` has it.
+    pub product: String,
+    /// GPUs of one node.
+    #[schemars(range(min = 1, max = 4096))]
+    pub count: u32,
+    /// The memory of one GPU, such as `80Gi`.
+    pub memory: String,
+}
+
+fn one() -> u32 {
+    1
+}
+
+impl RenderConfig {
+    /// Reads `kaito.yaml`; everything that is wrong with it is added to `findings`.
+    pub fn read(document: &Document, findings: &mut Vec<Diagnostic>) -> Option<Self> {
+        let config: Self = schema::read(document, &schema::of::<Self>(), findings)?;
+        let before = findings.len();
+        let mut say = |finding: Diagnostic, path: &[Step<'_>]| findings.push(document.finding(finding, path));
+        if config.api_version != API_VERSION || config.kind != "RenderConfig" {
+            let finding = Diagnostic::error(format!("{} {} is not the configuration of kaito", config.api_version, config.kind));
+            say(finding.help(format!("write apiVersion: {API_VERSION} and kind: RenderConfig")), &[Step::Field("apiVersion")]);
+        }
+        for gate in config.feature_gates.iter().flat_map(|gates| gates.keys()) {
+            if !FeatureGates::default().set(gate, true) {
+                say(unknown_gate(gate), &[Step::Field("featureGates"), Step::Field(gate)]);
+            }
+        }
+        let defaults = config.karpenter.as_ref().map_or(1, |karpenter| karpenter.classes.iter().filter(|class| class.default).count());
+        if defaults != 1 {
+            let finding = Diagnostic::error(format!("{defaults} NodeClasses are the default; exactly one must be"));
+            say(finding, &[Step::Field("karpenter"), Step::Field("classes")]);
+        }
+        for (index, nodes) in config.nodes.iter().flatten().enumerate() {
+            if let Some(gpu) = nodes.gpu.as_ref().filter(|gpu| crate::quantity::bytes(&gpu.memory).is_none_or(|bytes| bytes == 0 || bytes > 1 << 50)) {
+                let finding = Diagnostic::error(format!("{:?} is no size of memory", gpu.memory)).help("write it as 80Gi");
+                say(finding, &[Step::Field("nodes"), Step::Item(index), Step::Field("gpu"), Step::Field("memory")]);
+            }
+        }
+        (findings.len() == before).then_some(config)
+    }
+
+    /// The declared nodes, one by one.
+    pub fn own_nodes(&self) -> Vec<OwnNode> {
+        let declared = self.nodes.iter().flatten();
+        declared.flat_map(|nodes| (0..nodes.count).map(|ordinal| own_node(nodes, ordinal))).collect()
+    }
+}
+
+/// What is said of a gate that doesn't exist.
+pub fn unknown_gate(gate: &str) -> Diagnostic {
+    let mut finding = Diagnostic::error(format!("there is no feature gate {gate}"));
+    finding.help.extend(did_you_mean(gate, FeatureGates::names()));
+    finding.help(format!("the gates are {}", FeatureGates::names().collect::<Vec<_>>().join(", ")))
+}
+
+fn own_node(nodes: &DeclaredNodes, ordinal: u32) -> OwnNode {
+    let name = if nodes.count == 1 { nodes.name.clone() } else { format!("{}-{ordinal}", nodes.name) };
+    let shape = nodes.gpu.as_ref().map(|gpu| NodeShape {
+        gpus: u64::from(gpu.count),
+        memory: crate::quantity::bytes(&gpu.memory).unwrap_or(0).saturating_mul(u64::from(gpu.count)),
+        model: gpu.product.clone(),
+        compute_capability: None,
+        nvme: false,
+        mig: false,
+        origin: format!("nodes {} of {FILE_NAME}", nodes.name),
+    });
+    let shape = shape.ok_or_else(|| format!("the nodes {name} are declared without gpu"));
+    OwnNode { name, labels: nodes.labels.clone(), ready: true, shape }
+}

@@ -1,0 +1,38 @@
+//! Kaito's Workspaces as the manifests they stand for.
+//!
+//! One line of data, and the modules in its order:
+//!
+//! ```text
+//! files -> yaml -> spec (Workspaces) -> admission -> plan -> render -> manifest -> text
+//!                        ^                            ^        ^
+//!                     options                 preset, sku   templates/
+//! ```
+//!
+//! Everything above `source` is a pure function of values and text in memory: no files, network, clock, environment or
+//! randomness. `source` and `output_dir` read and write files. `cli` is the door: the only place that prints.
+
+pub mod diagnostic;
+pub mod quantity;
+pub mod yaml;
+
+pub mod config;
+pub mod image;
+pub mod options;
+pub mod schema;
+pub mod sku;
+pub mod spec;
+
+pub mod preset;
+
+pub mod admission;
+pub mod plan;
+
+pub mod manifest;
+pub mod selector;
+pub mod render;
+pub mod session;
+
+pub mod output_dir;
+pub mod source;
+
+pub mod cli;

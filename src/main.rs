@@ -1,0 +1,5 @@
+//! The `kaito` command.
+
+fn main() -> std::process::ExitCode {
+    kaito::cli::run()
+}

@@ -1,0 +1,72 @@
+//! Kubernetes objects by what identifies them: group, kind, namespace, name.
+
+use std::fmt;
+
+use serde_json::Value;
+
+/// What identifies an object. Orders as objects are applied: by kind, namespace, name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ObjectRef {
+    /// The API group; empty for the core.
+    pub group: String,
+    /// The kind.
+    pub kind: String,
+    /// The namespace, of an object that has one.
+    pub namespace: Option<String>,
+    /// The name.
+    pub name: String,
+}
+
+/// The kinds in the order in which they are applied; others come before the workloads, by name.
+const ORDER: [&str; 26] = [
+    "Namespace", "CustomResourceDefinition", "PriorityClass", "StorageClass", "ResourceQuota", "LimitRange", "ServiceAccount", "Role",
+    "ClusterRole", "RoleBinding", "ClusterRoleBinding", "ConfigMap", "Secret", "PersistentVolume", "PersistentVolumeClaim", "Workspace",
+    "AKSNodeClass", "EC2NodeClass", "NodePool", "NodeClaim", "Machine", "Service", "",  "Deployment", "StatefulSet", "Job",
+];
+
+impl ObjectRef {
+    /// A reference from its parts.
+    pub fn new(group: &str, kind: &str, namespace: Option<&str>, name: &str) -> Self {
+        Self { group: group.to_owned(), kind: kind.to_owned(), namespace: namespace.map(ToOwned::to_owned), name: name.to_owned() }
+    }
+
+    /// The reference of an object, if it has `apiVersion`, `kind` and a name.
+    pub fn of(object: &Value) -> Option<Self> {
+        let api_version = object["apiVersion"].as_str()?;
+        let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
+        Some(Self::new(group, object["kind"].as_str()?, object["metadata"]["namespace"].as_str(), object["metadata"]["name"].as_str()?))
+    }
+
+    /// As kubectl prints it with `-o name`: `statefulset.apps/phi-4`, `service/phi-4`.
+    pub fn resource_name(&self) -> String {
+        let kind = self.kind.to_lowercase();
+        if self.group.is_empty() { format!("{kind}/{}", self.name) } else { format!("{kind}.{}/{}", self.group, self.name) }
+    }
+
+    fn rank(&self) -> usize {
+        let other = ORDER.iter().position(|kind| kind.is_empty()).unwrap_or(ORDER.len());
+        ORDER.iter().position(|kind| *kind == self.kind).unwrap_or(other)
+    }
+}
+
+impl Ord for ObjectRef {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        let key = |reference: &Self| (reference.rank(), reference.kind.clone(), reference.group.clone());
+        key(self).cmp(&key(other)).then_with(|| (&self.namespace, &self.name).cmp(&(&other.namespace, &other.name)))
+    }
+}
+
+impl PartialOrd for ObjectRef {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl fmt::Display for ObjectRef {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.namespace {
+            Some(namespace) => write!(out, "{} {namespace}/{}", self.kind, self.name),
+            None => write!(out, "{} {}", self.kind, self.name),
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! How to render: the choices that flags and `kaito.yaml` make, resolved.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::preset::NodeClasses;
+use crate::sku::NodeShape;
+
+/// The cloud: which SKU table holds, and what a NodeClaim refers to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Cloud {
+    /// Azure.
+    #[default]
+    Azure,
+    /// AWS.
+    Aws,
+    /// Azure Arc.
+    Arc,
+}
+
+impl Cloud {
+    /// Every cloud.
+    pub const ALL: [Self; 3] = [Self::Azure, Self::Aws, Self::Arc];
+
+    /// The name as flags spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Azure => "azure",
+            Self::Aws => "aws",
+            Self::Arc => "arc",
+        }
+    }
+
+    /// The cloud of that name.
+    pub fn by_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|cloud| cloud.name() == name)
+    }
+}
+
+/// What turns a claim into a node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum NodeProvisioner {
+    /// Machines `karpenter.sh/v1alpha5`, as the gpu-provisioner of Kaito 0.3 took them.
+    Machine,
+    /// NodeClaims `karpenter.sh/v1` for the gpu-provisioner.
+    #[default]
+    GpuProvisioner,
+    /// A NodePool `karpenter.sh/v1` for Karpenter.
+    Karpenter,
+    /// Nobody: the nodes are there.
+    Byo,
+}
+
+impl NodeProvisioner {
+    /// The name as flags spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Machine => "machine",
+            Self::GpuProvisioner => "gpu-provisioner",
+            Self::Karpenter => "karpenter",
+            Self::Byo => "byo",
+        }
+    }
+
+    /// Whether nodes are made for a Workspace (Kaito's "node auto-provisioning").
+    pub fn makes_nodes(self) -> bool {
+        self != Self::Byo
+    }
+}
+
+/// The operating system of nodes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum NodeImageFamily {
+    /// Ubuntu.
+    #[default]
+    Ubuntu,
+    /// Azure Linux.
+    AzureLinux,
+}
+
+impl NodeImageFamily {
+    /// The name as annotations spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ubuntu => "ubuntu",
+            Self::AzureLinux => "azurelinux",
+        }
+    }
+
+    /// The family of that name, in any case and with spaces around it.
+    pub fn by_name(name: &str) -> Option<Self> {
+        [Self::Ubuntu, Self::AzureLinux].into_iter().find(|family| family.name().eq_ignore_ascii_case(name.trim()))
+    }
+}
+
+/// Kaito's feature gates, with its defaults.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FeatureGates(BTreeMap<&'static str, bool>);
+
+const GATES: [(&str, bool); 10] = [
+    ("vLLM", true),
+    ("disableNodeAutoProvisioning", false),
+    ("gatewayAPIInferenceExtension", false),
+    ("enableInferenceSetController", true),
+    ("enableMIG", false),
+    ("enableAccelerator", false),
+    ("enableMultiRoleInferenceController", false),
+    ("ModelMirror", false),
+    ("ModelStreaming", false),
+    ("enableBaseImageAutoUpgrade", false),
+];
+
+impl Default for FeatureGates {
+    fn default() -> Self {
+        Self(GATES.into_iter().collect())
+    }
+}
+
+impl FeatureGates {
+    /// The names of all gates.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        GATES.into_iter().map(|(name, _)| name)
+    }
+
+    /// Switches a gate; `false` if there is none of that name.
+    pub fn set(&mut self, name: &str, on: bool) -> bool {
+        self.0.get_mut(name).map(|gate| *gate = on).is_some()
+    }
+
+    /// Whether a gate is on.
+    pub fn is_on(&self, name: &str) -> bool {
+        self.0.get(name).copied().unwrap_or(false)
+    }
+}
+
+impl fmt::Display for FeatureGates {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let gates: Vec<String> = self.0.iter().map(|(name, on)| format!("{name}={on}")).collect();
+        out.write_str(&gates.join(","))
+    }
+}
+
+/// A node of one's own: its labels, whether it is ready, and its shape where the labels tell it.
+#[derive(Clone, Debug)]
+pub struct OwnNode {
+    /// Its name.
+    pub name: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// Whether it is ready.
+    pub ready: bool,
+    /// Its shape, or which label is missing.
+    pub shape: Result<NodeShape, String>,
+}
+
+impl OwnNode {
+    /// Whether the node has all these labels.
+    pub fn matches(&self, selector: &BTreeMap<&str, &str>) -> bool {
+        selector.iter().all(|(key, value)| self.labels.get(*key).is_some_and(|have| have == value))
+    }
+}
+
+/// Everything that decides how a Workspace is rendered, besides the Workspace, the catalog and the templates.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The cloud.
+    pub cloud: Cloud,
+    /// What makes nodes.
+    pub node_provisioner: NodeProvisioner,
+    /// The gates.
+    pub feature_gates: FeatureGates,
+    /// The operating system of nodes unless a Workspace says otherwise.
+    pub default_node_image_family: NodeImageFamily,
+    /// Whether the StorageClass `kaito-local-nvme-disk` is there.
+    pub local_nvme: bool,
+    /// The namespace of objects that name none.
+    pub namespace: String,
+    /// Whether the user asked for that namespace, so that another one in the input is a fault.
+    pub namespace_is_required: bool,
+    /// The registry of Kaito's own images, if not the preset's.
+    pub registry: Option<String>,
+    /// The NodeClasses, if not the preset's.
+    pub node_classes: Option<NodeClasses>,
+    /// The nodes that `kaito.yaml` declares.
+    pub own_nodes: Vec<OwnNode>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            cloud: Cloud::default(),
+            node_provisioner: NodeProvisioner::default(),
+            feature_gates: FeatureGates::default(),
+            default_node_image_family: NodeImageFamily::default(),
+            local_nvme: true,
+            namespace: "default".to_owned(),
+            namespace_is_required: false,
+            registry: None,
+            node_classes: None,
+            own_nodes: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! Manifests into a directory: one folder a Workspace, files of an earlier run that are no longer wanted removed.
+//!
+//! A list in the directory (`.kaito-render`) names the files that kaito has written. Only those are ever replaced or removed.
+//! Each file is written beside its place and moved into it; the list is written with old and new names first and with the new
+//! ones last, so that a killed run leaves nothing that the next one doesn't know.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::manifest::ObjectRef;
+
+/// The name of the list.
+const LIST: &str = ".kaito-render";
+
+/// Why a directory could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum OutputDirError {
+    /// The file system said no.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What it said.
+        source: io::Error,
+    },
+    /// A file that kaito has not written stands where one is wanted.
+    #[error("{} is there already and was not written by kaito; move it away, or choose another directory", .0.display())]
+    Foreign(PathBuf),
+    /// A link stands where a folder or file is wanted.
+    #[error("{} is a link; kaito writes only below the directory it was given", .0.display())]
+    Link(PathBuf),
+    /// Two objects want one file.
+    #[error("two objects would be written to {0}")]
+    Twice(String),
+}
+
+/// What was done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Files that were new or different.
+    pub written: usize,
+    /// Files that were as wanted.
+    pub unchanged: usize,
+    /// Files of an earlier run that were removed.
+    pub removed: usize,
+}
+
+/// The files of one run, by path below the directory.
+#[derive(Default)]
+pub struct Files(BTreeMap<String, String>);
+
+impl Files {
+    /// Adds an object that belongs to a Workspace, or to none.
+    ///
+    /// # Errors
+    /// Another object has that path.
+    pub fn add(&mut self, reference: &ObjectRef, workspace: Option<(&str, &str)>, text: String) -> Result<(), OutputDirError> {
+        let file = format!("{}-{}.yaml", safe(&reference.kind.to_lowercase()), safe(&reference.name));
+        let path = match (workspace, &reference.namespace) {
+            (Some((namespace, name)), _) => format!("{}/{}/{file}", safe(namespace), safe(name)),
+            (None, Some(namespace)) => format!("{}/{file}", safe(namespace)),
+            (None, None) => file,
+        };
+        match self.0.insert(path.clone(), text) {
+            None => Ok(()),
+            Some(_) => Err(OutputDirError::Twice(path)),
+        }
+    }
+
+    /// Writes them.
+    ///
+    /// # Errors
+    /// The file system's, or something in the way; nothing foreign is touched.
+    pub fn write(&self, directory: &Path) -> Result<Written, OutputDirError> {
+        create_dir(directory)?;
+        let earlier = read_list(directory)?;
+        for path in self.0.keys() {
+            check_way(directory, path, &earlier)?;
+        }
+        let all: BTreeSet<&str> = earlier.iter().map(String::as_str).chain(self.0.keys().map(String::as_str)).collect();
+        write_list(directory, &all)?;
+        let mut done = Written::default();
+        for (path, text) in &self.0 {
+            let target = directory.join(path);
+            if fs::read(&target).is_ok_and(|have| have == text.as_bytes()) {
+                done.unchanged += 1;
+                continue;
+            }
+            target.parent().map_or(Ok(()), create_dir)?;
+            replace(&target, text.as_bytes())?;
+            done.written += 1;
+        }
+        for path in earlier.iter().filter(|path| !self.0.contains_key(*path)) {
+            done.removed += usize::from(remove(directory, path)?);
+        }
+        write_list(directory, &self.0.keys().map(String::as_str).collect())?;
+        Ok(done)
+    }
+}
+
+/// A name as one part of a path: RBAC names may hold colons and slashes.
+fn safe(name: &str) -> String {
+    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+    let text: String = name.chars().map(|c| if good(c) { c } else { '_' }).collect();
+    if text.starts_with('.') { format!("_{text}") } else { text }
+}
+
+fn io_error(path: &Path) -> impl FnOnce(io::Error) -> OutputDirError {
+    let path = path.to_owned();
+    move |source| OutputDirError::Io { path, source }
+}
+
+fn create_dir(path: &Path) -> Result<(), OutputDirError> {
+    fs::create_dir_all(path).map_err(io_error(path))
+}
+
+/// No link on the way, and no foreign file at its end.
+fn check_way(directory: &Path, path: &str, earlier: &BTreeSet<String>) -> Result<(), OutputDirError> {
+    let mut at = directory.to_owned();
+    for part in path.split('/') {
+        at.push(part);
+        if at.is_symlink() {
+            return Err(OutputDirError::Link(at));
+        }
+    }
+    if at.exists() && !earlier.contains(path) { Err(OutputDirError::Foreign(at)) } else { Ok(()) }
+}
+
+fn read_list(directory: &Path) -> Result<BTreeSet<String>, OutputDirError> {
+    let path = directory.join(LIST);
+    match fs::read_to_string(&path) {
+        Ok(text) => {
+            let lines = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+            // A list that somebody has edited must not lead out of the directory.
+            Ok(lines.filter(|line| Path::new(line).components().all(|part| matches!(part, std::path::Component::Normal(_)))).map(ToOwned::to_owned).collect())
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeSet::new()),
+        Err(source) => Err(OutputDirError::Io { path, source }),
+    }
+}
+
+fn write_list(directory: &Path, paths: &BTreeSet<&str>) -> Result<(), OutputDirError> {
+    let mut text = String::from("# The files that `kaito render --output-dir` has written here, and may replace and remove.\n");
+    for path in paths {
+        text.push_str(path);
+        text.push('\n');
+    }
+    let target = directory.join(LIST);
+    if fs::read(&target).is_ok_and(|have| have == text.as_bytes()) { Ok(()) } else { replace(&target, text.as_bytes()) }
+}
+
+/// Puts a whole file in its place at once.
+fn replace(target: &Path, bytes: &[u8]) -> Result<(), OutputDirError> {
+    let folder = target.parent().unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".kaito-render-");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    let mut file = builder.tempfile_in(folder).map_err(io_error(folder))?;
+    file.write_all(bytes).map_err(io_error(target))?;
+    file.persist(target).map_err(|error| OutputDirError::Io { path: target.to_owned(), source: error.error })?;
+    Ok(())
+}
+
+/// Removes a file of an earlier run, and the folders that it leaves empty.
+fn remove(directory: &Path, path: &str) -> Result<bool, OutputDirError> {
+    let target = directory.join(path);
+    let removed = match fs::remove_file(&target) {
+        Ok(()) => true,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+        Err(source) => return Err(OutputDirError::Io { path: target, source }),
+    };
+    let mut folder = target.parent();
+    while let Some(empty) = folder.filter(|folder| *folder != directory && fs::remove_dir(folder).is_ok()) {
+        folder = empty.parent();
+    }
+    Ok(removed)
+}

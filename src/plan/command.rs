@@ -1,0 +1,174 @@
+//! The command that serves a model.
+//!
+//! Source: Kaito 0.12. It prints arguments in the random order of a hash map; here they are sorted.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::inference::{PresetInference, Weights};
+use super::{Context, Reasons, Runtime};
+use crate::preset::Model;
+use crate::sku::NodeShape;
+use crate::spec::{Located, Workspace, names};
+
+/// Arguments by name, with their value and where it comes from; an empty value is a bare flag.
+struct Arguments<'r> {
+    values: BTreeMap<String, String>,
+    origins: BTreeMap<String, String>,
+    reasons: &'r mut Reasons,
+}
+
+impl Arguments<'_> {
+    fn set(&mut self, flag: &str, value: impl Into<String>, origin: impl FnOnce() -> String) {
+        self.values.insert(flag.to_owned(), value.into());
+        if self.reasons.are_wanted() {
+            self.origins.insert(flag.to_owned(), origin());
+        }
+    }
+
+    fn set_all(&mut self, flags: &BTreeMap<String, String>, origin: impl Fn() -> String) {
+        for (flag, value) in flags {
+            self.set(flag, value, &origin);
+        }
+    }
+
+    fn explain(self) -> BTreeMap<String, String> {
+        for (flag, value) in &self.values {
+            let origin = self.origins.get(flag).cloned().unwrap_or_default();
+            self.reasons.add("argument", || (argument(flag, value), String::new(), origin));
+        }
+        self.values
+    }
+}
+
+/// The shell command of the main container.
+pub fn command(located: &Located<Workspace>, context: &Context<'_>, planned: &PresetInference<'_>, shape: &NodeShape, reasons: &mut Reasons) -> String {
+    match planned.runtime {
+        Runtime::Transformers => transformers(context, planned, reasons),
+        Runtime::Vllm => {
+            let serve = format!("{}{}", context.catalog.vllm.command, text(&vllm(located, context, planned, shape, reasons)));
+            if planned.is_distributed() { distributed(located, planned.nodes, &serve) } else { serve }
+        }
+    }
+}
+
+fn transformers(context: &Context<'_>, planned: &PresetInference<'_>, reasons: &mut Reasons) -> String {
+    let rules = &context.catalog.transformers;
+    let mut arguments = Arguments { values: BTreeMap::new(), origins: BTreeMap::new(), reasons };
+    let file = || context.catalog.file_name("transformers");
+    arguments.set_all(&rules.common, file);
+    arguments.set_all(planned.model.transformers.as_ref().unwrap_or(&BTreeMap::new()), || planned.model.id.clone());
+    arguments.set("served_model_name", planned.model.name(), || "the name of the preset".to_owned());
+    arguments.set("pretrained_model_name_or_path", planned.model.repository(), || planned.model.id.clone());
+    if let Some(revision) = &planned.model.revision {
+        arguments.set("revision", revision, || planned.model.id.clone());
+    }
+    let arguments = arguments.explain();
+    format!("{}{} {}{}", rules.launcher, text(&rules.launcher_arguments), rules.script, text(&arguments))
+}
+
+fn vllm(located: &Located<Workspace>, context: &Context<'_>, planned: &PresetInference<'_>, shape: &NodeShape, reasons: &mut Reasons) -> BTreeMap<String, String> {
+    let rules = &context.catalog.vllm;
+    let model = planned.model;
+    let workspace = &located.value;
+    let file = || context.catalog.file_name("vllm");
+    let mut arguments = Arguments { values: BTreeMap::new(), origins: BTreeMap::new(), reasons };
+    arguments.set_all(&rules.common, file);
+    arguments.set_all(rules.formats.get(model.format.name()).unwrap_or(&BTreeMap::new()), || format!("{}: format {}", file(), model.format.name()));
+    let dtype = if model.quantization.is_some() { &rules.dtype.quantized } else { &rules.dtype.otherwise };
+    arguments.set("dtype", dtype, || format!("{}: {}", file(), if model.quantization.is_some() { "quantized" } else { "not quantized" }));
+    for rule in &rules.rules {
+        if let Some((key, value)) = rule.value(model) {
+            arguments.set(&rule.flag, value, || format!("{}: {key}", file()));
+            arguments.set_all(&rule.with, || format!("{}: {key}", file()));
+        }
+    }
+    let utilization = rules.gpu_memory_utilization.by_gpu_model.get(&shape.model);
+    arguments.set("gpu-memory-utilization", utilization.unwrap_or(&rules.gpu_memory_utilization.default), || format!("{}: GPU {}", file(), shape.model));
+    arguments.set("served-model-name", served_name(workspace, model), || "the InferenceSet's name for its children, else the preset's".to_owned());
+    weights(&mut arguments, planned);
+    if !planned.adapters.is_empty() {
+        arguments.set("enable-lora", "", || "inference.adapters".to_owned());
+    }
+    if planned.config.is_some() {
+        arguments.set("kaito-config-file", "/mnt/config/inference_config.yaml", || "inference.config".to_owned());
+    }
+    if let Some(mode) = workspace.annotation(names::PERFORMANCE_MODE).filter(|mode| *mode != "balanced") {
+        arguments.set("performance-mode", mode, || format!("annotation {}", names::PERFORMANCE_MODE));
+    }
+    let data_parallel = parallelism(&mut arguments, planned, shape);
+    if rules.no_kv_cache_offload.contains(model) || data_parallel || planned.nodes > 1 || shape.mig {
+        let because = "no offload with hybrid caches, data parallelism, several nodes or MIG";
+        arguments.set("kaito-kv-cache-cpu-memory-utilization", "0", || because.to_owned());
+    }
+    if planned.sidecar {
+        arguments.set("port", planned.port.to_string(), || format!("label {}: decode", names::INFERENCE_ROLE));
+    }
+    arguments.set_all(&model.arguments, || format!("arguments of {}", model.id));
+    arguments.explain()
+}
+
+fn served_name(workspace: &Workspace, model: &Model) -> String {
+    match workspace.label(names::INFERENCE_SET_CREATED_BY) {
+        Some(set) if !set.is_empty() && workspace.label(names::MULTI_ROLE_CREATED_BY).is_none() => set.to_owned(),
+        _ => model.name(),
+    }
+}
+
+fn weights(arguments: &mut Arguments<'_>, planned: &PresetInference<'_>) {
+    let model = planned.model;
+    if let Weights::Local(path) = &planned.weights {
+        arguments.set("model", path, || format!("annotation {}", names::USE_LOCAL_WEIGHTS));
+        arguments.values.remove("load_format");
+        arguments.set("load-format", "runai_streamer", || format!("annotation {}", names::USE_LOCAL_WEIGHTS));
+        return;
+    }
+    arguments.set("model", model.repository(), || model.id.clone());
+    arguments.set("download-dir", "/workspace/weights", || "weights are downloaded at start".to_owned());
+    if let Some(revision) = &model.revision {
+        arguments.set("code-revision", revision, || model.id.clone());
+    }
+}
+
+/// Splits the model over GPUs and nodes; whether each GPU has a whole copy.
+fn parallelism(arguments: &mut Arguments<'_>, planned: &PresetInference<'_>, shape: &NodeShape) -> bool {
+    let gpus = planned.gpus;
+    let weights = planned.model.weights_bytes();
+    let data_parallel = planned.nodes == 1 && gpus > 1 && u128::from(weights) * u128::from(gpus) * 2 < u128::from(shape.memory);
+    let copies = || format!("weights x {gpus} GPUs x 2 {} the node's GPU memory", if data_parallel { "<" } else { ">=" });
+    if data_parallel {
+        arguments.set("data-parallel-size", gpus.to_string(), copies);
+        arguments.set("tensor-parallel-size", "1", copies);
+        return true;
+    }
+    arguments.set("tensor-parallel-size", gpus.to_string(), || "GPUs per node".to_owned());
+    if planned.nodes > 1 {
+        arguments.set("pipeline-parallel-size", planned.nodes.to_string(), || "nodes".to_owned());
+        arguments.set("distributed-executor-backend", "ray", || "several nodes".to_owned());
+    }
+    false
+}
+
+/// The host of pod 0, where Ray's head runs.
+pub fn leader(located_name: &str, namespace: &str) -> String {
+    format!("{located_name}-0.{located_name}-headless.{namespace}.svc.cluster.local")
+}
+
+fn distributed(located: &Located<Workspace>, nodes: u64, serve: &str) -> String {
+    let leader = leader(&located.value.metadata.name, &located.namespace);
+    format!(
+        "if [ \"${{POD_INDEX}}\" = \"0\" ]; then /workspace/vllm/multi-node-serving.sh leader --ray_cluster_size={nodes} --ray_port=6379; {serve}; \
+         else /workspace/vllm/multi-node-serving.sh worker --ray_address={leader} --ray_port=6379; fi"
+    )
+}
+
+fn argument(flag: &str, value: &str) -> String {
+    if value.is_empty() { format!("--{flag}") } else { format!("--{flag}={value}") }
+}
+
+fn text(arguments: &BTreeMap<String, String>) -> String {
+    arguments.iter().fold(String::new(), |mut text, (flag, value)| {
+        _ = write!(text, " {}", argument(flag, value));
+        text
+    })
+}

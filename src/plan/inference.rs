@@ -1,0 +1,329 @@
+//! A model of the catalog on its nodes.
+
+use std::borrow::Cow;
+
+use super::estimate::{self, estimate};
+use super::{Context, Reasons, Runtime, command, nodes, runtime};
+use crate::diagnostic::Diagnostic;
+use crate::preset::{Found, Model};
+use crate::quantity::{self, GIB, gib_text};
+use crate::sku::NodeShape;
+use crate::spec::{Located, Workspace, max_model_len, names};
+use crate::yaml::Step;
+
+/// Where the container reads the weights.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Weights {
+    /// Downloaded at start into a claim on the local NVMe disk.
+    Claim,
+    /// Downloaded at start into an `emptyDir`.
+    EmptyDir,
+    /// In a directory of the node.
+    Local(String),
+}
+
+/// The role of a pod in a MultiRoleInference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Reads prompts.
+    Prefill,
+    /// Writes answers, behind a routing sidecar.
+    Decode,
+}
+
+impl Role {
+    /// The role of that name.
+    pub fn by_name(name: &str) -> Option<Self> {
+        [Self::Prefill, Self::Decode].into_iter().find(|role| role.name() == name)
+    }
+
+    /// The name as the label spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Prefill => "prefill",
+            Self::Decode => "decode",
+        }
+    }
+}
+
+/// A LoRA adapter.
+#[derive(Clone, Debug)]
+pub struct Adapter<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its strength.
+    pub strength: Option<&'a str>,
+    /// Where it comes from.
+    pub source: AdapterSource<'a>,
+}
+
+/// Where an adapter comes from.
+#[derive(Clone, Debug)]
+pub enum AdapterSource<'a> {
+    /// An image, as a full reference, and the Secrets to pull it with.
+    Image(String, &'a [String]),
+    /// A volume.
+    Volume(&'a serde_json::Map<String, serde_json::Value>),
+}
+
+/// A model of the catalog on its nodes.
+pub struct PresetInference<'a> {
+    /// The model.
+    pub model: &'a Model,
+    /// What serves it.
+    pub runtime: Runtime,
+    /// GPUs of one node.
+    pub gpus: u64,
+    /// How many nodes work together.
+    pub nodes: u64,
+    /// The disk for the weights, such as `87Gi`.
+    pub disk: String,
+    /// The image.
+    pub image: String,
+    /// The shell command.
+    pub command: String,
+    /// Where the weights are.
+    pub weights: Weights,
+    /// How often the startup probe may fail.
+    pub startup_failures: u64,
+    /// Whether the startup probe is a benchmark.
+    pub benchmark: bool,
+    /// Whether vLLM uses DeepGEMM.
+    pub deep_gemm: bool,
+    /// Whether the CUDA toolkit is put on the node.
+    pub cuda_toolkit: bool,
+    /// The role in a MultiRoleInference.
+    pub role: Option<Role>,
+    /// Whether a routing sidecar stands before the server.
+    pub sidecar: bool,
+    /// The port of the server: 5000, or 5001 behind the routing sidecar.
+    pub port: u16,
+    /// The ConfigMap with the user's configuration.
+    pub config: Option<&'a str>,
+    /// The Secret with the token for the hub.
+    pub token_secret: Option<&'a str>,
+    /// The adapters.
+    pub adapters: Vec<Adapter<'a>>,
+}
+
+impl PresetInference<'_> {
+    /// Whether the nodes form one Ray cluster.
+    pub fn is_distributed(&self) -> bool {
+        self.runtime == Runtime::Vllm && self.nodes > 1
+    }
+}
+
+/// Plans a model of the catalog.
+pub fn plan<'a>(located: &'a Located<Workspace>, context: &Context<'a>, reasons: &mut Reasons, findings: &mut Vec<Diagnostic>) -> Option<PresetInference<'a>> {
+    let workspace = &located.value;
+    let preset = workspace.preset()?;
+    let found = context.catalog.model(&preset.name).ok()?;
+    let model = &found.value;
+    let shape = nodes::shape(located, context, findings)?;
+    let runtime = runtime(workspace, context.options);
+    explain_model(&preset.name, found, &shape, runtime, reasons);
+    let count = match runtime {
+        Runtime::Vllm => estimated(located, context, model, &shape, reasons, findings)?,
+        Runtime::Transformers => counted(located, context, model, &shape, reasons, findings)?,
+    };
+    if !nodes::enough(located, context, count, findings) {
+        return None;
+    }
+    let role = workspace.label(names::INFERENCE_ROLE).and_then(Role::by_name);
+    let sidecar = role == Some(Role::Decode) && runtime == Runtime::Vllm;
+    let deep_gemm = context.catalog.vllm.deep_gemm.contains(model);
+    let mut planned = PresetInference {
+        model,
+        runtime,
+        gpus: shape.gpus,
+        nodes: count,
+        disk: disk(context, model, reasons),
+        image: format!("{}/{}", context.registry(), context.catalog.images.base),
+        command: String::new(),
+        weights: weights(workspace, context, &shape, reasons),
+        startup_failures: startup_failures(context, model, reasons),
+        benchmark: runtime == Runtime::Vllm && workspace.annotation(names::DISABLE_BENCHMARK) != Some("true"),
+        deep_gemm,
+        cuda_toolkit: deep_gemm || context.catalog.vllm.cuda_toolkit.contains(model),
+        role,
+        sidecar,
+        port: if sidecar { 5001 } else { 5000 },
+        config: workspace.config(),
+        token_secret: preset.preset_options.as_ref().and_then(|options| options.model_access_secret.as_deref()).filter(|name| !name.is_empty()),
+        adapters: adapters(workspace),
+    };
+    explain_pod(&planned, context, reasons);
+    planned.command = command::command(located, context, &planned, &shape, reasons);
+    warn_of_old_gpus(located, &planned, &shape, findings);
+    Some(planned)
+}
+
+fn explain_model(asked: &str, found: &Found<Model>, shape: &NodeShape, runtime: Runtime, reasons: &mut Reasons) {
+    let model = &found.value;
+    reasons.add("model", || (model.id.clone(), format!("inference.preset.name {asked:?}"), found.origin.clone()));
+    reasons.add("runtime", || {
+        (runtime.name().to_owned(), "vllm unless the annotation kaito.sh/runtime or the gate vLLM=false say otherwise".to_owned(), "Workspace".to_owned())
+    });
+    reasons.add("GPUs per node", || {
+        let value = format!("{} x {} of {}", shape.gpus, shape.model, gib_text(shape.memory_per_gpu()));
+        (value, format!("{} of GPU memory in all / {}", gib_text(shape.memory), shape.gpus), shape.origin.clone())
+    });
+}
+
+fn explain_pod(planned: &PresetInference<'_>, context: &Context<'_>, reasons: &mut Reasons) {
+    reasons.add("image", || {
+        let origin = if context.options.registry.is_some() { "presetRegistry of kaito.yaml".to_owned() } else { context.catalog.file_name("images") };
+        (planned.image.clone(), "registry/base".to_owned(), origin)
+    });
+    reasons.add("port", || {
+        let because = "5000; vLLM moves to 5001 behind the routing sidecar of a decode pod";
+        (planned.port.to_string(), because.to_owned(), format!("label {}", names::INFERENCE_ROLE))
+    });
+    reasons.add("startup probe", || {
+        let value = if planned.benchmark { "benchmark" } else { "GET /health" };
+        (value.to_owned(), "vLLM presets run a benchmark unless the annotation kaito.sh/disable-benchmark is \"true\"".to_owned(), "Workspace".to_owned())
+    });
+}
+
+/// The nodes for vLLM, whatever `resource.count` says.
+fn estimated(located: &Located<Workspace>, context: &Context<'_>, model: &Model, shape: &NodeShape, reasons: &mut Reasons, findings: &mut Vec<Diagnostic>) -> Option<u64> {
+    let sizing = &context.catalog.sizing;
+    let config = located.value.config().and_then(|name| context.config_map(&located.namespace, name));
+    let text = config.and_then(|document| document.root.get("data")?.get("inference_config.yaml")?.as_str());
+    let configured = text.and_then(max_model_len);
+    let tokens = configured.unwrap_or(sizing.node_estimate.context_length);
+    reasons.add("context for the estimate", || match configured {
+        Some(_) => (format!("{tokens} tokens"), "max-model-len of inference_config.yaml".to_owned(), format!("ConfigMap {}", located.value.config().unwrap_or_default())),
+        None => (format!("{tokens} tokens"), "no max-model-len is configured".to_owned(), context.catalog.file_name("sizing")),
+    });
+    reasons.add("KV cache per token", || {
+        let because = format!("{} elements x {} layers x 2 bytes ({})", model.kv_elements(), model.config.num_hidden_layers, model.attention().name());
+        (format!("{} bytes", model.kv_bytes_per_token()), because, model.id.clone())
+    });
+    match estimate(model, shape, tokens, sizing) {
+        Ok(estimate) => {
+            reasons.add("nodes", || (estimate.nodes.to_string(), estimate.formula(shape), context.catalog.file_name("sizing")));
+            let asked = located.value.resource.as_ref().and_then(|resource| resource.count);
+            if let Some(asked) = asked.filter(|asked| u64::try_from(*asked) != Ok(estimate.nodes)) {
+                let finding = Diagnostic::note(format!("vLLM gets {} by Kaito's estimate, not {asked}", plural(estimate.nodes, "node"))).help("the field counts only for the transformers runtime and for templates");
+                findings.push(located.document.finding(finding, &[Step::Field("resource"), Step::Field("count")]));
+            }
+            Some(estimate.nodes)
+        }
+        Err(small) => {
+            let message = format!(
+                "a GPU of {} is too small: the runtime and the KV cache of {tokens} tokens take {} of its usable {}",
+                gib_text(shape.memory_per_gpu()), estimate::gib(small.reserved), estimate::gib(small.usable)
+            );
+            let finding = Diagnostic::error(message).help("choose a size with larger GPUs, or a smaller max-model-len");
+            findings.push(located.document.finding(finding, &[Step::Field("resource"), Step::Field("instanceType")]));
+            None
+        }
+    }
+}
+
+/// The nodes for transformers: `resource.count`, whose memory must be enough.
+fn counted(located: &Located<Workspace>, context: &Context<'_>, model: &Model, shape: &NodeShape, reasons: &mut Reasons, findings: &mut Vec<Diagnostic>) -> Option<u64> {
+    let workspace = &located.value;
+    let count = u64::try_from(workspace.count()).unwrap_or(0);
+    let machines = if context.options.node_provisioner.makes_nodes() { count } else { nodes::own_nodes(located, context).len() as u64 };
+    reasons.add("nodes", || (count.to_string(), "resource.count, 1 if absent".to_owned(), "Workspace".to_owned()));
+    let at = [Step::Field("resource"), Step::Field("instanceType")];
+    let weights = model.weights_bytes();
+    let mut fits = true;
+    if machines.saturating_mul(shape.memory) < weights {
+        let message = format!(
+            "{} of {} have {} of GPU memory; the weights of {} alone are {}",
+            plural(machines, "node"), shape.model, gib_text(machines.saturating_mul(shape.memory)), model.name(), gib_text(weights)
+        );
+        if workspace.annotation(names::BYPASS_RESOURCE_CHECKS).is_some() {
+            findings.push(located.document.finding(Diagnostic::warning(message), &at));
+        } else {
+            let finding = Diagnostic::error(message).help("choose a larger size, or skip this check with the annotation kaito.sh/bypass-resource-checks");
+            findings.push(located.document.finding(finding, &at));
+            fits = false;
+        }
+    }
+    if weights > shape.memory {
+        let message = format!("the weights of {} ({}) don't fit into one node ({}), and transformers can't use several", model.name(), gib_text(weights), gib_text(shape.memory));
+        findings.push(located.document.finding(Diagnostic::error(message).help("choose a larger size, or the vllm runtime"), &at));
+        fits = false;
+    }
+    fits.then_some(count)
+}
+
+fn disk(context: &Context<'_>, model: &Model, reasons: &mut Reasons) -> String {
+    let reserve = &context.catalog.sizing.disk_reserve;
+    // floor(weights + reserve) in whole Gi; the weights were rounded up to a byte, which never reaches the next Gi.
+    let gi = (model.weights_bytes() + quantity::bytes(reserve).unwrap_or(0)) / GIB;
+    reasons.add("disk", || (format!("{gi}Gi"), format!("floor({} of weights + {reserve})", model.weights), context.catalog.file_name("sizing")));
+    format!("{gi}Gi")
+}
+
+fn weights(workspace: &Workspace, context: &Context<'_>, shape: &NodeShape, reasons: &mut Reasons) -> Weights {
+    if workspace.annotation(names::USE_LOCAL_WEIGHTS) == Some("true") {
+        let name = workspace.preset().map_or("", |preset| preset.name.as_str());
+        let path = format!("/opt/kaito/models/{}", name.trim().to_lowercase().replace(['/', '\\'], "-"));
+        reasons.add("weights", || (path.clone(), "a directory of the node named like the preset".to_owned(), format!("annotation {}", names::USE_LOCAL_WEIGHTS)));
+        return Weights::Local(path);
+    }
+    let claim = shape.nvme && context.options.local_nvme;
+    reasons.add("weights", || {
+        let value = if claim { "downloaded to a claim of kaito-local-nvme-disk" } else { "downloaded to an emptyDir" };
+        let because = format!("local NVMe disk: {}; StorageClass kaito-local-nvme-disk: {}", yes(shape.nvme), yes(context.options.local_nvme));
+        (value.to_owned(), because, format!("{} and --local-nvme", shape.origin))
+    });
+    if claim { Weights::Claim } else { Weights::EmptyDir }
+}
+
+fn startup_failures(context: &Context<'_>, model: &Model, reasons: &mut Reasons) -> u64 {
+    let figures = &context.catalog.sizing.startup;
+    let bytes = u128::from(model.weights_bytes());
+    // In bytes, so that nothing is rounded before the end: seconds = base + perGi x bytes / GiB.
+    let gib = u128::from(GIB);
+    let scaled = u128::from(figures.base) * gib + u128::from(figures.per_gi) * bytes;
+    let clamped = if bytes == 0 { u128::from(figures.min) * gib } else { scaled.clamp(u128::from(figures.min) * gib, u128::from(figures.max) * gib) };
+    let failures = u64::try_from(clamped.div_ceil(u128::from(figures.period) * gib)).unwrap_or(u64::MAX);
+    reasons.add("startup budget", || {
+        let because = format!(
+            "{} + {} s/GiB x {}, between {} and {} s, in probes of {} s",
+            figures.base, figures.per_gi, model.weights, figures.min, figures.max, figures.period
+        );
+        (format!("{failures} failures"), because, context.catalog.file_name("sizing"))
+    });
+    failures
+}
+
+fn adapters(workspace: &Workspace) -> Vec<Adapter<'_>> {
+    let planned = workspace.adapters().iter().filter_map(|spec| {
+        let source = spec.source.as_ref()?;
+        let from = match (&source.volume_source, &source.image) {
+            (Some(volume), _) => AdapterSource::Volume(volume),
+            (None, image) => {
+                let secrets = source.image_pull_secrets.as_deref().unwrap_or_default();
+                AdapterSource::Image(crate::image::normalise(image.as_deref()?), secrets)
+            }
+        };
+        Some(Adapter { name: source.name.as_deref()?, strength: spec.strength.as_deref(), source: from })
+    });
+    planned.collect()
+}
+
+/// bfloat16 needs compute capability 8.0; older GPUs refuse to start with it.
+fn warn_of_old_gpus(located: &Located<Workspace>, planned: &PresetInference<'_>, shape: &NodeShape, findings: &mut Vec<Diagnostic>) {
+    let Some(capability) = shape.compute_capability.filter(|capability| *capability < 8.0) else { return };
+    let wants_bfloat16 = ["--dtype=bfloat16", "--torch_dtype=bfloat16"].iter().any(|flag| planned.command.contains(flag));
+    if wants_bfloat16 {
+        let finding = Diagnostic::warning(format!("{} asks for bfloat16, which {} can't do (compute capability {capability:.1}, needed is 8.0)", planned.model.name(), shape.model))
+            .help("choose a size with an A10, A100 or newer, or set `dtype: float16` under `vllm:` in the ConfigMap that inference.config names");
+        findings.push(located.document.finding(finding, &[Step::Field("resource"), Step::Field("instanceType")]));
+    }
+}
+
+fn plural(count: u64, noun: &str) -> Cow<'static, str> {
+    Cow::Owned(if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") })
+}
+
+fn yes(value: bool) -> &'static str {
+    if value { "yes" } else { "no" }
+}

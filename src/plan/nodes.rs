@@ -1,0 +1,177 @@
+//! The nodes of a Workspace: how many, of which size, and by which labels its pods find them.
+
+use std::borrow::Cow;
+
+use sha2::{Digest, Sha256};
+
+use super::{Context, Reasons};
+use crate::diagnostic::Diagnostic;
+use crate::options::{NodeImageFamily, NodeProvisioner, OwnNode};
+use crate::preset::NodeClass;
+use crate::sku::NodeShape;
+use crate::spec::{Located, Workspace, names};
+use crate::yaml::Step;
+
+/// The nodes of a Workspace.
+pub struct Nodes<'a> {
+    /// How many.
+    pub count: u64,
+    /// Their size; none for nodes of one's own.
+    pub instance_type: Option<&'a str>,
+    /// The disk of each.
+    pub disk: Cow<'a, str>,
+    /// Their operating system.
+    pub image_family: NodeImageFamily,
+    /// The NodeClass, for Karpenter.
+    pub node_class: Option<&'a NodeClass>,
+    /// The labels by which pods find them: the selector's, then those that pin them to this Workspace.
+    pub selector: Vec<(&'a str, &'a str)>,
+}
+
+/// Plans the nodes of a workload that needs `count` of them.
+pub fn plan<'a>(located: &'a Located<Workspace>, context: &Context<'a>, count: u64, disk: Cow<'a, str>, reasons: &mut Reasons) -> Nodes<'a> {
+    let workspace = &located.value;
+    let provisioner = context.options.node_provisioner;
+    let mut selector: Vec<_> = workspace.node_labels().into_iter().collect();
+    let own = (workspace.metadata.name.as_str(), located.namespace.as_str());
+    match provisioner {
+        NodeProvisioner::GpuProvisioner | NodeProvisioner::Machine => {
+            selector.extend([(names::WORKSPACE, own.0), (names::WORKSPACE_NAMESPACE, own.1)]);
+        }
+        NodeProvisioner::Karpenter => {
+            selector.extend([(names::KARPENTER_WORKSPACE_NAME, own.0), (names::KARPENTER_WORKSPACE_NAMESPACE, own.1)]);
+        }
+        NodeProvisioner::Byo => {}
+    }
+    let asked_family = workspace.annotation(names::NODE_IMAGE_FAMILY).and_then(NodeImageFamily::by_name);
+    let node_class = (provisioner == NodeProvisioner::Karpenter).then(|| node_class(workspace, context)).flatten();
+    let nodes = Nodes {
+        count,
+        instance_type: workspace.instance_type().filter(|_| provisioner.makes_nodes()),
+        disk,
+        image_family: asked_family.unwrap_or(context.options.default_node_image_family),
+        node_class,
+        selector,
+    };
+    explain(&nodes, provisioner, asked_family, reasons);
+    nodes
+}
+
+fn explain(nodes: &Nodes<'_>, provisioner: NodeProvisioner, asked_family: Option<NodeImageFamily>, reasons: &mut Reasons) {
+    match (provisioner, nodes.node_class) {
+        (NodeProvisioner::Karpenter, Some(class)) => reasons.add("node class", || {
+            (class.name.clone(), "the annotation kaito.sh/node-class-name, else the default class; its disk is that of the nodes".to_owned(), "karpenter.classes".to_owned())
+        }),
+        (NodeProvisioner::GpuProvisioner, _) => reasons.add("node image", || {
+            let origin = if asked_family.is_some() { "annotation kaito.sh/node-image-family" } else { "--default-node-image-family" };
+            (nodes.image_family.name().to_owned(), "the annotation, else the default".to_owned(), origin.to_owned())
+        }),
+        _ => {}
+    }
+    reasons.add("node labels", || {
+        let labels = nodes.selector.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(" ");
+        (labels, "resource.labelSelector.matchLabels and the labels of the node provisioner".to_owned(), format!("--node-provisioner {}", provisioner.name()))
+    });
+}
+
+fn node_class<'a>(workspace: &Workspace, context: &Context<'a>) -> Option<&'a NodeClass> {
+    let classes = &context.node_classes()?.classes;
+    match workspace.annotation(names::NODE_CLASS_NAME).filter(|name| !name.is_empty()) {
+        Some(name) => classes.iter().find(|class| class.name == name),
+        None => classes.iter().find(|class| class.default),
+    }
+}
+
+/// What one node of a preset's Workspace is like.
+pub fn shape(located: &Located<Workspace>, context: &Context<'_>, findings: &mut Vec<Diagnostic>) -> Option<NodeShape> {
+    if context.options.node_provisioner.makes_nodes() {
+        let found = context.catalog.sku(context.options.cloud, located.value.instance_type()?)?;
+        return Some(found.value.shape(format!("SKU {} in {}", found.value.name, found.origin)));
+    }
+    let matching = own_nodes(located, context);
+    let mut refuse = |message: String, help: &str| {
+        let finding = Diagnostic::error(message).help(help);
+        findings.push(located.document.finding(finding, &[Step::Field("resource"), Step::Field("labelSelector")]));
+    };
+    if matching.is_empty() {
+        refuse("no node of the input matches the selector".to_owned(), "add the Node documents (kubectl get nodes -o yaml) to the input, or declare nodes in kaito.yaml");
+        return None;
+    }
+    let mut shapes: Vec<(&OwnNode, &NodeShape)> = Vec::new();
+    for node in matching {
+        match &node.shape {
+            Ok(shape) => shapes.push((node, shape)),
+            Err(message) => {
+                refuse(message.clone(), "NVIDIA's GPU feature discovery puts the labels nvidia.com/gpu.product, .count and .memory on nodes");
+                return None;
+            }
+        }
+    }
+    let (first_node, first) = shapes[0];
+    let alike = |shape: &NodeShape| (&shape.model, shape.gpus, shape.memory) == (&first.model, first.gpus, first.memory);
+    if let Some((other, shape)) = shapes.iter().find(|(_, shape)| !alike(shape)) {
+        let of = |shape: &NodeShape| format!("{} x {} of {}", shape.gpus, shape.model, crate::quantity::gib_text(shape.memory_per_gpu()));
+        let message = format!("the nodes that match aren't alike: {} has {}, {} has {}", first_node.name, of(first), other.name, of(shape));
+        refuse(message, "select nodes of one kind with resource.labelSelector");
+        return None;
+    }
+    match shapes.iter().find(|(node, _)| node.ready) {
+        Some((_, shape)) => Some((*shape).clone()),
+        None => {
+            refuse(format!("none of the {} nodes that match is ready", shapes.len()), "Kaito waits for a ready node before it makes a workload");
+            None
+        }
+    }
+}
+
+/// The nodes of a user's own that match the Workspace's selector.
+pub fn own_nodes<'a>(located: &Located<Workspace>, context: &Context<'a>) -> Vec<&'a OwnNode> {
+    let selector = located.value.node_labels();
+    context.input.nodes.iter().filter(|node| node.matches(&selector)).collect()
+}
+
+/// Says so if fewer ready nodes are there than are needed.
+pub fn enough(located: &Located<Workspace>, context: &Context<'_>, needed: u64, findings: &mut Vec<Diagnostic>) -> bool {
+    if context.options.node_provisioner.makes_nodes() {
+        return true;
+    }
+    let ready = own_nodes(located, context).iter().filter(|node| node.ready).count() as u64;
+    if ready >= needed {
+        return true;
+    }
+    let finding = Diagnostic::error(format!("{needed} nodes are needed, but only {ready} of the input match the selector and are ready"))
+        .help("add nodes with these labels, or choose a smaller model");
+    findings.push(located.document.finding(finding, &[Step::Field("resource"), Step::Field("labelSelector")]));
+    false
+}
+
+/// The nodes of a pod template: as many as `resource.count` says.
+pub fn of_template(located: &Located<Workspace>, context: &Context<'_>, reasons: &mut Reasons, findings: &mut Vec<Diagnostic>) -> Option<u64> {
+    let count = u64::try_from(located.value.count()).unwrap_or(0);
+    reasons.add("nodes", || (count.to_string(), "resource.count, 1 if absent".to_owned(), "Workspace".to_owned()));
+    // Without any node in the input nothing is known of them, and a template needs no such facts.
+    (context.input.nodes.is_empty() || enough(located, context, count, findings)).then_some(count)
+}
+
+impl Nodes<'_> {
+    /// The name of the `ordinal`-th NodeClaim or Machine, which becomes an AKS agent pool's: 11 lower-case alphanumerics.
+    ///
+    /// Kaito hashes the clock; here the same Workspace gives the same names, so that a second rendering makes no new nodes.
+    pub fn claim_name(namespace: &str, workspace: &str, ordinal: u64) -> String {
+        format!("ws{}", &hex(format!("{namespace}/{workspace}/{ordinal}").as_bytes())[..9])
+    }
+
+    /// The name of the NodePool: `<namespace>-<workspace>`, cut to 53 characters and a hash if it is longer than 63.
+    pub fn pool_name(namespace: &str, workspace: &str) -> String {
+        let full = format!("{namespace}-{workspace}");
+        if full.len() <= 63 { full } else { format!("{}-{}", &full[..53], &hex(full.as_bytes())[..9]) }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
+        _ = write!(text, "{byte:02x}");
+        text
+    })
+}

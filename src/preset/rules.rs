@@ -1,0 +1,161 @@
+//! The rules that turn a model into a command, and the figures for sizing.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::Model;
+
+/// The vLLM command: what every model gets and what follows from its name or architecture.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct VllmRules {
+    /// The program.
+    pub command: String,
+    /// Arguments of every model.
+    pub common: BTreeMap<String, String>,
+    /// Arguments by the format of the weights.
+    pub formats: BTreeMap<String, BTreeMap<String, String>>,
+    /// `--dtype`.
+    pub dtype: Dtype,
+    /// `--gpu-memory-utilization`.
+    pub gpu_memory_utilization: Utilization,
+    /// Arguments by name and architecture.
+    pub rules: Vec<ArgumentRule>,
+    /// Models whose KV cache stays on the GPU.
+    pub no_kv_cache_offload: Models,
+    /// Models that need DeepGEMM, and so the CUDA toolkit.
+    pub deep_gemm: Models,
+    /// Models that need the CUDA toolkit for another reason.
+    pub cuda_toolkit: Models,
+}
+
+/// `--dtype` for quantized and other models.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Dtype {
+    /// For quantized models.
+    pub quantized: String,
+    /// For the others.
+    pub otherwise: String,
+}
+
+/// The share of a GPU's memory that vLLM takes.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Utilization {
+    /// For every GPU not listed.
+    pub default: String,
+    /// By the exact name of the GPU model.
+    pub by_gpu_model: BTreeMap<String, String>,
+}
+
+/// One argument by name and architecture.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ArgumentRule {
+    /// The argument.
+    pub flag: String,
+    /// Further arguments that go with it.
+    #[serde(default)]
+    pub with: BTreeMap<String, String>,
+    /// Names for which the rule is off.
+    #[serde(default)]
+    pub except_names: Vec<String>,
+    /// Values by prefix of the name; the longest that fits wins.
+    #[serde(default)]
+    pub by_name_prefix: BTreeMap<String, String>,
+    /// Values by architecture.
+    #[serde(default)]
+    pub by_architecture: BTreeMap<String, String>,
+}
+
+/// A set of models.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Models {
+    /// By architecture.
+    #[serde(default)]
+    pub architectures: Vec<String>,
+    /// By full name.
+    #[serde(default)]
+    pub names: Vec<String>,
+}
+
+impl Models {
+    /// Whether the model is one of them.
+    pub fn contains(&self, model: &Model) -> bool {
+        model.has_architecture(&self.architectures) || self.names.contains(&model.name())
+    }
+}
+
+impl ArgumentRule {
+    /// The value for a model, with the key of the table that gave it.
+    pub fn value(&self, model: &Model) -> Option<(&str, &str)> {
+        let name = model.name();
+        if self.except_names.contains(&name) {
+            return None;
+        }
+        let fits = self.by_name_prefix.iter().filter(|(prefix, _)| name.starts_with(prefix.as_str()));
+        let by_name = fits.max_by_key(|(prefix, _)| prefix.len());
+        let by_architecture = || model.architectures.iter().find_map(|architecture| self.by_architecture.get_key_value(architecture));
+        by_name.or_else(by_architecture).map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+}
+
+/// The transformers command.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TransformersRules {
+    /// The program that starts the script.
+    pub launcher: String,
+    /// Its arguments.
+    pub launcher_arguments: BTreeMap<String, String>,
+    /// The script.
+    pub script: String,
+    /// Arguments of every model.
+    pub common: BTreeMap<String, String>,
+}
+
+/// The figures behind node counts, disks and probe budgets.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Sizing {
+    /// How many nodes a model needs.
+    pub node_estimate: NodeEstimate,
+    /// What a disk holds besides the weights.
+    pub disk_reserve: String,
+    /// The disk where the size of the weights isn't known.
+    pub unknown_disk: String,
+    /// How long a model may take to start.
+    pub startup: Startup,
+}
+
+/// The figures of the node estimate.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NodeEstimate {
+    /// How much larger weights are in memory than on disk.
+    pub weights_factor: f64,
+    /// The share of a GPU's memory that can be used.
+    pub utilization: f64,
+    /// What the runtime takes of each GPU.
+    pub reserve: String,
+    /// How much of what is left goes to activations.
+    pub packing: f64,
+    /// The context in tokens unless the user's configuration says more.
+    pub context_length: u64,
+}
+
+/// How long a model may take to start, in seconds.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(missing_docs, reason = "explained in sizing.yaml")]
+pub struct Startup {
+    pub base: u64,
+    pub per_gi: u64,
+    pub min: u64,
+    pub max: u64,
+    pub period: u64,
+}

@@ -1,0 +1,69 @@
+//! Kubernetes quantities of memory and storage: `27.31Gi`, `80Gi`, `500M`.
+//!
+//! Source: the Kubernetes API conventions on resource quantities.
+
+/// One GiB in bytes.
+pub const GIB: u64 = 1 << 30;
+
+/// The bytes of a quantity, a fraction of a byte rounded up as Kubernetes does; `None` if it isn't one.
+pub fn bytes(text: &str) -> Option<u64> {
+    let digits_end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, suffix) = text.split_at(digits_end);
+    let factor: u128 = match suffix {
+        "" => 1,
+        "k" => 1000,
+        "M" => 1000_u128.pow(2),
+        "G" => 1000_u128.pow(3),
+        "T" => 1000_u128.pow(4),
+        "P" => 1000_u128.pow(5),
+        "Ki" => 1 << 10,
+        "Mi" => 1 << 20,
+        "Gi" => 1 << 30,
+        "Ti" => 1 << 40,
+        "Pi" => 1 << 50,
+        _ => return None,
+    };
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    if whole.is_empty() && fraction.is_empty() || fraction.len() > 18 || whole.len() > 18 {
+        return None;
+    }
+    let scale = 10_u128.pow(u32::try_from(fraction.len()).ok()?);
+    let digits: u128 = format!("{whole}{fraction}").parse().ok()?;
+    u64::try_from((digits * factor).div_ceil(scale)).ok()
+}
+
+/// Bytes in GiB, for people: `27.31 GiB`, `80 GiB`.
+pub fn gib_text(bytes: u64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "two decimals are shown")]
+    let gib = bytes as f64 / GIB as f64;
+    let text = format!("{gib:.2}");
+    format!("{} GiB", text.trim_end_matches('0').trim_end_matches('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantities() {
+        let table = [
+            ("80Gi", Some(80 * GIB)),
+            ("27.31Gi", Some(29_323_889_214)),
+            ("1024Gi", Some(1 << 40)),
+            ("0.5Ki", Some(512)),
+            ("500M", Some(500_000_000)),
+            ("12", Some(12)),
+            (".5Ki", Some(512)),
+            ("", None),
+            ("Gi", None),
+            ("80 Gi", None),
+            ("1e3", None),
+            ("-1", None),
+        ];
+        for (text, want) in table {
+            assert_eq!(bytes(text), want, "{text}");
+        }
+        assert_eq!(gib_text(29_323_889_214), "27.31 GiB");
+        assert_eq!(gib_text(80 * GIB), "80 GiB");
+    }
+}

@@ -1,0 +1,228 @@
+//! What each template is given: the figures of a plan, under the names that the manifest has for them.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::options::Cloud;
+use crate::plan::{AdapterSource, Context, Nodes, Plan, PresetInference, Runtime, Weights, leader};
+use crate::spec::names;
+
+/// What every template is given.
+#[derive(Serialize)]
+pub struct Common<'a> {
+    name: &'a str,
+    namespace: &'a str,
+    /// The labels on the object's own metadata.
+    labels: BTreeMap<&'static str, &'a str>,
+    cloud: &'static str,
+    node_provisioner: &'static str,
+}
+
+fn common<'a>(plan: &Plan<'a>, context: &Context<'_>) -> Common<'a> {
+    let name = plan.workspace.metadata.name.as_str();
+    let labels = [(names::MANAGED_BY, "kaito"), (names::WORKSPACE, name), (names::WORKSPACE_NAMESPACE, plan.namespace)];
+    Common {
+        name,
+        namespace: plan.namespace,
+        labels: labels.into(),
+        cloud: context.options.cloud.name(),
+        node_provisioner: context.options.node_provisioner.name(),
+    }
+}
+
+/// For `nodeclaim.yaml` and `machine.yaml`.
+#[derive(Serialize)]
+pub struct Claim<'a> {
+    #[serde(flatten)]
+    common: Common<'a>,
+    claim_name: String,
+    selector: BTreeMap<&'a str, &'a str>,
+    instance_type: &'a str,
+    disk: &'a str,
+    image_family: &'static str,
+}
+
+/// The context of the `ordinal`-th claim.
+pub fn claim<'a>(plan: &'a Plan<'a>, context: &Context<'_>, ordinal: u64) -> Claim<'a> {
+    let common = common(plan, context);
+    Claim {
+        claim_name: Nodes::claim_name(common.namespace, common.name, ordinal),
+        selector: plan.workspace.node_labels(),
+        instance_type: plan.nodes.instance_type.unwrap_or_default(),
+        disk: &plan.nodes.disk,
+        image_family: plan.nodes.image_family.name(),
+        common,
+    }
+}
+
+/// For `nodepool.yaml`.
+#[derive(Serialize)]
+pub struct Pool<'a> {
+    #[serde(flatten)]
+    common: Common<'a>,
+    pool_name: String,
+    replicas: u64,
+    instance_type: &'a str,
+    selector: BTreeMap<&'a str, &'a str>,
+    inference_set: Option<&'a str>,
+    node_class_group: &'a str,
+    node_class_kind: &'a str,
+    node_class_name: &'a str,
+}
+
+/// The context of a NodePool.
+pub fn pool<'a>(plan: &'a Plan<'a>, context: &Context<'a>) -> Pool<'a> {
+    let common = common(plan, context);
+    let classes = context.node_classes();
+    Pool {
+        pool_name: Nodes::pool_name(common.namespace, common.name),
+        replicas: plan.nodes.count,
+        instance_type: plan.nodes.instance_type.unwrap_or_default(),
+        selector: plan.workspace.node_labels(),
+        inference_set: plan.workspace.label(names::INFERENCE_SET_CREATED_BY),
+        node_class_group: classes.map_or("", |classes| &classes.group),
+        node_class_kind: classes.map_or("", |classes| &classes.kind),
+        node_class_name: plan.nodes.node_class.map_or("", |class| &class.name),
+        common,
+    }
+}
+
+/// For `service.yaml` and `service-headless.yaml`.
+#[derive(Serialize)]
+pub struct Service<'a> {
+    #[serde(flatten)]
+    common: Common<'a>,
+    load_balancer: bool,
+    kv_events: bool,
+}
+
+/// The context of both Services.
+pub fn service<'a>(plan: &'a Plan<'a>, context: &Context<'_>) -> Service<'a> {
+    let load_balancer = plan.workspace.annotation(names::ENABLE_LB) == Some("True");
+    let kv_events = !load_balancer && plan.runtime(context.options) == Runtime::Vllm;
+    Service { common: common(plan, context), load_balancer, kv_events }
+}
+
+/// What both kinds of StatefulSet are given.
+#[derive(Serialize)]
+pub struct Pods<'a> {
+    #[serde(flatten)]
+    common: Common<'a>,
+    replicas: u64,
+    /// The labels of the pods and of their selector.
+    pod_labels: BTreeMap<&'static str, &'a str>,
+    /// The labels of the nodes, as pairs in their order.
+    node_labels: &'a [(&'a str, &'a str)],
+    spot: bool,
+}
+
+fn pods<'a>(plan: &'a Plan<'a>, context: &Context<'_>) -> Pods<'a> {
+    let inherited = names::INHERITED_LABELS.into_iter().filter_map(|key| Some((key, plan.workspace.label(key)?)));
+    Pods {
+        common: common(plan, context),
+        replicas: plan.nodes.count,
+        pod_labels: inherited.chain([(names::WORKSPACE, plan.workspace.metadata.name.as_str())]).collect(),
+        node_labels: &plan.nodes.selector,
+        spot: context.options.cloud == Cloud::Azure,
+    }
+}
+
+/// For `statefulset.yaml`.
+#[derive(Serialize)]
+pub struct Preset<'a> {
+    #[serde(flatten)]
+    pods: Pods<'a>,
+    image: &'a str,
+    command: &'a str,
+    gpus: u64,
+    runtime: &'static str,
+    distributed: bool,
+    leader: String,
+    port: u16,
+    sidecar_image: Option<&'a str>,
+    role: Option<&'static str>,
+    deep_gemm: bool,
+    cuda_toolkit: bool,
+    benchmark: bool,
+    startup_failures: u64,
+    weights: &'static str,
+    local_path: Option<&'a str>,
+    disk: &'a str,
+    config: Option<&'a str>,
+    token_secret: Option<&'a str>,
+    adapter_puller: &'a str,
+    image_adapters: Vec<Adapter<'a>>,
+    volume_adapters: Vec<Adapter<'a>>,
+    image_pull_secrets: Vec<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Adapter<'a> {
+    name: &'a str,
+    strength: Option<&'a str>,
+    image: Option<&'a str>,
+    pull_secrets: &'a [String],
+    volume: Option<&'a Map<String, Value>>,
+}
+
+/// The context of a preset's StatefulSet.
+pub fn preset<'a>(plan: &'a Plan<'a>, preset: &'a PresetInference<'a>, context: &Context<'a>) -> Preset<'a> {
+    let (weights, local_path) = match &preset.weights {
+        Weights::Claim => ("claim", None),
+        Weights::EmptyDir => ("emptyDir", None),
+        Weights::Local(path) => ("hostPath", Some(path.as_str())),
+    };
+    let adapter = |of: &'a crate::plan::Adapter<'a>| match &of.source {
+        AdapterSource::Image(image, pull_secrets) => Adapter { name: of.name, strength: of.strength, image: Some(image), pull_secrets, volume: None },
+        AdapterSource::Volume(volume) => Adapter { name: of.name, strength: of.strength, image: None, pull_secrets: &[], volume: Some(volume) },
+    };
+    let (image_adapters, volume_adapters): (Vec<_>, Vec<_>) = preset.adapters.iter().map(adapter).partition(|adapter| adapter.volume.is_none());
+    let secrets = plan.workspace.adapters().iter().filter_map(|adapter| adapter.source.as_ref()?.image_pull_secrets.as_ref());
+    Preset {
+        pods: pods(plan, context),
+        image: &preset.image,
+        command: &preset.command,
+        gpus: preset.gpus,
+        runtime: preset.runtime.name(),
+        distributed: preset.is_distributed(),
+        leader: leader(&plan.workspace.metadata.name, plan.namespace),
+        port: preset.port,
+        sidecar_image: preset.sidecar.then_some(context.catalog.images.routing_sidecar.as_str()),
+        role: preset.role.map(crate::plan::Role::name),
+        deep_gemm: preset.deep_gemm,
+        cuda_toolkit: preset.cuda_toolkit,
+        benchmark: preset.benchmark,
+        startup_failures: preset.startup_failures,
+        weights,
+        local_path,
+        disk: &preset.disk,
+        config: preset.config,
+        token_secret: preset.token_secret,
+        adapter_puller: &context.catalog.images.adapter_puller,
+        image_adapters,
+        volume_adapters,
+        image_pull_secrets: secrets.flatten().map(String::as_str).collect(),
+    }
+}
+
+/// For `statefulset-template.yaml`.
+#[derive(Serialize)]
+pub struct Template<'a> {
+    #[serde(flatten)]
+    pods: Pods<'a>,
+    pod_metadata: Value,
+    pod_spec: Value,
+}
+
+/// The context of the StatefulSet of a pod template: the user's, with labels, node affinity and tolerations of Kaito's.
+pub fn template<'a>(plan: &'a Plan<'a>, template: &Map<String, Value>, context: &Context<'_>) -> Template<'a> {
+    let pods = pods(plan, context);
+    let mut metadata = template.get("metadata").and_then(Value::as_object).cloned().unwrap_or_default();
+    let mut labels = metadata.get("labels").and_then(Value::as_object).cloned().unwrap_or_default();
+    labels.extend(pods.pod_labels.iter().map(|(key, value)| ((*key).to_owned(), json!(value))));
+    metadata.insert("labels".to_owned(), Value::Object(labels));
+    let spec = template.get("spec").and_then(Value::as_object).cloned().unwrap_or_default();
+    Template { pods, pod_metadata: Value::Object(metadata), pod_spec: Value::Object(spec) }
+}

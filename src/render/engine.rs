@@ -1,0 +1,300 @@
+//! Templates to objects, so that no value can leave its field.
+//!
+//! A template is the text of a manifest. While it runs, every `{{ value }}` leaves only a numbered token in the text and puts
+//! the value aside. The text, which so holds nothing but the template's own characters, is read as YAML, and the values are
+//! put where their tokens stand: a scalar that is one token becomes the value as it is (a string stays a string, a mapping
+//! becomes a mapping); a token in quotes or within a longer scalar becomes a part of that string. A value is never YAML text,
+//! whatever it holds. A field to which the template gives nothing is left out. The same text is read only once: a thousand
+//! Workspaces of one shape cost one reading.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, RwLock};
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::{Serde, ValueKind};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior};
+use rust_embed::RustEmbed;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::diagnostic::SourceFile;
+use crate::yaml::{self, Kind, Node};
+
+/// What stands around the number of a value that was put aside; characters of Unicode's private use area.
+const OPEN: char = '\u{E0F0}';
+const CLOSE: char = '\u{E0F1}';
+
+/// What stands before a scalar that the template has in quotes: it stays a string, whatever its value.
+const QUOTED: char = '\u{E0F2}';
+
+/// How much a template of the user's own may do before it is stopped.
+const FUEL: u64 = 5_000_000;
+
+#[derive(RustEmbed)]
+#[folder = "templates/"]
+struct Embedded;
+
+/// The templates of one Kaito version, by name: built in, overridden file by file.
+pub struct Templates {
+    version: String,
+    overrides: HashMap<String, Arc<SourceFile>>,
+}
+
+impl Templates {
+    /// The built-in templates with the user's files, named by their path below the template folder, in their place.
+    pub fn new(version: &str, overrides: HashMap<String, Arc<SourceFile>>) -> Self {
+        Self { version: version.to_owned(), overrides }
+    }
+
+    /// The names of the built-in templates of a version.
+    pub fn names(version: &str) -> Vec<String> {
+        let prefix = format!("{version}/");
+        Embedded::iter().filter_map(|path| path.strip_prefix(&prefix).map(ToOwned::to_owned)).collect()
+    }
+
+    fn text(&self, name: &str) -> Option<(String, String)> {
+        if let Some(file) = self.overrides.get(name) {
+            return Some((file.name.clone(), file.text.clone()));
+        }
+        let path = format!("{}/{name}", self.version);
+        let text = String::from_utf8(Embedded::get(&path)?.data.into_owned()).ok()?;
+        Some((format!("templates/{path} (embedded)"), text))
+    }
+}
+
+/// A template went wrong, or made something that is no Kubernetes object.
+#[derive(Debug)]
+pub struct TemplateError {
+    /// The file and line: `templates/service.yaml:12`.
+    pub place: String,
+    /// What went wrong.
+    pub message: String,
+}
+
+impl fmt::Display for TemplateError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "template {}: {}", self.place, self.message)
+    }
+}
+
+impl std::error::Error for TemplateError {}
+
+/// Runs templates.
+pub struct Engine {
+    environment: Environment<'static>,
+    /// The YAML reading of texts that templates have left so far.
+    shapes: RwLock<HashMap<String, Arc<Value>>>,
+    names: HashMap<String, String>,
+    has_overrides: bool,
+}
+
+/// The values that one run of a template has put aside.
+#[derive(Default)]
+struct Aside(Vec<Value>);
+
+impl Engine {
+    /// An engine for these templates; undefined names are errors.
+    pub fn new(templates: Templates) -> Self {
+        let has_overrides = !templates.overrides.is_empty();
+        let names = Templates::names(&templates.version);
+        let names = names.into_iter().filter_map(|name| templates.text(&name).map(|(shown, _)| (name, shown))).collect();
+        let mut environment = Environment::new();
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        environment.set_syntax(block_lines());
+        environment.set_auto_escape_callback(|_| AutoEscape::Custom("yaml".into()));
+        environment.set_formatter(put_aside);
+        // A value marked safe would be text again.
+        environment.remove_filter("safe");
+        environment.add_filter("shell_quote", shell_quote);
+        environment.add_filter("indent", indent);
+        if has_overrides {
+            environment.set_fuel(Some(FUEL));
+        }
+        environment.set_loader(move |name| Ok(templates.text(name).map(|(_, text)| text)));
+        Self { environment, shapes: RwLock::default(), names, has_overrides }
+    }
+
+    /// Whether the user has put templates of their own in the place of built-in ones.
+    pub fn has_overrides(&self) -> bool {
+        self.has_overrides
+    }
+
+    /// Renders one object.
+    ///
+    /// # Errors
+    /// The template, line and reason.
+    pub fn render(&self, name: &str, context: &impl Serialize) -> Result<Value, TemplateError> {
+        let template = self.environment.get_template(name).map_err(|error| self.error(name, &error))?;
+        let mut run = template.render_captured(minijinja::Value::from(Serde(context))).map_err(|error| self.error(name, &error))?;
+        let values = run.with_state_mut(|state| state.get_extension_mut::<Aside>().map(std::mem::take).unwrap_or_default());
+        let shape = self.shape(name, run.output())?;
+        let object = fill(&shape, &values.0).map_err(|message| self.fault(name, message))?;
+        let is_object = crate::manifest::ObjectRef::of(&object).is_some();
+        if is_object { Ok(object) } else { Err(self.fault(name, "the result has no apiVersion, kind or metadata.name".to_owned())) }
+    }
+
+    /// The YAML reading of a text with tokens.
+    fn shape(&self, name: &str, text: &str) -> Result<Arc<Value>, TemplateError> {
+        if let Some(shape) = self.shapes.read().ok().and_then(|shapes| shapes.get(text).cloned()) {
+            return Ok(shape);
+        }
+        let shown = self.names.get(name).map_or(name, String::as_str);
+        let file = SourceFile::new(format!("the output of {shown}"), text);
+        let mut findings = Vec::new();
+        let mut documents = yaml::read(&file, yaml::Limits::default(), &mut findings);
+        if let Some(finding) = findings.first() {
+            let line = finding.place.as_ref().map_or(0, |place| file.line_column(place.span.start).0);
+            let source = text.lines().nth(line.saturating_sub(1)).unwrap_or_default().trim().replace([OPEN, CLOSE], "");
+            return Err(self.fault(name, format!("line {line} of its output: {}: {source}", finding.message)));
+        }
+        if documents.len() != 1 {
+            return Err(self.fault(name, format!("it made {} documents; one is wanted", documents.len())));
+        }
+        let shape = Arc::new(shape_of(&documents.remove(0).root, text));
+        if let Ok(mut shapes) = self.shapes.write() {
+            shapes.insert(text.to_owned(), Arc::clone(&shape));
+        }
+        Ok(shape)
+    }
+
+    fn fault(&self, name: &str, message: String) -> TemplateError {
+        TemplateError { place: self.names.get(name).cloned().unwrap_or_else(|| name.to_owned()), message }
+    }
+
+    fn error(&self, name: &str, error: &Error) -> TemplateError {
+        let mut innermost = error;
+        while let Some(inner) = std::error::Error::source(innermost).and_then(|source| source.downcast_ref::<Error>()) {
+            innermost = inner;
+        }
+        let at = innermost.name().unwrap_or(name);
+        let mut fault = self.fault(at, innermost.to_string());
+        // The error says "(in name:line)" itself; the place says it better.
+        if let Some(end) = fault.message.rfind(" (in ") {
+            fault.message.truncate(end);
+        }
+        if let Some(line) = innermost.line() {
+            fault.place = match fault.place.strip_suffix(" (embedded)") {
+                Some(path) => format!("{path}:{line} (embedded)"),
+                None => format!("{}:{line}", fault.place),
+            };
+        }
+        fault
+    }
+}
+
+/// Block tags on lines of their own leave no line behind.
+fn block_lines() -> SyntaxConfig {
+    SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build().expect("the delimiters are minijinja's own")
+}
+
+/// Indents all lines but the first, as minijinja does, but text of a macro stays text.
+fn indent(value: &minijinja::Value, width: usize) -> minijinja::Value {
+    let text = value.to_string().replace('\n', &format!("\n{}", " ".repeat(width)));
+    if value.is_safe() { minijinja::Value::from_safe_string(text) } else { minijinja::Value::from(text) }
+}
+
+/// Writes a token for a value. Only what macros and captures have written, which holds tokens itself, stays text.
+fn put_aside(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &minijinja::Value) -> Result<(), Error> {
+    if value.is_safe() {
+        return out.write_str(value.as_str().unwrap_or_default()).map_err(Error::from);
+    }
+    if value.is_undefined() {
+        return Err(Error::new(ErrorKind::UndefinedError, "the value is undefined"));
+    }
+    let unwritable = matches!(value.kind(), ValueKind::Plain | ValueKind::Bytes | ValueKind::Invalid);
+    let value = serde_json::to_value(value).ok().filter(|_| !unwritable);
+    let value = value.ok_or_else(|| Error::new(ErrorKind::InvalidOperation, "the value has no YAML form"))?;
+    let aside = &mut state.get_or_insert_extension_with(Aside::default).0;
+    aside.push(whole(value));
+    write!(out, "{OPEN}{}{CLOSE}", aside.len() - 1).map_err(Error::from)
+}
+
+/// A number without a fraction as an integer: minijinja's `/` makes 2.0 of 4 / 2, which Go refuses for an integer.
+fn whole(value: Value) -> Value {
+    #[expect(clippy::cast_possible_truncation, reason = "the range is checked")]
+    match value.as_f64() {
+        Some(number) if value.is_f64() && number.fract() == 0.0 && number.abs() < 9e15 => Value::from(number as i64),
+        _ => value,
+    }
+}
+
+/// A string as one word of a POSIX shell.
+fn shell_quote(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+/// A text's YAML with its tokens, without fields that have nothing, and with scalars marked that stand in quotes.
+fn shape_of(node: &Node, text: &str) -> Value {
+    match &node.kind {
+        Kind::String(scalar) if scalar.contains(OPEN) && text[node.span.start..].starts_with(['"', '\'']) => format!("{QUOTED}{scalar}").into(),
+        Kind::Sequence(items) => items.iter().map(|item| shape_of(item, text)).collect(),
+        Kind::Mapping(entries) => {
+            let present = entries.iter().filter(|entry| !entry.value.is_null());
+            Value::Object(present.map(|entry| (entry.key.clone(), shape_of(&entry.value, text))).collect())
+        }
+        _ => node.to_value(),
+    }
+}
+
+/// Puts values where their tokens stand.
+fn fill(shape: &Value, values: &[Value]) -> Result<Value, String> {
+    Ok(match shape {
+        Value::String(text) => fill_text(text, values),
+        Value::Array(items) => Value::Array(items.iter().map(|item| fill(item, values)).collect::<Result<_, _>>()?),
+        Value::Object(fields) => {
+            let mut filled = Map::new();
+            for (key, value) in fields {
+                let key = fill_key(key, values)?;
+                if filled.insert(key.clone(), fill(value, values)?).is_some() {
+                    return Err(format!("the key {key:?} stands twice in one mapping"));
+                }
+            }
+            Value::Object(filled)
+        }
+        other => other.clone(),
+    })
+}
+
+fn fill_key(key: &str, values: &[Value]) -> Result<String, String> {
+    match fill_text(key, values) {
+        Value::String(text) => Ok(text),
+        Value::Bool(value) => Ok(value.to_string()),
+        Value::Number(value) => Ok(value.to_string()),
+        other => Err(format!("{other} can't be a key")),
+    }
+}
+
+fn fill_text(text: &str, values: &[Value]) -> Value {
+    if !text.contains(OPEN) {
+        return Value::String(text.to_owned());
+    }
+    if let Some(value) = text.strip_prefix(OPEN).and_then(|rest| rest.strip_suffix(CLOSE)).and_then(|number| value_of(number, values)) {
+        return value.clone();
+    }
+    let mut filled = String::with_capacity(text.len());
+    let mut rest = text.strip_prefix(QUOTED).unwrap_or(text);
+    while let Some((before, after)) = rest.split_once(OPEN) {
+        filled.push_str(before);
+        let Some((number, after)) = after.split_once(CLOSE) else { break };
+        if let Some(value) = value_of(number, values) {
+            filled.push_str(&as_text(value));
+        }
+        rest = after;
+    }
+    filled.push_str(rest);
+    Value::String(filled)
+}
+
+fn value_of<'a>(number: &str, values: &'a [Value]) -> Option<&'a Value> {
+    number.parse::<usize>().ok().and_then(|number| values.get(number))
+}
+
+/// A value within a longer string.
+fn as_text(value: &Value) -> Cow<'_, str> {
+    match value {
+        Value::String(text) => Cow::Borrowed(text),
+        other => Cow::Owned(other.to_string()),
+    }
+}

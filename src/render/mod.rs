@@ -1,0 +1,41 @@
+//! Plans to manifests, through templates that look like them.
+
+mod context;
+mod engine;
+
+use serde_json::Value;
+
+pub use engine::{Engine, TemplateError, Templates};
+
+use crate::options::NodeProvisioner;
+use crate::plan::{Context, Plan, Workload};
+
+/// The manifests of a planned Workspace: nodes, then Services, then the workload.
+///
+/// # Errors
+/// The template at fault, with its line.
+pub fn render(engine: &Engine, plan: &Plan<'_>, context: &Context<'_>) -> Result<Vec<Value>, TemplateError> {
+    let mut manifests = Vec::new();
+    match context.options.node_provisioner {
+        NodeProvisioner::GpuProvisioner => claims(engine, "nodeclaim.yaml", plan, context, &mut manifests)?,
+        NodeProvisioner::Machine => claims(engine, "machine.yaml", plan, context, &mut manifests)?,
+        // Karpenter refuses a pool of nothing; Kaito makes none.
+        NodeProvisioner::Karpenter if plan.nodes.count > 0 => manifests.push(engine.render("nodepool.yaml", &context::pool(plan, context))?),
+        NodeProvisioner::Karpenter | NodeProvisioner::Byo => {}
+    }
+    let service = context::service(plan, context);
+    manifests.push(engine.render("service.yaml", &service)?);
+    manifests.push(engine.render("service-headless.yaml", &service)?);
+    manifests.push(match &plan.workload {
+        Workload::Preset(preset) => engine.render("statefulset.yaml", &context::preset(plan, preset, context))?,
+        Workload::Template(template) => engine.render("statefulset-template.yaml", &context::template(plan, template, context))?,
+    });
+    Ok(manifests)
+}
+
+fn claims(engine: &Engine, template: &str, plan: &Plan<'_>, context: &Context<'_>, manifests: &mut Vec<Value>) -> Result<(), TemplateError> {
+    for ordinal in 0..plan.nodes.count {
+        manifests.push(engine.render(template, &context::claim(plan, context, ordinal))?);
+    }
+    Ok(())
+}

@@ -1,0 +1,189 @@
+//! Checks a document against the JSON schema of the type it is read into, and reads it.
+//!
+//! The Rust types are the only definition of what may stand in an input: their schema finds every fault of a document at
+//! once, with places, before serde (which stops at the first) builds the value.
+
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::diagnostic::{Diagnostic, did_you_mean, either};
+use crate::yaml::{Document, Kind, Node, Step};
+
+/// The schema of a type, with everything inlined.
+pub fn of<T: JsonSchema>() -> Value {
+    SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true).into_generator().into_root_schema_for::<T>().to_value()
+}
+
+/// Reads a document into its type, or says everything that is wrong with it.
+pub fn read<T: DeserializeOwned>(document: &Document, schema: &Value, findings: &mut Vec<Diagnostic>) -> Option<T> {
+    let before = findings.len();
+    check(document, schema, findings);
+    if findings.len() > before {
+        return None;
+    }
+    match serde_json::from_value(document.root.to_value()) {
+        Ok(value) => Some(value),
+        Err(error) => {
+            findings.push(document.finding(Diagnostic::error(error.to_string()), &[]));
+            None
+        }
+    }
+}
+
+/// Adds everything in a document that its schema doesn't allow.
+pub fn check(document: &Document, schema: &Value, findings: &mut Vec<Diagnostic>) {
+    Check { document, path: Vec::new(), findings }.node(&document.root, schema);
+}
+
+struct Check<'a> {
+    document: &'a Document,
+    path: Vec<Step<'a>>,
+    findings: &'a mut Vec<Diagnostic>,
+}
+
+impl<'a> Check<'a> {
+    fn fault(&mut self, finding: Diagnostic) {
+        self.findings.push(self.document.finding(finding, &self.path));
+    }
+
+    fn inside(&mut self, step: impl Into<Step<'a>>, node: &'a Node, schema: &Value) {
+        self.path.push(step.into());
+        self.node(node, schema);
+        self.path.pop();
+    }
+
+    /// Null counts as absent, as everywhere in Kubernetes.
+    fn node(&mut self, node: &'a Node, schema: &Value) {
+        let Value::Object(schema) = not_null(schema) else { return };
+        if node.is_null() {
+            return;
+        }
+        match (type_of(schema), &node.kind) {
+            (Some("object"), Kind::Mapping(_)) => self.mapping(node, schema),
+            (Some("array"), Kind::Sequence(items)) => self.sequence(items, schema),
+            (Some("string"), Kind::String(text)) => self.string(text, schema),
+            (Some("integer"), Kind::Number(number)) if number.as_i64().is_some() => self.bounds(number.as_i64().unwrap_or(0), schema),
+            (Some("number"), Kind::Number(_)) | (Some("boolean"), Kind::Bool(_)) | (None, _) => {}
+            (Some(want), kind) => {
+                let mut finding = Diagnostic::error(format!("expected {}, found {}", article(want), node.describe()));
+                if want == "string" && matches!(kind, Kind::Bool(_) | Kind::Number(_)) {
+                    finding = finding.help(format!("put it in quotes: \"{}\"", self.document.file.text.get(node.span.clone()).unwrap_or("")));
+                }
+                self.fault(finding);
+            }
+        }
+    }
+
+    fn mapping(&mut self, node: &'a Node, schema: &Map<String, Value>) {
+        let Kind::Mapping(entries) = &node.kind else { return };
+        let none = Map::new();
+        let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&none);
+        for entry in entries {
+            let rest = schema.get("additionalProperties");
+            match properties.get(&entry.key).or_else(|| rest.filter(|rest| **rest != Value::Bool(false))) {
+                Some(schema) => self.inside(entry.key.as_str(), &entry.value, schema),
+                None if rest.is_none() => {}
+                None => {
+                    let mut finding = Diagnostic::error("unknown field").at(&self.document.file, entry.key_span.clone());
+                    finding.help.extend(did_you_mean(&entry.key, properties.keys().map(String::as_str)));
+                    let known: Vec<&str> = properties.keys().map(String::as_str).collect();
+                    if finding.help.is_empty() {
+                        finding = finding.help(format!("the fields here are {}", known.join(", ")));
+                    }
+                    self.path.push(Step::Field(&entry.key));
+                    let place = finding.place.take();
+                    let mut finding = self.document.finding(finding, &self.path);
+                    finding.place = place;
+                    self.findings.push(finding);
+                    self.path.pop();
+                }
+            }
+        }
+        for name in schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
+            if node.get(name).is_none_or(Node::is_null) {
+                self.fault(Diagnostic::error(format!("the field {name} is missing")));
+            }
+        }
+    }
+
+    fn sequence(&mut self, items: &'a [Node], schema: &Map<String, Value>) {
+        if let Some(of) = schema.get("items") {
+            for (index, item) in items.iter().enumerate() {
+                self.inside(index, item, of);
+            }
+        }
+        let limit = |name: &str| schema.get(name).and_then(Value::as_u64);
+        if limit("maxItems").is_some_and(|most| items.len() as u64 > most) || limit("minItems").is_some_and(|least| (items.len() as u64) < least) {
+            let (least, most) = (limit("minItems").unwrap_or(0), limit("maxItems"));
+            let allowed = most.map_or_else(|| format!("at least {least}"), |most| if least > 0 { format!("{least} to {most}") } else { format!("at most {most}") });
+            self.fault(Diagnostic::error(format!("{} items; allowed are {allowed}", items.len())));
+        }
+    }
+
+    fn string(&mut self, text: &str, schema: &Map<String, Value>) {
+        let Some(allowed) = allowed_values(schema) else { return };
+        if !allowed.contains(&text) {
+            let mut finding = Diagnostic::error(format!("{text:?} is not allowed here")).help(format!("allowed is {}", either(&allowed)));
+            finding.help.extend(did_you_mean(text, allowed));
+            self.fault(finding);
+        }
+    }
+
+    fn bounds(&mut self, number: i64, schema: &Map<String, Value>) {
+        let int32 = schema.get("format").and_then(Value::as_str) == Some("int32");
+        let bound = |name: &str| schema.get(name).and_then(Value::as_f64);
+        #[expect(clippy::cast_possible_truncation, reason = "bounds are small integers")]
+        let (least, most) = (bound("minimum").map(|b| b as i64), bound("maximum").map(|b| b as i64));
+        let least = least.or(int32.then_some(i64::from(i32::MIN)));
+        let most = most.or(int32.then_some(i64::from(i32::MAX)));
+        if least.is_some_and(|least| number < least) {
+            self.fault(Diagnostic::error(format!("{number} is too small; the least is {}", least.unwrap_or(0))));
+        } else if most.is_some_and(|most| number > most) {
+            self.fault(Diagnostic::error(format!("{number} is too large; the most is {}", most.unwrap_or(0))));
+        }
+    }
+}
+
+/// The schema without its `or null`.
+fn not_null(schema: &Value) -> &Value {
+    let alternatives = schema.get("anyOf").and_then(Value::as_array);
+    alternatives.and_then(|all| all.iter().find(|one| type_name(one) != Some("null"))).unwrap_or(schema)
+}
+
+fn type_of(schema: &Map<String, Value>) -> Option<&str> {
+    match schema.get("type") {
+        Some(Value::String(name)) => Some(name),
+        Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).find(|name| *name != "null"),
+        _ if schema.contains_key("oneOf") || schema.contains_key("enum") => Some("string"),
+        _ => None,
+    }
+}
+
+fn type_name(schema: &Value) -> Option<&str> {
+    schema.get("type").and_then(Value::as_str)
+}
+
+/// The strings that an enumeration allows.
+fn allowed_values(schema: &Map<String, Value>) -> Option<Vec<&str>> {
+    if let Some(values) = schema.get("enum").and_then(Value::as_array) {
+        return Some(values.iter().filter_map(Value::as_str).collect());
+    }
+    let alternatives = schema.get("oneOf").and_then(Value::as_array)?;
+    Some(alternatives.iter().flat_map(|one| {
+        let listed = one.get("enum").and_then(Value::as_array).into_iter().flatten();
+        listed.chain(one.get("const")).filter_map(Value::as_str)
+    }).collect())
+}
+
+fn article(type_name: &str) -> &str {
+    match type_name {
+        "object" => "a mapping",
+        "array" => "a list",
+        "string" => "a string",
+        "integer" => "an integer",
+        "boolean" => "true or false",
+        _ => "a number",
+    }
+}

@@ -1,0 +1,112 @@
+//! Label selectors as kubectl's `-l` takes them.
+//!
+//! Source: `k8s.io/apimachinery/pkg/labels`.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use crate::spec::names;
+
+/// A label selector: all of its requirements must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selector(Vec<Requirement>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Requirement {
+    key: String,
+    test: Test,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Test {
+    Exists,
+    Absent,
+    In(Vec<String>),
+    NotIn(Vec<String>),
+}
+
+impl Selector {
+    /// Whether an object with these labels is selected.
+    pub fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
+        self.0.iter().all(|requirement| {
+            let value = labels.get(&requirement.key);
+            match &requirement.test {
+                Test::Exists => value.is_some(),
+                Test::Absent => value.is_none(),
+                Test::In(values) => value.is_some_and(|value| values.contains(value)),
+                Test::NotIn(values) => value.is_none_or(|value| !values.contains(value)),
+            }
+        })
+    }
+}
+
+impl FromStr for Selector {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        split_outside_parentheses(text).map(str::trim).filter(|part| !part.is_empty()).map(requirement).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+fn split_outside_parentheses(text: &str) -> impl Iterator<Item = &str> {
+    let mut depth = 0_i32;
+    text.split(move |c| {
+        depth += i32::from(c == '(') - i32::from(c == ')');
+        c == ',' && depth == 0
+    })
+}
+
+fn requirement(part: &str) -> Result<Requirement, String> {
+    let make = |key: &str, test: Test| {
+        let key = key.trim();
+        if !names::is_qualified_name(key) {
+            return Err(format!("{part:?}: {key:?} is no key for a label"));
+        }
+        let values = match &test {
+            Test::In(values) | Test::NotIn(values) => values.as_slice(),
+            _ => &[],
+        };
+        match values.iter().find(|value| !names::is_label_value(value)) {
+            Some(value) => Err(format!("{part:?}: {value:?} is no value for a label")),
+            None => Ok(Requirement { key: key.to_owned(), test }),
+        }
+    };
+    let one = |value: &str| vec![value.trim().to_owned()];
+    if let Some(key) = part.strip_prefix('!') {
+        return make(key, Test::Absent);
+    }
+    if let Some((key, value)) = part.split_once("!=") {
+        return make(key, Test::NotIn(one(value)));
+    }
+    if let Some((key, value)) = part.split_once("==").or_else(|| part.split_once('=')) {
+        return make(key, Test::In(one(value)));
+    }
+    let Some((words, list)) = part.split_once('(') else { return make(part, Test::Exists) };
+    let list = list.strip_suffix(')').ok_or_else(|| format!("{part:?} lacks its closing parenthesis"))?;
+    let values: Vec<String> = list.split(',').map(|value| value.trim().to_owned()).collect();
+    match words.split_whitespace().collect::<Vec<_>>().as_slice() {
+        [key, "in"] => make(key, Test::In(values)),
+        [key, "notin"] => make(key, Test::NotIn(values)),
+        _ => Err(format!("{part:?} is neither `KEY in (A,B)` nor `KEY notin (A,B)`")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn selectors_select_as_kubectls_do() {
+        let labels: BTreeMap<String, String> = [("app", "a"), ("tier", "x")].map(|(k, v)| (k.to_owned(), v.to_owned())).into();
+        let table = [
+            ("app=a", true), ("app==a", true), ("app=b", false), ("app!=b", true), ("other!=b", true), ("app", true), ("!app", false),
+            ("!other", true), ("app in (a, b),tier=x", true), ("app notin (a)", false), ("other in (a)", false), ("other notin (a)", true), ("", true),
+        ];
+        for (text, want) in table {
+            assert_eq!(text.parse::<Selector>().expect(text).matches(&labels), want, "{text}");
+        }
+        for wrong in ["a b", "app in (a", "app of (a)", "=a", "app=a b"] {
+            assert!(wrong.parse::<Selector>().is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! The whole line for a set of files: what to render, with every finding, before anything is written.
+
+use std::collections::HashMap;
+
+use rayon::prelude::*;
+use serde_json::Value;
+
+use crate::admission;
+use crate::diagnostic::Diagnostic;
+use crate::manifest::ObjectRef;
+use crate::options::{NodeProvisioner, Options};
+use crate::plan::{self, Context, Nodes, Plan};
+use crate::preset::Catalog;
+use crate::render::{self, Engine, TemplateError};
+use crate::spec::{Input, Located, Workspace};
+use crate::yaml::Step;
+
+/// The Workspaces of an input that can be rendered, planned.
+pub struct Session<'a> {
+    context: Context<'a>,
+    plans: Vec<(Plan<'a>, &'a Located<Workspace>)>,
+}
+
+impl<'a> Session<'a> {
+    /// Admits and plans every Workspace that `wanted` says; faults of one leave the others alone.
+    pub fn new(input: &'a Input, catalog: &'a Catalog, options: &'a Options, explain: bool, wanted: impl Fn(&Workspace) -> bool + Sync, findings: &mut Vec<Diagnostic>) -> Self {
+        let context = Context { catalog, options, input };
+        let planned: Vec<_> = input
+            .workspaces
+            .par_iter()
+            .filter(|located| wanted(&located.value))
+            .map(|located| {
+                let mut findings = Vec::new();
+                admission::check(located, &context, &mut findings);
+                let admitted = !findings.iter().any(Diagnostic::is_error);
+                let plan = admitted.then(|| plan::plan(located, &context, explain, &mut findings)).flatten();
+                (plan.map(|plan| (plan, located)), findings)
+            })
+            .collect();
+        let mut plans = Vec::new();
+        for (plan, own_findings) in planned {
+            findings.extend(own_findings);
+            plans.extend(plan);
+        }
+        let session = Self { context, plans };
+        session.find_clashes(findings);
+        session
+    }
+
+    /// The plans, by namespace and name.
+    pub fn plans(&self) -> impl Iterator<Item = &Plan<'a>> {
+        self.plans.iter().map(|(plan, _)| plan)
+    }
+
+    /// The Workspace of a plan as it was declared, with its namespace.
+    pub fn declared(&self, plan: &Plan<'a>) -> Value {
+        let same = |located: &&Located<Workspace>| std::ptr::eq(&raw const located.value, plan.workspace);
+        let located = self.plans.iter().map(|(_, located)| *located).find(same);
+        let mut value = located.map(|located| located.document.root.to_value()).unwrap_or_default();
+        if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.insert("namespace".to_owned(), Value::from(plan.namespace));
+        }
+        value
+    }
+
+    /// Renders the Workspaces in order and gives each one's manifests to `take`, some at a time, so that few are in memory.
+    ///
+    /// # Errors
+    /// A template at fault, or what `take` says.
+    pub fn render<E: From<TemplateError>>(&self, engine: &Engine, mut take: impl FnMut(&Plan<'a>, Vec<Value>) -> Result<(), E>) -> Result<(), E> {
+        const AT_ONCE: usize = 64;
+        for some in self.plans.chunks(AT_ONCE) {
+            let rendered: Vec<_> = some.par_iter().with_min_len(4).map(|(plan, _)| render::render(engine, plan, &self.context)).collect();
+            for ((plan, _), manifests) in some.iter().zip(rendered) {
+                take(plan, manifests?)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Two objects of one name: a Workspace `a-headless` beside `a`, or a Service in the input that a Workspace makes too.
+    fn find_clashes(&self, findings: &mut Vec<Diagnostic>) {
+        let passed = self.context.input.passed.iter().map(|passed| (passed.reference.clone(), None));
+        let mut owners: HashMap<ObjectRef, Option<&Located<Workspace>>> = passed.collect();
+        for (plan, located) in &self.plans {
+            for reference in references(plan, self.context.options.node_provisioner) {
+                let Some(other) = owners.insert(reference.clone(), Some(located)) else { continue };
+                let whose = other.map_or_else(
+                    || "the input itself".to_owned(),
+                    |other| format!("the Workspace {}/{}", other.namespace, other.value.metadata.name),
+                );
+                let finding = Diagnostic::error(format!("its {reference} is already there, from {whose}")).help("give one of them another name");
+                findings.push(located.document.finding(finding, &[Step::Field("metadata"), Step::Field("name")]));
+            }
+        }
+    }
+}
+
+/// What a plan will be rendered to, without rendering it.
+fn references(plan: &Plan<'_>, provisioner: NodeProvisioner) -> Vec<ObjectRef> {
+    let name = plan.workspace.metadata.name.as_str();
+    let namespaced = |group, kind, name: &str| ObjectRef::new(group, kind, Some(plan.namespace), name);
+    let mut references = vec![
+        namespaced("", "Service", name),
+        namespaced("", "Service", &format!("{name}-headless")),
+        namespaced("apps", "StatefulSet", name),
+    ];
+    let claims = |kind| (0..plan.nodes.count).map(move |ordinal| ObjectRef::new("karpenter.sh", kind, None, &Nodes::claim_name(plan.namespace, name, ordinal)));
+    match provisioner {
+        NodeProvisioner::GpuProvisioner => references.extend(claims("NodeClaim")),
+        NodeProvisioner::Machine => references.extend(claims("Machine")),
+        NodeProvisioner::Karpenter => references.push(ObjectRef::new("karpenter.sh", "NodePool", None, &Nodes::pool_name(plan.namespace, name))),
+        NodeProvisioner::Byo => {}
+    }
+    references
+}
+

@@ -1,0 +1,125 @@
+//! `inference_config.yaml` in the ConfigMap that `inference.config` names.
+//!
+//! Source: Kaito 0.12 checks it as YAML with a map `vllm` of scalars, but takes `max-model-len` for its node estimate
+//! from a scan of the lines.
+
+use std::sync::Arc;
+
+use crate::diagnostic::{Diagnostic, SourceFile};
+use crate::yaml::{self, Document, Kind, Node, Step};
+
+/// What of `inference_config.yaml` matters before the model runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InferenceConfig {
+    /// `vllm.max-model-len` as the YAML has it.
+    pub max_model_len: Option<String>,
+    /// The text itself.
+    pub text: String,
+}
+
+/// The key of the ConfigMap.
+const KEY: &str = "inference_config.yaml";
+
+impl InferenceConfig {
+    /// Reads the configuration out of a ConfigMap; what is wrong with it is added to `findings`.
+    pub fn read(config_map: &Document, name: &str, findings: &mut Vec<Diagnostic>) -> Option<Self> {
+        let text = match config_map.root.get("data").and_then(|data| data.get(KEY)) {
+            Some(node) => match node.as_str() {
+                Some(text) => text.to_owned(),
+                None => {
+                    let finding = Diagnostic::error(format!("expected a string, found {}", node.describe())).help("write it as a block: inference_config.yaml: |");
+                    findings.push(config_map.finding(finding, &[Step::Field("data"), Step::Field(KEY)]));
+                    return None;
+                }
+            },
+            None => {
+                let finding = Diagnostic::error(format!("ConfigMap {name} has no key {KEY}, which inference.config needs"));
+                findings.push(config_map.finding(finding, &[Step::Field("data")]));
+                return None;
+            }
+        };
+        let file = SourceFile::new(format!("{} (ConfigMap {name}, {KEY})", config_map.file.name), text);
+        let before = findings.len();
+        let document = yaml::read(&file, yaml::Limits::default(), findings).into_iter().next();
+        let max_model_len = document.and_then(|document| vllm(&document, findings));
+        (findings.len() == before).then(|| Self { max_model_len, text: file.text.clone() })
+    }
+
+    /// Where `vllm.max-model-len` stands, for a finding about it.
+    pub fn finding(&self, config_map: &Document, name: &str, finding: Diagnostic) -> Diagnostic {
+        let file = SourceFile::new(format!("{} (ConfigMap {name}, {KEY})", config_map.file.name), self.text.clone());
+        let documents = yaml::read(&file, yaml::Limits::default(), &mut Vec::new());
+        match documents.first() {
+            Some(document) => document.finding(finding, &[Step::Field("vllm"), Step::Field("max-model-len")]),
+            None => finding.at(&Arc::clone(&file), 0..0),
+        }
+    }
+}
+
+/// Checks `vllm` and gives its `max-model-len`.
+fn vllm(document: &Document, findings: &mut Vec<Diagnostic>) -> Option<String> {
+    let vllm = document.root.get("vllm")?;
+    let entries = match &vllm.kind {
+        Kind::Mapping(entries) => entries,
+        Kind::Null => return None,
+        _ => {
+            findings.push(document.finding(Diagnostic::error(format!("expected a mapping, found {}", vllm.describe())), &[Step::Field("vllm")]));
+            return None;
+        }
+    };
+    for entry in entries {
+        if matches!(entry.value.kind, Kind::Mapping(_) | Kind::Sequence(_)) {
+            let finding = Diagnostic::error(format!("expected one value for --{}, found {}", entry.key, entry.value.describe()));
+            findings.push(document.finding(finding, &[Step::Field("vllm"), Step::Field(&entry.key)]));
+        }
+    }
+    vllm.get("max-model-len").filter(|node| !node.is_null()).map(scalar_text)
+}
+
+fn scalar_text(node: &Node) -> String {
+    match node.to_value() {
+        serde_json::Value::String(text) => text,
+        other => other.to_string(),
+    }
+}
+
+/// The `max-model-len` that Kaito's node estimate uses: the first one in the lines indented by two or more after the first
+/// `vllm:`, if it is a bare positive integer.
+pub fn max_model_len(text: &str) -> Option<u64> {
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    let mut lines = text.lines();
+    let inner = lines.by_ref().find(|line| line.trim_start().starts_with("vllm:")).map(indent)? + 2;
+    for line in lines {
+        let trimmed = line.trim();
+        if !trimmed.is_empty() && !trimmed.starts_with('#') && indent(line) < inner {
+            return None;
+        }
+        if let Some(value) = trimmed.strip_prefix("max-model-len:") {
+            return value.trim().parse().ok().filter(|value| *value > 0);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::max_model_len;
+
+    #[test]
+    fn the_estimate_scans_lines() {
+        let table = [
+            ("vllm:\n  max-model-len: 4096\n", Some(4096)),
+            ("x: 1\nvllm:\n  a: b\n\n# c\n  max-model-len: 8192\n", Some(8192)),
+            ("vllm:\n  max-model-len: \"8192\"\n", None),
+            ("vllm:\n max-model-len: 8192\n", None),
+            ("vllm:\nother:\n  max-model-len: 4096\n", None),
+            ("vllm: {max-model-len: 4096}\n", None),
+            ("max-model-len: 4096\n", None),
+            ("vllm:\n  max-model-len: -5\n", None),
+            ("vllm:\n  max-model-len: auto\n", None),
+        ];
+        for (text, want) in table {
+            assert_eq!(max_model_len(text), want, "{text}");
+        }
+    }
+}

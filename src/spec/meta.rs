@@ -1,0 +1,51 @@
+//! `metadata` and selectors, as every Kubernetes object has them.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// The standard object metadata; fields that only a server fills are read over.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(missing_docs, reason = "the fields of metav1.ObjectMeta")]
+pub struct ObjectMeta {
+    pub name: String,
+    pub namespace: Option<String>,
+    pub labels: Option<BTreeMap<String, String>>,
+    pub annotations: Option<BTreeMap<String, String>>,
+    pub generate_name: Option<String>,
+    pub finalizers: Option<Vec<String>>,
+    pub owner_references: Option<Vec<Map<String, Value>>>,
+    pub creation_timestamp: Option<String>,
+    pub deletion_timestamp: Option<String>,
+    pub deletion_grace_period_seconds: Option<i64>,
+    pub generation: Option<i64>,
+    pub resource_version: Option<String>,
+    pub self_link: Option<String>,
+    pub uid: Option<String>,
+    pub managed_fields: Option<Vec<Map<String, Value>>>,
+}
+
+/// `metav1.LabelSelector`.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LabelSelector {
+    /// Labels and their values.
+    pub match_labels: Option<BTreeMap<String, String>>,
+    /// Admitted only as `In` with one value, and then without effect on what Kaito creates.
+    pub match_expressions: Option<Vec<LabelSelectorRequirement>>,
+}
+
+/// One expression of a selector.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LabelSelectorRequirement {
+    /// The label.
+    pub key: String,
+    /// `In`, `NotIn`, `Exists` or `DoesNotExist`.
+    pub operator: String,
+    /// The values.
+    pub values: Option<Vec<String>>,
+}

@@ -1,0 +1,76 @@
+//! The labels and annotations of Kaito, spelled once, and the rules for Kubernetes names.
+//!
+//! Source: Kaito 0.12 (labels, annotations), `k8s.io/apimachinery/pkg/util/validation` (names).
+
+#![expect(missing_docs, reason = "each constant is named after the key it holds")]
+
+pub const WORKSPACE: &str = "kaito.sh/workspace";
+pub const WORKSPACE_NAMESPACE: &str = "kaito.sh/workspacenamespace";
+pub const KARPENTER_WORKSPACE_NAME: &str = "karpenter.kaito.sh/workspace-name";
+pub const KARPENTER_WORKSPACE_NAMESPACE: &str = "karpenter.kaito.sh/workspace-namespace";
+pub const KARPENTER_INFERENCE_SET: &str = "karpenter.kaito.sh/inferenceset";
+pub const KARPENTER_INFERENCE_SET_NAMESPACE: &str = "karpenter.kaito.sh/inferenceset-namespace";
+pub const INFERENCE_SET_CREATED_BY: &str = "inferenceset.kaito.sh/created-by";
+pub const MULTI_ROLE_CREATED_BY: &str = "multiroleinference.kaito.sh/created-by";
+pub const INFERENCE_ROLE: &str = "kaito.sh/inference-role";
+pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+
+pub const ENABLE_LB: &str = "kaito.sh/enablelb";
+pub const RUNTIME: &str = "kaito.sh/runtime";
+pub const BYPASS_RESOURCE_CHECKS: &str = "kaito.sh/bypass-resource-checks";
+pub const NODE_IMAGE_FAMILY: &str = "kaito.sh/node-image-family";
+pub const NODE_CLASS_NAME: &str = "kaito.sh/node-class-name";
+pub const DISABLE_BENCHMARK: &str = "kaito.sh/disable-benchmark";
+pub const PERFORMANCE_MODE: &str = "kaito.sh/performance-mode";
+pub const USE_LOCAL_WEIGHTS: &str = "kaito.sh/use-local-weights";
+
+/// Every annotation of a Workspace that Kaito reads.
+pub const ANNOTATIONS: [&str; 16] = [
+    ENABLE_LB, RUNTIME, BYPASS_RESOURCE_CHECKS, NODE_IMAGE_FAMILY, NODE_CLASS_NAME, DISABLE_BENCHMARK, PERFORMANCE_MODE, USE_LOCAL_WEIGHTS,
+    "kaito.sh/model-streaming", "kaito.sh/model-mirror-storage-class", "kaito.sh/streaming-service-account", "kaito.sh/upgrade-start-time",
+    "inference.kaito.sh/static-model-mirror", "inference.kaito.sh/stream-datarefs-url", "inference.kaito.sh/stream-identity-client-id",
+    "inference.kaito.sh/stream-source-type",
+];
+
+/// Keys that Kaito drops from `labelSelector.matchLabels` in silence.
+pub const RESERVED_SELECTOR_LABELS: [&str; 8] = [
+    WORKSPACE, WORKSPACE_NAMESPACE, "kaito.sh/ragengine", "kaito.sh/ragenginenamespace", KARPENTER_WORKSPACE_NAME,
+    KARPENTER_WORKSPACE_NAMESPACE, KARPENTER_INFERENCE_SET, KARPENTER_INFERENCE_SET_NAMESPACE,
+];
+
+/// Labels of a Workspace that its pods and selectors carry too.
+pub const INHERITED_LABELS: [&str; 3] = [INFERENCE_SET_CREATED_BY, MULTI_ROLE_CREATED_BY, INFERENCE_ROLE];
+
+/// Whether this is a DNS-1123 label: at most 63 of `a-z`, `0-9` and `-`, the first and last not `-`.
+pub fn is_dns_label(name: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    !name.is_empty() && name.len() <= 63 && name.bytes().all(inner) && !name.starts_with('-') && !name.ends_with('-')
+}
+
+/// Whether this is a DNS-1123 subdomain: labels joined by dots, at most 253 characters.
+pub fn is_dns_subdomain(name: &str) -> bool {
+    name.len() <= 253 && name.split('.').all(|part| part.len() <= 253 && is_dns_label_of_any_length(part))
+}
+
+fn is_dns_label_of_any_length(part: &str) -> bool {
+    !part.is_empty() && part.as_bytes().chunks(60).all(|chunk| chunk.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-'))
+        && !part.starts_with('-') && !part.ends_with('-')
+}
+
+/// Whether this may be the value of a label: at most 63 of letters, digits, `-`, `_` and `.`, first and last alphanumeric.
+pub fn is_label_value(value: &str) -> bool {
+    value.is_empty() || (value.len() <= 63 && is_qualified_part(value))
+}
+
+/// Whether this may be the key of a label or annotation: `[prefix/]name`.
+pub fn is_qualified_name(key: &str) -> bool {
+    match key.split_once('/') {
+        Some((prefix, name)) => is_dns_subdomain(prefix) && name.len() <= 63 && is_qualified_part(name),
+        None => key.len() <= 63 && is_qualified_part(key),
+    }
+}
+
+fn is_qualified_part(part: &str) -> bool {
+    let ends = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
+    part.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')) && ends(part.chars().next()) && ends(part.chars().last())
+}

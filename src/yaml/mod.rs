@@ -1,0 +1,13 @@
+//! YAML and JSON in, YAML out: the only module that names a YAML crate.
+//!
+//! Reading follows what kubectl reads (Go's YAML 1.1 meaning of plain scalars) and keeps the place of every node, so that
+//! each fault can be shown where it is. Writing quotes every string that Go would read as something else.
+
+mod emit;
+mod node;
+mod parse;
+mod scalar;
+
+pub use emit::{to_json, to_yaml};
+pub use node::{Document, Entry, Kind, Node, Step};
+pub use parse::{Limits, read};

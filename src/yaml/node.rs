@@ -1,0 +1,187 @@
+//! A document as a tree of values that know their place.
+
+use std::fmt::Write as _;
+use std::ops::Range;
+use std::sync::Arc;
+
+use serde_json::{Map, Number, Value};
+
+use crate::diagnostic::{Diagnostic, Place, SourceFile};
+
+/// A value and the bytes it was read from.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// The bytes of the value in its file.
+    pub span: Range<usize>,
+    /// The value.
+    pub kind: Kind,
+}
+
+/// The value of a node.
+#[derive(Clone, Debug)]
+pub enum Kind {
+    /// Nothing: the same as an absent field.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// An integer, or a finite number with a fraction.
+    Number(Number),
+    /// A string.
+    String(String),
+    /// A list.
+    Sequence(Vec<Node>),
+    /// A mapping in the order of its text, without repeated keys.
+    Mapping(Vec<Entry>),
+}
+
+/// One `key: value` of a mapping.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The key.
+    pub key: String,
+    /// The bytes of the key.
+    pub key_span: Range<usize>,
+    /// The value.
+    pub value: Node,
+}
+
+/// One step of a field path.
+#[derive(Clone, Copy, Debug)]
+pub enum Step<'a> {
+    /// A field of a mapping.
+    Field(&'a str),
+    /// An item of a list, from 0.
+    Item(usize),
+}
+
+impl<'a> From<&'a str> for Step<'a> {
+    fn from(name: &'a str) -> Self {
+        Step::Field(name)
+    }
+}
+
+impl From<usize> for Step<'_> {
+    fn from(index: usize) -> Self {
+        Step::Item(index)
+    }
+}
+
+/// A field path as Kubernetes prints it: `a.b[2]["kaito.sh/x"]`.
+pub fn path_text(path: &[Step<'_>]) -> String {
+    let mut text = String::new();
+    for step in path {
+        match step {
+            Step::Item(index) => _ = write!(text, "[{index}]"),
+            Step::Field(name) if name.contains(['.', '/', ' ']) => _ = write!(text, "[{name:?}]"),
+            Step::Field(name) => {
+                if !text.is_empty() {
+                    text.push('.');
+                }
+                text.push_str(name);
+            }
+        }
+    }
+    text
+}
+
+impl Node {
+    /// The value of a field, if this is a mapping that has it.
+    pub fn get(&self, field: &str) -> Option<&Node> {
+        match &self.kind {
+            Kind::Mapping(entries) => entries.iter().find(|entry| entry.key == field).map(|entry| &entry.value),
+            _ => None,
+        }
+    }
+
+    /// The string, if this is one.
+    pub fn as_str(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Whether this is null.
+    pub fn is_null(&self) -> bool {
+        matches!(self.kind, Kind::Null)
+    }
+
+    /// What kind of value this is, for people.
+    pub fn describe(&self) -> String {
+        match &self.kind {
+            Kind::Null => "nothing".to_owned(),
+            Kind::Bool(value) => format!("the boolean {value}"),
+            Kind::Number(value) => format!("the number {value}"),
+            Kind::String(value) if value.len() <= 60 => format!("the string {value:?}"),
+            Kind::String(_) => "a string".to_owned(),
+            Kind::Sequence(_) => "a list".to_owned(),
+            Kind::Mapping(_) => "a mapping".to_owned(),
+        }
+    }
+
+    /// The value without places.
+    pub fn to_value(&self) -> Value {
+        match &self.kind {
+            Kind::Null => Value::Null,
+            Kind::Bool(value) => Value::Bool(*value),
+            Kind::Number(value) => Value::Number(value.clone()),
+            Kind::String(value) => Value::String(value.clone()),
+            Kind::Sequence(items) => items.iter().map(Node::to_value).collect(),
+            Kind::Mapping(entries) => Value::Object(
+                entries.iter().map(|entry| (entry.key.clone(), entry.value.to_value())).collect::<Map<_, _>>(),
+            ),
+        }
+    }
+
+    /// The bytes to point at for a path: the value's, a key's where the value spans lines, or the deepest ancestor's.
+    fn span_of(&self, path: &[Step<'_>]) -> Range<usize> {
+        let mut node = self;
+        let mut span = match &self.kind {
+            Kind::Mapping(entries) => entries.first().map_or_else(|| self.span.clone(), |entry| entry.key_span.clone()),
+            _ => self.span.clone(),
+        };
+        for step in path {
+            let next = match (step, &node.kind) {
+                (Step::Field(name), Kind::Mapping(entries)) => entries.iter().find(|entry| entry.key == *name).map(|entry| {
+                    span = match entry.value.kind {
+                        Kind::Mapping(_) | Kind::Sequence(_) | Kind::Null => entry.key_span.clone(),
+                        _ => entry.value.span.clone(),
+                    };
+                    &entry.value
+                }),
+                (Step::Item(index), Kind::Sequence(items)) => items.get(*index).inspect(|item| {
+                    span = match &item.kind {
+                        Kind::Mapping(entries) if !entries.is_empty() => entries[0].key_span.clone(),
+                        _ => item.span.clone(),
+                    };
+                }),
+                _ => None,
+            };
+            let Some(next) = next else { break };
+            node = next;
+        }
+        span
+    }
+}
+
+/// One document of a file.
+#[derive(Clone, Debug)]
+pub struct Document {
+    /// The file.
+    pub file: Arc<SourceFile>,
+    /// The root, which is a mapping.
+    pub root: Node,
+}
+
+impl Document {
+    /// Where a field stands; the nearest field above it if it is absent.
+    pub fn place(&self, path: &[Step<'_>]) -> Place {
+        Place { file: Arc::clone(&self.file), span: self.root.span_of(path) }
+    }
+
+    /// A finding about a field of this document.
+    pub fn finding(&self, finding: Diagnostic, path: &[Step<'_>]) -> Diagnostic {
+        let place = self.place(path);
+        finding.field(path_text(path)).at(&place.file, place.span)
+    }
+}

@@ -1,0 +1,260 @@
+//! Text to documents, with every fault of the text in one run.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use granit_parser::{Event, Parser, ScalarStyle, Span, StrInput, Tag};
+
+use super::node::{Document, Entry, Kind, Node};
+use super::scalar;
+use crate::diagnostic::{Diagnostic, SourceFile};
+
+/// How much a file may ask for; beyond it, it is refused.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes of one file.
+    pub bytes: usize,
+    /// Nesting of mappings and lists.
+    pub depth: usize,
+    /// Nodes of one document, aliases expanded.
+    pub nodes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { bytes: 64 << 20, depth: 100, nodes: 500_000 }
+    }
+}
+
+/// The documents of a file that are mappings; faults are added to `findings`, and a broken document leaves the others alone.
+pub fn read(file: &Arc<SourceFile>, limits: Limits, findings: &mut Vec<Diagnostic>) -> Vec<Document> {
+    if file.text.len() > limits.bytes {
+        let message = format!("the file has {} bytes; the limit is {}", file.text.len(), limits.bytes);
+        findings.push(Diagnostic::error(message).at(file, 0..0).help("split it into several files"));
+        return Vec::new();
+    }
+    let options = granit_parser::options! {
+        emit_comments: false,
+        flow_nesting_limit: limits.depth,
+        block_nesting_limit: limits.depth,
+    };
+    let parser = Parser::new_from_str_with_options(&file.text, options);
+    let mut reader = Reader { parser, file, limits, findings, anchors: HashMap::new(), nodes: 0 };
+    let mut documents = Vec::new();
+    loop {
+        match reader.document() {
+            Ok(Some(root)) => match root.kind {
+                Kind::Mapping(_) => documents.push(Document { file: Arc::clone(file), root }),
+                Kind::Null => {}
+                _ => reader.fault(&root.span, format!("a Kubernetes object is a mapping; found {}", root.describe())),
+            },
+            Ok(None) => return documents,
+            Err(Broken) => match reader.parser.proceed_next_document() {
+                Ok(true) => {}
+                _ => return documents,
+            },
+        }
+    }
+}
+
+/// The document can't be read further; the reason is among the findings.
+struct Broken;
+
+struct Reader<'a> {
+    parser: Parser<'a, StrInput<'a>>,
+    file: &'a Arc<SourceFile>,
+    limits: Limits,
+    findings: &'a mut Vec<Diagnostic>,
+    anchors: HashMap<usize, Node>,
+    nodes: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn fault(&mut self, span: &Range<usize>, message: impl Into<String>) {
+        self.findings.push(Diagnostic::error(message).at(self.file, span.clone()));
+    }
+
+    fn next(&mut self) -> Result<(Event<'a>, Range<usize>), Broken> {
+        match self.parser.next_event() {
+            Some(Ok((event, span))) => Ok((event, bytes(&span))),
+            Some(Err(error)) => {
+                let at = error.marker().byte_offset().unwrap_or(0);
+                self.fault(&(at..at + 1), format!("this isn't well-formed YAML: {}", error.info()));
+                Err(Broken)
+            }
+            None => Ok((Event::StreamEnd, 0..0)),
+        }
+    }
+
+    /// The root of the next document, or `None` at the end of the file.
+    fn document(&mut self) -> Result<Option<Node>, Broken> {
+        loop {
+            let (event, span) = self.next()?;
+            match event {
+                Event::StreamEnd => return Ok(None),
+                Event::StreamStart | Event::DocumentStart(..) | Event::DocumentEnd => {
+                    self.anchors.clear();
+                    self.nodes = 0;
+                }
+                event => return self.node(event, span).map(Some),
+            }
+        }
+    }
+
+    fn count(&mut self, nodes: usize, span: &Range<usize>) -> Result<(), Broken> {
+        self.nodes += nodes;
+        if self.nodes <= self.limits.nodes {
+            return Ok(());
+        }
+        self.fault(span, format!("the document has more than {} values once its aliases are expanded", self.limits.nodes));
+        Err(Broken)
+    }
+
+    fn node(&mut self, event: Event<'a>, span: Range<usize>) -> Result<Node, Broken> {
+        self.count(1, &span)?;
+        let (anchor, node) = match event {
+            Event::Alias(id) => return self.alias(id, span),
+            Event::Scalar(text, style, anchor, tag) => (anchor, self.scalar(text.into_owned(), style, tag.as_deref(), span)),
+            Event::SequenceStart(_, anchor, tag) => {
+                self.check_tag(tag.as_deref(), "seq", &span);
+                (anchor, self.sequence(span)?)
+            }
+            Event::MappingStart(_, anchor, tag) => {
+                self.check_tag(tag.as_deref(), "map", &span);
+                (anchor, self.mapping(span)?)
+            }
+            _ => {
+                self.fault(&span, "a value is missing here");
+                return Err(Broken);
+            }
+        };
+        if anchor > 0 {
+            self.count(size(&node), &node.span)?;
+            self.anchors.insert(anchor, node.clone());
+        }
+        Ok(node)
+    }
+
+    fn alias(&mut self, id: usize, span: Range<usize>) -> Result<Node, Broken> {
+        let Some(nodes) = self.anchors.get(&id).map(size) else {
+            self.fault(&span, "this alias refers to a value that contains it");
+            return Err(Broken);
+        };
+        self.count(nodes, &span)?;
+        Ok(self.anchors[&id].clone())
+    }
+
+    fn scalar(&mut self, text: String, style: ScalarStyle, tag: Option<&Tag>, span: Range<usize>) -> Node {
+        let plain = style == ScalarStyle::Plain && tag.is_none_or(|tag| core_tag(tag).is_some_and(|name| name != "str"));
+        if let Some(tag) = tag
+            && core_tag(tag).is_none()
+        {
+            self.fault(&span, format!("the tag {}{} has no meaning in a Kubernetes object", tag.original_handle(), tag.suffix()));
+        }
+        let kind = if plain {
+            scalar::resolve(&text).unwrap_or_else(|| {
+                self.fault(&span, format!("{text} is not a finite number"));
+                Kind::Null
+            })
+        } else {
+            Kind::String(text)
+        };
+        Node { span, kind }
+    }
+
+    fn check_tag(&mut self, tag: Option<&Tag>, want: &str, span: &Range<usize>) {
+        if let Some(tag) = tag
+            && core_tag(tag) != Some(want)
+        {
+            self.fault(span, format!("the tag {}{} has no meaning in a Kubernetes object", tag.original_handle(), tag.suffix()));
+        }
+    }
+
+    fn sequence(&mut self, mut span: Range<usize>) -> Result<Node, Broken> {
+        let mut items = Vec::new();
+        loop {
+            let (event, at) = self.next()?;
+            if event == Event::SequenceEnd {
+                span.end = at.end.max(span.end);
+                return Ok(Node { span, kind: Kind::Sequence(items) });
+            }
+            items.push(self.node(event, at)?);
+        }
+    }
+
+    fn mapping(&mut self, mut span: Range<usize>) -> Result<Node, Broken> {
+        let mut entries: Vec<Entry> = Vec::new();
+        let mut seen: HashMap<String, usize> = HashMap::new();
+        let mut merged = Vec::new();
+        loop {
+            let (event, at) = self.next()?;
+            if event == Event::MappingEnd {
+                span.end = at.end.max(span.end);
+                break;
+            }
+            let is_merge = matches!(&event, Event::Scalar(text, ScalarStyle::Plain, ..) if text == "<<");
+            let key = self.node(event, at)?;
+            let (event, at) = self.next()?;
+            let value = self.node(event, at)?;
+            if is_merge {
+                self.merge(value, &mut merged);
+                continue;
+            }
+            let Some(name) = self.key(&key) else { continue };
+            if let Some(first) = seen.get(&name) {
+                let (line, _) = self.file.line_column(entries[*first].key_span.start);
+                self.fault(&key.span, format!("the key {name:?} stands here again; it is already on line {line}"));
+                continue;
+            }
+            seen.insert(name.clone(), entries.len());
+            entries.push(Entry { key: name, key_span: key.span, value });
+        }
+        for entry in merged {
+            if !seen.contains_key(&entry.key) {
+                seen.insert(entry.key.clone(), entries.len());
+                entries.push(entry);
+            }
+        }
+        Ok(Node { span, kind: Kind::Mapping(entries) })
+    }
+
+    /// The key as JSON has it: Go turns booleans and numbers into their text.
+    fn key(&mut self, key: &Node) -> Option<String> {
+        match &key.kind {
+            Kind::String(text) => Some(text.clone()),
+            Kind::Bool(value) => Some(value.to_string()),
+            Kind::Number(value) => Some(value.to_string()),
+            _ => {
+                self.fault(&key.span, format!("a key must be a string; found {}", key.describe()));
+                None
+            }
+        }
+    }
+
+    fn merge(&mut self, value: Node, merged: &mut Vec<Entry>) {
+        match value.kind {
+            Kind::Mapping(entries) => merged.extend(entries),
+            Kind::Sequence(items) => items.into_iter().for_each(|item| self.merge(item, merged)),
+            _ => self.fault(&value.span, format!("<< merges mappings; found {}", value.describe())),
+        }
+    }
+}
+
+fn bytes(span: &Span) -> Range<usize> {
+    span.byte_range().unwrap_or(0..0)
+}
+
+/// The name of a tag of YAML's core schema, such as `str`.
+fn core_tag(tag: &Tag) -> Option<&str> {
+    let known = ["str", "int", "float", "bool", "null", "seq", "map"];
+    (tag.handle() == "tag:yaml.org,2002:" && known.contains(&tag.suffix())).then(|| tag.suffix())
+}
+
+fn size(node: &Node) -> usize {
+    1 + match &node.kind {
+        Kind::Sequence(items) => items.iter().map(size).sum(),
+        Kind::Mapping(entries) => entries.iter().map(|entry| 1 + size(&entry.value)).sum(),
+        _ => 0,
+    }
+}
