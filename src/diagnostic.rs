@@ -28,12 +28,12 @@ impl SourceFile {
         (line, 1 + String::from_utf8_lossy(&before[start..]).chars().count())
     }
 
-    /// Whether lines of this file may be shown: never those of a file that holds a Secret.
-    fn may_be_shown(&self) -> bool {
-        !self.text.lines().any(|line| {
-            let line = line.trim_start_matches(['-', ' ', '{']);
-            (line.starts_with("kind:") || line.starts_with("\"kind\":")) && line.contains("Secret")
-        })
+    /// Whether lines around here may be shown: never those of a document that holds a Secret.
+    fn may_show(&self, offset: usize) -> bool {
+        let offset = offset.min(self.text.len());
+        let start = self.text[..offset].rfind("\n---").unwrap_or(0);
+        let end = self.text[offset..].find("\n---").map_or(self.text.len(), |at| offset + at);
+        !self.text[start..end].lines().any(|line| line.contains("kind") && line.contains("Secret"))
     }
 }
 
@@ -74,6 +74,8 @@ pub struct Diagnostic {
     pub place: Option<Place>,
     /// The path of the field, such as `inference.adapters[0].source.name`; empty for a whole document.
     pub field: String,
+    /// Whether the place is the field's own, and not that of the nearest one above a field that is missing.
+    pub is_exact: bool,
     /// What is allowed and what to do, a line each.
     pub help: Vec<String>,
 }
@@ -95,7 +97,7 @@ impl Diagnostic {
     }
 
     fn new(severity: Severity, message: impl Into<String>) -> Self {
-        Self { severity, message: message.into(), place: None, field: String::new(), help: Vec::new() }
+        Self { severity, message: message.into(), place: None, field: String::new(), is_exact: false, help: Vec::new() }
     }
 
     /// The same finding at a place.
@@ -139,7 +141,7 @@ impl Diagnostic {
         };
         let title = if self.field.is_empty() { self.message.clone() } else { format!("{}: {}", self.field, self.message) };
         let mut group = Group::with_title(level.primary_title(title));
-        let shown = self.place.as_ref().filter(|place| place.file.may_be_shown());
+        let shown = self.place.as_ref().filter(|place| place.file.may_show(place.span.start));
         if let Some(place) = shown {
             let span = first_line(&place.file.text, &place.span);
             let annotation = AnnotationKind::Primary.span(span);
@@ -173,16 +175,17 @@ pub fn sort(findings: &mut Vec<Diagnostic>) {
 /// The allowed names nearest to a misspelled one, best first, at most three.
 pub fn nearest<'a>(name: &str, allowed: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let lower = name.to_lowercase();
-    let mut scored: Vec<(f64, &str)> = allowed
-        .into_iter()
-        .map(|candidate| {
-            let other = candidate.to_lowercase();
-            let inside = lower.len() >= 3 && (other.contains(&lower) || lower.contains(&other));
-            (strsim::jaro_winkler(&lower, &other) + if inside { 0.2 } else { 0.0 }, candidate)
-        })
-        .filter(|(score, _)| *score >= 0.8)
-        .collect();
+    let score = |candidate: &str| {
+        let other = candidate.to_lowercase();
+        let distance = strsim::normalized_damerau_levenshtein(&lower, &other);
+        // Half a name, such as a model without its organisation, is near too, though many letters are missing.
+        let is_part = lower.len() >= 3 && other.len() >= 3 && (other.contains(&lower) || lower.contains(&other));
+        if is_part { distance.max(0.7) } else { distance }
+    };
+    let mut scored: Vec<(f64, &str)> = allowed.into_iter().map(|candidate| (score(candidate), candidate)).filter(|(score, _)| *score >= 0.65).collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
+    let best = scored.first().map_or(0.0, |(score, _)| *score);
+    scored.retain(|(score, _)| *score >= best - 0.15);
     scored.truncate(3);
     scored.into_iter().map(|(_, candidate)| candidate).collect()
 }

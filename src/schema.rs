@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::diagnostic::{Diagnostic, did_you_mean, either};
-use crate::yaml::{Document, Kind, Node, Step};
+use crate::yaml::{Document, Entry, Kind, Node, Step};
 
 /// The schema of a type, with everything inlined.
 pub fn of<T: JsonSchema>() -> Value {
@@ -19,14 +19,27 @@ pub fn of<T: JsonSchema>() -> Value {
 /// Reads a document into its type, or says everything that is wrong with it.
 pub fn read<T: DeserializeOwned>(document: &Document, schema: &Value, findings: &mut Vec<Diagnostic>) -> Option<T> {
     let before = findings.len();
-    check(document, schema, findings);
-    if findings.len() > before {
-        return None;
+    let value = read_what_fits(document, schema, findings);
+    value.filter(|_| findings.len() == before)
+}
+
+/// Reads a document into its type without what its schema doesn't allow, so that the rest can be looked at too.
+pub fn read_what_fits<T: DeserializeOwned>(document: &Document, schema: &Value, findings: &mut Vec<Diagnostic>) -> Option<T> {
+    let before = findings.len();
+    let mut check = Check { document, path: Vec::new(), findings, unfit: Vec::new() };
+    check.node(&document.root, schema);
+    let unfit = check.unfit;
+    let mut value = document.root.to_value();
+    for path in unfit {
+        remove(&mut value, &path);
     }
-    match serde_json::from_value(document.root.to_value()) {
+    match serde_json::from_value(value) {
         Ok(value) => Some(value),
         Err(error) => {
-            findings.push(document.finding(Diagnostic::error(error.to_string()), &[]));
+            // What the schema has already said need not be said in serde's words.
+            if findings.len() == before {
+                findings.push(document.finding(Diagnostic::error(error.to_string()), &[]));
+            }
             None
         }
     }
@@ -34,18 +47,36 @@ pub fn read<T: DeserializeOwned>(document: &Document, schema: &Value, findings: 
 
 /// Adds everything in a document that its schema doesn't allow.
 pub fn check(document: &Document, schema: &Value, findings: &mut Vec<Diagnostic>) {
-    Check { document, path: Vec::new(), findings }.node(&document.root, schema);
+    Check { document, path: Vec::new(), findings, unfit: Vec::new() }.node(&document.root, schema);
+}
+
+/// Takes a field out of a value; an item of a list stays, as nothing, so that the others keep their numbers.
+fn remove(value: &mut Value, path: &[Step<'_>]) {
+    match (value, path) {
+        (Value::Object(fields), [Step::Field(name)]) => _ = fields.remove(*name),
+        (Value::Array(items), [Step::Item(index)]) => items[*index] = Value::Null,
+        (Value::Object(fields), [Step::Field(name), rest @ ..]) => {
+            if let Some(value) = fields.get_mut(*name) {
+                remove(value, rest);
+            }
+        }
+        (Value::Array(items), [Step::Item(index), rest @ ..]) => remove(&mut items[*index], rest),
+        _ => {}
+    }
 }
 
 struct Check<'a> {
     document: &'a Document,
     path: Vec<Step<'a>>,
     findings: &'a mut Vec<Diagnostic>,
+    /// The values that must be left out for the rest to fit.
+    unfit: Vec<Vec<Step<'a>>>,
 }
 
 impl<'a> Check<'a> {
     fn fault(&mut self, finding: Diagnostic) {
         self.findings.push(self.document.finding(finding, &self.path));
+        self.unfit.push(self.path.clone());
     }
 
     fn inside(&mut self, step: impl Into<Step<'a>>, node: &'a Node, schema: &Value) {
@@ -85,20 +116,7 @@ impl<'a> Check<'a> {
             match properties.get(&entry.key).or_else(|| rest.filter(|rest| **rest != Value::Bool(false))) {
                 Some(schema) => self.inside(entry.key.as_str(), &entry.value, schema),
                 None if rest.is_none() => {}
-                None => {
-                    let mut finding = Diagnostic::error("unknown field").at(&self.document.file, entry.key_span.clone());
-                    finding.help.extend(did_you_mean(&entry.key, properties.keys().map(String::as_str)));
-                    let known: Vec<&str> = properties.keys().map(String::as_str).collect();
-                    if finding.help.is_empty() {
-                        finding = finding.help(format!("the fields here are {}", known.join(", ")));
-                    }
-                    self.path.push(Step::Field(&entry.key));
-                    let place = finding.place.take();
-                    let mut finding = self.document.finding(finding, &self.path);
-                    finding.place = place;
-                    self.findings.push(finding);
-                    self.path.pop();
-                }
+                None => self.unknown_field(entry, properties),
             }
         }
         for name in schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
@@ -106,6 +124,18 @@ impl<'a> Check<'a> {
                 self.fault(Diagnostic::error(format!("the field {name} is missing")));
             }
         }
+    }
+
+    fn unknown_field(&mut self, entry: &'a Entry, properties: &Map<String, Value>) {
+        let known: Vec<&str> = properties.keys().map(String::as_str).collect();
+        let near = did_you_mean(&entry.key, known.iter().copied());
+        let help = near.unwrap_or_else(|| format!("the fields here are {}", known.join(", ")));
+        self.path.push(Step::Field(&entry.key));
+        let finding = self.document.finding(Diagnostic::error("unknown field").help(help), &self.path);
+        // The key is what is wrong, whatever stands behind it.
+        self.findings.push(finding.at(&self.document.file, entry.key_span.clone()));
+        self.unfit.push(self.path.clone());
+        self.path.pop();
     }
 
     fn sequence(&mut self, items: &'a [Node], schema: &Map<String, Value>) {

@@ -32,7 +32,11 @@ impl<'a> Session<'a> {
             .map(|located| {
                 let mut findings = Vec::new();
                 admission::check(located, &context, &mut findings);
-                let admitted = !findings.iter().any(Diagnostic::is_error);
+                if !located.is_whole {
+                    // That something is missing may only follow from what was left out.
+                    findings.retain(|finding| finding.is_exact);
+                }
+                let admitted = located.is_whole && !findings.iter().any(Diagnostic::is_error);
                 let plan = admitted.then(|| plan::plan(located, &context, explain, &mut findings)).flatten();
                 (plan.map(|plan| (plan, located)), findings)
             })

@@ -47,7 +47,7 @@ pub struct RenderingArgs {
     /// Operating system of nodes unless a Workspace says otherwise [default: ubuntu]
     #[arg(long, value_name = "FAMILY", value_parser = image_family)]
     pub default_node_image_family: Option<NodeImageFamily>,
-    /// Whether the StorageClass kaito-local-nvme-disk is there, as Kaito's chart installs it [default: true]
+    /// Whether the StorageClass kaito-local-nvme-disk is there, as Kaito's chart installs it [default: true on azure]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub local_nvme: Option<bool>,
     /// Configuration file [default: the kaito.yaml beside or above the input]
@@ -211,12 +211,13 @@ fn options(args: &RenderingArgs, config: &RenderConfig, findings: &mut Vec<Diagn
     }
     let asked_provisioner = args.node_provisioner.map(Into::into).or(config.node_provisioner);
     let by_gate = feature_gates.is_on("disableNodeAutoProvisioning").then_some(NodeProvisioner::Byo);
+    let cloud = args.cloud.map(Into::into).or(config.cloud).unwrap_or_default();
     Options {
-        cloud: args.cloud.map(Into::into).or(config.cloud).unwrap_or_default(),
+        cloud,
         node_provisioner: asked_provisioner.or(by_gate).unwrap_or_default(),
         feature_gates,
         default_node_image_family: args.default_node_image_family.or(config.default_node_image_family).unwrap_or_default(),
-        local_nvme: args.local_nvme.or(config.local_nvme).unwrap_or(defaults.local_nvme),
+        local_nvme: args.local_nvme.or(config.local_nvme).unwrap_or(cloud == Cloud::Azure),
         namespace: args.namespace.clone().or_else(|| config.namespace.clone()).unwrap_or(defaults.namespace),
         namespace_is_required: args.namespace.is_some(),
         registry: config.preset_registry.clone(),

@@ -6,17 +6,9 @@ use crate::preset::{Model, Sizing};
 use crate::quantity::{self, gib_text};
 use crate::sku::NodeShape;
 
-/// The estimate with its intermediate figures, in bytes.
+/// The estimate.
 #[derive(Clone, Copy, Debug)]
 pub struct Estimate {
-    /// The weights in memory.
-    pub weights: f64,
-    /// What of one GPU can be used.
-    pub usable: f64,
-    /// What of it the runtime and the KV cache take.
-    pub reserved: f64,
-    /// What of it is left for weights.
-    pub for_weights: f64,
     /// GPUs that the weights need.
     pub gpus: u64,
     /// Nodes that have so many GPUs.
@@ -49,7 +41,7 @@ pub fn estimate(model: &Model, shape: &NodeShape, context: u64, sizing: &Sizing)
     }
     let for_weights = (usable - reserved) / figures.packing;
     let gpus = (weights / for_weights) as u64 + 1;
-    Ok(Estimate { weights, usable, reserved, for_weights, gpus, nodes: gpus.div_ceil(shape.gpus) })
+    Ok(Estimate { gpus, nodes: gpus.div_ceil(shape.gpus) })
 }
 
 /// 2.3Gi is 2.3 x 2^30 here, not rounded up to a byte.
@@ -61,11 +53,22 @@ fn reserve_bytes(text: &str) -> f64 {
 
 impl Estimate {
     /// The formula with its figures filled in.
-    pub fn formula(&self, shape: &NodeShape) -> String {
-        let gib = gib;
+    pub fn formula(&self, model: &Model, shape: &NodeShape, context: u64, sizing: &Sizing) -> String {
+        let figures = &sizing.node_estimate;
         format!(
-            "{} of weights / (({} usable of a GPU - {} reserved) / packing = {}) -> {} GPUs / {} per node",
-            gib(self.weights), gib(self.usable), gib(self.reserved), gib(self.for_weights), self.gpus, shape.gpus
+            "floor({} x {} / (({} x {} - {} - {context} tokens x {} bytes / {}) / {})) + 1 = {} GPUs; ceil({} / {}) = {} nodes",
+            model.weights,
+            figures.weights_factor,
+            gib_text(shape.memory_per_gpu()),
+            figures.utilization,
+            figures.reserve,
+            model.kv_bytes_per_token(),
+            shape.gpus,
+            figures.packing,
+            self.gpus,
+            self.gpus,
+            shape.gpus,
+            self.nodes
         )
     }
 }

@@ -202,7 +202,7 @@ fn estimated(located: &Located<Workspace>, context: &Context<'_>, model: &Model,
     });
     match estimate(model, shape, tokens, sizing) {
         Ok(estimate) => {
-            reasons.add("nodes", || (estimate.nodes.to_string(), estimate.formula(shape), context.catalog.file_name("sizing")));
+            reasons.add("nodes", || (estimate.nodes.to_string(), estimate.formula(model, shape, tokens, sizing), context.catalog.file_name("sizing")));
             let asked = located.value.resource.as_ref().and_then(|resource| resource.count);
             if let Some(asked) = asked.filter(|asked| u64::try_from(*asked) != Ok(estimate.nodes)) {
                 let finding = Diagnostic::note(format!("vLLM gets {} by Kaito's estimate, not {asked}", plural(estimate.nodes, "node"))).help("the field counts only for the transformers runtime and for templates");

@@ -25,6 +25,8 @@ pub struct Located<T> {
     pub namespace: String,
     /// The document.
     pub document: Document,
+    /// Whether all of the document fitted its type; if not, it has been said, and the rest is only looked at for more.
+    pub is_whole: bool,
 }
 
 /// An object that passes through unchanged.
@@ -71,7 +73,6 @@ impl Input {
     }
 
     fn add(&mut self, document: Document, options: &Options, findings: &mut Vec<Diagnostic>) {
-        let before = findings.len();
         let text = |field: &str, findings: &mut Vec<Diagnostic>| match document.root.get(field) {
             Some(Node { kind: Kind::String(text), .. }) if !text.is_empty() => Some(text.clone()),
             None | Some(Node { kind: Kind::Null, .. }) => {
@@ -106,7 +107,6 @@ impl Input {
             ("", "Node") => self.add_node(&document, findings),
             _ => self.add_passed(document, group, &kind, options, findings),
         }
-        debug_assert!(findings.len() >= before);
     }
 
     fn add_workspace(&mut self, document: Document, api_version: &str, options: &Options, findings: &mut Vec<Diagnostic>) {
@@ -115,7 +115,9 @@ impl Input {
             findings.push(document.finding(finding, &[Step::Field("apiVersion")]));
             return;
         }
-        let Some(value) = schema::read::<Workspace>(&document, &WORKSPACE_SCHEMA, findings) else { return };
+        let before = findings.len();
+        let Some(value) = schema::read_what_fits::<Workspace>(&document, &WORKSPACE_SCHEMA, findings) else { return };
+        let is_whole = findings.len() == before;
         let given = value.metadata.namespace.clone().filter(|namespace| !namespace.is_empty());
         if let Some(given) = given.as_ref().filter(|given| options.namespace_is_required && **given != options.namespace) {
             let finding = Diagnostic::error(format!("the namespace {given:?} does not match the namespace {:?}", options.namespace))
@@ -123,7 +125,7 @@ impl Input {
             findings.push(document.finding(finding, &[Step::Field("metadata"), Step::Field("namespace")]));
         }
         let namespace = given.unwrap_or_else(|| options.namespace.clone());
-        self.workspaces.push(Located { value, namespace, document });
+        self.workspaces.push(Located { value, namespace, document, is_whole });
     }
 
     fn add_node(&mut self, document: &Document, findings: &mut Vec<Diagnostic>) {

@@ -133,8 +133,9 @@ impl Node {
         }
     }
 
-    /// The bytes to point at for a path: the value's, a key's where the value spans lines, or the deepest ancestor's.
-    fn span_of(&self, path: &[Step<'_>]) -> Range<usize> {
+    /// The bytes to point at for a path, and whether the path leads all the way: the value's, a key's where the value spans
+    /// lines, or the deepest ancestor's.
+    fn span_of(&self, path: &[Step<'_>]) -> (Range<usize>, bool) {
         let mut node = self;
         let mut span = match &self.kind {
             Kind::Mapping(entries) => entries.first().map_or_else(|| self.span.clone(), |entry| entry.key_span.clone()),
@@ -157,10 +158,10 @@ impl Node {
                 }),
                 _ => None,
             };
-            let Some(next) = next else { break };
+            let Some(next) = next else { return (span, false) };
             node = next;
         }
-        span
+        (span, true)
     }
 }
 
@@ -176,12 +177,12 @@ pub struct Document {
 impl Document {
     /// Where a field stands; the nearest field above it if it is absent.
     pub fn place(&self, path: &[Step<'_>]) -> Place {
-        Place { file: Arc::clone(&self.file), span: self.root.span_of(path) }
+        Place { file: Arc::clone(&self.file), span: self.root.span_of(path).0 }
     }
 
     /// A finding about a field of this document.
     pub fn finding(&self, finding: Diagnostic, path: &[Step<'_>]) -> Diagnostic {
-        let place = self.place(path);
-        finding.field(path_text(path)).at(&place.file, place.span)
+        let (span, is_exact) = self.root.span_of(path);
+        Diagnostic { is_exact, ..finding.field(path_text(path)).at(&self.file, span) }
     }
 }

@@ -1,4 +1,7 @@
 //! What a plain scalar means to kubectl: Go's `sigs.k8s.io/yaml`, which is YAML 1.1 as `gopkg.in/yaml.v2` has it.
+//!
+//! One exception: a bare `y` or `n` is a string here, as in YAML 1.2 and for most YAML libraries, since people mean the letter.
+//! It is written in quotes, so that Go reads the letter too.
 
 use serde_json::Number;
 
@@ -8,8 +11,8 @@ use super::node::Kind;
 pub fn resolve(text: &str) -> Option<Kind> {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Some(Kind::Null),
-        "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" | "true" | "True" | "TRUE" => return Some(Kind::Bool(true)),
-        "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF" | "false" | "False" | "FALSE" => return Some(Kind::Bool(false)),
+        "yes" | "Yes" | "YES" | "on" | "On" | "ON" | "true" | "True" | "TRUE" => return Some(Kind::Bool(true)),
+        "no" | "No" | "NO" | "off" | "Off" | "OFF" | "false" | "False" | "FALSE" => return Some(Kind::Bool(false)),
         ".nan" | ".NaN" | ".NAN" | ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" | "-.inf" | "-.Inf" | "-.INF" => return None,
         _ => {}
     }
@@ -74,7 +77,7 @@ mod tests {
     #[test]
     fn plain_scalars_mean_what_go_reads() {
         let table = [
-            ("yes", "true"), ("off", "false"), ("y", "true"), ("~", "null"), ("Null", "null"), ("nUll", "\"nUll\""),
+            ("yes", "true"), ("off", "false"), ("y", "\"y\""), ("N", "\"N\""), ("~", "null"), ("Null", "null"), ("nUll", "\"nUll\""),
             ("1_000", "1000"), ("0644", "420"), ("012", "10"), ("08", "8"), ("0o14", "12"), ("0x1F", "31"), ("0b11", "3"),
             ("1e3", "1000"), ("1.10", "1.1"), (".5", "0.5"), ("1.", "1"), ("+5", "5"), ("-0x10", "-16"), ("--5", "\"--5\""),
             ("1.2.3", "\"1.2.3\""), ("12:30:45", "\"12:30:45\""), ("2001-01-01", "\"2001-01-01\""), ("1e", "\"1e\""), (".", "\".\""),
