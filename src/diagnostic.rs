@@ -1,10 +1,11 @@
 //! What is wrong with an input, and where: file, line, column, field, and what would be right.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 /// A text that was read, with the name under which people know it.
 pub struct SourceFile {
@@ -12,28 +13,40 @@ pub struct SourceFile {
     pub name: String,
     /// The whole text.
     pub text: String,
+    /// Where its lines start, found when somebody first asks.
+    lines: OnceLock<Vec<usize>>,
 }
 
 impl SourceFile {
     /// A file of this name and text.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
-        Arc::new(Self { name: name.into(), text: text.into() })
+        Arc::new(Self { name: name.into(), text: text.into(), lines: OnceLock::new() })
     }
 
     /// The line and column, both from 1, of a byte offset; columns count characters.
     pub fn line_column(&self, offset: usize) -> (usize, usize) {
-        let before = &self.text.as_bytes()[..offset.min(self.text.len())];
-        let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
-        (line, 1 + String::from_utf8_lossy(&before[start..]).chars().count())
+        let (line, start) = self.line(offset);
+        let before = &self.text.as_bytes()[start..offset.clamp(start, self.text.len())];
+        (line, 1 + String::from_utf8_lossy(before).chars().count())
     }
 
-    /// Whether lines around here may be shown: never those of a document that holds a Secret.
+    /// The number of the line at an offset, from 1, and where it starts.
+    fn line(&self, offset: usize) -> (usize, usize) {
+        let lines = self.lines.get_or_init(|| {
+            let breaks = self.text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
+            std::iter::once(0).chain(breaks).collect()
+        });
+        let number = lines.partition_point(|start| *start <= offset);
+        (number, lines[number - 1])
+    }
+
+    /// Whether lines around here may be shown: never those of a document that holds a Secret, nor a line without an end.
     fn may_show(&self, offset: usize) -> bool {
         let offset = offset.min(self.text.len());
         let start = self.text[..offset].rfind("\n---").unwrap_or(0);
         let end = self.text[offset..].find("\n---").map_or(self.text.len(), |at| offset + at);
-        !self.text[start..end].lines().any(|line| line.contains("kind") && line.contains("Secret"))
+        let is_long = |line: &str| line.len() > LONGEST_LINE;
+        !self.text[start..end].lines().any(|line| is_long(line) || (line.contains("kind") && line.contains("Secret")))
     }
 }
 
@@ -139,16 +152,18 @@ impl Diagnostic {
             Severity::Warning => Level::WARNING,
             Severity::Note => Level::NOTE,
         };
-        let title = if self.field.is_empty() { self.message.clone() } else { format!("{}: {}", self.field, self.message) };
+        let message = shortened(&self.message);
+        let title = if self.field.is_empty() { message.into_owned() } else { format!("{}: {message}", shortened(&self.field)) };
         let mut group = Group::with_title(level.primary_title(title));
         let shown = self.place.as_ref().filter(|place| place.file.may_show(place.span.start));
         if let Some(place) = shown {
-            let span = first_line(&place.file.text, &place.span);
-            let annotation = AnnotationKind::Primary.span(span);
-            group = group.element(Snippet::source(&place.file.text).path(&place.file.name).annotation(annotation));
+            let (number, start) = place.file.line(place.span.start);
+            let line = place.file.text[start..].lines().next().unwrap_or_default();
+            let annotation = AnnotationKind::Primary.span(within_line(line, start, &place.span));
+            group = group.element(Snippet::source(line).line_start(number).path(&place.file.name).annotation(annotation));
         } else if let Some(place) = &self.place {
             let (line, column) = place.file.line_column(place.span.start);
-            group = group.element(Level::NOTE.with_name("at").message(format!("{}:{line}:{column}", place.file.name)));
+            group = group.element(Origin::path(&place.file.name).line(line).char_column(column));
         }
         for help in &self.help {
             group = group.element(Level::HELP.message(help));
@@ -158,12 +173,25 @@ impl Diagnostic {
     }
 }
 
-/// The part of a span that lies on its first line: what is shown stays short.
-fn first_line(text: &str, span: &Range<usize>) -> Range<usize> {
-    let start = span.start.min(text.len());
-    let end = span.end.clamp(start, text.len());
-    let line_end = text[start..end].find('\n').map_or(end, |at| start + at);
-    start..text[start..line_end].trim_end().len() + start
+/// The longest line that is shown, in bytes.
+const LONGEST_LINE: usize = 10_000;
+
+/// A message without the middle of a very long one, which quotes somebody's very long value.
+fn shortened(message: &str) -> Cow<'_, str> {
+    const MOST: usize = 400;
+    if message.len() <= MOST {
+        return Cow::Borrowed(message);
+    }
+    let head: String = message.chars().take(MOST / 2).collect();
+    let tail: Vec<char> = message.chars().rev().take(MOST / 4).collect();
+    Cow::Owned(format!("{head} ... {}", tail.into_iter().rev().collect::<String>()))
+}
+
+/// The part of a span that lies on its first line, as offsets in that line: what is shown stays short.
+fn within_line(line: &str, line_start: usize, span: &Range<usize>) -> Range<usize> {
+    let start = (span.start - line_start).min(line.len());
+    let end = (span.end.saturating_sub(line_start)).clamp(start, line.len());
+    start..start + line[start..end].trim_end().len()
 }
 
 /// Sorts findings into reading order and drops repetitions.

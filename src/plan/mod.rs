@@ -8,7 +8,7 @@ mod reason;
 
 use std::borrow::Cow;
 
-pub use estimate::Estimate;
+pub use estimate::{Estimate, TooSmall, estimate};
 pub use inference::{Adapter, AdapterSource, PresetInference, Role, Weights};
 pub use command::leader;
 pub use nodes::Nodes;

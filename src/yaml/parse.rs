@@ -36,6 +36,10 @@ pub fn read(file: &Arc<SourceFile>, limits: Limits, findings: &mut Vec<Diagnosti
     }
     let options = granit_parser::options! {
         emit_comments: false,
+        // As libyaml, and so Go, has it.
+        block_scalar_eof_without_line_feed: true,
+        // JSON knows no limit on keys; YAML's own is 1,024 characters.
+        simple_key_max_lookahead: 1 << 16,
         flow_nesting_limit: limits.depth,
         block_nesting_limit: limits.depth,
     };

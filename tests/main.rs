@@ -1,0 +1,28 @@
+//! One test binary; each module is a table of inputs and what is expected of them.
+//!
+//! `KAITO_BLESS=1 cargo test` rewrites the expected files: review the difference before it is committed.
+
+mod architecture;
+mod catalog;
+mod cli;
+mod determinism;
+mod golden;
+mod hostile;
+mod input;
+mod output_dir;
+mod strings;
+mod support;
+
+use std::fs;
+
+/// A file under tests/ that is no module here would never run.
+#[test]
+fn no_test_file_is_forgotten() {
+    let this = fs::read_to_string("tests/main.rs").unwrap();
+    for entry in fs::read_dir("tests").unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        if let Some(module) = name.strip_suffix(".rs").filter(|module| *module != "main") {
+            assert!(this.contains(&format!("mod {module};")), "tests/{name} is not listed in tests/main.rs");
+        }
+    }
+}

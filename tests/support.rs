@@ -1,0 +1,75 @@
+//! Running the binary, and comparing with files that hold what is expected.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::{fs, thread};
+
+/// What a run of the binary left.
+pub struct Run {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// The binary, with an environment that is the same everywhere.
+pub fn kaito() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kaito"));
+    command.env_clear().stdin(Stdio::null());
+    command
+}
+
+/// Runs `kaito ARGS` in the project's root.
+pub fn run(args: &[&str]) -> Run {
+    finish(kaito().args(args))
+}
+
+/// Runs `kaito ARGS` with a text on standard input.
+pub fn run_with_input(args: &[&str], input: &str) -> Run {
+    let mut child = kaito().args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let input = input.to_owned();
+    let writer = thread::spawn(move || stdin.write_all(input.as_bytes()));
+    let output = child.wait_with_output().unwrap();
+    _ = writer.join();
+    of(&output)
+}
+
+pub fn finish(command: &mut Command) -> Run {
+    of(&command.output().unwrap())
+}
+
+fn of(output: &std::process::Output) -> Run {
+    Run {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8(output.stdout.clone()).unwrap(),
+        stderr: String::from_utf8(output.stderr.clone()).unwrap(),
+    }
+}
+
+/// Compares a text with a file, or rewrites the file. An empty text is expected to have no file.
+pub fn expect(path: &Path, text: &str) -> Result<(), String> {
+    if std::env::var_os("KAITO_BLESS").is_some() {
+        if text.is_empty() {
+            _ = fs::remove_file(path);
+        } else {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        return Ok(());
+    }
+    let want = fs::read_to_string(path).unwrap_or_default();
+    if want == text {
+        return Ok(());
+    }
+    let at = want.lines().zip(text.lines()).take_while(|(want, have)| want == have).count();
+    let line = |text: &str| text.lines().nth(at).unwrap_or("(the end)").to_owned();
+    Err(format!("{}:{}: expected\n  {}\nbut got\n  {}", path.display(), at + 1, line(&want), line(text)))
+}
+
+/// The names in a directory, sorted.
+pub fn names(directory: &str) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
