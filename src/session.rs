@@ -11,7 +11,7 @@ use crate::manifest::ObjectRef;
 use crate::options::{NodeProvisioner, Options};
 use crate::plan::{self, Context, Nodes, Plan};
 use crate::preset::Catalog;
-use crate::render::{self, Engine, TemplateError};
+use crate::render::{self, Engine, Object, TemplateError};
 use crate::spec::{Input, Located, Workspace};
 use crate::yaml::Step;
 
@@ -67,17 +67,22 @@ impl<'a> Session<'a> {
         value
     }
 
-    /// Renders the Workspaces in order and gives each one's manifests to `take`, some at a time, so that few are in memory.
+    /// Renders the Workspaces in order, some at a time, so that few are in memory: `prepare` is called in parallel with each
+    /// one's objects, and what it gives is passed to `take` one by one.
     ///
     /// # Errors
-    /// A template at fault, or what `take` says.
-    pub fn render<E: From<TemplateError>>(&self, engine: &Engine, mut take: impl FnMut(&Plan<'a>, Vec<Value>) -> Result<(), E>) -> Result<(), E> {
+    /// A template at fault, or what `prepare` and `take` say.
+    pub fn render<T: Send, E: From<TemplateError> + Send>(
+        &self,
+        engine: &Engine,
+        prepare: impl Fn(&Plan<'a>, Vec<Object>) -> Result<T, E> + Sync,
+        mut take: impl FnMut(T) -> Result<(), E>,
+    ) -> Result<(), E> {
         const AT_ONCE: usize = 64;
         for some in self.plans.chunks(AT_ONCE) {
-            let rendered: Vec<_> = some.par_iter().with_min_len(4).map(|(plan, _)| render::render(engine, plan, &self.context)).collect();
-            for ((plan, _), manifests) in some.iter().zip(rendered) {
-                take(plan, manifests?)?;
-            }
+            let prepared: Vec<_> =
+                some.par_iter().with_min_len(4).map(|(plan, _)| prepare(plan, render::render(engine, plan, &self.context)?)).collect();
+            prepared.into_iter().try_for_each(|prepared| take(prepared?))?;
         }
         Ok(())
     }

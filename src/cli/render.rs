@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
+use rayon::prelude::*;
 use serde_json::Value;
 
 use super::explain;
@@ -12,8 +13,7 @@ use super::setup::{InputArgs, RenderingArgs, Setup};
 use crate::diagnostic::Diagnostic;
 use crate::manifest::ObjectRef;
 use crate::output_dir::{Files, OutputDirError};
-use crate::plan::Plan;
-use crate::render::TemplateError;
+use crate::render::{Object, TemplateError};
 use crate::selector::Selector;
 use crate::session::Session;
 use crate::spec::{Input, Passed};
@@ -134,30 +134,60 @@ fn write(args: &Args, setup: &Setup, session: &Session<'_>, passed: &[&Passed]) 
     let engine = setup.engine();
     // The built-in templates are known to work; with others, all are tried before the first byte is written.
     if engine.has_overrides() {
-        session.render(&engine, |_, _| Ok::<(), Failure>(()))?;
+        session.render(&engine, |_, _| Ok::<(), Failure>(()), |()| Ok(()))?;
     }
+    let format = if args.output.output_dir.is_some() { Format::Yaml } else { args.output.output };
     let mut sink = match &args.output.output_dir {
         Some(directory) => Sink::Directory(Files::default(), directory.clone()),
-        None => Sink::Stream(Stdout::new(), args.output.output, 0),
+        None => Sink::Stream(Stdout::new(), format, 0),
     };
-    for object in passed {
-        sink.take(&object.reference, None, &object.document.root.to_value())?;
+    for some in passed.chunks(256) {
+        let written: Vec<_> = some.par_iter().map(|passed| Written::declared(&passed.reference, &passed.document.root.to_value(), format)).collect();
+        written.into_iter().try_for_each(|written| sink.take(None, written))?;
     }
-    session.render(&engine, |plan, manifests| {
-        if args.output.include_workspace {
-            let workspace = session.declared(plan);
-            take(&mut sink, plan, &workspace)?;
-        }
-        manifests.iter().try_for_each(|manifest| take(&mut sink, plan, manifest))
-    })?;
+    session.render(
+        &engine,
+        |plan, objects| {
+            let owner = (plan.namespace.to_owned(), plan.workspace.metadata.name.clone());
+            let mut written = Vec::new();
+            if args.output.include_workspace {
+                let reference = ObjectRef::new("kaito.sh", "Workspace", Some(&owner.0), &owner.1);
+                written.push(Written::declared(&reference, &session.declared(plan), format));
+            }
+            written.extend(objects.iter().map(|object| Written::rendered(object, format)));
+            Ok((owner, written))
+        },
+        |(owner, written): ((String, String), Vec<Written>)| {
+            written.into_iter().try_for_each(|written| sink.take(Some((&owner.0, &owner.1)), written))
+        },
+    )?;
     sink.finish()
 }
 
-fn take(sink: &mut Sink, plan: &Plan<'_>, manifest: &Value) -> Result<(), Failure> {
-    let owner = (plan.namespace, plan.workspace.metadata.name.as_str());
-    match ObjectRef::of(manifest) {
-        Some(reference) => sink.take(&reference, Some(owner), manifest),
-        None => Ok(()),
+/// An object as text.
+struct Written {
+    reference: ObjectRef,
+    text: String,
+}
+
+impl Written {
+    fn declared(reference: &ObjectRef, object: &Value, format: Format) -> Self {
+        let mut text = String::new();
+        match format {
+            Format::Yaml => yaml::to_yaml(object, &mut text),
+            Format::Json => text = yaml::to_json(object),
+            Format::Name => text = reference.resource_name(),
+        }
+        Self { reference: reference.clone(), text }
+    }
+
+    fn rendered(object: &Object, format: Format) -> Self {
+        if format != Format::Yaml {
+            return Self::declared(object.reference(), &object.to_value(), format);
+        }
+        let mut text = String::with_capacity(4096);
+        object.to_yaml(&mut text);
+        Self { reference: object.reference().clone(), text }
     }
 }
 
@@ -168,24 +198,19 @@ enum Sink {
 }
 
 impl Sink {
-    fn take(&mut self, reference: &ObjectRef, workspace: Option<(&str, &str)>, object: &Value) -> Result<(), Failure> {
+    fn take(&mut self, workspace: Option<(&str, &str)>, object: Written) -> Result<(), Failure> {
         match self {
-            Self::Directory(files, _) => {
-                let mut text = String::new();
-                yaml::to_yaml(object, &mut text);
-                files.add(reference, workspace, text)?;
-            }
+            Self::Directory(files, _) => files.add(&object.reference, workspace, object.text)?,
             Self::Stream(out, format, count) => {
                 match format {
-                    Format::Name => out.write(&format!("{}\n", reference.resource_name()))?,
+                    Format::Name => out.write(&format!("{}\n", object.text))?,
                     Format::Yaml => {
-                        let mut text = if *count > 0 { String::from("---\n") } else { String::new() };
-                        yaml::to_yaml(object, &mut text);
-                        out.write(&text)?;
+                        out.write(if *count > 0 { "---\n" } else { "" })?;
+                        out.write(&object.text)?;
                     }
                     Format::Json => {
                         out.write(if *count == 0 { "{\n  \"apiVersion\": \"v1\",\n  \"kind\": \"List\",\n  \"items\": [\n    " } else { ",\n    " })?;
-                        out.write(&yaml::to_json(object).replace('\n', "\n    "))?;
+                        out.write(&object.text.replace('\n', "\n    "))?;
                     }
                 }
                 *count += 1;

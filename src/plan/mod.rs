@@ -33,7 +33,7 @@ pub struct Context<'a> {
 impl<'a> Context<'a> {
     /// The ConfigMap of that name.
     pub fn config_map(&self, namespace: &str, name: &str) -> Option<&'a Document> {
-        self.input.config_maps.get(&(namespace.to_owned(), name.to_owned()))
+        self.input.config_maps.get(&(namespace.to_owned(), name.to_owned())).map(AsRef::as_ref)
     }
 
     /// The NodeClasses that NodePools may refer to.

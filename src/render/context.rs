@@ -14,19 +14,15 @@ use crate::spec::names;
 pub struct Common<'a> {
     name: &'a str,
     namespace: &'a str,
-    /// The labels on the object's own metadata.
-    labels: BTreeMap<&'static str, &'a str>,
     cloud: &'static str,
     node_provisioner: &'static str,
 }
 
 fn common<'a>(plan: &Plan<'a>, context: &Context<'_>) -> Common<'a> {
     let name = plan.workspace.metadata.name.as_str();
-    let labels = [(names::MANAGED_BY, "kaito"), (names::WORKSPACE, name), (names::WORKSPACE_NAMESPACE, plan.namespace)];
     Common {
         name,
         namespace: plan.namespace,
-        labels: labels.into(),
         cloud: context.options.cloud.name(),
         node_provisioner: context.options.node_provisioner.name(),
     }

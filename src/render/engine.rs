@@ -7,7 +7,6 @@
 //! whatever it holds. A field to which the template gives nothing is left out. The same text is read only once: a thousand
 //! Workspaces of one shape cost one reading.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, RwLock};
@@ -17,17 +16,12 @@ use minijinja::value::{Serde, ValueKind};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior};
 use rust_embed::RustEmbed;
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::diagnostic::SourceFile;
-use crate::yaml::{self, Kind, Node};
+use crate::yaml;
 
-/// What stands around the number of a value that was put aside; characters of Unicode's private use area.
-const OPEN: char = '\u{E0F0}';
-const CLOSE: char = '\u{E0F1}';
-
-/// What stands before a scalar that the template has in quotes: it stays a string, whatever its value.
-const QUOTED: char = '\u{E0F2}';
+use super::shape::{CLOSE, OPEN, Object, Shape};
 
 /// How much a template of the user's own may do before it is stopped.
 const FUEL: u64 = 5_000_000;
@@ -85,7 +79,7 @@ impl std::error::Error for TemplateError {}
 pub struct Engine {
     environment: Environment<'static>,
     /// The YAML reading of texts that templates have left so far.
-    shapes: RwLock<HashMap<String, Arc<Value>>>,
+    shapes: RwLock<HashMap<String, Arc<Shape>>>,
     names: HashMap<String, String>,
     has_overrides: bool,
 }
@@ -125,18 +119,16 @@ impl Engine {
     ///
     /// # Errors
     /// The template, line and reason.
-    pub fn render(&self, name: &str, context: &impl Serialize) -> Result<Value, TemplateError> {
+    pub fn render(&self, name: &str, context: &impl Serialize) -> Result<Object, TemplateError> {
         let template = self.environment.get_template(name).map_err(|error| self.error(name, &error))?;
         let mut run = template.render_captured(minijinja::Value::from(Serde(context))).map_err(|error| self.error(name, &error))?;
         let values = run.with_state_mut(|state| state.get_extension_mut::<Aside>().map(std::mem::take).unwrap_or_default());
         let shape = self.shape(name, run.output())?;
-        let object = fill(&shape, &values.0).map_err(|message| self.fault(name, message))?;
-        let is_object = crate::manifest::ObjectRef::of(&object).is_some();
-        if is_object { Ok(object) } else { Err(self.fault(name, "the result has no apiVersion, kind or metadata.name".to_owned())) }
+        Object::new(shape, values.0).map_err(|message| self.fault(name, message))
     }
 
     /// The YAML reading of a text with tokens.
-    fn shape(&self, name: &str, text: &str) -> Result<Arc<Value>, TemplateError> {
+    fn shape(&self, name: &str, text: &str) -> Result<Arc<Shape>, TemplateError> {
         if let Some(shape) = self.shapes.read().ok().and_then(|shapes| shapes.get(text).cloned()) {
             return Ok(shape);
         }
@@ -152,7 +144,7 @@ impl Engine {
         if documents.len() != 1 {
             return Err(self.fault(name, format!("it made {} documents; one is wanted", documents.len())));
         }
-        let shape = Arc::new(shape_of(&documents.remove(0).root, text));
+        let shape = Arc::new(Shape::new(&documents.remove(0).root, text));
         if let Ok(mut shapes) = self.shapes.write() {
             shapes.insert(text.to_owned(), Arc::clone(&shape));
         }
@@ -223,78 +215,4 @@ fn whole(value: Value) -> Value {
 /// A string as one word of a POSIX shell.
 fn shell_quote(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
-}
-
-/// A text's YAML with its tokens, without fields that have nothing, and with scalars marked that stand in quotes.
-fn shape_of(node: &Node, text: &str) -> Value {
-    match &node.kind {
-        Kind::String(scalar) if scalar.contains(OPEN) && text[node.span.start..].starts_with(['"', '\'']) => format!("{QUOTED}{scalar}").into(),
-        Kind::Sequence(items) => items.iter().map(|item| shape_of(item, text)).collect(),
-        Kind::Mapping(entries) => {
-            let present = entries.iter().filter(|entry| !entry.value.is_null());
-            Value::Object(present.map(|entry| (entry.key.clone(), shape_of(&entry.value, text))).collect())
-        }
-        _ => node.to_value(),
-    }
-}
-
-/// Puts values where their tokens stand.
-fn fill(shape: &Value, values: &[Value]) -> Result<Value, String> {
-    Ok(match shape {
-        Value::String(text) => fill_text(text, values),
-        Value::Array(items) => Value::Array(items.iter().map(|item| fill(item, values)).collect::<Result<_, _>>()?),
-        Value::Object(fields) => {
-            let mut filled = Map::new();
-            for (key, value) in fields {
-                let key = fill_key(key, values)?;
-                if filled.insert(key.clone(), fill(value, values)?).is_some() {
-                    return Err(format!("the key {key:?} stands twice in one mapping"));
-                }
-            }
-            Value::Object(filled)
-        }
-        other => other.clone(),
-    })
-}
-
-fn fill_key(key: &str, values: &[Value]) -> Result<String, String> {
-    match fill_text(key, values) {
-        Value::String(text) => Ok(text),
-        Value::Bool(value) => Ok(value.to_string()),
-        Value::Number(value) => Ok(value.to_string()),
-        other => Err(format!("{other} can't be a key")),
-    }
-}
-
-fn fill_text(text: &str, values: &[Value]) -> Value {
-    if !text.contains(OPEN) {
-        return Value::String(text.to_owned());
-    }
-    if let Some(value) = text.strip_prefix(OPEN).and_then(|rest| rest.strip_suffix(CLOSE)).and_then(|number| value_of(number, values)) {
-        return value.clone();
-    }
-    let mut filled = String::with_capacity(text.len());
-    let mut rest = text.strip_prefix(QUOTED).unwrap_or(text);
-    while let Some((before, after)) = rest.split_once(OPEN) {
-        filled.push_str(before);
-        let Some((number, after)) = after.split_once(CLOSE) else { break };
-        if let Some(value) = value_of(number, values) {
-            filled.push_str(&as_text(value));
-        }
-        rest = after;
-    }
-    filled.push_str(rest);
-    Value::String(filled)
-}
-
-fn value_of<'a>(number: &str, values: &'a [Value]) -> Option<&'a Value> {
-    number.parse::<usize>().ok().and_then(|number| values.get(number))
-}
-
-/// A value within a longer string.
-fn as_text(value: &Value) -> Cow<'_, str> {
-    match value {
-        Value::String(text) => Cow::Borrowed(text),
-        other => Cow::Owned(other.to_string()),
-    }
 }

@@ -2,10 +2,10 @@
 
 mod context;
 mod engine;
-
-use serde_json::Value;
+mod shape;
 
 pub use engine::{Engine, TemplateError, Templates};
+pub use shape::Object;
 
 use crate::options::NodeProvisioner;
 use crate::plan::{Context, Plan, Workload};
@@ -14,7 +14,7 @@ use crate::plan::{Context, Plan, Workload};
 ///
 /// # Errors
 /// The template at fault, with its line.
-pub fn render(engine: &Engine, plan: &Plan<'_>, context: &Context<'_>) -> Result<Vec<Value>, TemplateError> {
+pub fn render(engine: &Engine, plan: &Plan<'_>, context: &Context<'_>) -> Result<Vec<Object>, TemplateError> {
     let mut manifests = Vec::new();
     match context.options.node_provisioner {
         NodeProvisioner::GpuProvisioner => claims(engine, "nodeclaim.yaml", plan, context, &mut manifests)?,
@@ -33,7 +33,7 @@ pub fn render(engine: &Engine, plan: &Plan<'_>, context: &Context<'_>) -> Result
     Ok(manifests)
 }
 
-fn claims(engine: &Engine, template: &str, plan: &Plan<'_>, context: &Context<'_>, manifests: &mut Vec<Value>) -> Result<(), TemplateError> {
+fn claims(engine: &Engine, template: &str, plan: &Plan<'_>, context: &Context<'_>, manifests: &mut Vec<Object>) -> Result<(), TemplateError> {
     for ordinal in 0..plan.nodes.count {
         manifests.push(engine.render(template, &context::claim(plan, context, ordinal))?);
     }

@@ -13,7 +13,6 @@ pub const KARPENTER_INFERENCE_SET_NAMESPACE: &str = "karpenter.kaito.sh/inferenc
 pub const INFERENCE_SET_CREATED_BY: &str = "inferenceset.kaito.sh/created-by";
 pub const MULTI_ROLE_CREATED_BY: &str = "multiroleinference.kaito.sh/created-by";
 pub const INFERENCE_ROLE: &str = "kaito.sh/inference-role";
-pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
 pub const ENABLE_LB: &str = "kaito.sh/enablelb";
 pub const RUNTIME: &str = "kaito.sh/runtime";

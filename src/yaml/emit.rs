@@ -15,6 +15,33 @@ pub fn to_yaml(object: &Value, out: &mut impl fmt::Write) {
         .expect("a JSON value always has a YAML form, and memory can be written to");
 }
 
+/// Appends a value that takes one line, as it stands behind `key: `; `false` if it takes more, and then nothing is appended.
+pub fn scalar_to_yaml(value: &Value, out: &mut String) -> bool {
+    match value {
+        Value::String(text) if is_plain_word(text) => out.push_str(text),
+        Value::String(text) if text.contains(['\n', '\r']) => return false,
+        Value::String(_) => {
+            let mut line = String::new();
+            to_yaml(&Value::Object(Map::from_iter([("k".to_owned(), value.clone())])), &mut line);
+            match line.strip_prefix("k: ").and_then(|line| line.strip_suffix('\n')).filter(|line| !line.contains('\n')) {
+                Some(line) => out.push_str(line),
+                None => return false,
+            }
+        }
+        Value::Array(items) if !items.is_empty() => return false,
+        Value::Object(fields) if !fields.is_empty() => return false,
+        other => out.push_str(&other.to_string()),
+    }
+    true
+}
+
+/// Whether a string is surely written as it is: a word of letters and the like, longer than any that YAML takes for
+/// something else.
+fn is_plain_word(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/');
+    text.len() > "false".len() && text.as_bytes()[0].is_ascii_alphabetic() && text.bytes().all(plain)
+}
+
 /// Appends a Kubernetes object as indented JSON, in the order of [`to_yaml`].
 pub fn to_json(object: &Value) -> String {
     serde_json::to_string_pretty(&Ordered(object)).expect("a JSON value can be written")
@@ -41,7 +68,7 @@ fn object<S: Serializer>(fields: &Map<String, Value>, serializer: S) -> Result<S
             map.serialize_entry(key, &Plain(value))?;
         }
     }
-    for (key, value) in sorted(fields).into_iter().filter(|(key, _)| !FIRST.contains(&key.as_str())) {
+    for (key, value) in sorted(fields).filter(|(key, _)| !FIRST.contains(&key.as_str())) {
         map.serialize_entry(key, &Plain(value))?;
     }
     map.end()
@@ -53,15 +80,17 @@ struct Plain<'a>(&'a Value);
 impl Serialize for Plain<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0 {
-            Value::Object(fields) => serializer.collect_map(sorted(fields).into_iter().map(|(key, value)| (key, Plain(value)))),
+            Value::Object(fields) => serializer.collect_map(sorted(fields).map(|(key, value)| (key, Plain(value)))),
             Value::Array(items) => serializer.collect_seq(items.iter().map(Plain)),
             scalar => scalar.serialize(serializer),
         }
     }
 }
 
-fn sorted(fields: &Map<String, Value>) -> Vec<(&String, &Value)> {
-    let mut entries: Vec<_> = fields.iter().collect();
+fn sorted(fields: &Map<String, Value>) -> impl Iterator<Item = (&String, &Value)> {
+    let unsorted = !fields.keys().is_sorted();
+    let mut entries: Vec<_> = if unsorted { fields.iter().collect() } else { Vec::new() };
     entries.sort_unstable_by_key(|(key, _)| *key);
-    entries
+    let as_they_are = (!unsorted).then(|| fields.iter()).into_iter().flatten();
+    entries.into_iter().chain(as_they_are)
 }

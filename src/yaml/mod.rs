@@ -8,6 +8,6 @@ mod node;
 mod parse;
 mod scalar;
 
-pub use emit::{to_json, to_yaml};
+pub use emit::{scalar_to_yaml, to_json, to_yaml};
 pub use node::{Document, Entry, Kind, Node, Step};
-pub use parse::{Limits, read};
+pub use parse::{Limits, read, read_part, split};

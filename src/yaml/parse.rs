@@ -29,6 +29,29 @@ impl Default for Limits {
 
 /// The documents of a file that are mappings; faults are added to `findings`, and a broken document leaves the others alone.
 pub fn read(file: &Arc<SourceFile>, limits: Limits, findings: &mut Vec<Diagnostic>) -> Vec<Document> {
+    read_part(file, 0..file.text.len(), limits, findings)
+}
+
+/// Stretches of a file that hold whole documents, so that a large file can be read in parallel.
+pub fn split(text: &str) -> Vec<Range<usize>> {
+    const ENOUGH: usize = 1 << 14;
+    let mut parts = Vec::new();
+    let mut start = 0;
+    // A directive belongs to the document behind its `---`; such files are rare, and read in one.
+    if !text.contains("\n%") {
+        let boundary = |from: usize| (from..text.len()).find(|at| text.is_char_boundary(*at));
+        while let Some((from, at)) = boundary(start + ENOUGH).and_then(|from| Some((from, text[from..].find("\n---")?))) {
+            let end = from + at + 1;
+            parts.push(start..end);
+            start = end;
+        }
+    }
+    parts.push(start..text.len());
+    parts
+}
+
+/// The documents in a stretch of a file that [`split`] gave.
+pub fn read_part(file: &Arc<SourceFile>, part: Range<usize>, limits: Limits, findings: &mut Vec<Diagnostic>) -> Vec<Document> {
     if file.text.len() > limits.bytes {
         let message = format!("the file has {} bytes; the limit is {}", file.text.len(), limits.bytes);
         findings.push(Diagnostic::error(message).at(file, 0..0).help("split it into several files"));
@@ -43,8 +66,8 @@ pub fn read(file: &Arc<SourceFile>, limits: Limits, findings: &mut Vec<Diagnosti
         flow_nesting_limit: limits.depth,
         block_nesting_limit: limits.depth,
     };
-    let parser = Parser::new_from_str_with_options(&file.text, options);
-    let mut reader = Reader { parser, file, limits, findings, anchors: HashMap::new(), nodes: 0 };
+    let parser = Parser::new_from_str_with_options(&file.text[part.clone()], options);
+    let mut reader = Reader { parser, file, base: part.start, limits, findings, anchors: HashMap::new(), nodes: 0 };
     let mut documents = Vec::new();
     loop {
         match reader.document() {
@@ -68,6 +91,8 @@ struct Broken;
 struct Reader<'a> {
     parser: Parser<'a, StrInput<'a>>,
     file: &'a Arc<SourceFile>,
+    /// Where the stretch starts that is read.
+    base: usize,
     limits: Limits,
     findings: &'a mut Vec<Diagnostic>,
     anchors: HashMap<usize, Node>,
@@ -81,9 +106,12 @@ impl<'a> Reader<'a> {
 
     fn next(&mut self) -> Result<(Event<'a>, Range<usize>), Broken> {
         match self.parser.next_event() {
-            Some(Ok((event, span))) => Ok((event, bytes(&span))),
+            Some(Ok((event, span))) => {
+                let span = bytes(&span);
+                Ok((event, span.start + self.base..span.end + self.base))
+            }
             Some(Err(error)) => {
-                let at = error.marker().byte_offset().unwrap_or(0);
+                let at = self.base + error.marker().byte_offset().unwrap_or(0);
                 self.fault(&(at..at + 1), format!("this isn't well-formed YAML: {}", error.info()));
                 Err(Broken)
             }

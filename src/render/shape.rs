@@ -1,0 +1,259 @@
+//! What a template leaves: a YAML tree with tokens where values belong, and the values.
+//!
+//! A thousand Workspaces of one kind leave the same tree. It is read once, and once for each set of keys its text is written
+//! with holes, so that writing an object is copying text and filling holes.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::sync::{Arc, RwLock};
+
+use serde_json::{Map, Value};
+
+use crate::manifest::ObjectRef;
+use crate::yaml::{self, Kind, Node};
+
+/// What stands around the number of a value that was put aside; characters of Unicode's private use area.
+pub const OPEN: char = '\u{E0F0}';
+/// See [`OPEN`].
+pub const CLOSE: char = '\u{E0F1}';
+
+/// What stands before a scalar that the template has in quotes: it stays a string, whatever its value.
+const QUOTED: char = '\u{E0F2}';
+
+/// A word that YAML writes as it is, and that no manifest holds.
+const HOLE: &str = "Qkaitohole";
+
+/// How many sets of keys one tree keeps its text for.
+const MOST_TEXTS: usize = 256;
+
+/// A YAML tree with tokens.
+pub struct Shape {
+    tree: Value,
+    /// The keys that have tokens.
+    keys: Vec<String>,
+    texts: RwLock<HashMap<Vec<String>, Arc<Text>>>,
+}
+
+/// The text of a tree, in pieces: before the first hole, between holes, after the last.
+struct Text {
+    pieces: Vec<String>,
+    /// The scalar with tokens that belongs into each hole.
+    holes: Vec<String>,
+}
+
+/// An object: what a template has left.
+pub struct Object {
+    shape: Arc<Shape>,
+    text: Arc<Text>,
+    values: Vec<Value>,
+    reference: ObjectRef,
+}
+
+impl Shape {
+    /// The tree of a template's output, without fields that have nothing.
+    pub fn new(root: &Node, text: &str) -> Self {
+        let tree = tree(root, text);
+        let mut keys = Vec::new();
+        keys_with_tokens(&tree, &mut keys);
+        Self { tree, keys, texts: RwLock::default() }
+    }
+
+    /// The text for these keys, written when they are first seen.
+    fn text(&self, keys: Vec<String>) -> Result<Arc<Text>, String> {
+        if let Some(text) = self.texts.read().ok().and_then(|texts| texts.get(&keys).cloned()) {
+            return Ok(text);
+        }
+        let text = Arc::new(Text::new(&self.tree, &self.keys, &keys)?);
+        if let Ok(mut texts) = self.texts.write()
+            && texts.len() < MOST_TEXTS
+        {
+            texts.insert(keys, Arc::clone(&text));
+        }
+        Ok(text)
+    }
+}
+
+impl Object {
+    /// An object of this shape with these values.
+    ///
+    /// # Errors
+    /// What makes it no Kubernetes object.
+    pub fn new(shape: Arc<Shape>, values: Vec<Value>) -> Result<Self, String> {
+        let field = |path: &[&str]| {
+            let found = path.iter().try_fold(&shape.tree, |tree, field| tree.get(field))?;
+            let text = found.as_str().map(|text| fill_text(text, &values))?;
+            text.as_str().filter(|text| !text.is_empty()).map(ToOwned::to_owned)
+        };
+        let parts = (field(&["apiVersion"]), field(&["kind"]), field(&["metadata", "name"]));
+        let (Some(api_version), Some(kind), Some(name)) = parts else {
+            return Err("the result has no apiVersion, kind or metadata.name".to_owned());
+        };
+        let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
+        let reference = ObjectRef::new(group, &kind, field(&["metadata", "namespace"]).as_deref(), &name);
+        let keys = shape.keys.iter().map(|key| fill_key(key, &values)).collect::<Result<Vec<_>, _>>()?;
+        let text = shape.text(keys)?;
+        Ok(Self { shape, text, values, reference })
+    }
+
+    /// What it is.
+    pub fn reference(&self) -> &ObjectRef {
+        &self.reference
+    }
+
+    /// The object as a value.
+    pub fn to_value(&self) -> Value {
+        fill(&self.shape.tree, &self.values)
+    }
+
+    /// Appends the object as YAML, the same bytes as [`yaml::to_yaml`] of its value.
+    pub fn to_yaml(&self, out: &mut String) {
+        if !self.fill_holes(out) {
+            yaml::to_yaml(&self.to_value(), out);
+        }
+    }
+
+    /// Copies the text and fills its holes; `false`, and nothing is written, if a value needs more than one line.
+    fn fill_holes(&self, out: &mut String) -> bool {
+        let start = out.len();
+        let Some((first, others)) = self.text.pieces.split_first() else { return false };
+        out.push_str(first);
+        for (hole, piece) in self.text.holes.iter().zip(others) {
+            if !yaml::scalar_to_yaml(&fill_text(hole, &self.values), out) {
+                out.truncate(start);
+                return false;
+            }
+            out.push_str(piece);
+        }
+        true
+    }
+}
+
+impl Text {
+    /// Writes a tree with its keys filled, and a hole for every scalar that has tokens.
+    ///
+    /// # Errors
+    /// A key that so stands twice in one mapping.
+    fn new(tree: &Value, keys: &[String], filled: &[String]) -> Result<Self, String> {
+        let keys: HashMap<&str, &str> = keys.iter().map(String::as_str).zip(filled.iter().map(String::as_str)).collect();
+        let mut holes = Vec::new();
+        let with_holes = dig(tree, &keys, &mut holes)?;
+        let mut text = String::new();
+        yaml::to_yaml(&with_holes, &mut text);
+        // A tree that holds the word itself has no text, and its objects are written the long way.
+        Ok(Self::cut(&text, &holes).unwrap_or(Self { pieces: Vec::new(), holes: Vec::new() }))
+    }
+
+    /// Cuts a text at its holes, which stand in another order there, since maps are sorted as they are written.
+    fn cut(text: &str, holes: &[String]) -> Option<Self> {
+        let mut pieces = Vec::new();
+        let mut ordered = Vec::new();
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once(HOLE) {
+            let (number, after) = after.split_once('q')?;
+            ordered.push(holes.get(number.parse::<usize>().ok()?)?.clone());
+            pieces.push(before.to_owned());
+            rest = after;
+        }
+        pieces.push(rest.to_owned());
+        (ordered.len() == holes.len()).then_some(Self { pieces, holes: ordered })
+    }
+}
+
+fn dig(tree: &Value, keys: &HashMap<&str, &str>, holes: &mut Vec<String>) -> Result<Value, String> {
+    Ok(match tree {
+        Value::String(text) if text.contains(OPEN) => {
+            holes.push(text.clone());
+            Value::String(format!("{HOLE}{}q", holes.len() - 1))
+        }
+        Value::Array(items) => Value::Array(items.iter().map(|item| dig(item, keys, holes)).collect::<Result<_, _>>()?),
+        Value::Object(fields) => {
+            let mut filled = Map::new();
+            for (key, value) in fields {
+                let key = keys.get(key.as_str()).copied().unwrap_or(key);
+                if filled.insert(key.to_owned(), dig(value, keys, holes)?).is_some() {
+                    return Err(format!("the key {key:?} stands twice in one mapping"));
+                }
+            }
+            Value::Object(filled)
+        }
+        other => other.clone(),
+    })
+}
+
+/// A text's YAML with its tokens, without fields that have nothing, and with scalars marked that stand in quotes.
+fn tree(node: &Node, text: &str) -> Value {
+    match &node.kind {
+        Kind::String(scalar) if scalar.contains(OPEN) && text[node.span.start..].starts_with(['"', '\'']) => format!("{QUOTED}{scalar}").into(),
+        Kind::Sequence(items) => items.iter().map(|item| tree(item, text)).collect(),
+        Kind::Mapping(entries) => {
+            let present = entries.iter().filter(|entry| !entry.value.is_null());
+            Value::Object(present.map(|entry| (entry.key.clone(), tree(&entry.value, text))).collect())
+        }
+        _ => node.to_value(),
+    }
+}
+
+fn keys_with_tokens(tree: &Value, found: &mut Vec<String>) {
+    match tree {
+        Value::Array(items) => items.iter().for_each(|item| keys_with_tokens(item, found)),
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                if key.contains(OPEN) {
+                    found.push(key.clone());
+                }
+                keys_with_tokens(value, found);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Puts values where their tokens stand. That no two keys become one was seen when the text was written.
+fn fill(tree: &Value, values: &[Value]) -> Value {
+    match tree {
+        Value::String(text) if text.contains(OPEN) => fill_text(text, values).into_owned(),
+        Value::Array(items) => items.iter().map(|item| fill(item, values)).collect(),
+        Value::Object(fields) => {
+            let filled = fields.iter().map(|(key, value)| (fill_key(key, values).unwrap_or_default(), fill(value, values)));
+            Value::Object(filled.collect())
+        }
+        other => other.clone(),
+    }
+}
+
+fn fill_key(key: &str, values: &[Value]) -> Result<String, String> {
+    if !key.contains(OPEN) {
+        return Ok(key.to_owned());
+    }
+    match fill_text(key, values).as_ref() {
+        Value::String(text) => Ok(text.clone()),
+        Value::Bool(value) => Ok(value.to_string()),
+        Value::Number(value) => Ok(value.to_string()),
+        other => Err(format!("{other} can't be a key")),
+    }
+}
+
+fn fill_text<'a>(text: &str, values: &'a [Value]) -> Cow<'a, Value> {
+    if let Some(value) = text.strip_prefix(OPEN).and_then(|rest| rest.strip_suffix(CLOSE)).and_then(|number| value_of(number, values)) {
+        return Cow::Borrowed(value);
+    }
+    let mut filled = String::with_capacity(text.len());
+    let mut rest = text.strip_prefix(QUOTED).unwrap_or(text);
+    while let Some((before, after)) = rest.split_once(OPEN) {
+        filled.push_str(before);
+        let Some((number, after)) = after.split_once(CLOSE) else { break };
+        match value_of(number, values) {
+            Some(Value::String(text)) => filled.push_str(text),
+            Some(other) => _ = write!(filled, "{other}"),
+            None => {}
+        }
+        rest = after;
+    }
+    filled.push_str(rest);
+    Cow::Owned(Value::String(filled))
+}
+
+fn value_of<'a>(number: &str, values: &'a [Value]) -> Option<&'a Value> {
+    number.parse::<usize>().ok().and_then(|number| values.get(number))
+}
