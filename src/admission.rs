@@ -51,18 +51,27 @@ impl Check<'_> {
                 .help("use at most 63 lower-case letters, digits and dashes, the first and last no dash; no dots");
             self.say(finding, at);
         } else if name.len() > LONGEST_NAME {
-            let finding = Diagnostic::error(format!("the name has {} characters; its Service {name}-headless can't have more than 63", name.len()))
-                .help(format!("use at most {LONGEST_GOOD_NAME} characters"));
+            let finding =
+                Diagnostic::error(format!("the name has {} characters; its Service {name}-headless can't have more than 63", name.len()))
+                    .help(format!("use at most {LONGEST_GOOD_NAME} characters"));
             self.say(finding, at);
         } else if name.len() > LONGEST_GOOD_NAME {
-            let finding = Diagnostic::warning(format!("the name has {} characters; its pods can't be labelled with controller-revision-hash", name.len()))
-                .help(format!("use at most {LONGEST_GOOD_NAME} characters"));
+            let finding = Diagnostic::warning(format!(
+                "the name has {} characters; its pods can't be labelled with controller-revision-hash",
+                name.len()
+            ))
+            .help(format!("use at most {LONGEST_GOOD_NAME} characters"));
             self.say(finding, at);
         } else if name.starts_with(|first: char| first.is_ascii_digit()) {
-            self.say(Diagnostic::error(format!("the name of a Service can't start with a digit, and {name} needs one of its name")).help("start it with a letter"), at);
+            self.say(
+                Diagnostic::error(format!("the name of a Service can't start with a digit, and {name} needs one of its name"))
+                    .help("start it with a letter"),
+                at,
+            );
         }
         if !names::is_dns_label(&self.located.namespace) {
-            let finding = Diagnostic::error(format!("{:?} is no name for a namespace", self.located.namespace)).help("use lower-case letters, digits and dashes");
+            let finding = Diagnostic::error(format!("{:?} is no name for a namespace", self.located.namespace))
+                .help("use lower-case letters, digits and dashes");
             self.say(finding, path!["metadata", "namespace"]);
         }
         let workspace = self.workspace;
@@ -101,12 +110,16 @@ impl Check<'_> {
         if let Some(value) = self.workspace.annotation(names::USE_LOCAL_WEIGHTS).filter(|value| !matches!(*value, "true" | "false")) {
             self.say(one_of(value, &["true", "false"]), &at(names::USE_LOCAL_WEIGHTS));
         }
-        if let Some(value) = self.workspace.annotation(names::ENABLE_LB).filter(|value| *value != "True" && value.eq_ignore_ascii_case("true")) {
-            let finding = Diagnostic::warning(format!("{value:?} doesn't make the Service a load balancer")).help("Kaito wants exactly \"True\"");
+        if let Some(value) =
+            self.workspace.annotation(names::ENABLE_LB).filter(|value| *value != "True" && value.eq_ignore_ascii_case("true"))
+        {
+            let finding =
+                Diagnostic::warning(format!("{value:?} doesn't make the Service a load balancer")).help("Kaito wants exactly \"True\"");
             self.say(finding, &at(names::ENABLE_LB));
         }
         if let Some(value) = self.workspace.annotation(names::RUNTIME).filter(|value| !matches!(*value, "vllm" | "transformers")) {
-            let finding = Diagnostic::warning(format!("{value:?} is no runtime, so vllm is used")).help("runtimes are vllm and transformers");
+            let finding =
+                Diagnostic::warning(format!("{value:?} is no runtime, so vllm is used")).help("runtimes are vllm and transformers");
             self.say(finding, &at(names::RUNTIME));
         }
         let workspace = self.workspace;
@@ -128,13 +141,15 @@ impl Check<'_> {
         }
         let Some(classes) = self.context.node_classes() else {
             let cloud = self.context.options.cloud.name();
-            let finding = Diagnostic::error(format!("no NodeClasses are known for Karpenter on {cloud}")).help("declare them in kaito.yaml: karpenter.classes");
+            let finding = Diagnostic::error(format!("no NodeClasses are known for Karpenter on {cloud}"))
+                .help("declare them in kaito.yaml: karpenter.classes");
             self.say(finding, &[]);
             return;
         };
         let known: Vec<&str> = classes.classes.iter().map(|class| class.name.as_str()).collect();
         if let Some(name) = named.filter(|name| !known.contains(name)) {
-            let mut finding = Diagnostic::error(format!("{name:?} is no declared NodeClass")).help(format!("declared are {}", known.join(", ")));
+            let mut finding =
+                Diagnostic::error(format!("{name:?} is no declared NodeClass")).help(format!("declared are {}", known.join(", ")));
             finding.help.extend(did_you_mean(name, known));
             self.say(finding, &[Step::Field("metadata"), Step::Field("annotations"), Step::Field(names::NODE_CLASS_NAME)]);
         }
@@ -144,9 +159,12 @@ impl Check<'_> {
         let help = "give it `inference` to serve a model, or `tuning` to fine-tune one";
         match (&self.workspace.inference, &self.workspace.tuning) {
             (None, None) => self.say(Diagnostic::error("neither inference nor tuning is set").help(help), &[]),
-            (Some(_), Some(_)) => self.say(Diagnostic::error("both inference and tuning are set; a Workspace does one of them").help(help), path!["tuning"]),
+            (Some(_), Some(_)) => {
+                self.say(Diagnostic::error("both inference and tuning are set; a Workspace does one of them").help(help), path!["tuning"])
+            }
             (None, Some(_)) => {
-                let finding = Diagnostic::error("tuning is not rendered by this version of kaito").help("leave the Workspace out of the input");
+                let finding =
+                    Diagnostic::error("tuning is not rendered by this version of kaito").help("leave the Workspace out of the input");
                 self.say(finding, path!["tuning"]);
             }
             (Some(_), None) => {}
@@ -167,7 +185,8 @@ impl Check<'_> {
             self.say(Diagnostic::error("a count of nodes is 0 or more"), path!["resource", "count"]);
         }
         if resource.partition.is_some() {
-            let finding = Diagnostic::error("partitions of GPUs are not rendered by this version of kaito").help("leave the Workspace out of the input");
+            let finding = Diagnostic::error("partitions of GPUs are not rendered by this version of kaito")
+                .help("leave the Workspace out of the input");
             self.say(finding, path!["resource", "partition"]);
         }
         self.selector();
@@ -177,22 +196,26 @@ impl Check<'_> {
         let cloud = self.context.options.cloud;
         let at = path!["resource", "instanceType"];
         let Some(name) = self.workspace.instance_type() else {
-            let finding = Diagnostic::error("the size of the nodes is missing").help(format!("`kaito sku list --cloud {}` shows the known sizes", cloud.name()));
+            let finding = Diagnostic::error("the size of the nodes is missing")
+                .help(format!("`kaito sku list --cloud {}` shows the known sizes", cloud.name()));
             self.say(finding, at);
             return;
         };
         if let Some(found) = self.context.catalog.sku(cloud, name) {
             let sku = &found.value;
             if name != sku.name {
-                let finding = Diagnostic::warning(format!("the cloud spells this size {}", sku.name)).help("Kaito compares the node's label letter by letter");
+                let finding = Diagnostic::warning(format!("the cloud spells this size {}", sku.name))
+                    .help("Kaito compares the node's label letter by letter");
                 self.say(finding, at);
             }
             if !sku.kaito.contains(&self.context.catalog.version) {
-                let finding = Diagnostic::note(format!("Kaito {} itself would refuse {name}, which its table lacks", self.context.catalog.version));
+                let finding =
+                    Diagnostic::note(format!("Kaito {} itself would refuse {name}, which its table lacks", self.context.catalog.version));
                 self.say(finding, at);
             }
             if !sku.is_nvidia() {
-                let finding = Diagnostic::warning(format!("{name} has {} GPUs, but pods ask for nvidia.com/gpu", sku.model)).help("choose a size with NVIDIA GPUs");
+                let finding = Diagnostic::warning(format!("{name} has {} GPUs, but pods ask for nvidia.com/gpu", sku.model))
+                    .help("choose a size with NVIDIA GPUs");
                 self.say(finding, at);
             }
             return;
@@ -204,7 +227,11 @@ impl Check<'_> {
         let known: Vec<&str> = self.context.catalog.skus(cloud).map(|sku| sku.value.name.as_str()).collect();
         let mut finding = Diagnostic::error(format!("the size {name} is unknown on {}", cloud.name()));
         finding.help.extend(did_you_mean(name, known));
-        finding = finding.help(format!("`kaito sku list --cloud {}` shows the known sizes; a file skus/{}.yaml in --presets DIR adds one", cloud.name(), cloud.name()));
+        finding = finding.help(format!(
+            "`kaito sku list --cloud {}` shows the known sizes; a file skus/{}.yaml in --presets DIR adds one",
+            cloud.name(),
+            cloud.name()
+        ));
         self.say(finding, at);
     }
 
@@ -220,21 +247,30 @@ impl Check<'_> {
                 self.say(label_value(value), at);
             }
             if names::RESERVED_SELECTOR_LABELS.contains(&key.as_str()) {
-                self.say(Diagnostic::warning("Kaito reserves this label for itself and drops it from the selector").help("leave it out"), at);
+                self.say(
+                    Diagnostic::warning("Kaito reserves this label for itself and drops it from the selector").help("leave it out"),
+                    at,
+                );
             }
         }
         for (index, requirement) in selector.match_expressions.iter().flatten().enumerate() {
             let at = path!["resource", "labelSelector", "matchExpressions", index];
             if requirement.operator != "In" || requirement.values.as_ref().is_none_or(|values| values.len() != 1) {
-                let finding = Diagnostic::error(format!("Kaito admits only `In` with one value; found {} {}", requirement.key, requirement.operator));
+                let finding =
+                    Diagnostic::error(format!("Kaito admits only `In` with one value; found {} {}", requirement.key, requirement.operator));
                 self.say(finding.help("write it as matchLabels"), at);
             } else {
-                self.say(Diagnostic::warning("Kaito admits matchExpressions but selects nodes by matchLabels only").help("write it as matchLabels"), at);
+                self.say(
+                    Diagnostic::warning("Kaito admits matchExpressions but selects nodes by matchLabels only")
+                        .help("write it as matchLabels"),
+                    at,
+                );
             }
         }
         let given = selector.match_labels.as_ref().is_some_and(|labels| !labels.is_empty());
         if given && self.workspace.node_labels().is_empty() {
-            let finding = Diagnostic::error("every label here is reserved, so that no selector is left").help("name at least one label of your own");
+            let finding =
+                Diagnostic::error("every label here is reserved, so that no selector is left").help("name at least one label of your own");
             self.say(finding, path!["resource", "labelSelector", "matchLabels"]);
         }
     }
@@ -242,8 +278,13 @@ impl Check<'_> {
     fn inference(&mut self) {
         let Some(inference) = &self.workspace.inference else { return };
         match (&inference.preset, &inference.template) {
-            (None, None) => self.say(Diagnostic::error("neither preset nor template is set").help("name a preset: `kaito preset list` shows them"), path!["inference"]),
-            (Some(_), Some(_)) => self.say(Diagnostic::error("both preset and template are set; keep one of them"), path!["inference", "template"]),
+            (None, None) => self.say(
+                Diagnostic::error("neither preset nor template is set").help("name a preset: `kaito preset list` shows them"),
+                path!["inference"],
+            ),
+            (Some(_), Some(_)) => {
+                self.say(Diagnostic::error("both preset and template are set; keep one of them"), path!["inference", "template"])
+            }
             (Some(_), None) => self.preset(),
             (None, Some(_)) => self.config(None),
         }
@@ -278,7 +319,8 @@ impl Check<'_> {
         if runtime == Runtime::Vllm {
             let strengths = self.workspace.adapters().iter().enumerate().filter(|(_, adapter)| adapter.strength.is_some());
             for index in strengths.map(|(index, _)| index).collect::<Vec<_>>() {
-                let finding = Diagnostic::error("vLLM has no strength of adapters").help("leave the field out, or use the annotation kaito.sh/runtime: transformers");
+                let finding = Diagnostic::error("vLLM has no strength of adapters")
+                    .help("leave the field out, or use the annotation kaito.sh/runtime: transformers");
                 self.say(finding, path!["inference", "adapters", index, "strength"]);
             }
             self.config(Some(model.context_limit));
@@ -291,7 +333,8 @@ impl Check<'_> {
         let at = path!["inference", "config"];
         let Some(document) = self.context.config_map(&self.located.namespace, name) else {
             let elsewhere = self.context.input.config_maps.keys().find(|(_, other)| other == name);
-            let mut finding = Diagnostic::error(format!("the ConfigMap {name} is not in the namespace {} of the input", self.located.namespace));
+            let mut finding =
+                Diagnostic::error(format!("the ConfigMap {name} is not in the namespace {} of the input", self.located.namespace));
             finding = match elsewhere {
                 Some((namespace, _)) => finding.help(format!("the one in the namespace {namespace} is another")),
                 None => finding.help("add it to the files given with -f: kaito reads it, and passes it through"),
@@ -304,12 +347,16 @@ impl Check<'_> {
         let Some(limit) = context_limit else { return };
         let wrong = match given.parse::<i64>() {
             Err(_) => Some(Diagnostic::error(format!("{given:?} is no integer"))),
-            Ok(value) if value > i64::try_from(limit).unwrap_or(i64::MAX) => {
-                Some(Diagnostic::error(format!("{value} is beyond the model's context of {limit} tokens")).help(format!("use at most {limit}")))
-            }
+            Ok(value) if value > i64::try_from(limit).unwrap_or(i64::MAX) => Some(
+                Diagnostic::error(format!("{value} is beyond the model's context of {limit} tokens")).help(format!("use at most {limit}")),
+            ),
             Ok(value) if value > 0 && max_model_len(&config.text).is_none() => {
                 let finding = Diagnostic::warning(format!("the node estimate doesn't see {value}, since it reads lines and not YAML"));
-                Some(finding.help("write `vllm:` and, two spaces deeper, `max-model-len: N` on lines of their own, without quotes or a comment"))
+                Some(
+                    finding.help(
+                        "write `vllm:` and, two spaces deeper, `max-model-len: N` on lines of their own, without quotes or a comment",
+                    ),
+                )
             }
             Ok(_) => None,
         };
@@ -338,16 +385,22 @@ impl Check<'_> {
         if let Some(strength) = &adapter.strength
             && !strength.parse::<f64>().is_ok_and(|value| (0.0..=1.0).contains(&value))
         {
-            self.say(Diagnostic::error(format!("{strength:?} is no strength")).help("a strength is a number from 0 to 1, in quotes"), &at("strength"));
+            self.say(
+                Diagnostic::error(format!("{strength:?} is no strength")).help("a strength is a number from 0 to 1, in quotes"),
+                &at("strength"),
+            );
         }
         let Some(source) = &adapter.source else {
             self.say(Diagnostic::error("the adapter has no source").help("name an image or a volumeSource"), &at("source"));
             return;
         };
-        let within = |field: &'static str| [Step::Field("inference"), Step::Field("adapters"), Step::Item(index), Step::Field("source"), Step::Field(field)];
+        let within = |field: &'static str| {
+            [Step::Field("inference"), Step::Field("adapters"), Step::Item(index), Step::Field("source"), Step::Field(field)]
+        };
         let name = source.name.as_deref().unwrap_or_default();
         if !names::is_dns_subdomain(name) {
-            let finding = Diagnostic::error(format!("{name:?} is no name for an adapter")).help("use lower-case letters, digits, dashes and dots");
+            let finding =
+                Diagnostic::error(format!("{name:?} is no name for an adapter")).help("use lower-case letters, digits, dashes and dots");
             self.say(finding, &within("name"));
         } else if name.contains('.') || name.len() > longest_adapter_name(source) {
             let most = longest_adapter_name(source);
@@ -365,7 +418,8 @@ impl Check<'_> {
             (None, None) => self.say(Diagnostic::error("the adapter has neither an image nor a volumeSource"), &at("source")),
             (Some(_), Some(_)) => self.say(Diagnostic::warning("the volumeSource wins over the image"), &within("image")),
             (Some(image), None) if !crate::image::is_reference(image) => {
-                let finding = Diagnostic::error(format!("{image:?} is no reference of an image")).help("write registry/repository:tag, the repository in lower case");
+                let finding = Diagnostic::error(format!("{image:?} is no reference of an image"))
+                    .help("write registry/repository:tag, the repository in lower case");
                 self.say(finding, &within("image"));
             }
             _ => {}
@@ -383,5 +437,6 @@ fn longest_adapter_name(source: &DataSource) -> usize {
 }
 
 fn label_value(value: &str) -> Diagnostic {
-    Diagnostic::error(format!("{value:?} is no value for a label")).help("use at most 63 letters, digits, dashes, underscores and dots, the first and last alphanumeric")
+    Diagnostic::error(format!("{value:?} is no value for a label"))
+        .help("use at most 63 letters, digits, dashes, underscores and dots, the first and last alphanumeric")
 }

@@ -108,7 +108,9 @@ impl RenderConfig {
             say(finding, &[Step::Field("karpenter"), Step::Field("classes")]);
         }
         for (index, nodes) in config.nodes.iter().flatten().enumerate() {
-            if let Some(gpu) = nodes.gpu.as_ref().filter(|gpu| crate::quantity::bytes(&gpu.memory).is_none_or(|bytes| bytes == 0 || bytes > 1 << 50)) {
+            if let Some(gpu) =
+                nodes.gpu.as_ref().filter(|gpu| crate::quantity::bytes(&gpu.memory).is_none_or(|bytes| bytes == 0 || bytes > 1 << 50))
+            {
                 let finding = Diagnostic::error(format!("{:?} is no size of memory", gpu.memory)).help("write it as 80Gi");
                 say(finding, &[Step::Field("nodes"), Step::Item(index), Step::Field("gpu"), Step::Field("memory")]);
             }

@@ -210,7 +210,8 @@ pub fn nearest<'a>(name: &str, allowed: impl IntoIterator<Item = &'a str>) -> Ve
         let is_part = lower.len() >= 3 && other.len() >= 3 && (other.contains(&lower) || lower.contains(&other));
         if is_part { distance.max(0.7) } else { distance }
     };
-    let mut scored: Vec<(f64, &str)> = allowed.into_iter().map(|candidate| (score(candidate), candidate)).filter(|(score, _)| *score >= 0.65).collect();
+    let mut scored: Vec<(f64, &str)> =
+        allowed.into_iter().map(|candidate| (score(candidate), candidate)).filter(|(score, _)| *score >= 0.65).collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
     let best = scored.first().map_or(0.0, |(score, _)| *score);
     scored.retain(|(score, _)| *score >= best - 0.15);

@@ -13,11 +13,15 @@ pub fn is_reference(text: &str) -> bool {
     });
     let digest_fits = digest.is_none_or(|digest| {
         digest.split_once(':').is_some_and(|(algorithm, hex)| {
-            !algorithm.is_empty() && algorithm.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'.' | b'_' | b'-')) && hex.len() >= 32 && hex.bytes().all(|b| b.is_ascii_hexdigit())
+            !algorithm.is_empty()
+                && algorithm.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'.' | b'_' | b'-'))
+                && hex.len() >= 32
+                && hex.bytes().all(|b| b.is_ascii_hexdigit())
         })
     });
     let (domain, path) = split_domain(name);
-    let domain_fits = domain.is_none_or(|domain| domain.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b':' | b'[' | b']')));
+    let domain_fits =
+        domain.is_none_or(|domain| domain.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b':' | b'[' | b']')));
     tag_fits && digest_fits && domain_fits && !path.is_empty() && name.len() <= 255 && path.split('/').all(is_path_component)
 }
 
@@ -48,7 +52,11 @@ fn split_tag(name: &str) -> (&str, Option<&str>) {
 /// The registry is the first part if it looks like a host.
 fn split_domain(name: &str) -> (Option<&str>, &str) {
     match name.split_once('/') {
-        Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" || first.bytes().any(|byte| byte.is_ascii_uppercase()) => (Some(first), rest),
+        Some((first, rest))
+            if first.contains(['.', ':']) || first == "localhost" || first.bytes().any(|byte| byte.is_ascii_uppercase()) =>
+        {
+            (Some(first), rest)
+        }
         _ => (None, name),
     }
 }
@@ -58,7 +66,9 @@ fn is_path_component(part: &str) -> bool {
     let alphanumeric = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let bytes = part.as_bytes();
     let ends = bytes.first().is_some_and(alphanumeric) && bytes.last().is_some_and(alphanumeric);
-    let separators_fit = part.split(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit()).all(|run| matches!(run, "" | "." | "_" | "__") || run.bytes().all(|b| b == b'-'));
+    let separators_fit = part
+        .split(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
+        .all(|run| matches!(run, "" | "." | "_" | "__") || run.bytes().all(|b| b == b'-'));
     ends && separators_fit
 }
 

@@ -28,8 +28,8 @@ pub mod admission;
 pub mod plan;
 
 pub mod manifest;
-pub mod selector;
 pub mod render;
+pub mod selector;
 pub mod session;
 
 pub mod output_dir;

@@ -19,9 +19,32 @@ pub struct ObjectRef {
 
 /// The kinds in the order in which they are applied; others come before the workloads, by name.
 const ORDER: [&str; 26] = [
-    "Namespace", "CustomResourceDefinition", "PriorityClass", "StorageClass", "ResourceQuota", "LimitRange", "ServiceAccount", "Role",
-    "ClusterRole", "RoleBinding", "ClusterRoleBinding", "ConfigMap", "Secret", "PersistentVolume", "PersistentVolumeClaim", "Workspace",
-    "AKSNodeClass", "EC2NodeClass", "NodePool", "NodeClaim", "Machine", "Service", "",  "Deployment", "StatefulSet", "Job",
+    "Namespace",
+    "CustomResourceDefinition",
+    "PriorityClass",
+    "StorageClass",
+    "ResourceQuota",
+    "LimitRange",
+    "ServiceAccount",
+    "Role",
+    "ClusterRole",
+    "RoleBinding",
+    "ClusterRoleBinding",
+    "ConfigMap",
+    "Secret",
+    "PersistentVolume",
+    "PersistentVolumeClaim",
+    "Workspace",
+    "AKSNodeClass",
+    "EC2NodeClass",
+    "NodePool",
+    "NodeClaim",
+    "Machine",
+    "Service",
+    "",
+    "Deployment",
+    "StatefulSet",
+    "Job",
 ];
 
 impl ObjectRef {

@@ -134,7 +134,10 @@ fn read_list(directory: &Path) -> Result<BTreeSet<String>, OutputDirError> {
         Ok(text) => {
             let lines = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
             // A list that somebody has edited must not lead out of the directory.
-            Ok(lines.filter(|line| Path::new(line).components().all(|part| matches!(part, std::path::Component::Normal(_)))).map(ToOwned::to_owned).collect())
+            Ok(lines
+                .filter(|line| Path::new(line).components().all(|part| matches!(part, std::path::Component::Normal(_))))
+                .map(ToOwned::to_owned)
+                .collect())
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeSet::new()),
         Err(source) => Err(OutputDirError::Io { path, source }),

@@ -3,6 +3,8 @@
 //! The Rust types are the only definition of what may stand in an input: their schema finds every fault of a document at
 //! once, with places, before serde (which stops at the first) builds the value.
 
+use std::sync::LazyLock;
+
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::de::DeserializeOwned;
@@ -13,7 +15,11 @@ use crate::yaml::{Document, Entry, Kind, Node, Step};
 
 /// The schema of a type, with everything inlined.
 pub fn of<T: JsonSchema>() -> Value {
-    SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true).into_generator().into_root_schema_for::<T>().to_value()
+    SchemaSettings::draft2020_12()
+        .with(|settings| settings.inline_subschemas = true)
+        .into_generator()
+        .into_root_schema_for::<T>()
+        .to_value()
 }
 
 /// Reads a document into its type, or says everything that is wrong with it.
@@ -30,8 +36,8 @@ pub fn read_what_fits<T: DeserializeOwned>(document: &Document, schema: &Value, 
     check.node(&document.root, schema);
     let unfit = check.unfit;
     let mut value = document.root.to_value();
-    for path in unfit {
-        remove(&mut value, &path);
+    for (path, instead) in unfit {
+        replace(&mut value, &path, instead);
     }
     match serde_json::from_value(value) {
         Ok(value) => Some(value),
@@ -50,18 +56,37 @@ pub fn check(document: &Document, schema: &Value, findings: &mut Vec<Diagnostic>
     Check { document, path: Vec::new(), findings, unfit: Vec::new() }.node(&document.root, schema);
 }
 
-/// Takes a field out of a value; an item of a list stays, as nothing, so that the others keep their numbers.
-fn remove(value: &mut Value, path: &[Step<'_>]) {
+/// Puts something in the place of a field, or takes it out.
+fn replace(value: &mut Value, path: &[Step<'_>], instead: Option<Value>) {
     match (value, path) {
-        (Value::Object(fields), [Step::Field(name)]) => _ = fields.remove(*name),
-        (Value::Array(items), [Step::Item(index)]) => items[*index] = Value::Null,
+        (Value::Object(fields), [Step::Field(name)]) => match instead {
+            Some(instead) => _ = fields.insert((*name).to_owned(), instead),
+            None => _ = fields.remove(*name),
+        },
+        (Value::Array(items), [Step::Item(index)]) => items[*index] = instead.unwrap_or_default(),
         (Value::Object(fields), [Step::Field(name), rest @ ..]) => {
             if let Some(value) = fields.get_mut(*name) {
-                remove(value, rest);
+                replace(value, rest, instead);
             }
         }
-        (Value::Array(items), [Step::Item(index), rest @ ..]) => remove(&mut items[*index], rest),
+        (Value::Array(items), [Step::Item(index), rest @ ..]) => replace(&mut items[*index], rest, instead),
         _ => {}
+    }
+}
+
+/// The least value that a schema allows, for the place of one that it doesn't.
+fn blank(schema: &Value) -> Value {
+    let Value::Object(schema) = not_null(schema) else { return Value::Null };
+    match type_of(schema) {
+        Some("object") => {
+            let required = schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+            Value::Object(required.map(|name| (name.to_owned(), blank(&schema["properties"][name]))).collect())
+        }
+        Some("array") => Value::Array(Vec::new()),
+        Some("string") => Value::from(allowed_values(schema).and_then(|allowed| allowed.first().copied()).unwrap_or_default()),
+        Some("boolean") => Value::Bool(false),
+        Some(_) => Value::from(schema.get("minimum").and_then(Value::as_i64).unwrap_or(0)),
+        None => Value::Null,
     }
 }
 
@@ -69,24 +94,24 @@ struct Check<'a> {
     document: &'a Document,
     path: Vec<Step<'a>>,
     findings: &'a mut Vec<Diagnostic>,
-    /// The values that must be left out for the rest to fit.
-    unfit: Vec<Vec<Step<'a>>>,
+    /// The values that must be left out for the rest to fit, and what must stand in their place.
+    unfit: Vec<(Vec<Step<'a>>, Option<Value>)>,
 }
 
 impl<'a> Check<'a> {
-    fn fault(&mut self, finding: Diagnostic) {
+    fn fault(&mut self, finding: Diagnostic, schema: &'a Map<String, Value>) {
         self.findings.push(self.document.finding(finding, &self.path));
-        self.unfit.push(self.path.clone());
+        self.unfit.push((self.path.clone(), Some(blank(&Value::Object(schema.clone())))));
     }
 
-    fn inside(&mut self, step: impl Into<Step<'a>>, node: &'a Node, schema: &Value) {
+    fn inside(&mut self, step: impl Into<Step<'a>>, node: &'a Node, schema: &'a Value) {
         self.path.push(step.into());
         self.node(node, schema);
         self.path.pop();
     }
 
     /// Null counts as absent, as everywhere in Kubernetes.
-    fn node(&mut self, node: &'a Node, schema: &Value) {
+    fn node(&mut self, node: &'a Node, schema: &'a Value) {
         let Value::Object(schema) = not_null(schema) else { return };
         if node.is_null() {
             return;
@@ -100,17 +125,18 @@ impl<'a> Check<'a> {
             (Some(want), kind) => {
                 let mut finding = Diagnostic::error(format!("expected {}, found {}", article(want), node.describe()));
                 if want == "string" && matches!(kind, Kind::Bool(_) | Kind::Number(_)) {
-                    finding = finding.help(format!("put it in quotes: \"{}\"", self.document.file.text.get(node.span.clone()).unwrap_or("")));
+                    finding =
+                        finding.help(format!("put it in quotes: \"{}\"", self.document.file.text.get(node.span.clone()).unwrap_or("")));
                 }
-                self.fault(finding);
+                self.fault(finding, schema);
             }
         }
     }
 
-    fn mapping(&mut self, node: &'a Node, schema: &Map<String, Value>) {
+    fn mapping(&mut self, node: &'a Node, schema: &'a Map<String, Value>) {
         let Kind::Mapping(entries) = &node.kind else { return };
-        let none = Map::new();
-        let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&none);
+        static NONE: LazyLock<Map<String, Value>> = LazyLock::new(Map::new);
+        let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&NONE);
         for entry in entries {
             let rest = schema.get("additionalProperties");
             match properties.get(&entry.key).or_else(|| rest.filter(|rest| **rest != Value::Bool(false))) {
@@ -121,12 +147,15 @@ impl<'a> Check<'a> {
         }
         for name in schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
             if node.get(name).is_none_or(Node::is_null) {
-                self.fault(Diagnostic::error(format!("the field {name} is missing")));
+                self.findings.push(self.document.finding(Diagnostic::error(format!("the field {name} is missing")), &self.path));
+                let mut path = self.path.clone();
+                path.push(Step::Field(name));
+                self.unfit.push((path, properties.get(name).map(blank)));
             }
         }
     }
 
-    fn unknown_field(&mut self, entry: &'a Entry, properties: &Map<String, Value>) {
+    fn unknown_field(&mut self, entry: &'a Entry, properties: &'a Map<String, Value>) {
         let known: Vec<&str> = properties.keys().map(String::as_str).collect();
         let near = did_you_mean(&entry.key, known.iter().copied());
         let help = near.unwrap_or_else(|| format!("the fields here are {}", known.join(", ")));
@@ -134,34 +163,39 @@ impl<'a> Check<'a> {
         let finding = self.document.finding(Diagnostic::error("unknown field").help(help), &self.path);
         // The key is what is wrong, whatever stands behind it.
         self.findings.push(finding.at(&self.document.file, entry.key_span.clone()));
-        self.unfit.push(self.path.clone());
+        self.unfit.push((self.path.clone(), None));
         self.path.pop();
     }
 
-    fn sequence(&mut self, items: &'a [Node], schema: &Map<String, Value>) {
+    fn sequence(&mut self, items: &'a [Node], schema: &'a Map<String, Value>) {
         if let Some(of) = schema.get("items") {
             for (index, item) in items.iter().enumerate() {
                 self.inside(index, item, of);
             }
         }
         let limit = |name: &str| schema.get(name).and_then(Value::as_u64);
-        if limit("maxItems").is_some_and(|most| items.len() as u64 > most) || limit("minItems").is_some_and(|least| (items.len() as u64) < least) {
+        if limit("maxItems").is_some_and(|most| items.len() as u64 > most)
+            || limit("minItems").is_some_and(|least| (items.len() as u64) < least)
+        {
             let (least, most) = (limit("minItems").unwrap_or(0), limit("maxItems"));
-            let allowed = most.map_or_else(|| format!("at least {least}"), |most| if least > 0 { format!("{least} to {most}") } else { format!("at most {most}") });
-            self.fault(Diagnostic::error(format!("{} items; allowed are {allowed}", items.len())));
+            let allowed = most.map_or_else(
+                || format!("at least {least}"),
+                |most| if least > 0 { format!("{least} to {most}") } else { format!("at most {most}") },
+            );
+            self.fault(Diagnostic::error(format!("{} items; allowed are {allowed}", items.len())), schema);
         }
     }
 
-    fn string(&mut self, text: &str, schema: &Map<String, Value>) {
+    fn string(&mut self, text: &str, schema: &'a Map<String, Value>) {
         let Some(allowed) = allowed_values(schema) else { return };
         if !allowed.contains(&text) {
             let mut finding = Diagnostic::error(format!("{text:?} is not allowed here")).help(format!("allowed is {}", either(&allowed)));
             finding.help.extend(did_you_mean(text, allowed));
-            self.fault(finding);
+            self.fault(finding, schema);
         }
     }
 
-    fn bounds(&mut self, number: i64, schema: &Map<String, Value>) {
+    fn bounds(&mut self, number: i64, schema: &'a Map<String, Value>) {
         let int32 = schema.get("format").and_then(Value::as_str) == Some("int32");
         let bound = |name: &str| schema.get(name).and_then(Value::as_f64);
         #[expect(clippy::cast_possible_truncation, reason = "bounds are small integers")]
@@ -169,9 +203,9 @@ impl<'a> Check<'a> {
         let least = least.or(int32.then_some(i64::from(i32::MIN)));
         let most = most.or(int32.then_some(i64::from(i32::MAX)));
         if least.is_some_and(|least| number < least) {
-            self.fault(Diagnostic::error(format!("{number} is too small; the least is {}", least.unwrap_or(0))));
+            self.fault(Diagnostic::error(format!("{number} is too small; the least is {}", least.unwrap_or(0))), schema);
         } else if most.is_some_and(|most| number > most) {
-            self.fault(Diagnostic::error(format!("{number} is too large; the most is {}", most.unwrap_or(0))));
+            self.fault(Diagnostic::error(format!("{number} is too large; the most is {}", most.unwrap_or(0))), schema);
         }
     }
 }
@@ -201,10 +235,15 @@ fn allowed_values(schema: &Map<String, Value>) -> Option<Vec<&str>> {
         return Some(values.iter().filter_map(Value::as_str).collect());
     }
     let alternatives = schema.get("oneOf").and_then(Value::as_array)?;
-    Some(alternatives.iter().flat_map(|one| {
-        let listed = one.get("enum").and_then(Value::as_array).into_iter().flatten();
-        listed.chain(one.get("const")).filter_map(Value::as_str)
-    }).collect())
+    Some(
+        alternatives
+            .iter()
+            .flat_map(|one| {
+                let listed = one.get("enum").and_then(Value::as_array).into_iter().flatten();
+                listed.chain(one.get("const")).filter_map(Value::as_str)
+            })
+            .collect(),
+    )
 }
 
 fn article(type_name: &str) -> &str {

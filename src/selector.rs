@@ -99,8 +99,19 @@ mod tests {
     fn selectors_select_as_kubectls_do() {
         let labels: BTreeMap<String, String> = [("app", "a"), ("tier", "x")].map(|(k, v)| (k.to_owned(), v.to_owned())).into();
         let table = [
-            ("app=a", true), ("app==a", true), ("app=b", false), ("app!=b", true), ("other!=b", true), ("app", true), ("!app", false),
-            ("!other", true), ("app in (a, b),tier=x", true), ("app notin (a)", false), ("other in (a)", false), ("other notin (a)", true), ("", true),
+            ("app=a", true),
+            ("app==a", true),
+            ("app=b", false),
+            ("app!=b", true),
+            ("other!=b", true),
+            ("app", true),
+            ("!app", false),
+            ("!other", true),
+            ("app in (a, b),tier=x", true),
+            ("app notin (a)", false),
+            ("other in (a)", false),
+            ("other notin (a)", true),
+            ("", true),
         ];
         for (text, want) in table {
             assert_eq!(text.parse::<Selector>().expect(text).matches(&labels), want, "{text}");

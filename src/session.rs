@@ -23,7 +23,14 @@ pub struct Session<'a> {
 
 impl<'a> Session<'a> {
     /// Admits and plans every Workspace that `wanted` says; faults of one leave the others alone.
-    pub fn new(input: &'a Input, catalog: &'a Catalog, options: &'a Options, explain: bool, wanted: impl Fn(&Workspace) -> bool + Sync, findings: &mut Vec<Diagnostic>) -> Self {
+    pub fn new(
+        input: &'a Input,
+        catalog: &'a Catalog,
+        options: &'a Options,
+        explain: bool,
+        wanted: impl Fn(&Workspace) -> bool + Sync,
+        findings: &mut Vec<Diagnostic>,
+    ) -> Self {
         let context = Context { catalog, options, input };
         let planned: Vec<_> = input
             .workspaces
@@ -32,11 +39,12 @@ impl<'a> Session<'a> {
             .map(|located| {
                 let mut findings = Vec::new();
                 admission::check(located, &context, &mut findings);
-                if !located.is_whole {
-                    // That something is missing may only follow from what was left out.
-                    findings.retain(|finding| finding.is_exact);
+                if !located.unfit.is_empty() {
+                    // What is said of a field that is missing or was left out may only follow from that.
+                    findings
+                        .retain(|finding| finding.is_exact && !located.unfit.iter().any(|unfit| finding.field.starts_with(unfit.as_str())));
                 }
-                let admitted = located.is_whole && !findings.iter().any(Diagnostic::is_error);
+                let admitted = located.unfit.is_empty() && !findings.iter().any(Diagnostic::is_error);
                 let plan = admitted.then(|| plan::plan(located, &context, explain, &mut findings)).flatten();
                 (plan.map(|plan| (plan, located)), findings)
             })
@@ -94,11 +102,18 @@ impl<'a> Session<'a> {
         for (plan, located) in &self.plans {
             for reference in references(plan, self.context.options.node_provisioner) {
                 let Some(other) = owners.insert(reference.clone(), Some(located)) else { continue };
+                if other.is_some_and(|other| {
+                    (&other.namespace, &other.value.metadata.name) == (&located.namespace, &located.value.metadata.name)
+                }) {
+                    // The same Workspace twice has been reported as such.
+                    continue;
+                }
                 let whose = other.map_or_else(
                     || "the input itself".to_owned(),
                     |other| format!("the Workspace {}/{}", other.namespace, other.value.metadata.name),
                 );
-                let finding = Diagnostic::error(format!("its {reference} is already there, from {whose}")).help("give one of them another name");
+                let finding =
+                    Diagnostic::error(format!("its {reference} is already there, from {whose}")).help("give one of them another name");
                 findings.push(located.document.finding(finding, &[Step::Field("metadata"), Step::Field("name")]));
             }
         }
@@ -114,13 +129,17 @@ fn references(plan: &Plan<'_>, provisioner: NodeProvisioner) -> Vec<ObjectRef> {
         namespaced("", "Service", &format!("{name}-headless")),
         namespaced("apps", "StatefulSet", name),
     ];
-    let claims = |kind| (0..plan.nodes.count).map(move |ordinal| ObjectRef::new("karpenter.sh", kind, None, &Nodes::claim_name(plan.namespace, name, ordinal)));
+    let claims = |kind| {
+        (0..plan.nodes.count)
+            .map(move |ordinal| ObjectRef::new("karpenter.sh", kind, None, &Nodes::claim_name(plan.namespace, name, ordinal)))
+    };
     match provisioner {
         NodeProvisioner::GpuProvisioner => references.extend(claims("NodeClaim")),
         NodeProvisioner::Machine => references.extend(claims("Machine")),
-        NodeProvisioner::Karpenter => references.push(ObjectRef::new("karpenter.sh", "NodePool", None, &Nodes::pool_name(plan.namespace, name))),
+        NodeProvisioner::Karpenter => {
+            references.push(ObjectRef::new("karpenter.sh", "NodePool", None, &Nodes::pool_name(plan.namespace, name)))
+        }
         NodeProvisioner::Byo => {}
     }
     references
 }
-

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use kaito::diagnostic::SourceFile;
 use kaito::options::{Cloud, Options};
 use kaito::plan::{Workload, estimate};
 use kaito::preset::{Catalog, Layer};
 use kaito::session::Session;
 use kaito::spec::Input;
-use kaito::diagnostic::SourceFile;
 use kaito::yaml;
 use serde_json::Value;
 
@@ -41,7 +41,13 @@ fn command(catalog: &Catalog, model: &str, sku: &str) -> (u64, String) {
 fn arguments(command: &str) -> BTreeMap<String, String> {
     let (_, after) = command.split_once("inference_api.py").unwrap();
     let words = after.split("; else").next().unwrap().split_whitespace();
-    words.map(|word| word.trim_start_matches("--").split_once('=').map_or((word.trim_start_matches("--").to_owned(), String::new()), |(k, v)| (k.to_owned(), v.to_owned()))).collect()
+    words
+        .map(|word| {
+            word.trim_start_matches("--")
+                .split_once('=')
+                .map_or((word.trim_start_matches("--").to_owned(), String::new()), |(k, v)| (k.to_owned(), v.to_owned()))
+        })
+        .collect()
 }
 
 #[test]
@@ -111,7 +117,9 @@ fn disks_and_startup_budgets_are_kaitos() {
     let catalog = catalog();
     let options = Options::default();
     for (id, want) in data("presets.json").as_object().unwrap() {
-        let text = format!("{{apiVersion: kaito.sh/v1beta1, kind: Workspace, metadata: {{name: w}}, resource: {{instanceType: Standard_ND96isr_H200_v5, labelSelector: {{}}}}, inference: {{preset: {{name: {id}}}}}}}");
+        let text = format!(
+            "{{apiVersion: kaito.sh/v1beta1, kind: Workspace, metadata: {{name: w}}, resource: {{instanceType: Standard_ND96isr_H200_v5, labelSelector: {{}}}}, inference: {{preset: {{name: {id}}}}}}}"
+        );
         let mut findings = Vec::new();
         let input = Input::read(&[SourceFile::new("w.yaml", text)], &options, &mut findings);
         let session = Session::new(&input, &catalog, &options, false, |_| true, &mut findings);

@@ -36,7 +36,15 @@ fn order_place_and_environment_do_not_matter() {
         fs::create_dir_all(&folder).unwrap();
         fs::copy(file, folder.join(format!("{index}.yml"))).unwrap();
     }
-    let other = finish(kaito().args(["render", "-R", "-f", "."]).current_dir(&elsewhere).env("LANG", "tr_TR.UTF-8").env("LC_ALL", "tr_TR.UTF-8").env("TZ", "Pacific/Chatham").env("RAYON_NUM_THREADS", "1"));
+    let other = finish(
+        kaito()
+            .args(["render", "-R", "-f", "."])
+            .current_dir(&elsewhere)
+            .env("LANG", "tr_TR.UTF-8")
+            .env("LC_ALL", "tr_TR.UTF-8")
+            .env("TZ", "Pacific/Chatham")
+            .env("RAYON_NUM_THREADS", "1"),
+    );
     assert_eq!(other.stdout, want.stdout, "another directory, language, time zone, and one thread");
 }
 

@@ -74,7 +74,10 @@ fn files_that_lead_elsewhere() {
 
 #[test]
 fn a_secret_is_never_shown() {
-    let run = run_with_input(&["render", "-f", "-"], "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData:\n  a: hunter2\n  a: hunter3\n");
+    let run = run_with_input(
+        &["render", "-f", "-"],
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData:\n  a: hunter2\n  a: hunter3\n",
+    );
     assert_eq!(run.code, 1);
     assert!(run.stderr.contains("<stdin>:6:3"), "{}", run.stderr);
     assert!(!run.stderr.contains("hunter"), "{}", run.stderr);

@@ -20,7 +20,10 @@ fn documents() {
         ("\u{feff}a: 1\n", vec![json!({"a": 1})]),
         ("a: 1\r\nb: |\r\n  x\r\n  y\r\n", vec![json!({"a": 1, "b": "x\ny\n"})]),
         ("base: &b {x: 1, y: 2}\nc:\n  <<: *b\n  y: 3\n", vec![json!({"base": {"x": 1, "y": 2}, "c": {"x": 1, "y": 3}})]),
-        ("a: 0644\nb: 1e3\nc: yes\nd: y\ne: ~\nf: '0644'\ng: 1_000\n", vec![json!({"a": 420, "b": 1000, "c": true, "d": "y", "e": null, "f": "0644", "g": 1000})]),
+        (
+            "a: 0644\nb: 1e3\nc: yes\nd: y\ne: ~\nf: '0644'\ng: 1_000\n",
+            vec![json!({"a": 420, "b": 1000, "c": true, "d": "y", "e": null, "f": "0644", "g": 1000})],
+        ),
         ("1: a\ntrue: b\n", vec![json!({"1": "a", "true": "b"})]),
         ("a: !!str 5\nb: !!int \"5\"\n", vec![json!({"a": "5", "b": "5"})]),
     ];

@@ -23,7 +23,11 @@ fn tree(directory: &Path) -> Vec<String> {
 }
 
 fn workspaces(names: &[&str]) -> String {
-    let one = |name: &&str| format!("apiVersion: kaito.sh/v1beta1\nkind: Workspace\nmetadata: {{name: {name}, namespace: models}}\nresource: {{instanceType: Standard_NC24ads_A100_v4, labelSelector: {{}}}}\ninference: {{preset: {{name: phi-4}}}}\n");
+    let one = |name: &&str| {
+        format!(
+            "apiVersion: kaito.sh/v1beta1\nkind: Workspace\nmetadata: {{name: {name}, namespace: models}}\nresource: {{instanceType: Standard_NC24ads_A100_v4, labelSelector: {{}}}}\ninference: {{preset: {{name: phi-4}}}}\n"
+        )
+    };
     let config_map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, namespace: models}\n".to_owned();
     names.iter().map(one).chain([config_map]).collect::<Vec<_>>().join("---\n")
 }
@@ -47,8 +51,16 @@ fn files_come_and_go_with_their_workspaces() {
     let second = render(&input, &output);
     assert!(second.stderr.contains("4 files written, 5 unchanged, 4 removed"), "{}", second.stderr);
     let after = tree(&output);
-    assert_eq!(after.iter().filter(|file| file.starts_with("models/b/")).collect::<Vec<_>>(), ["models/b/notes.txt"], "what isn't kaito's stays");
-    assert_eq!(fs::metadata(output.join("models/a/statefulset-a.yaml")).unwrap().modified().unwrap(), before, "what is as wanted is not written");
+    assert_eq!(
+        after.iter().filter(|file| file.starts_with("models/b/")).collect::<Vec<_>>(),
+        ["models/b/notes.txt"],
+        "what isn't kaito's stays"
+    );
+    assert_eq!(
+        fs::metadata(output.join("models/a/statefulset-a.yaml")).unwrap().modified().unwrap(),
+        before,
+        "what is as wanted is not written"
+    );
 
     fs::remove_file(output.join("models/b/notes.txt")).unwrap();
     fs::remove_dir(output.join("models/b")).unwrap();

@@ -65,7 +65,8 @@ pub fn text<'p, 'a: 'p>(plans: impl Iterator<Item = &'p Plan<'a>>) -> String {
         }
         if !arguments.is_empty() {
             text.push_str("  arguments:\n");
-            let rows: Vec<Vec<String>> = arguments.iter().map(|reason| vec![format!("    {}", reason.value), format!("# {}", reason.origin)]).collect();
+            let rows: Vec<Vec<String>> =
+                arguments.iter().map(|reason| vec![format!("    {}", reason.value), format!("# {}", reason.origin)]).collect();
             text.push_str(&output::table(&rows));
         }
     }

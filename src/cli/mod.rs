@@ -12,8 +12,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-pub use output::Exit;
 use output::Color;
+pub use output::Exit;
 
 /// Kaito's Workspaces as the Kubernetes manifests they stand for.
 #[derive(Debug, Parser)]

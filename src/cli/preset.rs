@@ -80,10 +80,21 @@ fn list<'a>(models: impl Iterator<Item = &'a Found<Model>>, format: Option<&str>
     for Found { value: model, origin } in models {
         let dash = |text: String| if text.is_empty() { "-".to_owned() } else { text };
         let runtimes = if model.transformers.is_some() { "vllm,transformers" } else { "vllm" };
-        let mut row = vec![model.id.clone(), dash(model.aliases.join(",")), model.weights.clone(), model.context_limit.to_string(), runtimes.to_owned()];
+        let mut row = vec![
+            model.id.clone(),
+            dash(model.aliases.join(",")),
+            model.weights.clone(),
+            model.context_limit.to_string(),
+            runtimes.to_owned(),
+        ];
         if wide {
             let quantization = model.quantization.as_ref().map(|quantization| quantization.method.clone());
-            row.extend([model.architectures.join(","), dash(quantization.unwrap_or_default()), dash(model.license.clone().unwrap_or_default()), origin.clone()]);
+            row.extend([
+                model.architectures.join(","),
+                dash(quantization.unwrap_or_default()),
+                dash(model.license.clone().unwrap_or_default()),
+                origin.clone(),
+            ]);
         }
         rows.push(row);
     }

@@ -40,7 +40,7 @@ struct OutputArgs {
     /// Format
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
-    /// Render only objects with these labels, as kubectl's -l
+    /// Take only the objects of the input with these labels, as kubectl's -l
     #[arg(short = 'l', long, value_name = "SELECTOR")]
     selector: Option<Selector>,
     /// Write files into this directory, one folder a Workspace, and remove those of an earlier run that are gone
@@ -81,11 +81,18 @@ pub fn run(args: &Args, color: Color) -> Exit {
     let files = setup.read(&args.input, &mut findings);
     let input = Input::read(&files, &setup.options, &mut findings);
     let wanted = |labels: &BTreeMap<String, String>| args.output.selector.as_ref().is_none_or(|selector| selector.matches(labels));
-    let session = Session::new(&input, &setup.catalog, &setup.options, args.output.explain, |workspace| wanted(workspace.labels()), &mut findings);
-    let passed: Vec<&Passed> = input.passed.iter().filter(|passed| args.output.passthrough && wanted(&labels_of(&passed.document.root))).collect();
+    let session =
+        Session::new(&input, &setup.catalog, &setup.options, args.output.explain, |workspace| wanted(workspace.labels()), &mut findings);
+    let passed: Vec<&Passed> =
+        input.passed.iter().filter(|passed| args.output.passthrough && wanted(&labels_of(&passed.document.root))).collect();
     if session.plans().next().is_none() && passed.is_empty() && !args.output.allow_empty && !findings.iter().any(Diagnostic::is_error) {
-        let finding = Diagnostic::error("there is nothing to render: the input has no Workspace that is selected");
-        findings.push(finding.help("name the files with -f (and -R for directories below), or say --allow-empty"));
+        findings.push(if args.output.selector.is_some() {
+            Diagnostic::error("there is nothing to render: no object of the input has the labels of --selector")
+                .help("or say --allow-empty")
+        } else {
+            let finding = Diagnostic::error("there is nothing to render: the input has no Workspace and no manifest");
+            finding.help("name the files with -f (and -R for directories below), or say --allow-empty")
+        });
     }
     if output::findings(findings, color) {
         return Exit::Invalid;
@@ -142,7 +149,8 @@ fn write(args: &Args, setup: &Setup, session: &Session<'_>, passed: &[&Passed]) 
         None => Sink::Stream(Stdout::new(), format, 0),
     };
     for some in passed.chunks(256) {
-        let written: Vec<_> = some.par_iter().map(|passed| Written::declared(&passed.reference, &passed.document.root.to_value(), format)).collect();
+        let written: Vec<_> =
+            some.par_iter().map(|passed| Written::declared(&passed.reference, &passed.document.root.to_value(), format)).collect();
         written.into_iter().try_for_each(|written| sink.take(None, written))?;
     }
     session.render(
@@ -209,7 +217,11 @@ impl Sink {
                         out.write(&object.text)?;
                     }
                     Format::Json => {
-                        out.write(if *count == 0 { "{\n  \"apiVersion\": \"v1\",\n  \"kind\": \"List\",\n  \"items\": [\n    " } else { ",\n    " })?;
+                        out.write(if *count == 0 {
+                            "{\n  \"apiVersion\": \"v1\",\n  \"kind\": \"List\",\n  \"items\": [\n    "
+                        } else {
+                            ",\n    "
+                        })?;
                         out.write(&object.text.replace('\n', "\n    "))?;
                     }
                 }
@@ -223,7 +235,13 @@ impl Sink {
         match self {
             Self::Directory(files, directory) => {
                 let done = files.write(&directory)?;
-                let message = format!("{}: {} files written, {} unchanged, {} removed", directory.display(), done.written, done.unchanged, done.removed);
+                let message = format!(
+                    "{}: {} files written, {} unchanged, {} removed",
+                    directory.display(),
+                    done.written,
+                    done.unchanged,
+                    done.removed
+                );
                 output::done(&message);
             }
             Self::Stream(mut out, format, count) => {

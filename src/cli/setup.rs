@@ -168,7 +168,8 @@ fn find_config(args: &RenderingArgs, inputs: &[PathBuf], findings: &mut Vec<Diag
         }
     };
     let Some(path) = path else { return Some((RenderConfig::default(), PathBuf::new())) };
-    let shown = std::env::current_dir().ok().and_then(|here| path.strip_prefix(here).ok().map(Path::to_owned)).unwrap_or_else(|| path.clone());
+    let shown =
+        std::env::current_dir().ok().and_then(|here| path.strip_prefix(here).ok().map(Path::to_owned)).unwrap_or_else(|| path.clone());
     let config = source::read_config(&shown, findings)?;
     Some((config, shown.parent().map(Path::to_owned).unwrap_or_default()))
 }
@@ -178,10 +179,13 @@ fn version(asked: Option<&str>, findings: &mut Vec<Diagnostic>) -> Option<String
     let Some(asked) = asked else { return known.into_iter().next() };
     // v0.12, 0.12 and 0.12.0 mean the same.
     let wanted = asked.trim_start_matches('v');
-    let found = known.iter().find(|version| wanted == version.as_str() || wanted.strip_prefix(version.as_str()).is_some_and(|rest| rest.starts_with('.')));
+    let found = known
+        .iter()
+        .find(|version| wanted == version.as_str() || wanted.strip_prefix(version.as_str()).is_some_and(|rest| rest.starts_with('.')));
     if found.is_none() {
         let names: Vec<&str> = known.iter().map(String::as_str).collect();
-        let finding = Diagnostic::error(format!("there are no presets and templates for Kaito {asked}")).help(format!("known is {}", either(&names)));
+        let finding =
+            Diagnostic::error(format!("there are no presets and templates for Kaito {asked}")).help(format!("known is {}", either(&names)));
         findings.push(finding);
     }
     found.cloned()

@@ -42,7 +42,13 @@ impl Arguments<'_> {
 }
 
 /// The shell command of the main container.
-pub fn command(located: &Located<Workspace>, context: &Context<'_>, planned: &PresetInference<'_>, shape: &NodeShape, reasons: &mut Reasons) -> String {
+pub fn command(
+    located: &Located<Workspace>,
+    context: &Context<'_>,
+    planned: &PresetInference<'_>,
+    shape: &NodeShape,
+    reasons: &mut Reasons,
+) -> String {
     match planned.runtime {
         Runtime::Transformers => transformers(context, planned, reasons),
         Runtime::Vllm => {
@@ -67,14 +73,22 @@ fn transformers(context: &Context<'_>, planned: &PresetInference<'_>, reasons: &
     format!("{}{} {}{}", rules.launcher, text(&rules.launcher_arguments), rules.script, text(&arguments))
 }
 
-fn vllm(located: &Located<Workspace>, context: &Context<'_>, planned: &PresetInference<'_>, shape: &NodeShape, reasons: &mut Reasons) -> BTreeMap<String, String> {
+fn vllm(
+    located: &Located<Workspace>,
+    context: &Context<'_>,
+    planned: &PresetInference<'_>,
+    shape: &NodeShape,
+    reasons: &mut Reasons,
+) -> BTreeMap<String, String> {
     let rules = &context.catalog.vllm;
     let model = planned.model;
     let workspace = &located.value;
     let file = || context.catalog.file_name("vllm");
     let mut arguments = Arguments { values: BTreeMap::new(), origins: BTreeMap::new(), reasons };
     arguments.set_all(&rules.common, file);
-    arguments.set_all(rules.formats.get(model.format.name()).unwrap_or(&BTreeMap::new()), || format!("{}: format {}", file(), model.format.name()));
+    arguments.set_all(rules.formats.get(model.format.name()).unwrap_or(&BTreeMap::new()), || {
+        format!("{}: format {}", file(), model.format.name())
+    });
     let dtype = if model.quantization.is_some() { &rules.dtype.quantized } else { &rules.dtype.otherwise };
     arguments.set("dtype", dtype, || format!("{}: {}", file(), if model.quantization.is_some() { "quantized" } else { "not quantized" }));
     for rule in &rules.rules {
@@ -84,8 +98,12 @@ fn vllm(located: &Located<Workspace>, context: &Context<'_>, planned: &PresetInf
         }
     }
     let utilization = rules.gpu_memory_utilization.by_gpu_model.get(&shape.model);
-    arguments.set("gpu-memory-utilization", utilization.unwrap_or(&rules.gpu_memory_utilization.default), || format!("{}: GPU {}", file(), shape.model));
-    arguments.set("served-model-name", served_name(workspace, model), || "the InferenceSet's name for its children, else the preset's".to_owned());
+    arguments.set("gpu-memory-utilization", utilization.unwrap_or(&rules.gpu_memory_utilization.default), || {
+        format!("{}: GPU {}", file(), shape.model)
+    });
+    arguments.set("served-model-name", served_name(workspace, model), || {
+        "the InferenceSet's name for its children, else the preset's".to_owned()
+    });
     weights(&mut arguments, planned);
     if !planned.adapters.is_empty() {
         arguments.set("enable-lora", "", || "inference.adapters".to_owned());

@@ -24,7 +24,12 @@ pub struct TooSmall {
     pub reserved: f64,
 }
 
-#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "Kaito computes in float64 and truncates")]
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "Kaito computes in float64 and truncates"
+)]
 /// Estimates the nodes for a model with a context of `context` tokens.
 ///
 /// # Errors

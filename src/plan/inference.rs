@@ -8,7 +8,7 @@ use crate::diagnostic::Diagnostic;
 use crate::preset::{Found, Model};
 use crate::quantity::{self, GIB, gib_text};
 use crate::sku::NodeShape;
-use crate::spec::{Located, Workspace, max_model_len, names};
+use crate::spec::{InferenceConfig, Located, Workspace, max_model_len, names};
 use crate::yaml::Step;
 
 /// Where the container reads the weights.
@@ -114,7 +114,12 @@ impl PresetInference<'_> {
 }
 
 /// Plans a model of the catalog.
-pub fn plan<'a>(located: &'a Located<Workspace>, context: &Context<'a>, reasons: &mut Reasons, findings: &mut Vec<Diagnostic>) -> Option<PresetInference<'a>> {
+pub fn plan<'a>(
+    located: &'a Located<Workspace>,
+    context: &Context<'a>,
+    reasons: &mut Reasons,
+    findings: &mut Vec<Diagnostic>,
+) -> Option<PresetInference<'a>> {
     let workspace = &located.value;
     let preset = workspace.preset()?;
     let found = context.catalog.model(&preset.name).ok()?;
@@ -149,11 +154,16 @@ pub fn plan<'a>(located: &'a Located<Workspace>, context: &Context<'a>, reasons:
         sidecar,
         port: if sidecar { 5001 } else { 5000 },
         config: workspace.config(),
-        token_secret: preset.preset_options.as_ref().and_then(|options| options.model_access_secret.as_deref()).filter(|name| !name.is_empty()),
+        token_secret: preset
+            .preset_options
+            .as_ref()
+            .and_then(|options| options.model_access_secret.as_deref())
+            .filter(|name| !name.is_empty()),
         adapters: adapters(workspace),
     };
     explain_pod(&planned, context, reasons);
     planned.command = command::command(located, context, &planned, &shape, reasons);
+    explain_config(located, context, reasons);
     warn_of_old_gpus(located, &planned, &shape, findings);
     Some(planned)
 }
@@ -162,7 +172,11 @@ fn explain_model(asked: &str, found: &Found<Model>, shape: &NodeShape, runtime: 
     let model = &found.value;
     reasons.add("model", || (model.id.clone(), format!("inference.preset.name {asked:?}"), found.origin.clone()));
     reasons.add("runtime", || {
-        (runtime.name().to_owned(), "vllm unless the annotation kaito.sh/runtime or the gate vLLM=false say otherwise".to_owned(), "Workspace".to_owned())
+        (
+            runtime.name().to_owned(),
+            "vllm unless the annotation kaito.sh/runtime or the gate vLLM=false say otherwise".to_owned(),
+            "Workspace".to_owned(),
+        )
     });
     reasons.add("GPUs per node", || {
         let value = format!("{} x {} of {}", shape.gpus, shape.model, gib_text(shape.memory_per_gpu()));
@@ -172,7 +186,11 @@ fn explain_model(asked: &str, found: &Found<Model>, shape: &NodeShape, runtime: 
 
 fn explain_pod(planned: &PresetInference<'_>, context: &Context<'_>, reasons: &mut Reasons) {
     reasons.add("image", || {
-        let origin = if context.options.registry.is_some() { "presetRegistry of kaito.yaml".to_owned() } else { context.catalog.file_name("images") };
+        let origin = if context.options.registry.is_some() {
+            "presetRegistry of kaito.yaml".to_owned()
+        } else {
+            context.catalog.file_name("images")
+        };
         (planned.image.clone(), "registry/base".to_owned(), origin)
     });
     reasons.add("port", || {
@@ -181,31 +199,64 @@ fn explain_pod(planned: &PresetInference<'_>, context: &Context<'_>, reasons: &m
     });
     reasons.add("startup probe", || {
         let value = if planned.benchmark { "benchmark" } else { "GET /health" };
-        (value.to_owned(), "vLLM presets run a benchmark unless the annotation kaito.sh/disable-benchmark is \"true\"".to_owned(), "Workspace".to_owned())
+        (
+            value.to_owned(),
+            "vLLM presets run a benchmark unless the annotation kaito.sh/disable-benchmark is \"true\"".to_owned(),
+            "Workspace".to_owned(),
+        )
     });
 }
 
+/// What the user's configuration adds at run time, where it wins over the command.
+fn explain_config(located: &Located<Workspace>, context: &Context<'_>, reasons: &mut Reasons) {
+    let name = located.value.config().filter(|_| reasons.are_wanted() && runtime(&located.value, context.options) == Runtime::Vllm);
+    let Some((name, document)) = name.and_then(|name| Some((name, context.config_map(&located.namespace, name)?))) else { return };
+    let config = InferenceConfig::read(document, name, &mut Vec::new()).unwrap_or_default();
+    for (key, value) in config.arguments {
+        reasons.add("argument", || (format!("--{key} {value}"), String::new(), format!("ConfigMap {name}, appended at run time: it wins")));
+    }
+}
+
 /// The nodes for vLLM, whatever `resource.count` says.
-fn estimated(located: &Located<Workspace>, context: &Context<'_>, model: &Model, shape: &NodeShape, reasons: &mut Reasons, findings: &mut Vec<Diagnostic>) -> Option<u64> {
+fn estimated(
+    located: &Located<Workspace>,
+    context: &Context<'_>,
+    model: &Model,
+    shape: &NodeShape,
+    reasons: &mut Reasons,
+    findings: &mut Vec<Diagnostic>,
+) -> Option<u64> {
     let sizing = &context.catalog.sizing;
     let config = located.value.config().and_then(|name| context.config_map(&located.namespace, name));
     let text = config.and_then(|document| document.root.get("data")?.get("inference_config.yaml")?.as_str());
     let configured = text.and_then(max_model_len);
     let tokens = configured.unwrap_or(sizing.node_estimate.context_length);
     reasons.add("context for the estimate", || match configured {
-        Some(_) => (format!("{tokens} tokens"), "max-model-len of inference_config.yaml".to_owned(), format!("ConfigMap {}", located.value.config().unwrap_or_default())),
+        Some(_) => (
+            format!("{tokens} tokens"),
+            "max-model-len of inference_config.yaml".to_owned(),
+            format!("ConfigMap {}", located.value.config().unwrap_or_default()),
+        ),
         None => (format!("{tokens} tokens"), "no max-model-len is configured".to_owned(), context.catalog.file_name("sizing")),
     });
     reasons.add("KV cache per token", || {
-        let because = format!("{} elements x {} layers x 2 bytes ({})", model.kv_elements(), model.config.num_hidden_layers, model.attention().name());
+        let because = format!(
+            "{} elements x {} layers x 2 bytes ({})",
+            model.kv_elements(),
+            model.config.num_hidden_layers,
+            model.attention().name()
+        );
         (format!("{} bytes", model.kv_bytes_per_token()), because, model.id.clone())
     });
     match estimate(model, shape, tokens, sizing) {
         Ok(estimate) => {
-            reasons.add("nodes", || (estimate.nodes.to_string(), estimate.formula(model, shape, tokens, sizing), context.catalog.file_name("sizing")));
+            reasons.add("nodes", || {
+                (estimate.nodes.to_string(), estimate.formula(model, shape, tokens, sizing), context.catalog.file_name("sizing"))
+            });
             let asked = located.value.resource.as_ref().and_then(|resource| resource.count);
             if let Some(asked) = asked.filter(|asked| u64::try_from(*asked) != Ok(estimate.nodes)) {
-                let finding = Diagnostic::note(format!("vLLM gets {} by Kaito's estimate, not {asked}", plural(estimate.nodes, "node"))).help("the field counts only for the transformers runtime and for templates");
+                let finding = Diagnostic::note(format!("vLLM gets {} by Kaito's estimate, not {asked}", plural(estimate.nodes, "node")))
+                    .help("the field counts only for the transformers runtime and for templates");
                 findings.push(located.document.finding(finding, &[Step::Field("resource"), Step::Field("count")]));
             }
             Some(estimate.nodes)
@@ -213,7 +264,9 @@ fn estimated(located: &Located<Workspace>, context: &Context<'_>, model: &Model,
         Err(small) => {
             let message = format!(
                 "a GPU of {} is too small: the runtime and the KV cache of {tokens} tokens take {} of its usable {}",
-                gib_text(shape.memory_per_gpu()), estimate::gib(small.reserved), estimate::gib(small.usable)
+                gib_text(shape.memory_per_gpu()),
+                estimate::gib(small.reserved),
+                estimate::gib(small.usable)
             );
             let finding = Diagnostic::error(message).help("choose a size with larger GPUs, or a smaller max-model-len");
             findings.push(located.document.finding(finding, &[Step::Field("resource"), Step::Field("instanceType")]));
@@ -223,7 +276,14 @@ fn estimated(located: &Located<Workspace>, context: &Context<'_>, model: &Model,
 }
 
 /// The nodes for transformers: `resource.count`, whose memory must be enough.
-fn counted(located: &Located<Workspace>, context: &Context<'_>, model: &Model, shape: &NodeShape, reasons: &mut Reasons, findings: &mut Vec<Diagnostic>) -> Option<u64> {
+fn counted(
+    located: &Located<Workspace>,
+    context: &Context<'_>,
+    model: &Model,
+    shape: &NodeShape,
+    reasons: &mut Reasons,
+    findings: &mut Vec<Diagnostic>,
+) -> Option<u64> {
     let workspace = &located.value;
     let count = u64::try_from(workspace.count()).unwrap_or(0);
     let machines = if context.options.node_provisioner.makes_nodes() { count } else { nodes::own_nodes(located, context).len() as u64 };
@@ -234,18 +294,28 @@ fn counted(located: &Located<Workspace>, context: &Context<'_>, model: &Model, s
     if machines.saturating_mul(shape.memory) < weights {
         let message = format!(
             "{} of {} have {} of GPU memory; the weights of {} alone are {}",
-            plural(machines, "node"), shape.model, gib_text(machines.saturating_mul(shape.memory)), model.name(), gib_text(weights)
+            plural(machines, "node"),
+            shape.model,
+            gib_text(machines.saturating_mul(shape.memory)),
+            model.name(),
+            gib_text(weights)
         );
         if workspace.annotation(names::BYPASS_RESOURCE_CHECKS).is_some() {
             findings.push(located.document.finding(Diagnostic::warning(message), &at));
         } else {
-            let finding = Diagnostic::error(message).help("choose a larger size, or skip this check with the annotation kaito.sh/bypass-resource-checks");
+            let finding = Diagnostic::error(message)
+                .help("choose a larger size, or skip this check with the annotation kaito.sh/bypass-resource-checks");
             findings.push(located.document.finding(finding, &at));
             fits = false;
         }
     }
     if weights > shape.memory {
-        let message = format!("the weights of {} ({}) don't fit into one node ({}), and transformers can't use several", model.name(), gib_text(weights), gib_text(shape.memory));
+        let message = format!(
+            "the weights of {} ({}) don't fit into one node ({}), and transformers can't use several",
+            model.name(),
+            gib_text(weights),
+            gib_text(shape.memory)
+        );
         findings.push(located.document.finding(Diagnostic::error(message).help("choose a larger size, or the vllm runtime"), &at));
         fits = false;
     }
@@ -256,7 +326,9 @@ fn disk(context: &Context<'_>, model: &Model, reasons: &mut Reasons) -> String {
     let reserve = &context.catalog.sizing.disk_reserve;
     // floor(weights + reserve) in whole Gi; the weights were rounded up to a byte, which never reaches the next Gi.
     let gi = (model.weights_bytes() + quantity::bytes(reserve).unwrap_or(0)) / GIB;
-    reasons.add("disk", || (format!("{gi}Gi"), format!("floor({} of weights + {reserve})", model.weights), context.catalog.file_name("sizing")));
+    reasons.add("disk", || {
+        (format!("{gi}Gi"), format!("floor({} of weights + {reserve})", model.weights), context.catalog.file_name("sizing"))
+    });
     format!("{gi}Gi")
 }
 
@@ -264,13 +336,16 @@ fn weights(workspace: &Workspace, context: &Context<'_>, shape: &NodeShape, reas
     if workspace.annotation(names::USE_LOCAL_WEIGHTS) == Some("true") {
         let name = workspace.preset().map_or("", |preset| preset.name.as_str());
         let path = format!("/opt/kaito/models/{}", name.trim().to_lowercase().replace(['/', '\\'], "-"));
-        reasons.add("weights", || (path.clone(), "a directory of the node named like the preset".to_owned(), format!("annotation {}", names::USE_LOCAL_WEIGHTS)));
+        reasons.add("weights", || {
+            (path.clone(), "a directory of the node named like the preset".to_owned(), format!("annotation {}", names::USE_LOCAL_WEIGHTS))
+        });
         return Weights::Local(path);
     }
     let claim = shape.nvme && context.options.local_nvme;
     reasons.add("weights", || {
         let value = if claim { "downloaded to a claim of kaito-local-nvme-disk" } else { "downloaded to an emptyDir" };
-        let because = format!("local NVMe disk: {}; StorageClass kaito-local-nvme-disk: {}", yes(shape.nvme), yes(context.options.local_nvme));
+        let because =
+            format!("local NVMe disk: {}; StorageClass kaito-local-nvme-disk: {}", yes(shape.nvme), yes(context.options.local_nvme));
         (value.to_owned(), because, format!("{} and --local-nvme", shape.origin))
     });
     if claim { Weights::Claim } else { Weights::EmptyDir }
@@ -282,7 +357,8 @@ fn startup_failures(context: &Context<'_>, model: &Model, reasons: &mut Reasons)
     // In bytes, so that nothing is rounded before the end: seconds = base + perGi x bytes / GiB.
     let gib = u128::from(GIB);
     let scaled = u128::from(figures.base) * gib + u128::from(figures.per_gi) * bytes;
-    let clamped = if bytes == 0 { u128::from(figures.min) * gib } else { scaled.clamp(u128::from(figures.min) * gib, u128::from(figures.max) * gib) };
+    let clamped =
+        if bytes == 0 { u128::from(figures.min) * gib } else { scaled.clamp(u128::from(figures.min) * gib, u128::from(figures.max) * gib) };
     let failures = u64::try_from(clamped.div_ceil(u128::from(figures.period) * gib)).unwrap_or(u64::MAX);
     reasons.add("startup budget", || {
         let because = format!(
@@ -314,8 +390,14 @@ fn warn_of_old_gpus(located: &Located<Workspace>, planned: &PresetInference<'_>,
     let Some(capability) = shape.compute_capability.filter(|capability| *capability < 8.0) else { return };
     let wants_bfloat16 = ["--dtype=bfloat16", "--torch_dtype=bfloat16"].iter().any(|flag| planned.command.contains(flag));
     if wants_bfloat16 {
-        let finding = Diagnostic::warning(format!("{} asks for bfloat16, which {} can't do (compute capability {capability:.1}, needed is 8.0)", planned.model.name(), shape.model))
-            .help("choose a size with an A10, A100 or newer, or set `dtype: float16` under `vllm:` in the ConfigMap that inference.config names");
+        let finding = Diagnostic::warning(format!(
+            "{} asks for bfloat16, which {} can't do (compute capability {capability:.1}, needed is 8.0)",
+            planned.model.name(),
+            shape.model
+        ))
+        .help(
+            "choose a size with an A10, A100 or newer, or set `dtype: float16` under `vllm:` in the ConfigMap that inference.config names",
+        );
         findings.push(located.document.finding(finding, &[Step::Field("resource"), Step::Field("instanceType")]));
     }
 }

@@ -8,9 +8,9 @@ mod reason;
 
 use std::borrow::Cow;
 
+pub use command::leader;
 pub use estimate::{Estimate, TooSmall, estimate};
 pub use inference::{Adapter, AdapterSource, PresetInference, Role, Weights};
-pub use command::leader;
 pub use nodes::Nodes;
 pub use reason::{Reason, Reasons};
 

@@ -29,7 +29,13 @@ pub struct Nodes<'a> {
 }
 
 /// Plans the nodes of a workload that needs `count` of them.
-pub fn plan<'a>(located: &'a Located<Workspace>, context: &Context<'a>, count: u64, disk: Cow<'a, str>, reasons: &mut Reasons) -> Nodes<'a> {
+pub fn plan<'a>(
+    located: &'a Located<Workspace>,
+    context: &Context<'a>,
+    count: u64,
+    disk: Cow<'a, str>,
+    reasons: &mut Reasons,
+) -> Nodes<'a> {
     let workspace = &located.value;
     let provisioner = context.options.node_provisioner;
     let mut selector: Vec<_> = workspace.node_labels().into_iter().collect();
@@ -60,7 +66,11 @@ pub fn plan<'a>(located: &'a Located<Workspace>, context: &Context<'a>, count: u
 fn explain(nodes: &Nodes<'_>, provisioner: NodeProvisioner, asked_family: Option<NodeImageFamily>, reasons: &mut Reasons) {
     match (provisioner, nodes.node_class) {
         (NodeProvisioner::Karpenter, Some(class)) => reasons.add("node class", || {
-            (class.name.clone(), "the annotation kaito.sh/node-class-name, else the default class; its disk is that of the nodes".to_owned(), "karpenter.classes".to_owned())
+            (
+                class.name.clone(),
+                "the annotation kaito.sh/node-class-name, else the default class; its disk is that of the nodes".to_owned(),
+                "karpenter.classes".to_owned(),
+            )
         }),
         (NodeProvisioner::GpuProvisioner, _) => reasons.add("node image", || {
             let origin = if asked_family.is_some() { "annotation kaito.sh/node-image-family" } else { "--default-node-image-family" };
@@ -70,7 +80,11 @@ fn explain(nodes: &Nodes<'_>, provisioner: NodeProvisioner, asked_family: Option
     }
     reasons.add("node labels", || {
         let labels = nodes.selector.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(" ");
-        (labels, "resource.labelSelector.matchLabels and the labels of the node provisioner".to_owned(), format!("--node-provisioner {}", provisioner.name()))
+        (
+            labels,
+            "resource.labelSelector.matchLabels and the labels of the node provisioner".to_owned(),
+            format!("--node-provisioner {}", provisioner.name()),
+        )
     });
 }
 
@@ -94,7 +108,10 @@ pub fn shape(located: &Located<Workspace>, context: &Context<'_>, findings: &mut
         findings.push(located.document.finding(finding, &[Step::Field("resource"), Step::Field("labelSelector")]));
     };
     if matching.is_empty() {
-        refuse("no node of the input matches the selector".to_owned(), "add the Node documents (kubectl get nodes -o yaml) to the input, or declare nodes in kaito.yaml");
+        refuse(
+            "no node of the input matches the selector".to_owned(),
+            "add the Node documents (kubectl get nodes -o yaml) to the input, or declare nodes in kaito.yaml",
+        );
         return None;
     }
     let mut shapes: Vec<(&OwnNode, &NodeShape)> = Vec::new();
@@ -102,7 +119,10 @@ pub fn shape(located: &Located<Workspace>, context: &Context<'_>, findings: &mut
         match &node.shape {
             Ok(shape) => shapes.push((node, shape)),
             Err(message) => {
-                refuse(message.clone(), "NVIDIA's GPU feature discovery puts the labels nvidia.com/gpu.product, .count and .memory on nodes");
+                refuse(
+                    message.clone(),
+                    "NVIDIA's GPU feature discovery puts the labels nvidia.com/gpu.product, .count and .memory on nodes",
+                );
                 return None;
             }
         }
@@ -118,7 +138,10 @@ pub fn shape(located: &Located<Workspace>, context: &Context<'_>, findings: &mut
     match shapes.iter().find(|(node, _)| node.ready) {
         Some((_, shape)) => Some((*shape).clone()),
         None => {
-            refuse(format!("none of the {} nodes that match is ready", shapes.len()), "Kaito waits for a ready node before it makes a workload");
+            refuse(
+                format!("none of the {} nodes that match is ready", shapes.len()),
+                "Kaito waits for a ready node before it makes a workload",
+            );
             None
         }
     }
@@ -146,7 +169,12 @@ pub fn enough(located: &Located<Workspace>, context: &Context<'_>, needed: u64, 
 }
 
 /// The nodes of a pod template: as many as `resource.count` says.
-pub fn of_template(located: &Located<Workspace>, context: &Context<'_>, reasons: &mut Reasons, findings: &mut Vec<Diagnostic>) -> Option<u64> {
+pub fn of_template(
+    located: &Located<Workspace>,
+    context: &Context<'_>,
+    reasons: &mut Reasons,
+    findings: &mut Vec<Diagnostic>,
+) -> Option<u64> {
     let count = u64::try_from(located.value.count()).unwrap_or(0);
     reasons.add("nodes", || (count.to_string(), "resource.count, 1 if absent".to_owned(), "Workspace".to_owned()));
     // Without any node in the input nothing is known of them, and a template needs no such facts.

@@ -72,7 +72,8 @@ impl Catalog {
             }
         }
         let models = merged.models(&mut findings);
-        let aliases = models.iter().flat_map(|(id, model)| model.value.aliases.iter().map(|alias| (alias.to_lowercase(), id.clone()))).collect();
+        let aliases =
+            models.iter().flat_map(|(id, model)| model.value.aliases.iter().map(|alias| (alias.to_lowercase(), id.clone()))).collect();
         let catalog = (|findings: &mut Vec<Diagnostic>| {
             Some(Self {
                 version: version.to_owned(),
@@ -100,10 +101,9 @@ impl Catalog {
     pub fn model(&self, name: &str) -> Result<&Found<Model>, Unknown<'_>> {
         let lower = name.to_lowercase();
         let id = self.aliases.get(&lower).unwrap_or(&lower);
-        self.models.get(id).ok_or_else(|| Unknown {
-            retired: self.retired.get(&lower).map(String::as_str),
-            nearest: nearest(name, self.preset_names()),
-        })
+        self.models
+            .get(id)
+            .ok_or_else(|| Unknown { retired: self.retired.get(&lower).map(String::as_str), nearest: nearest(name, self.preset_names()) })
     }
 
     /// Every model, by id.
@@ -163,8 +163,13 @@ impl Merged {
                 self.add_list(models, "models", &document, origin, findings, |merged, id| merged.models.entry(id.to_lowercase()));
             } else if let Some(skus) = document.root.get("skus") {
                 match Cloud::by_name(&stem).filter(|_| in_skus) {
-                    Some(cloud) => self.add_list(skus, "skus", &document, origin, findings, |merged, name| merged.skus.entry((cloud, name.to_lowercase()))),
-                    None => findings.push(document.finding(Diagnostic::error("a list of skus belongs into skus/azure.yaml, skus/aws.yaml or skus/arc.yaml"), &[])),
+                    Some(cloud) => self.add_list(skus, "skus", &document, origin, findings, |merged, name| {
+                        merged.skus.entry((cloud, name.to_lowercase()))
+                    }),
+                    None => findings.push(
+                        document
+                            .finding(Diagnostic::error("a list of skus belongs into skus/azure.yaml, skus/aws.yaml or skus/arc.yaml"), &[]),
+                    ),
                 }
             } else if FILES.contains(&stem.as_str()) {
                 let value = document.root.to_value();
@@ -187,13 +192,16 @@ impl Merged {
         entry: impl for<'e> Fn(&'e mut Self, &str) -> std::collections::btree_map::Entry<'e, K, Raw>,
     ) {
         let crate::yaml::Kind::Sequence(items) = &list.kind else {
-            findings.push(document.finding(Diagnostic::error(format!("expected a list, found {}", list.describe())), &[Step::Field(field)]));
+            findings
+                .push(document.finding(Diagnostic::error(format!("expected a list, found {}", list.describe())), &[Step::Field(field)]));
             return;
         };
         let key = if field == "models" { "id" } else { "name" };
         for (index, item) in items.iter().enumerate() {
             let Some(id) = item.get(key).and_then(Node::as_str) else {
-                findings.push(document.finding(Diagnostic::error(format!("the field {key} is missing")), &[Step::Field(field), Step::Item(index)]));
+                findings.push(
+                    document.finding(Diagnostic::error(format!("the field {key} is missing")), &[Step::Field(field), Step::Item(index)]),
+                );
                 continue;
             };
             let part = Document { file: Arc::clone(&document.file), root: item.clone() };
@@ -232,7 +240,11 @@ impl Raw {
     }
 
     /// Reads the entry; one that is as embedded is known to be right and skips the search for faults.
-    fn read<T: DeserializeOwned + JsonSchema>(self, schema: &std::cell::OnceCell<Value>, findings: &mut Vec<Diagnostic>) -> Option<Found<T>> {
+    fn read<T: DeserializeOwned + JsonSchema>(
+        self,
+        schema: &std::cell::OnceCell<Value>,
+        findings: &mut Vec<Diagnostic>,
+    ) -> Option<Found<T>> {
         let before = findings.len();
         for (document, origin) in &self.documents {
             if origin != "embedded" {
@@ -248,7 +260,8 @@ impl Raw {
             Ok(value) => Some(Found { value, origin: origin_text(&self.documents) }),
             Err(error) => {
                 let last = self.documents.last().map(|(document, _)| document);
-                findings.extend(last.map(|document| document.finding(Diagnostic::error(error.to_string()), &[]).field(self.path.join("."))));
+                findings
+                    .extend(last.map(|document| document.finding(Diagnostic::error(error.to_string()), &[]).field(self.path.join("."))));
                 None
             }
         }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 pub use catalog::{Catalog, Found, Unknown};
 pub use layer::{Layer, embedded_versions};
-pub use rules::{Startup, Sizing, TransformersRules, VllmRules};
+pub use rules::{Sizing, Startup, TransformersRules, VllmRules};
 
 use crate::quantity;
 

@@ -171,10 +171,15 @@ pub fn preset<'a>(plan: &'a Plan<'a>, preset: &'a PresetInference<'a>, context: 
         Weights::Local(path) => ("hostPath", Some(path.as_str())),
     };
     let adapter = |of: &'a crate::plan::Adapter<'a>| match &of.source {
-        AdapterSource::Image(image, pull_secrets) => Adapter { name: of.name, strength: of.strength, image: Some(image), pull_secrets, volume: None },
-        AdapterSource::Volume(volume) => Adapter { name: of.name, strength: of.strength, image: None, pull_secrets: &[], volume: Some(volume) },
+        AdapterSource::Image(image, pull_secrets) => {
+            Adapter { name: of.name, strength: of.strength, image: Some(image), pull_secrets, volume: None }
+        }
+        AdapterSource::Volume(volume) => {
+            Adapter { name: of.name, strength: of.strength, image: None, pull_secrets: &[], volume: Some(volume) }
+        }
     };
-    let (image_adapters, volume_adapters): (Vec<_>, Vec<_>) = preset.adapters.iter().map(adapter).partition(|adapter| adapter.volume.is_none());
+    let (image_adapters, volume_adapters): (Vec<_>, Vec<_>) =
+        preset.adapters.iter().map(adapter).partition(|adapter| adapter.volume.is_none());
     let secrets = plan.workspace.adapters().iter().filter_map(|adapter| adapter.source.as_ref()?.image_pull_secrets.as_ref());
     Preset {
         pods: pods(plan, context),

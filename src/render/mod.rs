@@ -20,7 +20,9 @@ pub fn render(engine: &Engine, plan: &Plan<'_>, context: &Context<'_>) -> Result
         NodeProvisioner::GpuProvisioner => claims(engine, "nodeclaim.yaml", plan, context, &mut manifests)?,
         NodeProvisioner::Machine => claims(engine, "machine.yaml", plan, context, &mut manifests)?,
         // Karpenter refuses a pool of nothing; Kaito makes none.
-        NodeProvisioner::Karpenter if plan.nodes.count > 0 => manifests.push(engine.render("nodepool.yaml", &context::pool(plan, context))?),
+        NodeProvisioner::Karpenter if plan.nodes.count > 0 => {
+            manifests.push(engine.render("nodepool.yaml", &context::pool(plan, context))?)
+        }
         NodeProvisioner::Karpenter | NodeProvisioner::Byo => {}
     }
     let service = context::service(plan, context);
@@ -33,7 +35,13 @@ pub fn render(engine: &Engine, plan: &Plan<'_>, context: &Context<'_>) -> Result
     Ok(manifests)
 }
 
-fn claims(engine: &Engine, template: &str, plan: &Plan<'_>, context: &Context<'_>, manifests: &mut Vec<Object>) -> Result<(), TemplateError> {
+fn claims(
+    engine: &Engine,
+    template: &str,
+    plan: &Plan<'_>,
+    context: &Context<'_>,
+    manifests: &mut Vec<Object>,
+) -> Result<(), TemplateError> {
     for ordinal in 0..plan.nodes.count {
         manifests.push(engine.render(template, &context::claim(plan, context, ordinal))?);
     }

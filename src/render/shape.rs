@@ -184,7 +184,9 @@ fn dig(tree: &Value, keys: &HashMap<&str, &str>, holes: &mut Vec<String>) -> Res
 /// A text's YAML with its tokens, without fields that have nothing, and with scalars marked that stand in quotes.
 fn tree(node: &Node, text: &str) -> Value {
     match &node.kind {
-        Kind::String(scalar) if scalar.contains(OPEN) && text[node.span.start..].starts_with(['"', '\'']) => format!("{QUOTED}{scalar}").into(),
+        Kind::String(scalar) if scalar.contains(OPEN) && text[node.span.start..].starts_with(['"', '\'']) => {
+            format!("{QUOTED}{scalar}").into()
+        }
         Kind::Sequence(items) => items.iter().map(|item| tree(item, text)).collect(),
         Kind::Mapping(entries) => {
             let present = entries.iter().filter(|entry| !entry.value.is_null());

@@ -55,7 +55,9 @@ impl Inputs<'_> {
                 }
             } else if name == FILE_NAME && path != root {
                 let finding = Diagnostic::warning(format!("{} is not used", entry.display()));
-                findings.push(finding.help("one kaito.yaml holds for one run, the one beside or above the input; render that directory by itself"));
+                findings.push(
+                    finding.help("one kaito.yaml holds for one run, the one beside or above the input; render that directory by itself"),
+                );
             } else if name != FILE_NAME && entry.extension().is_some_and(|ending| ENDINGS.iter().any(|known| ending == *known)) {
                 if is_link && !stays_within(&entry, root) {
                     let finding = Diagnostic::error(format!("{} is a link to a place outside of {}", entry.display(), root.display()));
@@ -149,7 +151,8 @@ pub fn read_config(path: &Path, findings: &mut Vec<Diagnostic>) -> Option<crate:
 
 /// The preset files of a directory.
 pub fn preset_layer(directory: &Path, findings: &mut Vec<Diagnostic>) -> Layer {
-    let files = everything_below(directory, findings, |path| path.extension().is_some_and(|ending| ENDINGS.iter().any(|known| ending == *known)));
+    let files =
+        everything_below(directory, findings, |path| path.extension().is_some_and(|ending| ENDINGS.iter().any(|known| ending == *known)));
     Layer { origin: directory.display().to_string(), files: files.into_iter().map(|(_, file)| file).collect() }
 }
 

@@ -13,6 +13,8 @@ use crate::yaml::{self, Document, Kind, Node, Step};
 pub struct InferenceConfig {
     /// `vllm.max-model-len` as the YAML has it.
     pub max_model_len: Option<String>,
+    /// Everything below `vllm`, which wins over the command at run time.
+    pub arguments: Vec<(String, String)>,
     /// The text itself.
     pub text: String,
 }
@@ -27,7 +29,8 @@ impl InferenceConfig {
             Some(node) => match node.as_str() {
                 Some(text) => text.to_owned(),
                 None => {
-                    let finding = Diagnostic::error(format!("expected a string, found {}", node.describe())).help("write it as a block: inference_config.yaml: |");
+                    let finding = Diagnostic::error(format!("expected a string, found {}", node.describe()))
+                        .help("write it as a block: inference_config.yaml: |");
                     findings.push(config_map.finding(finding, &[Step::Field("data"), Step::Field(KEY)]));
                     return None;
                 }
@@ -41,8 +44,9 @@ impl InferenceConfig {
         let file = SourceFile::new(format!("{} (ConfigMap {name}, {KEY})", config_map.file.name), text);
         let before = findings.len();
         let document = yaml::read(&file, yaml::Limits::default(), findings).into_iter().next();
-        let max_model_len = document.and_then(|document| vllm(&document, findings));
-        (findings.len() == before).then(|| Self { max_model_len, text: file.text.clone() })
+        let arguments = document.map(|document| vllm(&document, findings)).unwrap_or_default();
+        let max_model_len = arguments.iter().find(|(key, _)| key == "max-model-len").map(|(_, value)| value.clone());
+        (findings.len() == before).then(|| Self { max_model_len, arguments, text: file.text.clone() })
     }
 
     /// Where `vllm.max-model-len` stands, for a finding about it.
@@ -56,24 +60,26 @@ impl InferenceConfig {
     }
 }
 
-/// Checks `vllm` and gives its `max-model-len`.
-fn vllm(document: &Document, findings: &mut Vec<Diagnostic>) -> Option<String> {
-    let vllm = document.root.get("vllm")?;
-    let entries = match &vllm.kind {
-        Kind::Mapping(entries) => entries,
-        Kind::Null => return None,
-        _ => {
-            findings.push(document.finding(Diagnostic::error(format!("expected a mapping, found {}", vllm.describe())), &[Step::Field("vllm")]));
-            return None;
-        }
+/// Checks `vllm` and gives its entries.
+fn vllm(document: &Document, findings: &mut Vec<Diagnostic>) -> Vec<(String, String)> {
+    let Some(vllm) = document.root.get("vllm").filter(|vllm| !vllm.is_null()) else { return Vec::new() };
+    let Kind::Mapping(entries) = &vllm.kind else {
+        findings
+            .push(document.finding(Diagnostic::error(format!("expected a mapping, found {}", vllm.describe())), &[Step::Field("vllm")]));
+        return Vec::new();
     };
+    let mut arguments = Vec::new();
     for entry in entries {
-        if matches!(entry.value.kind, Kind::Mapping(_) | Kind::Sequence(_)) {
-            let finding = Diagnostic::error(format!("expected one value for --{}, found {}", entry.key, entry.value.describe()));
-            findings.push(document.finding(finding, &[Step::Field("vllm"), Step::Field(&entry.key)]));
+        match entry.value.kind {
+            Kind::Mapping(_) | Kind::Sequence(_) => {
+                let finding = Diagnostic::error(format!("expected one value for --{}, found {}", entry.key, entry.value.describe()));
+                findings.push(document.finding(finding, &[Step::Field("vllm"), Step::Field(&entry.key)]));
+            }
+            Kind::Null => {}
+            _ => arguments.push((entry.key.clone(), scalar_text(&entry.value))),
         }
     }
-    vllm.get("max-model-len").filter(|node| !node.is_null()).map(scalar_text)
+    arguments
 }
 
 fn scalar_text(node: &Node) -> String {

@@ -26,8 +26,8 @@ pub struct Located<T> {
     pub namespace: String,
     /// The document.
     pub document: Document,
-    /// Whether all of the document fitted its type; if not, it has been said, and the rest is only looked at for more.
-    pub is_whole: bool,
+    /// The fields that don't fit the type. They have been reported, and the rest is only looked at for more.
+    pub unfit: Vec<String>,
 }
 
 /// An object that passes through unchanged.
@@ -110,7 +110,8 @@ impl Input {
             if let Some(other) = first.get(&reference) {
                 let place = other.place(&[]);
                 let (line, column) = place.file.line_column(place.span.start);
-                let finding = Diagnostic::error(format!("{reference} stands here again; it is already in {}:{line}:{column}", place.file.name));
+                let finding =
+                    Diagnostic::error(format!("{reference} stands here again; it is already in {}:{line}:{column}", place.file.name));
                 findings.push(document.finding(finding, &[Step::Field("metadata"), Step::Field("name")]));
             } else {
                 first.insert(reference, document);
@@ -138,12 +139,18 @@ impl Reader<'_> {
             None | Some(Node { kind: Kind::Null, .. }) => {
                 self.say(document, Diagnostic::error(format!("this isn't a Kubernetes object: it has no {field}")), &[]);
             }
-            Some(other) => self.say(document, Diagnostic::error(format!("expected a string, found {}", other.describe())), &[Step::Field(field)]),
+            Some(other) => {
+                self.say(document, Diagnostic::error(format!("expected a string, found {}", other.describe())), &[Step::Field(field)])
+            }
         }
         None
     }
 
     fn add(&mut self, document: Document) {
+        if document.root.get("apiVersion").is_none() && document.root.get("kind").is_none() {
+            let finding = Diagnostic::error("this isn't a Kubernetes object: it has neither apiVersion nor kind");
+            return self.say(&document, finding, &[]);
+        }
         let (api_version, kind) = (self.text(&document, "apiVersion"), self.text(&document, "kind"));
         let (Some(api_version), Some(kind)) = (api_version, kind) else { return };
         if kind.ends_with("List")
@@ -160,7 +167,8 @@ impl Reader<'_> {
             ("kaito.sh", _) => self.findings.push(other_kind(&document, &kind)),
             ("config.kaito.sh", _) => {}
             ("kustomize.config.k8s.io", _) => {
-                let finding = Diagnostic::error(format!("a {kind} is not a manifest")).help("build it first: kustomize build DIR | kaito render -f -");
+                let finding = Diagnostic::error(format!("a {kind} is not a manifest"))
+                    .help("build it first: kustomize build DIR | kaito render -f -");
                 self.say(&document, finding, &[Step::Field("kind")]);
             }
             ("", "Node") => self.add_node(&document),
@@ -170,12 +178,13 @@ impl Reader<'_> {
 
     fn add_workspace(&mut self, document: Document, api_version: &str) {
         if !matches!(api_version, "kaito.sh/v1beta1" | "kaito.sh/v1alpha1") {
-            let finding = Diagnostic::error(format!("a Workspace of {api_version} is unknown")).help("known are kaito.sh/v1beta1 and kaito.sh/v1alpha1");
+            let finding = Diagnostic::error(format!("a Workspace of {api_version} is unknown"))
+                .help("known are kaito.sh/v1beta1 and kaito.sh/v1alpha1");
             return self.say(&document, finding, &[Step::Field("apiVersion")]);
         }
         let before = self.findings.len();
         let Some(value) = schema::read_what_fits::<Workspace>(&document, &WORKSPACE_SCHEMA, &mut self.findings) else { return };
-        let is_whole = self.findings.len() == before;
+        let unfit = self.findings[before..].iter().map(|finding| finding.field.clone()).collect();
         let given = value.metadata.namespace.clone().filter(|namespace| !namespace.is_empty());
         if let Some(given) = given.as_ref().filter(|given| self.options.namespace_is_required && **given != self.options.namespace) {
             let finding = Diagnostic::error(format!("the namespace {given:?} does not match the namespace {:?}", self.options.namespace))
@@ -183,7 +192,7 @@ impl Reader<'_> {
             self.say(&document, finding, &[Step::Field("metadata"), Step::Field("namespace")]);
         }
         let namespace = given.unwrap_or_else(|| self.options.namespace.clone());
-        self.declared.push(Declared::Workspace(Located { value, namespace, document, is_whole }));
+        self.declared.push(Declared::Workspace(Located { value, namespace, document, unfit }));
     }
 
     fn add_node(&mut self, document: &Document) {
@@ -211,7 +220,11 @@ impl Reader<'_> {
         let metadata = document.root.get("metadata");
         let text = |field: &str| metadata.and_then(|metadata| metadata.get(field)).and_then(Node::as_str).filter(|text| !text.is_empty());
         let Some(name) = text("name") else {
-            return self.say(&document, Diagnostic::error(format!("this {kind} has no name")), &[Step::Field("metadata"), Step::Field("name")]);
+            return self.say(
+                &document,
+                Diagnostic::error(format!("this {kind} has no name")),
+                &[Step::Field("metadata"), Step::Field("name")],
+            );
         };
         let namespace = text("namespace");
         if group.is_empty() && kind == "ConfigMap" {
@@ -228,7 +241,8 @@ impl Reader<'_> {
 
 fn other_kind(document: &Document, kind: &str) -> Diagnostic {
     let finding = if OTHER_KINDS.contains(&kind) {
-        Diagnostic::error(format!("{kind} is not rendered by this version of kaito")).help("leave it out of the input, or apply it to a cluster where Kaito runs")
+        Diagnostic::error(format!("{kind} is not rendered by this version of kaito"))
+            .help("leave it out of the input, or apply it to a cluster where Kaito runs")
     } else {
         let mut finding = Diagnostic::error(format!("{kind} is no kind of kaito.sh"));
         finding.help.extend(did_you_mean(kind, OTHER_KINDS.into_iter().chain(["Workspace"])));

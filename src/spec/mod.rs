@@ -10,6 +10,6 @@ pub use inference_config::{InferenceConfig, max_model_len};
 pub use input::{Input, Key, Located, Passed};
 pub use meta::{LabelSelector, LabelSelectorRequirement, ObjectMeta};
 pub use workspace::{
-    AccessMode, AdapterSpec, DataDestination, DataSource, InferenceSpec, PartitionMode, PartitionSpec, PresetOptions, PresetSpec, ResourceSpec,
-    TuningSpec, Workspace,
+    AccessMode, AdapterSpec, DataDestination, DataSource, InferenceSpec, PartitionMode, PartitionSpec, PresetOptions, PresetSpec,
+    ResourceSpec, TuningSpec, Workspace,
 };

@@ -25,16 +25,34 @@ pub const USE_LOCAL_WEIGHTS: &str = "kaito.sh/use-local-weights";
 
 /// Every annotation of a Workspace that Kaito reads.
 pub const ANNOTATIONS: [&str; 16] = [
-    ENABLE_LB, RUNTIME, BYPASS_RESOURCE_CHECKS, NODE_IMAGE_FAMILY, NODE_CLASS_NAME, DISABLE_BENCHMARK, PERFORMANCE_MODE, USE_LOCAL_WEIGHTS,
-    "kaito.sh/model-streaming", "kaito.sh/model-mirror-storage-class", "kaito.sh/streaming-service-account", "kaito.sh/upgrade-start-time",
-    "inference.kaito.sh/static-model-mirror", "inference.kaito.sh/stream-datarefs-url", "inference.kaito.sh/stream-identity-client-id",
+    ENABLE_LB,
+    RUNTIME,
+    BYPASS_RESOURCE_CHECKS,
+    NODE_IMAGE_FAMILY,
+    NODE_CLASS_NAME,
+    DISABLE_BENCHMARK,
+    PERFORMANCE_MODE,
+    USE_LOCAL_WEIGHTS,
+    "kaito.sh/model-streaming",
+    "kaito.sh/model-mirror-storage-class",
+    "kaito.sh/streaming-service-account",
+    "kaito.sh/upgrade-start-time",
+    "inference.kaito.sh/static-model-mirror",
+    "inference.kaito.sh/stream-datarefs-url",
+    "inference.kaito.sh/stream-identity-client-id",
     "inference.kaito.sh/stream-source-type",
 ];
 
 /// Keys that Kaito drops from `labelSelector.matchLabels` in silence.
 pub const RESERVED_SELECTOR_LABELS: [&str; 8] = [
-    WORKSPACE, WORKSPACE_NAMESPACE, "kaito.sh/ragengine", "kaito.sh/ragenginenamespace", KARPENTER_WORKSPACE_NAME,
-    KARPENTER_WORKSPACE_NAMESPACE, KARPENTER_INFERENCE_SET, KARPENTER_INFERENCE_SET_NAMESPACE,
+    WORKSPACE,
+    WORKSPACE_NAMESPACE,
+    "kaito.sh/ragengine",
+    "kaito.sh/ragenginenamespace",
+    KARPENTER_WORKSPACE_NAME,
+    KARPENTER_WORKSPACE_NAMESPACE,
+    KARPENTER_INFERENCE_SET,
+    KARPENTER_INFERENCE_SET_NAMESPACE,
 ];
 
 /// Labels of a Workspace that its pods and selectors carry too.
@@ -52,8 +70,10 @@ pub fn is_dns_subdomain(name: &str) -> bool {
 }
 
 fn is_dns_label_of_any_length(part: &str) -> bool {
-    !part.is_empty() && part.as_bytes().chunks(60).all(|chunk| chunk.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-'))
-        && !part.starts_with('-') && !part.ends_with('-')
+    !part.is_empty()
+        && part.as_bytes().chunks(60).all(|chunk| chunk.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-'))
+        && !part.starts_with('-')
+        && !part.ends_with('-')
 }
 
 /// Whether this may be the value of a label: at most 63 of letters, digits, `-`, `_` and `.`, first and last alphanumeric.
@@ -71,5 +91,7 @@ pub fn is_qualified_name(key: &str) -> bool {
 
 fn is_qualified_part(part: &str) -> bool {
     let ends = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
-    part.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')) && ends(part.chars().next()) && ends(part.chars().last())
+    part.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+        && ends(part.chars().next())
+        && ends(part.chars().last())
 }
