@@ -160,7 +160,7 @@ impl Check<'_> {
         match (&self.workspace.inference, &self.workspace.tuning) {
             (None, None) => self.say(Diagnostic::error("neither inference nor tuning is set").help(help), &[]),
             (Some(_), Some(_)) => {
-                self.say(Diagnostic::error("both inference and tuning are set; a Workspace does one of them").help(help), path!["tuning"])
+                self.say(Diagnostic::error("both inference and tuning are set; a Workspace does one of them").help(help), path!["tuning"]);
             }
             (None, Some(_)) => {
                 let finding =
@@ -283,7 +283,7 @@ impl Check<'_> {
                 path!["inference"],
             ),
             (Some(_), Some(_)) => {
-                self.say(Diagnostic::error("both preset and template are set; keep one of them"), path!["inference", "template"])
+                self.say(Diagnostic::error("both preset and template are set; keep one of them"), path!["inference", "template"]);
             }
             (Some(_), None) => self.preset(),
             (None, Some(_)) => self.config(None),

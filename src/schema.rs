@@ -90,6 +90,9 @@ fn blank(schema: &Value) -> Value {
     }
 }
 
+/// The fields of a type that has none.
+static NONE: LazyLock<Map<String, Value>> = LazyLock::new(Map::new);
+
 struct Check<'a> {
     document: &'a Document,
     path: Vec<Step<'a>>,
@@ -135,7 +138,6 @@ impl<'a> Check<'a> {
 
     fn mapping(&mut self, node: &'a Node, schema: &'a Map<String, Value>) {
         let Kind::Mapping(entries) = &node.kind else { return };
-        static NONE: LazyLock<Map<String, Value>> = LazyLock::new(Map::new);
         let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&NONE);
         for entry in entries {
             let rest = schema.get("additionalProperties");

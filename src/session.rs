@@ -137,7 +137,7 @@ fn references(plan: &Plan<'_>, provisioner: NodeProvisioner) -> Vec<ObjectRef> {
         NodeProvisioner::GpuProvisioner => references.extend(claims("NodeClaim")),
         NodeProvisioner::Machine => references.extend(claims("Machine")),
         NodeProvisioner::Karpenter => {
-            references.push(ObjectRef::new("karpenter.sh", "NodePool", None, &Nodes::pool_name(plan.namespace, name)))
+            references.push(ObjectRef::new("karpenter.sh", "NodePool", None, &Nodes::pool_name(plan.namespace, name)));
         }
         NodeProvisioner::Byo => {}
     }

@@ -29,7 +29,7 @@ fn exit_codes() {
         let run = run(args);
         assert_eq!(run.code, code, "{args:?}: {}", run.stderr);
         assert_eq!(run.stdout.is_empty(), code != 0 || args.contains(&"--allow-empty"), "{args:?}: data exactly when it succeeds");
-        assert_eq!(run.stderr.contains("panicked"), false);
+        assert!(!run.stderr.contains("panicked"));
     }
 }
 

@@ -6,26 +6,26 @@ use std::process::{Command, Stdio};
 use std::{fs, thread};
 
 /// What a run of the binary left.
-pub struct Run {
+pub(crate) struct Run {
     pub code: i32,
     pub stdout: String,
     pub stderr: String,
 }
 
 /// The binary, with an environment that is the same everywhere.
-pub fn kaito() -> Command {
+pub(crate) fn kaito() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kaito"));
     command.env_clear().stdin(Stdio::null());
     command
 }
 
 /// Runs `kaito ARGS` in the project's root.
-pub fn run(args: &[&str]) -> Run {
+pub(crate) fn run(args: &[&str]) -> Run {
     finish(kaito().args(args))
 }
 
 /// Runs `kaito ARGS` with a text on standard input.
-pub fn run_with_input(args: &[&str], input: &str) -> Run {
+pub(crate) fn run_with_input(args: &[&str], input: &str) -> Run {
     let mut child = kaito().args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     let input = input.to_owned();
@@ -35,7 +35,7 @@ pub fn run_with_input(args: &[&str], input: &str) -> Run {
     of(&output)
 }
 
-pub fn finish(command: &mut Command) -> Run {
+pub(crate) fn finish(command: &mut Command) -> Run {
     of(&command.output().unwrap())
 }
 
@@ -48,7 +48,7 @@ fn of(output: &std::process::Output) -> Run {
 }
 
 /// Compares a text with a file, or rewrites the file. An empty text is expected to have no file.
-pub fn expect(path: &Path, text: &str) -> Result<(), String> {
+pub(crate) fn expect(path: &Path, text: &str) -> Result<(), String> {
     if std::env::var_os("KAITO_BLESS").is_some() {
         if text.is_empty() {
             _ = fs::remove_file(path);
@@ -68,7 +68,7 @@ pub fn expect(path: &Path, text: &str) -> Result<(), String> {
 }
 
 /// The names in a directory, sorted.
-pub fn names(directory: &str) -> Vec<String> {
+pub(crate) fn names(directory: &str) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names

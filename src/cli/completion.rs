@@ -7,13 +7,13 @@ use super::output::{self, Exit};
 
 /// Print a completion script, to be read by the shell: `source <(kaito completion bash)`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// The shell
     #[arg(value_enum)]
     shell: Shell,
 }
 
 /// Prints the script.
-pub fn run(args: &Args) -> Exit {
+pub(super) fn run(args: &Args) -> Exit {
     output::completion(args.shell, super::Cli::command())
 }

@@ -12,7 +12,7 @@ use crate::spec::Input;
 /// Show the formula, the inputs and the origin of every figure of a Workspace.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  kaito explain phi-4 -f workspace.yaml")]
-pub struct Args {
+pub(super) struct Args {
     /// Name of a Workspace, or NAMESPACE/NAME [default: all]
     workspace: Option<String>,
     #[command(flatten)]
@@ -22,7 +22,7 @@ pub struct Args {
 }
 
 /// Explains what was asked for.
-pub fn run(args: &Args, color: Color) -> Exit {
+pub(super) fn run(args: &Args, color: Color) -> Exit {
     let mut findings = Vec::new();
     let Some(setup) = Setup::new(&args.rendering, &args.input.filename, &mut findings) else {
         output::findings(findings, color);
@@ -50,7 +50,7 @@ pub fn run(args: &Args, color: Color) -> Exit {
 }
 
 /// The reasons of plans as text.
-pub fn text<'p, 'a: 'p>(plans: impl Iterator<Item = &'p Plan<'a>>) -> String {
+pub(super) fn text<'p, 'a: 'p>(plans: impl Iterator<Item = &'p Plan<'a>>) -> String {
     let mut text = String::new();
     for plan in plans {
         if !text.is_empty() {

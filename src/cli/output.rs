@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is what this file is for")]
 
+use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
@@ -28,7 +29,7 @@ impl From<Exit> for ExitCode {
 
 /// When to colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Color {
+pub(super) enum Color {
     /// On a terminal, unless `NO_COLOR` is set.
     #[default]
     Auto,
@@ -49,7 +50,7 @@ impl Color {
 }
 
 /// Shows findings in reading order; whether one of them is an error.
-pub fn findings(mut findings: Vec<Diagnostic>, color: Color) -> bool {
+pub(super) fn findings(mut findings: Vec<Diagnostic>, color: Color) -> bool {
     diagnostic::sort(&mut findings);
     let errors = findings.iter().filter(|finding| finding.is_error()).count();
     let styled = color.on_stderr();
@@ -65,33 +66,33 @@ pub fn findings(mut findings: Vec<Diagnostic>, color: Color) -> bool {
             1 => " and 1 warning".to_owned(),
             warnings => format!(" and {warnings} warnings"),
         };
-        text.push_str(&format!("{errors} {noun}{rest}; nothing was rendered\n"));
+        _ = writeln!(text, "{errors} {noun}{rest}; nothing was rendered");
     }
     eprint!("{text}");
     errors > 0
 }
 
 /// Says something that is about no text.
-pub fn error(message: &str) {
+pub(super) fn error(message: &str) {
     eprintln!("error: {message}");
 }
 
 /// Says what was done.
-pub fn done(message: &str) {
+pub(super) fn done(message: &str) {
     eprintln!("{message}");
 }
 
 /// Writes data; a reader that has gone away is no failure.
-pub fn data(text: &str) -> Exit {
+pub(super) fn data(text: &str) -> Exit {
     finish(Stdout::new().write(text))
 }
 
 /// Standard output, written in large pieces.
-pub struct Stdout(io::BufWriter<io::StdoutLock<'static>>);
+pub(super) struct Stdout(io::BufWriter<io::StdoutLock<'static>>);
 
 impl Stdout {
     /// Standard output.
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(io::BufWriter::with_capacity(1 << 16, io::stdout().lock()))
     }
 
@@ -99,7 +100,7 @@ impl Stdout {
     ///
     /// # Errors
     /// The stream's.
-    pub fn write(&mut self, text: &str) -> io::Result<()> {
+    pub(super) fn write(&mut self, text: &str) -> io::Result<()> {
         self.0.write_all(text.as_bytes())
     }
 
@@ -107,13 +108,13 @@ impl Stdout {
     ///
     /// # Errors
     /// The stream's.
-    pub fn flush(&mut self) -> io::Result<()> {
+    pub(super) fn flush(&mut self) -> io::Result<()> {
         self.0.flush()
     }
 }
 
 /// The exit code of writing to standard output.
-pub fn finish(result: io::Result<()>) -> Exit {
+pub(super) fn finish(result: io::Result<()>) -> Exit {
     match result {
         Ok(()) => Exit::Done,
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
@@ -125,7 +126,7 @@ pub fn finish(result: io::Result<()>) -> Exit {
 }
 
 /// Lines in columns as wide as they need, separated by three spaces, as kubectl's tables.
-pub fn table(rows: &[Vec<String>]) -> String {
+pub(super) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.first().map_or(0, Vec::len);
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns).map(width).collect();
@@ -139,7 +140,7 @@ pub fn table(rows: &[Vec<String>]) -> String {
 }
 
 /// Prints the completion script of a shell.
-pub fn completion(shell: clap_complete::Shell, mut command: clap::Command) -> Exit {
+pub(super) fn completion(shell: clap_complete::Shell, mut command: clap::Command) -> Exit {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut command, "kaito", &mut script);
     print!("{}", String::from_utf8_lossy(&script));

@@ -12,7 +12,7 @@ use crate::yaml;
 
 /// Look into the catalog of models.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(super) enum Command {
     /// List the models
     List(ListArgs),
     /// Show all of one model: what its file says, what follows from it, and where it comes from
@@ -21,7 +21,7 @@ pub enum Command {
 
 /// `kaito preset list`.
 #[derive(Debug, clap::Args)]
-pub struct ListArgs {
+pub(super) struct ListArgs {
     #[command(flatten)]
     rendering: RenderingArgs,
     /// Print only the names
@@ -31,7 +31,7 @@ pub struct ListArgs {
 
 /// `kaito preset show`.
 #[derive(Debug, clap::Args)]
-pub struct ShowArgs {
+pub(super) struct ShowArgs {
     /// Alias or Hugging Face id, in any case
     name: String,
     #[command(flatten)]
@@ -39,7 +39,7 @@ pub struct ShowArgs {
 }
 
 /// Lists or shows.
-pub fn run(command: &Command, color: Color) -> Exit {
+pub(super) fn run(command: &Command, color: Color) -> Exit {
     let mut findings = Vec::new();
     let args = match command {
         Command::List(args) => &args.rendering,
@@ -70,7 +70,7 @@ pub fn run(command: &Command, color: Color) -> Exit {
 
 fn list<'a>(models: impl Iterator<Item = &'a Found<Model>>, format: Option<&str>) -> String {
     if format == Some("name") {
-        return models.map(|model| format!("{}\n", model.value.id)).collect();
+        return models.flat_map(|model| [model.value.id.as_str(), "\n"]).collect();
     }
     let wide = format == Some("wide");
     let mut rows = vec![["NAME", "ALIASES", "WEIGHTS", "CONTEXT", "RUNTIMES"].map(ToOwned::to_owned).to_vec()];

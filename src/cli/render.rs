@@ -19,13 +19,13 @@ use crate::session::Session;
 use crate::spec::{Input, Passed};
 use crate::yaml::{self, Node};
 
-/// Print the manifests that Workspaces stand for: nodes, Services, StatefulSets, and the plain manifests of the input.
+/// Print the manifests that Workspaces stand for: nodes, Services, `StatefulSets`, and the plain manifests of the input.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   kaito render -f workspace.yaml
   kaito render -R -f clusters/prod | kubectl apply --server-side -f -
   kustomize build . | kaito render -f - -o name")]
-pub struct Args {
+pub(super) struct Args {
     #[command(flatten)]
     input: InputArgs,
     #[command(flatten)]
@@ -72,7 +72,7 @@ enum Format {
 }
 
 /// Renders what was asked for.
-pub fn run(args: &Args, color: Color) -> Exit {
+pub(super) fn run(args: &Args, color: Color) -> Exit {
     let mut findings = Vec::new();
     let Some(setup) = Setup::new(&args.rendering, &args.input.filename, &mut findings) else {
         output::findings(findings, color);

@@ -16,7 +16,7 @@ use crate::source::{self, Inputs};
 /// Which files to read.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Input")]
-pub struct InputArgs {
+pub(super) struct InputArgs {
     /// File or directory with Workspaces and what belongs to them; `-` for standard input
     #[arg(short, long = "filename", value_name = "PATH", required = true)]
     pub filename: Vec<PathBuf>,
@@ -28,7 +28,7 @@ pub struct InputArgs {
 /// How to render.
 #[derive(Debug, Default, clap::Args)]
 #[command(next_help_heading = "Rendering (each flag wins over kaito.yaml)")]
-pub struct RenderingArgs {
+pub(super) struct RenderingArgs {
     /// Namespace of Workspaces that name none; one that names another is an error
     #[arg(short, long, value_name = "NAME")]
     pub namespace: Option<String>,
@@ -112,7 +112,7 @@ fn image_family(text: &str) -> Result<NodeImageFamily, String> {
 }
 
 /// Everything that a verb needs to render.
-pub struct Setup {
+pub(super) struct Setup {
     /// The options.
     pub options: Options,
     /// The catalog.
@@ -124,7 +124,7 @@ pub struct Setup {
 
 impl Setup {
     /// Resolves flags and `kaito.yaml`; `None` if that fails, with the reasons among the findings.
-    pub fn new(args: &RenderingArgs, inputs: &[PathBuf], findings: &mut Vec<Diagnostic>) -> Option<Self> {
+    pub(super) fn new(args: &RenderingArgs, inputs: &[PathBuf], findings: &mut Vec<Diagnostic>) -> Option<Self> {
         let (config, base) = find_config(args, inputs, findings)?;
         let own = |directory: &Option<String>| directory.as_ref().map(|directory| base.join(directory));
         let version = version(args.kaito_version.as_deref().or(config.kaito_version.as_deref()), findings)?;
@@ -142,30 +142,29 @@ impl Setup {
     }
 
     /// Reads the files that were asked for.
-    pub fn read(&self, args: &InputArgs, findings: &mut Vec<Diagnostic>) -> Vec<Arc<SourceFile>> {
+    pub(super) fn read(&self, args: &InputArgs, findings: &mut Vec<Diagnostic>) -> Vec<Arc<SourceFile>> {
         Inputs { paths: &args.filename, recursive: args.recursive, except: &self.except }.read(findings)
     }
 
     /// The engine for the templates.
-    pub fn engine(&self) -> Engine {
+    pub(super) fn engine(&self) -> Engine {
         Engine::new(Templates::new(&self.catalog.version, self.overrides.clone()))
     }
 }
 
 /// The configuration and the directory that its paths are relative to.
 fn find_config(args: &RenderingArgs, inputs: &[PathBuf], findings: &mut Vec<Diagnostic>) -> Option<(RenderConfig, PathBuf)> {
-    let path = match &args.config {
-        Some(path) => Some(path.clone()),
-        None => {
-            let mut found: Vec<PathBuf> = inputs.iter().filter_map(|input| source::config_for(input)).collect();
-            found.dedup();
-            if let [first, second, ..] = found.as_slice() {
-                let message = format!("the inputs have different configurations: {} and {}", first.display(), second.display());
-                findings.push(Diagnostic::error(message).help("render them one by one, or name one configuration with --config"));
-                return None;
-            }
-            found.pop()
+    let path = if let Some(path) = &args.config {
+        Some(path.clone())
+    } else {
+        let mut found: Vec<PathBuf> = inputs.iter().filter_map(|input| source::config_for(input)).collect();
+        found.dedup();
+        if let [first, second, ..] = found.as_slice() {
+            let message = format!("the inputs have different configurations: {} and {}", first.display(), second.display());
+            findings.push(Diagnostic::error(message).help("render them one by one, or name one configuration with --config"));
+            return None;
         }
+        found.pop()
     };
     let Some(path) = path else { return Some((RenderConfig::default(), PathBuf::new())) };
     let shown =
@@ -200,7 +199,7 @@ fn catalog(version: &str, directories: [Option<&Path>; 2], findings: &mut Vec<Di
 }
 
 /// The catalog for verbs that only look into it.
-pub fn catalog_only(args: &RenderingArgs, findings: &mut Vec<Diagnostic>) -> Option<Catalog> {
+pub(super) fn catalog_only(args: &RenderingArgs, findings: &mut Vec<Diagnostic>) -> Option<Catalog> {
     Setup::new(args, &[PathBuf::from("-")], findings).map(|setup| setup.catalog)
 }
 
@@ -236,16 +235,13 @@ fn set_gate(gates: &mut FeatureGates, pair: &str, findings: &mut Vec<Diagnostic>
         "false" => Some(false),
         _ => None,
     };
-    match pair.split_once('=').map(|(gate, text)| (gate.trim(), value(text))) {
-        Some((gate, Some(on))) => {
-            if !gates.set(gate, on) {
-                findings.push(unknown_gate(gate));
-            }
+    if let Some((gate, Some(on))) = pair.split_once('=').map(|(gate, text)| (gate.trim(), value(text))) {
+        if !gates.set(gate, on) {
+            findings.push(unknown_gate(gate));
         }
-        _ => {
-            let mut finding = Diagnostic::error(format!("--feature-gates: {pair:?} is not GATE=true or GATE=false"));
-            finding.help.extend(did_you_mean(pair.split('=').next().unwrap_or_default(), FeatureGates::names()));
-            findings.push(finding);
-        }
+    } else {
+        let mut finding = Diagnostic::error(format!("--feature-gates: {pair:?} is not GATE=true or GATE=false"));
+        finding.help.extend(did_you_mean(pair.split('=').next().unwrap_or_default(), FeatureGates::names()));
+        findings.push(finding);
     }
 }

@@ -8,20 +8,20 @@ use crate::options::Cloud;
 
 /// Look into the tables of node sizes.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(super) enum Command {
     /// List the sizes that clouds offer
     List(ListArgs),
 }
 
 /// `kaito sku list`.
 #[derive(Debug, clap::Args)]
-pub struct ListArgs {
+pub(super) struct ListArgs {
     #[command(flatten)]
     rendering: RenderingArgs,
 }
 
 /// Lists.
-pub fn run(command: &Command, color: Color) -> Exit {
+pub(super) fn run(command: &Command, color: Color) -> Exit {
     let Command::List(args) = command;
     let mut findings = Vec::new();
     let Some(catalog) = catalog_only(&args.rendering, &mut findings) else {

@@ -42,7 +42,7 @@ impl Arguments<'_> {
 }
 
 /// The shell command of the main container.
-pub fn command(
+pub(super) fn command(
     located: &Located<Workspace>,
     context: &Context<'_>,
     planned: &PresetInference<'_>,

@@ -80,6 +80,6 @@ impl Estimate {
 
 /// A figure in bytes, for people.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "two decimals are shown")]
-pub fn gib(bytes: f64) -> String {
+pub(super) fn gib(bytes: f64) -> String {
     gib_text(bytes.max(0.0) as u64)
 }

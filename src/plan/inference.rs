@@ -114,7 +114,7 @@ impl PresetInference<'_> {
 }
 
 /// Plans a model of the catalog.
-pub fn plan<'a>(
+pub(super) fn plan<'a>(
     located: &'a Located<Workspace>,
     context: &Context<'a>,
     reasons: &mut Reasons,

@@ -29,7 +29,7 @@ pub struct Nodes<'a> {
 }
 
 /// Plans the nodes of a workload that needs `count` of them.
-pub fn plan<'a>(
+pub(super) fn plan<'a>(
     located: &'a Located<Workspace>,
     context: &Context<'a>,
     count: u64,
@@ -97,7 +97,7 @@ fn node_class<'a>(workspace: &Workspace, context: &Context<'a>) -> Option<&'a No
 }
 
 /// What one node of a preset's Workspace is like.
-pub fn shape(located: &Located<Workspace>, context: &Context<'_>, findings: &mut Vec<Diagnostic>) -> Option<NodeShape> {
+pub(super) fn shape(located: &Located<Workspace>, context: &Context<'_>, findings: &mut Vec<Diagnostic>) -> Option<NodeShape> {
     if context.options.node_provisioner.makes_nodes() {
         let found = context.catalog.sku(context.options.cloud, located.value.instance_type()?)?;
         return Some(found.value.shape(format!("SKU {} in {}", found.value.name, found.origin)));
@@ -135,26 +135,25 @@ pub fn shape(located: &Located<Workspace>, context: &Context<'_>, findings: &mut
         refuse(message, "select nodes of one kind with resource.labelSelector");
         return None;
     }
-    match shapes.iter().find(|(node, _)| node.ready) {
-        Some((_, shape)) => Some((*shape).clone()),
-        None => {
-            refuse(
-                format!("none of the {} nodes that match is ready", shapes.len()),
-                "Kaito waits for a ready node before it makes a workload",
-            );
-            None
-        }
+    if let Some((_, shape)) = shapes.iter().find(|(node, _)| node.ready) {
+        Some((*shape).clone())
+    } else {
+        refuse(
+            format!("none of the {} nodes that match is ready", shapes.len()),
+            "Kaito waits for a ready node before it makes a workload",
+        );
+        None
     }
 }
 
 /// The nodes of a user's own that match the Workspace's selector.
-pub fn own_nodes<'a>(located: &Located<Workspace>, context: &Context<'a>) -> Vec<&'a OwnNode> {
+pub(super) fn own_nodes<'a>(located: &Located<Workspace>, context: &Context<'a>) -> Vec<&'a OwnNode> {
     let selector = located.value.node_labels();
     context.input.nodes.iter().filter(|node| node.matches(&selector)).collect()
 }
 
 /// Says so if fewer ready nodes are there than are needed.
-pub fn enough(located: &Located<Workspace>, context: &Context<'_>, needed: u64, findings: &mut Vec<Diagnostic>) -> bool {
+pub(super) fn enough(located: &Located<Workspace>, context: &Context<'_>, needed: u64, findings: &mut Vec<Diagnostic>) -> bool {
     if context.options.node_provisioner.makes_nodes() {
         return true;
     }
@@ -169,7 +168,7 @@ pub fn enough(located: &Located<Workspace>, context: &Context<'_>, needed: u64, 
 }
 
 /// The nodes of a pod template: as many as `resource.count` says.
-pub fn of_template(
+pub(super) fn of_template(
     located: &Located<Workspace>,
     context: &Context<'_>,
     reasons: &mut Reasons,

@@ -11,7 +11,7 @@ use crate::spec::names;
 
 /// What every template is given.
 #[derive(Serialize)]
-pub struct Common<'a> {
+pub(super) struct Common<'a> {
     name: &'a str,
     namespace: &'a str,
     cloud: &'static str,
@@ -30,7 +30,7 @@ fn common<'a>(plan: &Plan<'a>, context: &Context<'_>) -> Common<'a> {
 
 /// For `nodeclaim.yaml` and `machine.yaml`.
 #[derive(Serialize)]
-pub struct Claim<'a> {
+pub(super) struct Claim<'a> {
     #[serde(flatten)]
     common: Common<'a>,
     claim_name: String,
@@ -41,7 +41,7 @@ pub struct Claim<'a> {
 }
 
 /// The context of the `ordinal`-th claim.
-pub fn claim<'a>(plan: &'a Plan<'a>, context: &Context<'_>, ordinal: u64) -> Claim<'a> {
+pub(super) fn claim<'a>(plan: &'a Plan<'a>, context: &Context<'_>, ordinal: u64) -> Claim<'a> {
     let common = common(plan, context);
     Claim {
         claim_name: Nodes::claim_name(common.namespace, common.name, ordinal),
@@ -55,7 +55,7 @@ pub fn claim<'a>(plan: &'a Plan<'a>, context: &Context<'_>, ordinal: u64) -> Cla
 
 /// For `nodepool.yaml`.
 #[derive(Serialize)]
-pub struct Pool<'a> {
+pub(super) struct Pool<'a> {
     #[serde(flatten)]
     common: Common<'a>,
     pool_name: String,
@@ -69,7 +69,7 @@ pub struct Pool<'a> {
 }
 
 /// The context of a NodePool.
-pub fn pool<'a>(plan: &'a Plan<'a>, context: &Context<'a>) -> Pool<'a> {
+pub(super) fn pool<'a>(plan: &'a Plan<'a>, context: &Context<'a>) -> Pool<'a> {
     let common = common(plan, context);
     let classes = context.node_classes();
     Pool {
@@ -87,7 +87,7 @@ pub fn pool<'a>(plan: &'a Plan<'a>, context: &Context<'a>) -> Pool<'a> {
 
 /// For `service.yaml` and `service-headless.yaml`.
 #[derive(Serialize)]
-pub struct Service<'a> {
+pub(super) struct Service<'a> {
     #[serde(flatten)]
     common: Common<'a>,
     load_balancer: bool,
@@ -95,7 +95,7 @@ pub struct Service<'a> {
 }
 
 /// The context of both Services.
-pub fn service<'a>(plan: &'a Plan<'a>, context: &Context<'_>) -> Service<'a> {
+pub(super) fn service<'a>(plan: &'a Plan<'a>, context: &Context<'_>) -> Service<'a> {
     let load_balancer = plan.workspace.annotation(names::ENABLE_LB) == Some("True");
     let kv_events = !load_balancer && plan.runtime(context.options) == Runtime::Vllm;
     Service { common: common(plan, context), load_balancer, kv_events }
@@ -103,7 +103,7 @@ pub fn service<'a>(plan: &'a Plan<'a>, context: &Context<'_>) -> Service<'a> {
 
 /// What both kinds of StatefulSet are given.
 #[derive(Serialize)]
-pub struct Pods<'a> {
+pub(super) struct Pods<'a> {
     #[serde(flatten)]
     common: Common<'a>,
     replicas: u64,
@@ -127,7 +127,7 @@ fn pods<'a>(plan: &'a Plan<'a>, context: &Context<'_>) -> Pods<'a> {
 
 /// For `statefulset.yaml`.
 #[derive(Serialize)]
-pub struct Preset<'a> {
+pub(super) struct Preset<'a> {
     #[serde(flatten)]
     pods: Pods<'a>,
     image: &'a str,
@@ -164,7 +164,7 @@ struct Adapter<'a> {
 }
 
 /// The context of a preset's StatefulSet.
-pub fn preset<'a>(plan: &'a Plan<'a>, preset: &'a PresetInference<'a>, context: &Context<'a>) -> Preset<'a> {
+pub(super) fn preset<'a>(plan: &'a Plan<'a>, preset: &'a PresetInference<'a>, context: &Context<'a>) -> Preset<'a> {
     let (weights, local_path) = match &preset.weights {
         Weights::Claim => ("claim", None),
         Weights::EmptyDir => ("emptyDir", None),
@@ -210,7 +210,7 @@ pub fn preset<'a>(plan: &'a Plan<'a>, preset: &'a PresetInference<'a>, context: 
 
 /// For `statefulset-template.yaml`.
 #[derive(Serialize)]
-pub struct Template<'a> {
+pub(super) struct Template<'a> {
     #[serde(flatten)]
     pods: Pods<'a>,
     pod_metadata: Value,
@@ -218,7 +218,7 @@ pub struct Template<'a> {
 }
 
 /// The context of the StatefulSet of a pod template: the user's, with labels, node affinity and tolerations of Kaito's.
-pub fn template<'a>(plan: &'a Plan<'a>, template: &Map<String, Value>, context: &Context<'_>) -> Template<'a> {
+pub(super) fn template<'a>(plan: &'a Plan<'a>, template: &Map<String, Value>, context: &Context<'_>) -> Template<'a> {
     let pods = pods(plan, context);
     let mut metadata = template.get("metadata").and_then(Value::as_object).cloned().unwrap_or_default();
     let mut labels = metadata.get("labels").and_then(Value::as_object).cloned().unwrap_or_default();

@@ -21,7 +21,7 @@ pub fn render(engine: &Engine, plan: &Plan<'_>, context: &Context<'_>) -> Result
         NodeProvisioner::Machine => claims(engine, "machine.yaml", plan, context, &mut manifests)?,
         // Karpenter refuses a pool of nothing; Kaito makes none.
         NodeProvisioner::Karpenter if plan.nodes.count > 0 => {
-            manifests.push(engine.render("nodepool.yaml", &context::pool(plan, context))?)
+            manifests.push(engine.render("nodepool.yaml", &context::pool(plan, context))?);
         }
         NodeProvisioner::Karpenter | NodeProvisioner::Byo => {}
     }

@@ -14,9 +14,9 @@ use crate::manifest::ObjectRef;
 use crate::yaml::{self, Kind, Node};
 
 /// What stands around the number of a value that was put aside; characters of Unicode's private use area.
-pub const OPEN: char = '\u{E0F0}';
+pub(super) const OPEN: char = '\u{E0F0}';
 /// See [`OPEN`].
-pub const CLOSE: char = '\u{E0F1}';
+pub(super) const CLOSE: char = '\u{E0F1}';
 
 /// What stands before a scalar that the template has in quotes: it stays a string, whatever its value.
 const QUOTED: char = '\u{E0F2}';

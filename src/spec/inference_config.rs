@@ -25,21 +25,19 @@ const KEY: &str = "inference_config.yaml";
 impl InferenceConfig {
     /// Reads the configuration out of a ConfigMap; what is wrong with it is added to `findings`.
     pub fn read(config_map: &Document, name: &str, findings: &mut Vec<Diagnostic>) -> Option<Self> {
-        let text = match config_map.root.get("data").and_then(|data| data.get(KEY)) {
-            Some(node) => match node.as_str() {
-                Some(text) => text.to_owned(),
-                None => {
-                    let finding = Diagnostic::error(format!("expected a string, found {}", node.describe()))
-                        .help("write it as a block: inference_config.yaml: |");
-                    findings.push(config_map.finding(finding, &[Step::Field("data"), Step::Field(KEY)]));
-                    return None;
-                }
-            },
-            None => {
-                let finding = Diagnostic::error(format!("ConfigMap {name} has no key {KEY}, which inference.config needs"));
-                findings.push(config_map.finding(finding, &[Step::Field("data")]));
+        let text = if let Some(node) = config_map.root.get("data").and_then(|data| data.get(KEY)) {
+            if let Some(text) = node.as_str() {
+                text.to_owned()
+            } else {
+                let finding = Diagnostic::error(format!("expected a string, found {}", node.describe()))
+                    .help("write it as a block: inference_config.yaml: |");
+                findings.push(config_map.finding(finding, &[Step::Field("data"), Step::Field(KEY)]));
                 return None;
             }
+        } else {
+            let finding = Diagnostic::error(format!("ConfigMap {name} has no key {KEY}, which inference.config needs"));
+            findings.push(config_map.finding(finding, &[Step::Field("data")]));
+            return None;
         };
         let file = SourceFile::new(format!("{} (ConfigMap {name}, {KEY})", config_map.file.name), text);
         let before = findings.len();

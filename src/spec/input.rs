@@ -59,7 +59,7 @@ const OTHER_KINDS: [&str; 4] = ["InferenceSet", "MultiRoleInference", "ModelMirr
 
 /// What one document declares.
 enum Declared {
-    Workspace(Located<Workspace>),
+    Workspace(Box<Located<Workspace>>),
     Node(OwnNode),
     ConfigMap(Key, Arc<Document>),
     Passed(Passed),
@@ -92,7 +92,7 @@ impl Input {
 
     fn add(&mut self, declared: Declared) {
         match declared {
-            Declared::Workspace(workspace) => self.workspaces.push(workspace),
+            Declared::Workspace(workspace) => self.workspaces.push(*workspace),
             Declared::Node(node) => self.nodes.push(node),
             Declared::ConfigMap(key, document) => _ = self.config_maps.insert(key, document),
             Declared::Passed(passed) => self.passed.push(passed),
@@ -140,7 +140,7 @@ impl Reader<'_> {
                 self.say(document, Diagnostic::error(format!("this isn't a Kubernetes object: it has no {field}")), &[]);
             }
             Some(other) => {
-                self.say(document, Diagnostic::error(format!("expected a string, found {}", other.describe())), &[Step::Field(field)])
+                self.say(document, Diagnostic::error(format!("expected a string, found {}", other.describe())), &[Step::Field(field)]);
             }
         }
         None
@@ -192,7 +192,7 @@ impl Reader<'_> {
             self.say(&document, finding, &[Step::Field("metadata"), Step::Field("namespace")]);
         }
         let namespace = given.unwrap_or_else(|| self.options.namespace.clone());
-        self.declared.push(Declared::Workspace(Located { value, namespace, document, unfit }));
+        self.declared.push(Declared::Workspace(Box::new(Located { value, namespace, document, unfit })));
     }
 
     fn add_node(&mut self, document: &Document) {

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::meta::{LabelSelector, ObjectMeta};
 
 /// The instance type of a v1alpha1 Workspace that names none.
-pub const V1ALPHA1_INSTANCE_TYPE: &str = "Standard_NC24ads_A100_v4";
+pub(super) const V1ALPHA1_INSTANCE_TYPE: &str = "Standard_NC24ads_A100_v4";
 
 /// A model to serve, or to tune, and the nodes for it.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]

@@ -6,6 +6,9 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value};
 
 /// Appends a Kubernetes object as a YAML document: `apiVersion`, `kind`, `metadata`, then the rest, maps sorted by key.
+///
+/// # Panics
+/// If `out` refuses to be written to, which memory doesn't.
 pub fn to_yaml(object: &Value, out: &mut impl fmt::Write) {
     let options = serde_saphyr::ser_options! {
         compact_list_indent: true,
@@ -44,7 +47,7 @@ fn is_plain_word(text: &str) -> bool {
 
 /// Appends a Kubernetes object as indented JSON, in the order of [`to_yaml`].
 pub fn to_json(object: &Value) -> String {
-    serde_json::to_string_pretty(&Ordered(object)).expect("a JSON value can be written")
+    serde_json::to_string_pretty(&Ordered(object)).unwrap_or_default()
 }
 
 /// The keys that stand first in an object, in this order.

@@ -67,7 +67,7 @@ impl From<usize> for Step<'_> {
 }
 
 /// A field path as Kubernetes prints it: `a.b[2]["kaito.sh/x"]`.
-pub fn path_text(path: &[Step<'_>]) -> String {
+pub(super) fn path_text(path: &[Step<'_>]) -> String {
     let mut text = String::new();
     for step in path {
         match step {

@@ -8,7 +8,7 @@ use serde_json::Number;
 use super::node::Kind;
 
 /// The meaning of an unquoted scalar; `None` for `.inf` and `.nan`, which JSON can't say.
-pub fn resolve(text: &str) -> Option<Kind> {
+pub(super) fn resolve(text: &str) -> Option<Kind> {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Some(Kind::Null),
         "yes" | "Yes" | "YES" | "on" | "On" | "ON" | "true" | "True" | "TRUE" => return Some(Kind::Bool(true)),
