@@ -8,6 +8,7 @@ mod architecture;
 mod catalog;
 mod cli;
 mod determinism;
+mod docs;
 mod golden;
 mod hostile;
 mod input;

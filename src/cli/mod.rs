@@ -5,6 +5,7 @@ mod explain;
 mod output;
 mod preset;
 mod render;
+mod schema;
 mod setup;
 mod sku;
 
@@ -39,6 +40,8 @@ enum Command {
     /// Look into the tables of node sizes
     #[command(subcommand)]
     Sku(sku::Command),
+    /// Print the JSON schema of kaito.yaml, or of another file that kaito reads
+    Schema(schema::Args),
     /// Print a completion script for a shell
     Completion(completion::Args),
 }
@@ -59,6 +62,7 @@ pub fn run() -> ExitCode {
         Command::Explain(args) => explain::run(&args, cli.color),
         Command::Preset(command) => preset::run(&command, cli.color),
         Command::Sku(command) => sku::run(&command, cli.color),
+        Command::Schema(args) => schema::run(&args),
         Command::Completion(args) => completion::run(&args),
     };
     exit.into()

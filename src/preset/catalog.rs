@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -67,8 +68,10 @@ impl Catalog {
         let mut findings = Vec::new();
         let mut merged = Merged::default();
         for layer in layers {
-            for file in &layer.files {
-                merged.add(file, &layer.origin, &mut findings);
+            let read: Vec<_> = layer.files.par_iter().map(read_file).collect();
+            for (file, (documents, faults)) in layer.files.iter().zip(read) {
+                findings.extend(faults);
+                merged.add(file, documents, &layer.origin, &mut findings);
             }
         }
         let models = merged.models(&mut findings);
@@ -143,6 +146,11 @@ struct Retired {
     retired: BTreeMap<String, String>,
 }
 
+fn read_file(file: &Arc<SourceFile>) -> (Vec<Document>, Vec<Diagnostic>) {
+    let mut findings = Vec::new();
+    (yaml::read(file, yaml::Limits::default(), &mut findings), findings)
+}
+
 /// The files of all layers, merged but unread.
 #[derive(Default)]
 struct Merged {
@@ -154,11 +162,11 @@ struct Merged {
 const FILES: [&str; 6] = ["vllm", "transformers", "sizing", "images", "karpenter", "retired"];
 
 impl Merged {
-    fn add(&mut self, file: &Arc<SourceFile>, origin: &str, findings: &mut Vec<Diagnostic>) {
+    fn add(&mut self, file: &Arc<SourceFile>, documents: Vec<Document>, origin: &str, findings: &mut Vec<Diagnostic>) {
         let name = file.name.replace('\\', "/");
         let stem = name.rsplit('/').next().and_then(|base| base.split('.').next()).unwrap_or_default().to_owned();
         let in_skus = name.rsplit('/').nth(1) == Some("skus");
-        for document in yaml::read(file, yaml::Limits::default(), findings) {
+        for document in documents {
             if let Some(models) = document.root.get("models") {
                 self.add_list(models, "models", &document, origin, findings, |merged, id| merged.models.entry(id.to_lowercase()));
             } else if let Some(skus) = document.root.get("skus") {

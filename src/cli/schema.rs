@@ -1,0 +1,43 @@
+//! `kaito schema`.
+
+use clap::ValueEnum;
+
+use super::output::{self, Exit};
+use crate::config::RenderConfig;
+use crate::preset::Model;
+use crate::schema;
+use crate::sku::Sku;
+use crate::spec::Workspace;
+use crate::yaml;
+
+/// Print a JSON schema, for editors that check and complete what is written.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// What the schema is of
+    #[arg(value_enum, default_value_t)]
+    of: Of,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum Of {
+    /// kaito.yaml
+    #[default]
+    Config,
+    /// A Workspace
+    Workspace,
+    /// An entry of `models` in a preset file
+    Model,
+    /// An entry of `skus` in a preset file
+    Sku,
+}
+
+/// Prints the schema.
+pub(super) fn run(args: &Args) -> Exit {
+    let schema = match args.of {
+        Of::Config => schema::of::<RenderConfig>(),
+        Of::Workspace => schema::of::<Workspace>(),
+        Of::Model => schema::of::<Model>(),
+        Of::Sku => schema::of::<Sku>(),
+    };
+    output::data(&format!("{}\n", yaml::to_json(&schema)))
+}

@@ -1,0 +1,50 @@
+//! What the documentation shows is true.
+
+use std::fs;
+
+use crate::support::run;
+
+/// The code blocks of one language in a file.
+fn blocks(path: &str, language: &str) -> Vec<String> {
+    let text = fs::read_to_string(path).unwrap();
+    let parts = text.split("```").skip(1).step_by(2);
+    parts.filter_map(|part| part.strip_prefix(&format!("{language}\n")).map(ToOwned::to_owned)).collect()
+}
+
+#[test]
+fn the_configuration_that_is_shown_is_read() {
+    let home = tempfile::tempdir().unwrap();
+    let path = |name: &str| home.path().join(name);
+    fs::write(path("kaito.yaml"), &blocks("docs/configuration.md", "yaml")[0]).unwrap();
+    fs::write(path("w.yaml"), fs::read_to_string("examples/byo-declared/workspace.yaml").unwrap()).unwrap();
+    fs::create_dir_all(path("presets/skus")).unwrap();
+    fs::create_dir_all(path("templates")).unwrap();
+    let shown = blocks("docs/presets.md", "yaml");
+    fs::write(path("presets/models.yaml"), &shown[0]).unwrap();
+    fs::write(path("presets/skus/azure.yaml"), &shown[1]).unwrap();
+    fs::write(path("templates/service.yaml"), &blocks("docs/templates.md", "yaml")[0]).unwrap();
+    let run = run(&["render", "-f", path("w.yaml").to_str().unwrap(), "--node-provisioner", "byo"]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(run.stdout.contains("image: registry.example.com/kaito/kaito-base:0.5.0"), "{}", run.stdout);
+    assert!(run.stdout.contains("namespace: models"));
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    for page in ["README.md", "ARCHITECTURE.md", "docs/configuration.md", "docs/presets.md", "docs/templates.md", "benches/peers/README.md"]
+    {
+        let text = fs::read_to_string(page).unwrap();
+        let folder = std::path::Path::new(page).parent().unwrap();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            assert!(link.starts_with("http") || folder.join(link).exists(), "{page}: {link} leads nowhere");
+        }
+    }
+}
+
+#[test]
+fn every_example_is_in_the_readme() {
+    let readme = fs::read_to_string("README.md").unwrap();
+    for name in crate::support::names("examples") {
+        assert!(readme.contains(&format!("(examples/{name})")), "{name} is missing");
+    }
+}
