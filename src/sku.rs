@@ -68,7 +68,25 @@ impl Sku {
     }
 }
 
+/// The memory of a MIG slice by the name of its profile: `2g.24gb` has 24 GiB, a fraction dropped.
+pub fn mig_memory(profile: &str) -> u64 {
+    let digits = profile.split_once('.').map_or("", |(_, memory)| memory.trim_end_matches("gb"));
+    digits.split('.').next().and_then(|whole| whole.parse::<u64>().ok()).unwrap_or(0) * GIB
+}
+
 impl NodeShape {
+    /// One MIG slice.
+    pub fn of_mig(profile: &str) -> Self {
+        let origin = format!("MIG profile {profile}");
+        Self { gpus: 1, memory: mig_memory(profile), model: origin.clone(), compute_capability: None, nvme: false, mig: true, origin }
+    }
+
+    /// Some of the node's GPUs.
+    #[must_use]
+    pub fn with_gpus(self, gpus: u64) -> Self {
+        Self { memory: self.memory_per_gpu() * gpus, gpus, ..self }
+    }
+
     /// The shape of a node by the labels that NVIDIA's GPU feature discovery puts on it, or which labels are missing or wrong.
     ///
     /// # Errors

@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 
 use super::estimate::{self, estimate};
-use super::{Context, Reasons, Runtime, command, nodes, runtime};
+use super::{Context, Reasons, Runtime, command, runtime, shape};
 use crate::diagnostic::Diagnostic;
 use crate::preset::{Found, Model};
 use crate::quantity::{self, GIB, gib_text};
 use crate::sku::NodeShape;
-use crate::spec::{InferenceConfig, Located, Workspace, max_model_len, names};
+use crate::spec::{InferenceConfig, Located, PartitionMode, Workspace, max_model_len, names};
 use crate::yaml::Step;
 
 /// Where the container reads the weights.
@@ -74,6 +74,8 @@ pub struct PresetInference<'a> {
     pub runtime: Runtime,
     /// GPUs of one node.
     pub gpus: u64,
+    /// The slice of a GPU that the pod asks for in the place of whole ones.
+    pub mig_profile: Option<&'a str>,
     /// How many nodes work together.
     pub nodes: u64,
     /// The disk for the weights, such as `87Gi`.
@@ -124,14 +126,14 @@ pub(super) fn plan<'a>(
     let preset = workspace.preset()?;
     let found = context.catalog.model(&preset.name).ok()?;
     let model = &found.value;
-    let shape = nodes::shape(located, context, findings)?;
+    let node = shape::shape(located, context, findings)?;
     let runtime = runtime(workspace, context.options);
-    explain_model(&preset.name, found, &shape, runtime, reasons);
+    explain_model(&preset.name, found, &node, runtime, reasons);
     let count = match runtime {
-        Runtime::Vllm => estimated(located, context, model, &shape, reasons, findings)?,
-        Runtime::Transformers => counted(located, context, model, &shape, reasons, findings)?,
+        Runtime::Vllm => estimated(located, context, model, &node, reasons, findings)?,
+        Runtime::Transformers => counted(located, context, model, &node, reasons, findings)?,
     };
-    if !nodes::enough(located, context, count, findings) {
+    if !shape::enough(located, context, count, findings) {
         return None;
     }
     let role = workspace.label(names::INFERENCE_ROLE).and_then(Role::by_name);
@@ -140,12 +142,13 @@ pub(super) fn plan<'a>(
     let mut planned = PresetInference {
         model,
         runtime,
-        gpus: shape.gpus,
+        gpus: node.gpus,
+        mig_profile: mig_profile(workspace),
         nodes: count,
         disk: disk(context, model, reasons),
         image: format!("{}/{}", context.registry(), context.catalog.images.base),
         command: String::new(),
-        weights: weights(workspace, context, &shape, reasons),
+        weights: weights(workspace, context, &node, reasons),
         startup_failures: startup_failures(context, model, reasons),
         benchmark: runtime == Runtime::Vllm && workspace.annotation(names::DISABLE_BENCHMARK) != Some("true"),
         deep_gemm,
@@ -162,9 +165,9 @@ pub(super) fn plan<'a>(
         adapters: adapters(workspace),
     };
     explain_pod(&planned, context, reasons);
-    planned.command = command::command(located, context, &planned, &shape, reasons);
+    planned.command = command::command(located, context, &planned, &node, reasons);
     explain_config(located, context, reasons);
-    warn_of_old_gpus(located, &planned, &shape, findings);
+    warn_of_old_gpus(located, &planned, &node, findings);
     Some(planned)
 }
 
@@ -249,6 +252,17 @@ fn estimated(
         (format!("{} bytes", model.kv_bytes_per_token()), because, model.id.clone())
     });
     match estimate(model, shape, tokens, sizing) {
+        Ok(estimate) if estimate.nodes > 1 && mig_profile(&located.value).is_some() => {
+            let message = format!(
+                "{} doesn't fit into one slice of {}: it takes {}",
+                model.name(),
+                gib_text(shape.memory),
+                plural(estimate.nodes, "slice")
+            );
+            let finding = Diagnostic::error(message).help("choose a larger profile or a smaller model: slices can't be joined");
+            findings.push(located.document.finding(finding, &[Step::Field("resource"), Step::Field("partition"), Step::Field("profile")]));
+            None
+        }
         Ok(estimate) => {
             reasons.add("nodes", || {
                 (estimate.nodes.to_string(), estimate.formula(model, shape, tokens, sizing), context.catalog.file_name("sizing"))
@@ -286,7 +300,7 @@ fn counted(
 ) -> Option<u64> {
     let workspace = &located.value;
     let count = u64::try_from(workspace.count()).unwrap_or(0);
-    let machines = if context.options.node_provisioner.makes_nodes() { count } else { nodes::own_nodes(located, context).len() as u64 };
+    let machines = if context.options.node_provisioner.makes_nodes() { count } else { shape::own_nodes(located, context).len() as u64 };
     reasons.add("nodes", || (count.to_string(), "resource.count, 1 if absent".to_owned(), "Workspace".to_owned()));
     let at = [Step::Field("resource"), Step::Field("instanceType")];
     let weights = model.weights_bytes();
@@ -320,6 +334,11 @@ fn counted(
         fits = false;
     }
     fits.then_some(count)
+}
+
+fn mig_profile(workspace: &Workspace) -> Option<&str> {
+    let partition = workspace.resource.as_ref()?.partition.as_ref().filter(|partition| partition.mode == PartitionMode::Mig)?;
+    partition.profile.as_deref()
 }
 
 fn disk(context: &Context<'_>, model: &Model, reasons: &mut Reasons) -> String {

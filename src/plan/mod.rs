@@ -5,6 +5,7 @@ mod estimate;
 mod inference;
 mod nodes;
 mod reason;
+mod shape;
 
 use std::borrow::Cow;
 

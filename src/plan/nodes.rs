@@ -4,13 +4,11 @@ use std::borrow::Cow;
 
 use sha2::{Digest, Sha256};
 
-use super::{Context, Reasons};
+use super::{Context, Reasons, shape};
 use crate::diagnostic::Diagnostic;
-use crate::options::{NodeImageFamily, NodeProvisioner, OwnNode};
+use crate::options::{NodeImageFamily, NodeProvisioner};
 use crate::preset::NodeClass;
-use crate::sku::NodeShape;
 use crate::spec::{Located, Workspace, names};
-use crate::yaml::Step;
 
 /// The nodes of a Workspace.
 pub struct Nodes<'a> {
@@ -96,77 +94,6 @@ fn node_class<'a>(workspace: &Workspace, context: &Context<'a>) -> Option<&'a No
     }
 }
 
-/// What one node of a preset's Workspace is like.
-pub(super) fn shape(located: &Located<Workspace>, context: &Context<'_>, findings: &mut Vec<Diagnostic>) -> Option<NodeShape> {
-    if context.options.node_provisioner.makes_nodes() {
-        let found = context.catalog.sku(context.options.cloud, located.value.instance_type()?)?;
-        return Some(found.value.shape(format!("SKU {} in {}", found.value.name, found.origin)));
-    }
-    let matching = own_nodes(located, context);
-    let mut refuse = |message: String, help: &str| {
-        let finding = Diagnostic::error(message).help(help);
-        findings.push(located.document.finding(finding, &[Step::Field("resource"), Step::Field("labelSelector")]));
-    };
-    if matching.is_empty() {
-        refuse(
-            "no node of the input matches the selector".to_owned(),
-            "add the Node documents (kubectl get nodes -o yaml) to the input, or declare nodes in kaito.yaml",
-        );
-        return None;
-    }
-    let mut shapes: Vec<(&OwnNode, &NodeShape)> = Vec::new();
-    for node in matching {
-        match &node.shape {
-            Ok(shape) => shapes.push((node, shape)),
-            Err(message) => {
-                refuse(
-                    message.clone(),
-                    "NVIDIA's GPU feature discovery puts the labels nvidia.com/gpu.product, .count and .memory on nodes",
-                );
-                return None;
-            }
-        }
-    }
-    let (first_node, first) = shapes[0];
-    let alike = |shape: &NodeShape| (&shape.model, shape.gpus, shape.memory) == (&first.model, first.gpus, first.memory);
-    if let Some((other, shape)) = shapes.iter().find(|(_, shape)| !alike(shape)) {
-        let of = |shape: &NodeShape| format!("{} x {} of {}", shape.gpus, shape.model, crate::quantity::gib_text(shape.memory_per_gpu()));
-        let message = format!("the nodes that match aren't alike: {} has {}, {} has {}", first_node.name, of(first), other.name, of(shape));
-        refuse(message, "select nodes of one kind with resource.labelSelector");
-        return None;
-    }
-    if let Some((_, shape)) = shapes.iter().find(|(node, _)| node.ready) {
-        Some((*shape).clone())
-    } else {
-        refuse(
-            format!("none of the {} nodes that match is ready", shapes.len()),
-            "Kaito waits for a ready node before it makes a workload",
-        );
-        None
-    }
-}
-
-/// The nodes of a user's own that match the Workspace's selector.
-pub(super) fn own_nodes<'a>(located: &Located<Workspace>, context: &Context<'a>) -> Vec<&'a OwnNode> {
-    let selector = located.value.node_labels();
-    context.input.nodes.iter().filter(|node| node.matches(&selector)).collect()
-}
-
-/// Says so if fewer ready nodes are there than are needed.
-pub(super) fn enough(located: &Located<Workspace>, context: &Context<'_>, needed: u64, findings: &mut Vec<Diagnostic>) -> bool {
-    if context.options.node_provisioner.makes_nodes() {
-        return true;
-    }
-    let ready = own_nodes(located, context).iter().filter(|node| node.ready).count() as u64;
-    if ready >= needed {
-        return true;
-    }
-    let finding = Diagnostic::error(format!("{needed} nodes are needed, but only {ready} of the input match the selector and are ready"))
-        .help("add nodes with these labels, or choose a smaller model");
-    findings.push(located.document.finding(finding, &[Step::Field("resource"), Step::Field("labelSelector")]));
-    false
-}
-
 /// The nodes of a pod template: as many as `resource.count` says.
 pub(super) fn of_template(
     located: &Located<Workspace>,
@@ -177,7 +104,7 @@ pub(super) fn of_template(
     let count = u64::try_from(located.value.count()).unwrap_or(0);
     reasons.add("nodes", || (count.to_string(), "resource.count, 1 if absent".to_owned(), "Workspace".to_owned()));
     // Without any node in the input nothing is known of them, and a template needs no such facts.
-    (context.input.nodes.is_empty() || enough(located, context, count, findings)).then_some(count)
+    (context.input.nodes.is_empty() || shape::enough(located, context, count, findings)).then_some(count)
 }
 
 impl Nodes<'_> {

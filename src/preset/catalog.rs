@@ -33,6 +33,7 @@ pub struct Catalog {
     retired: BTreeMap<String, String>,
     skus: BTreeMap<(Cloud, String), Found<Sku>>,
     node_classes: BTreeMap<String, NodeClasses>,
+    mig_profiles: Vec<String>,
     /// The vLLM command.
     pub vllm: VllmRules,
     /// The transformers command.
@@ -84,6 +85,7 @@ impl Catalog {
                 retired: merged.file::<Retired>("retired", findings)?.retired,
                 skus: merged.skus(findings),
                 node_classes: merged.file("karpenter", findings)?,
+                mig_profiles: merged.file::<Mig>("mig", findings)?.profiles,
                 vllm: merged.file("vllm", findings)?,
                 transformers: merged.file("transformers", findings)?,
                 sizing: merged.file("sizing", findings)?,
@@ -134,6 +136,11 @@ impl Catalog {
         self.node_classes.get(cloud.name())
     }
 
+    /// The MIG profiles that are admitted.
+    pub fn mig_profiles(&self) -> &[String] {
+        &self.mig_profiles
+    }
+
     /// The path of a file of this version, for people: `presets/0.12/sizing.yaml`.
     pub fn file_name(&self, stem: &str) -> String {
         format!("presets/{}/{stem}.yaml", self.version)
@@ -151,6 +158,12 @@ fn read_file(file: &Arc<SourceFile>) -> (Vec<Document>, Vec<Diagnostic>) {
     (yaml::read(file, yaml::Limits::default(), &mut findings), findings)
 }
 
+#[derive(serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Mig {
+    profiles: Vec<String>,
+}
+
 /// The files of all layers, merged but unread.
 #[derive(Default)]
 struct Merged {
@@ -159,7 +172,7 @@ struct Merged {
     skus: BTreeMap<(Cloud, String), Raw>,
 }
 
-const FILES: [&str; 6] = ["vllm", "transformers", "sizing", "images", "karpenter", "retired"];
+const FILES: [&str; 7] = ["vllm", "transformers", "sizing", "images", "karpenter", "mig", "retired"];
 
 impl Merged {
     fn add(&mut self, file: &Arc<SourceFile>, documents: Vec<Document>, origin: &str, findings: &mut Vec<Diagnostic>) {
@@ -184,7 +197,7 @@ impl Merged {
                 let raw = self.files.entry(stem.clone()).or_insert_with(Raw::empty);
                 raw.overlay(value, document, origin, Vec::new());
             } else {
-                let finding = Diagnostic::error("this isn't a preset file").help("a preset file has a list of `models` or of `skus`, or is called vllm.yaml, transformers.yaml, sizing.yaml, images.yaml, karpenter.yaml or retired.yaml");
+                let finding = Diagnostic::error("this isn't a preset file").help("a preset file has a list of `models` or of `skus`, or is called vllm.yaml, transformers.yaml, sizing.yaml, images.yaml, karpenter.yaml, mig.yaml or retired.yaml");
                 findings.push(document.finding(finding, &[]));
             }
         }

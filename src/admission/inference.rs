@@ -1,0 +1,172 @@
+//! The rules about what is served: `inference`.
+
+use super::{Check, at};
+use crate::diagnostic::Diagnostic;
+use crate::plan::{Runtime, runtime};
+use crate::spec::{AdapterSpec, DataSource, InferenceConfig, max_model_len, names};
+use crate::yaml::Step;
+
+/// The most adapters of one Workspace.
+const MOST_ADAPTERS: usize = 10;
+
+impl Check<'_> {
+    pub(super) fn inference(&mut self) {
+        let Some(inference) = &self.workspace.inference else { return };
+        match (&inference.preset, &inference.template) {
+            (None, None) => self.say(
+                Diagnostic::error("neither preset nor template is set").help("name a preset: `kaito preset list` shows them"),
+                at!["inference"],
+            ),
+            (Some(_), Some(_)) => {
+                self.say(Diagnostic::error("both preset and template are set; keep one of them"), at!["inference", "template"]);
+            }
+            (Some(_), None) => self.preset(),
+            (None, Some(_)) => self.config(None),
+        }
+        self.adapters();
+    }
+
+    fn preset(&mut self) {
+        let Some(preset) = self.workspace.preset() else { return };
+        let at = at!["inference", "preset", "name"];
+        let model = match self.context.catalog.model(&preset.name) {
+            Ok(found) => &found.value,
+            Err(unknown) => {
+                let message = match unknown.retired {
+                    Some(why) => format!("the preset {} is {why}", preset.name),
+                    None => format!("the preset {:?} is unknown", preset.name),
+                };
+                let mut finding = Diagnostic::error(message);
+                if !unknown.nearest.is_empty() {
+                    finding = finding.help(format!("did you mean {}?", crate::diagnostic::either(&unknown.nearest)));
+                }
+                finding = finding.help("`kaito preset list` shows all; a file in --presets DIR adds one");
+                self.say(finding, at);
+                return;
+            }
+        };
+        let runtime = runtime(self.workspace, self.context.options);
+        if runtime == Runtime::Transformers && model.transformers.is_none() {
+            let finding = Diagnostic::error(format!("{} does not run on the transformers runtime", model.name()))
+                .help("leave out the annotation kaito.sh/runtime: transformers (and the gate vLLM=false)");
+            self.say(finding, at);
+        }
+        if runtime == Runtime::Vllm {
+            let strengths = self.workspace.adapters().iter().enumerate().filter(|(_, adapter)| adapter.strength.is_some());
+            for index in strengths.map(|(index, _)| index).collect::<Vec<_>>() {
+                let finding = Diagnostic::error("vLLM has no strength of adapters")
+                    .help("leave the field out, or use the annotation kaito.sh/runtime: transformers");
+                self.say(finding, at!["inference", "adapters", index, "strength"]);
+            }
+            self.config(Some(model.context_limit));
+        }
+    }
+
+    /// Looks into the ConfigMap, which only vLLM's configuration needs.
+    fn config(&mut self, context_limit: Option<u64>) {
+        let Some(name) = self.workspace.config().filter(|_| runtime(self.workspace, self.context.options) == Runtime::Vllm) else { return };
+        let at = at!["inference", "config"];
+        let Some(document) = self.context.config_map(&self.located.namespace, name) else {
+            let elsewhere = self.context.input.config_maps.keys().find(|(_, other)| other == name);
+            let mut finding =
+                Diagnostic::error(format!("the ConfigMap {name} is not in the namespace {} of the input", self.located.namespace));
+            finding = match elsewhere {
+                Some((namespace, _)) => finding.help(format!("the one in the namespace {namespace} is another")),
+                None => finding.help("add it to the files given with -f: kaito reads it, and passes it through"),
+            };
+            self.say(finding, at);
+            return;
+        };
+        let Some(config) = InferenceConfig::read(document, name, self.findings) else { return };
+        let Some(given) = config.max_model_len.as_deref().map(str::trim).filter(|given| !given.is_empty()) else { return };
+        let Some(limit) = context_limit else { return };
+        let wrong = match given.parse::<i64>() {
+            Err(_) => Some(Diagnostic::error(format!("{given:?} is no integer"))),
+            Ok(value) if value > i64::try_from(limit).unwrap_or(i64::MAX) => Some(
+                Diagnostic::error(format!("{value} is beyond the model's context of {limit} tokens")).help(format!("use at most {limit}")),
+            ),
+            Ok(value) if value > 0 && max_model_len(&config.text).is_none() => {
+                let finding = Diagnostic::warning(format!("the node estimate doesn't see {value}, since it reads lines and not YAML"));
+                Some(
+                    finding.help(
+                        "write `vllm:` and, two spaces deeper, `max-model-len: N` on lines of their own, without quotes or a comment",
+                    ),
+                )
+            }
+            Ok(_) => None,
+        };
+        if let Some(finding) = wrong {
+            let finding = config.finding(document, name, finding);
+            self.findings.push(finding);
+        }
+    }
+
+    fn adapters(&mut self) {
+        let adapters = self.workspace.adapters();
+        if adapters.len() > MOST_ADAPTERS {
+            let finding = Diagnostic::error(format!("{} adapters; a Workspace has at most {MOST_ADAPTERS}", adapters.len()));
+            self.say(finding, at!["inference", "adapters"]);
+        }
+        if self.workspace.inference.as_ref().is_some_and(|inference| inference.template.is_some()) && !adapters.is_empty() {
+            self.say(Diagnostic::warning("adapters have no effect beside a template"), at!["inference", "adapters"]);
+        }
+        for (index, adapter) in adapters.iter().enumerate() {
+            self.adapter(index, adapter);
+        }
+    }
+
+    fn adapter(&mut self, index: usize, adapter: &AdapterSpec) {
+        let at = |field: &'static str| [Step::Field("inference"), Step::Field("adapters"), Step::Item(index), Step::Field(field)];
+        if let Some(strength) = &adapter.strength
+            && !strength.parse::<f64>().is_ok_and(|value| (0.0..=1.0).contains(&value))
+        {
+            self.say(
+                Diagnostic::error(format!("{strength:?} is no strength")).help("a strength is a number from 0 to 1, in quotes"),
+                &at("strength"),
+            );
+        }
+        let Some(source) = &adapter.source else {
+            self.say(Diagnostic::error("the adapter has no source").help("name an image or a volumeSource"), &at("source"));
+            return;
+        };
+        let within = |field: &'static str| {
+            [Step::Field("inference"), Step::Field("adapters"), Step::Item(index), Step::Field("source"), Step::Field(field)]
+        };
+        let name = source.name.as_deref().unwrap_or_default();
+        if !names::is_dns_subdomain(name) {
+            let finding =
+                Diagnostic::error(format!("{name:?} is no name for an adapter")).help("use lower-case letters, digits, dashes and dots");
+            self.say(finding, &within("name"));
+        } else if name.contains('.') || name.len() > longest_adapter_name(source) {
+            let most = longest_adapter_name(source);
+            let finding = Diagnostic::error(format!("{name:?} can't be part of the names of its container and volume"));
+            self.say(finding.help(format!("use at most {most} lower-case letters, digits and dashes, no dots")), &within("name"));
+        }
+        let earlier = self.workspace.adapters()[..index].iter();
+        if earlier.filter_map(|other| other.source.as_ref()).any(|other| other.name == source.name) {
+            self.say(Diagnostic::error(format!("two adapters are called {name:?}")), &within("name"));
+        }
+        if source.urls.as_ref().is_some_and(|urls| !urls.is_empty()) {
+            self.say(Diagnostic::error("an adapter can't come from URLs").help("name an image or a volumeSource"), &within("urls"));
+        }
+        match (source.image.as_deref().filter(|image| !image.is_empty()), &source.volume_source) {
+            (None, None) => self.say(Diagnostic::error("the adapter has neither an image nor a volumeSource"), &at("source")),
+            (Some(_), Some(_)) => self.say(Diagnostic::warning("the volumeSource wins over the image"), &within("image")),
+            (Some(image), None) if !crate::image::is_reference(image) => {
+                let finding = Diagnostic::error(format!("{image:?} is no reference of an image"))
+                    .help("write registry/repository:tag, the repository in lower case");
+                self.say(finding, &within("image"));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What of 63 characters is left by `adapter-volume-`, `docker-config--inference-adapter` or `puller-`.
+fn longest_adapter_name(source: &DataSource) -> usize {
+    match (&source.volume_source, &source.image_pull_secrets) {
+        (Some(_), _) => 48,
+        (None, Some(secrets)) if !secrets.is_empty() => 31,
+        _ => 56,
+    }
+}

@@ -1,0 +1,180 @@
+//! The rules by which Kaito admits a Workspace, as far as they can be decided without a cluster.
+//!
+//! Source: the validating webhooks of Kaito 0.12. Where Kaito reads the cluster, the input set stands in for it.
+
+mod inference;
+mod resource;
+
+use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::options::{NodeImageFamily, NodeProvisioner};
+use crate::plan::Context;
+use crate::spec::{Located, Workspace, names};
+use crate::yaml::Step;
+
+/// The longest name whose Services (`<name>-headless`) are within 63 characters.
+const LONGEST_NAME: usize = 54;
+
+/// The longest name whose pods can carry the label `controller-revision-hash`, 11 characters longer.
+const LONGEST_GOOD_NAME: usize = 52;
+
+/// Adds everything for which Kaito would refuse a Workspace, and warnings for its known traps.
+pub fn check(located: &Located<Workspace>, context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
+    let mut check = Check { located, workspace: &located.value, context, findings };
+    check.names();
+    check.annotations();
+    check.one_job();
+    check.resource();
+    check.inference();
+}
+
+struct Check<'a> {
+    located: &'a Located<Workspace>,
+    workspace: &'a Workspace,
+    context: &'a Context<'a>,
+    findings: &'a mut Vec<Diagnostic>,
+}
+
+/// A field path: `at!["a", 2, name]`.
+macro_rules! at {
+    ($($step:expr),*) => { &[$(Step::from($step)),*] };
+}
+use at;
+
+impl Check<'_> {
+    fn say(&mut self, finding: Diagnostic, path: &[Step<'_>]) {
+        self.findings.push(self.located.document.finding(finding, path));
+    }
+
+    fn names(&mut self) {
+        let name = &self.workspace.metadata.name;
+        let at = at!["metadata", "name"];
+        if !names::is_dns_label(name) {
+            let finding = Diagnostic::error(format!("{name:?} is no name for a Workspace"))
+                .help("use at most 63 lower-case letters, digits and dashes, the first and last no dash; no dots");
+            self.say(finding, at);
+        } else if name.len() > LONGEST_NAME {
+            let finding =
+                Diagnostic::error(format!("the name has {} characters; its Service {name}-headless can't have more than 63", name.len()))
+                    .help(format!("use at most {LONGEST_GOOD_NAME} characters"));
+            self.say(finding, at);
+        } else if name.len() > LONGEST_GOOD_NAME {
+            let finding = Diagnostic::warning(format!(
+                "the name has {} characters; its pods can't be labelled with controller-revision-hash",
+                name.len()
+            ))
+            .help(format!("use at most {LONGEST_GOOD_NAME} characters"));
+            self.say(finding, at);
+        } else if name.starts_with(|first: char| first.is_ascii_digit()) {
+            self.say(
+                Diagnostic::error(format!("the name of a Service can't start with a digit, and {name} needs one of its name"))
+                    .help("start it with a letter"),
+                at,
+            );
+        }
+        if !names::is_dns_label(&self.located.namespace) {
+            let finding = Diagnostic::error(format!("{:?} is no name for a namespace", self.located.namespace))
+                .help("use lower-case letters, digits and dashes");
+            self.say(finding, at!["metadata", "namespace"]);
+        }
+        let workspace = self.workspace;
+        for (key, value) in workspace.labels() {
+            if !names::is_qualified_name(key) {
+                self.say(Diagnostic::error(format!("{key:?} is no key for a label")), at!["metadata", "labels", key.as_str()]);
+            }
+            if !names::is_label_value(value) {
+                self.say(label_value(value), at!["metadata", "labels", key.as_str()]);
+            }
+        }
+        for key in workspace.metadata.annotations.iter().flat_map(|all| all.keys()) {
+            if !names::is_qualified_name(&key.to_lowercase()) {
+                self.say(Diagnostic::error(format!("{key:?} is no key for an annotation")), at!["metadata", "annotations", key.as_str()]);
+            }
+        }
+    }
+
+    fn annotations(&mut self) {
+        let at = |key| [Step::Field("metadata"), Step::Field("annotations"), Step::Field(key)];
+        let one_of = |value: &str, allowed: &[&'static str]| {
+            let mut finding = Diagnostic::error(format!("{value:?} is not allowed here"))
+                .help(format!("allowed is {}", crate::diagnostic::either(allowed)));
+            finding.help.extend(did_you_mean(value, allowed.iter().copied()));
+            finding
+        };
+        if let Some(value) = self.workspace.annotation(names::NODE_IMAGE_FAMILY).filter(|value| NodeImageFamily::by_name(value).is_none()) {
+            self.say(one_of(value, &["ubuntu", "azurelinux"]), &at(names::NODE_IMAGE_FAMILY));
+        }
+        if let Some(value) = self.workspace.annotation(names::PERFORMANCE_MODE) {
+            let allowed = ["balanced", "interactivity", "throughput"];
+            if !allowed.contains(&value) {
+                self.say(one_of(value, &allowed), &at(names::PERFORMANCE_MODE));
+            }
+        }
+        if let Some(value) = self.workspace.annotation(names::USE_LOCAL_WEIGHTS).filter(|value| !matches!(*value, "true" | "false")) {
+            self.say(one_of(value, &["true", "false"]), &at(names::USE_LOCAL_WEIGHTS));
+        }
+        if let Some(value) =
+            self.workspace.annotation(names::ENABLE_LB).filter(|value| *value != "True" && value.eq_ignore_ascii_case("true"))
+        {
+            let finding =
+                Diagnostic::warning(format!("{value:?} doesn't make the Service a load balancer")).help("Kaito wants exactly \"True\"");
+            self.say(finding, &at(names::ENABLE_LB));
+        }
+        if let Some(value) = self.workspace.annotation(names::RUNTIME).filter(|value| !matches!(*value, "vllm" | "transformers")) {
+            let finding =
+                Diagnostic::warning(format!("{value:?} is no runtime, so vllm is used")).help("runtimes are vllm and transformers");
+            self.say(finding, &at(names::RUNTIME));
+        }
+        let workspace = self.workspace;
+        for key in workspace.metadata.annotations.iter().flat_map(|all| all.keys()) {
+            let ours = key.starts_with("kaito.sh/") || key.starts_with("inference.kaito.sh/");
+            if ours && !names::ANNOTATIONS.contains(&key.as_str()) {
+                let mut finding = Diagnostic::warning("Kaito knows no such annotation");
+                finding.help.extend(did_you_mean(key, names::ANNOTATIONS));
+                self.say(finding, &at(key));
+            }
+        }
+        self.node_class();
+    }
+
+    fn node_class(&mut self) {
+        let named = self.workspace.annotation(names::NODE_CLASS_NAME).filter(|name| !name.is_empty());
+        if self.context.options.node_provisioner != NodeProvisioner::Karpenter {
+            return;
+        }
+        let Some(classes) = self.context.node_classes() else {
+            let cloud = self.context.options.cloud.name();
+            let finding = Diagnostic::error(format!("no NodeClasses are known for Karpenter on {cloud}"))
+                .help("declare them in kaito.yaml: karpenter.classes");
+            self.say(finding, &[]);
+            return;
+        };
+        let known: Vec<&str> = classes.classes.iter().map(|class| class.name.as_str()).collect();
+        if let Some(name) = named.filter(|name| !known.contains(name)) {
+            let mut finding =
+                Diagnostic::error(format!("{name:?} is no declared NodeClass")).help(format!("declared are {}", known.join(", ")));
+            finding.help.extend(did_you_mean(name, known));
+            self.say(finding, &[Step::Field("metadata"), Step::Field("annotations"), Step::Field(names::NODE_CLASS_NAME)]);
+        }
+    }
+
+    fn one_job(&mut self) {
+        let help = "give it `inference` to serve a model, or `tuning` to fine-tune one";
+        match (&self.workspace.inference, &self.workspace.tuning) {
+            (None, None) => self.say(Diagnostic::error("neither inference nor tuning is set").help(help), &[]),
+            (Some(_), Some(_)) => {
+                self.say(Diagnostic::error("both inference and tuning are set; a Workspace does one of them").help(help), at!["tuning"]);
+            }
+            (None, Some(_)) => {
+                let finding =
+                    Diagnostic::error("tuning is not rendered by this version of kaito").help("leave the Workspace out of the input");
+                self.say(finding, at!["tuning"]);
+            }
+            (Some(_), None) => {}
+        }
+    }
+}
+
+fn label_value(value: &str) -> Diagnostic {
+    Diagnostic::error(format!("{value:?} is no value for a label"))
+        .help("use at most 63 letters, digits, dashes, underscores and dots, the first and last alphanumeric")
+}

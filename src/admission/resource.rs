@@ -1,0 +1,179 @@
+//! The rules about nodes: `resource`.
+
+use super::{Check, at, label_value};
+use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::options::Cloud;
+use crate::quantity;
+use crate::sku::mig_memory;
+use crate::spec::{PartitionMode, PartitionSpec, names};
+use crate::yaml::Step;
+
+impl Check<'_> {
+    pub(super) fn resource(&mut self) {
+        let given = self.workspace.resource.as_ref().and_then(|resource| resource.instance_type.as_deref()).filter(|name| !name.is_empty());
+        if self.context.options.node_provisioner.makes_nodes() {
+            self.instance_type();
+        } else if let Some(name) = given {
+            let finding = Diagnostic::error(format!("{name} can't be asked for: with --node-provisioner byo the nodes are there already"))
+                .help("leave the field out, and select nodes with resource.labelSelector");
+            self.say(finding, at!["resource", "instanceType"]);
+        }
+        let Some(resource) = &self.workspace.resource else { return };
+        if resource.count.is_some_and(|count| !(0..=i64::from(i32::MAX)).contains(&count)) {
+            self.say(Diagnostic::error("a count of nodes is 0 or more"), at!["resource", "count"]);
+        }
+        if let Some(partition) = &resource.partition {
+            self.partition(partition);
+        }
+        self.selector();
+    }
+
+    fn instance_type(&mut self) {
+        let cloud = self.context.options.cloud;
+        let at = at!["resource", "instanceType"];
+        let Some(name) = self.workspace.instance_type() else {
+            let finding = Diagnostic::error("the size of the nodes is missing")
+                .help(format!("`kaito sku list --cloud {}` shows the known sizes", cloud.name()));
+            self.say(finding, at);
+            return;
+        };
+        if let Some(found) = self.context.catalog.sku(cloud, name) {
+            let sku = &found.value;
+            if name != sku.name {
+                let finding = Diagnostic::warning(format!("the cloud spells this size {}", sku.name))
+                    .help("Kaito compares the node's label letter by letter");
+                self.say(finding, at);
+            }
+            if !sku.kaito.contains(&self.context.catalog.version) {
+                let finding =
+                    Diagnostic::note(format!("Kaito {} itself would refuse {name}, which its table lacks", self.context.catalog.version));
+                self.say(finding, at);
+            }
+            if !sku.is_nvidia() {
+                let finding = Diagnostic::warning(format!("{name} has {} GPUs, but pods ask for nvidia.com/gpu", sku.model))
+                    .help("choose a size with NVIDIA GPUs");
+                self.say(finding, at);
+            }
+            return;
+        }
+        let azure_prefix = ["standard_n", "standard_d"].iter().any(|prefix| name.to_lowercase().starts_with(prefix));
+        if cloud == Cloud::Azure && azure_prefix && self.workspace.preset().is_none() {
+            return;
+        }
+        let known: Vec<&str> = self.context.catalog.skus(cloud).map(|sku| sku.value.name.as_str()).collect();
+        let mut finding = Diagnostic::error(format!("the size {name} is unknown on {}", cloud.name()));
+        finding.help.extend(did_you_mean(name, known));
+        finding = finding.help(format!(
+            "`kaito sku list --cloud {}` shows the known sizes; a file skus/{}.yaml in --presets DIR adds one",
+            cloud.name(),
+            cloud.name()
+        ));
+        self.say(finding, at);
+    }
+
+    fn partition(&mut self, partition: &PartitionSpec) {
+        let at = at!["resource", "partition"];
+        if self.context.options.node_provisioner.makes_nodes() {
+            let finding = Diagnostic::error("GPUs of nodes that are made for a Workspace can't be divided");
+            return self.say(finding.help("leave the field out, or use nodes of your own: --node-provisioner byo"), at);
+        }
+        let gate = match partition.mode {
+            PartitionMode::Mig => "enableMIG",
+            PartitionMode::Accelerator => "enableAccelerator",
+        };
+        if !self.context.options.feature_gates.is_on(gate) {
+            let finding = Diagnostic::error(format!("the feature gate {gate} is off"));
+            self.say(
+                finding.help(format!("switch it on: --feature-gates {gate}=true, or featureGates in kaito.yaml")),
+                at!["resource", "partition", "mode"],
+            );
+        }
+        match partition.mode {
+            PartitionMode::Mig => self.mig(partition),
+            PartitionMode::Accelerator => {
+                if partition.count.is_none() {
+                    self.say(Diagnostic::error("the number of GPUs is missing").help("set count"), at);
+                }
+                if partition.profile.as_ref().is_some_and(|profile| !profile.is_empty()) {
+                    self.say(
+                        Diagnostic::error("profiles are for mode mig").help("leave the field out"),
+                        at!["resource", "partition", "profile"],
+                    );
+                }
+            }
+        }
+    }
+
+    fn mig(&mut self, partition: &PartitionSpec) {
+        if partition.count.is_some() {
+            self.say(
+                Diagnostic::error("a count is for mode accelerator; mig is one slice").help("leave the field out"),
+                at!["resource", "partition", "count"],
+            );
+        }
+        let at = at!["resource", "partition", "profile"];
+        let profile = partition.profile.as_deref().unwrap_or_default();
+        let known = self.context.catalog.mig_profiles();
+        if !known.iter().any(|known| known == profile) {
+            let mut finding = Diagnostic::error(format!("{profile:?} is no MIG profile"));
+            finding.help.extend(did_you_mean(profile, known.iter().map(String::as_str)));
+            return self.say(finding.help(format!("profiles are {}", known.join(", "))), at);
+        }
+        let Some(model) = self.workspace.preset().and_then(|preset| self.context.catalog.model(&preset.name).ok()) else { return };
+        let (slice, weights) = (mig_memory(profile), model.value.weights_bytes());
+        if slice >= weights {
+            return;
+        }
+        let message = format!(
+            "the weights of {} alone are {}, and the slice {profile} has {}",
+            model.value.name(),
+            quantity::gib_text(weights),
+            quantity::gib_text(slice)
+        );
+        if self.workspace.annotation(names::BYPASS_RESOURCE_CHECKS).is_some() {
+            self.say(Diagnostic::warning(message), at);
+        } else {
+            self.say(Diagnostic::error(message).help("choose a larger profile or a smaller model"), at);
+        }
+    }
+
+    fn selector(&mut self) {
+        let Some(resource) = &self.workspace.resource else { return };
+        let selector = &resource.label_selector;
+        for (key, value) in selector.match_labels.iter().flatten() {
+            let at = at!["resource", "labelSelector", "matchLabels", key.as_str()];
+            if !names::is_qualified_name(key) {
+                self.say(Diagnostic::error(format!("{key:?} is no key for a label")), at);
+            }
+            if !names::is_label_value(value) {
+                self.say(label_value(value), at);
+            }
+            if names::RESERVED_SELECTOR_LABELS.contains(&key.as_str()) {
+                self.say(
+                    Diagnostic::warning("Kaito reserves this label for itself and drops it from the selector").help("leave it out"),
+                    at,
+                );
+            }
+        }
+        for (index, requirement) in selector.match_expressions.iter().flatten().enumerate() {
+            let at = at!["resource", "labelSelector", "matchExpressions", index];
+            if requirement.operator != "In" || requirement.values.as_ref().is_none_or(|values| values.len() != 1) {
+                let finding =
+                    Diagnostic::error(format!("Kaito admits only `In` with one value; found {} {}", requirement.key, requirement.operator));
+                self.say(finding.help("write it as matchLabels"), at);
+            } else {
+                self.say(
+                    Diagnostic::warning("Kaito admits matchExpressions but selects nodes by matchLabels only")
+                        .help("write it as matchLabels"),
+                    at,
+                );
+            }
+        }
+        let given = selector.match_labels.as_ref().is_some_and(|labels| !labels.is_empty());
+        if given && self.workspace.node_labels().is_empty() {
+            let finding =
+                Diagnostic::error("every label here is reserved, so that no selector is left").help("name at least one label of your own");
+            self.say(finding, at!["resource", "labelSelector", "matchLabels"]);
+        }
+    }
+}
