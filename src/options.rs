@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::preset::NodeClasses;
+use crate::selector::Selector;
 use crate::sku::NodeShape;
 
 /// The cloud: which SKU table holds, and what a NodeClaim refers to.
@@ -183,6 +184,8 @@ pub struct Options {
     pub namespace: String,
     /// Whether the user asked for that namespace, so that another one in the input is a fault.
     pub namespace_is_required: bool,
+    /// Which objects of the input are rendered; all of them if absent.
+    pub selector: Option<Selector>,
     /// The registry of Kaito's own images, if not the preset's.
     pub registry: Option<String>,
     /// The NodeClasses, if not the preset's.
@@ -201,6 +204,7 @@ impl Default for Options {
             local_nvme: true,
             namespace: "default".to_owned(),
             namespace_is_required: false,
+            selector: None,
             registry: None,
             node_classes: None,
             own_nodes: Vec::new(),

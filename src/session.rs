@@ -3,39 +3,31 @@
 use std::collections::HashMap;
 
 use rayon::prelude::*;
-use serde_json::Value;
 
 use crate::admission;
 use crate::diagnostic::Diagnostic;
 use crate::manifest::ObjectRef;
 use crate::options::{NodeProvisioner, Options};
-use crate::plan::{self, Context, Nodes, Plan};
+use crate::plan::{self, Context, InferencePool, Nodes, Plan};
 use crate::preset::Catalog;
 use crate::render::{self, Engine, Object, TemplateError};
-use crate::spec::{Input, Located, Workspace};
+use crate::spec::Input;
 use crate::yaml::Step;
 
 /// The Workspaces of an input that can be rendered, planned.
 pub struct Session<'a> {
     context: Context<'a>,
-    plans: Vec<(Plan<'a>, &'a Located<Workspace>)>,
+    plans: Vec<Plan<'a>>,
+    pools: Vec<InferencePool<'a>>,
 }
 
 impl<'a> Session<'a> {
-    /// Admits and plans every Workspace that `wanted` says; faults of one leave the others alone.
-    pub fn new(
-        input: &'a Input,
-        catalog: &'a Catalog,
-        options: &'a Options,
-        explain: bool,
-        wanted: impl Fn(&Workspace) -> bool + Sync,
-        findings: &mut Vec<Diagnostic>,
-    ) -> Self {
+    /// Admits and plans every Workspace; faults of one leave the others alone.
+    pub fn new(input: &'a Input, catalog: &'a Catalog, options: &'a Options, explain: bool, findings: &mut Vec<Diagnostic>) -> Self {
         let context = Context { catalog, options, input };
         let planned: Vec<_> = input
             .workspaces
             .par_iter()
-            .filter(|located| wanted(&located.value))
             .map(|located| {
                 let mut findings = Vec::new();
                 admission::check(located, &context, &mut findings);
@@ -46,7 +38,7 @@ impl<'a> Session<'a> {
                 }
                 let admitted = located.unfit.is_empty() && !findings.iter().any(Diagnostic::is_error);
                 let plan = admitted.then(|| plan::plan(located, &context, explain, &mut findings)).flatten();
-                (plan.map(|plan| (plan, located)), findings)
+                (plan, findings)
             })
             .collect();
         let mut plans = Vec::new();
@@ -54,25 +46,23 @@ impl<'a> Session<'a> {
             findings.extend(own_findings);
             plans.extend(plan);
         }
-        let session = Self { context, plans };
+        let pools = input.sets.iter().filter_map(|set| plan::inference_pool(set, &context, findings)).collect();
+        let session = Self { context, plans, pools };
         session.find_clashes(findings);
         session
     }
 
     /// The plans, by namespace and name.
     pub fn plans(&self) -> impl Iterator<Item = &Plan<'a>> {
-        self.plans.iter().map(|(plan, _)| plan)
+        self.plans.iter()
     }
 
-    /// The Workspace of a plan as it was declared, with its namespace.
-    pub fn declared(&self, plan: &Plan<'a>) -> Value {
-        let same = |located: &&Located<Workspace>| std::ptr::eq(&raw const located.value, plan.workspace);
-        let located = self.plans.iter().map(|(_, located)| *located).find(same);
-        let mut value = located.map(|located| located.document.root.to_value()).unwrap_or_default();
-        if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
-            metadata.insert("namespace".to_owned(), Value::from(plan.namespace));
-        }
-        value
+    /// Renders the routers of sets, each with its set's namespace and name.
+    ///
+    /// # Errors
+    /// A template at fault.
+    pub fn render_pools(&self, engine: &Engine) -> Result<Vec<(&InferencePool<'a>, Vec<Object>)>, TemplateError> {
+        self.pools.iter().map(|pool| Ok((pool, render::render_pool(engine, pool, &self.context)?))).collect()
     }
 
     /// Renders the Workspaces in order, some at a time, so that few are in memory: `prepare` is called in parallel with each
@@ -89,7 +79,7 @@ impl<'a> Session<'a> {
         const AT_ONCE: usize = 64;
         for some in self.plans.chunks(AT_ONCE) {
             let prepared: Vec<_> =
-                some.par_iter().with_min_len(4).map(|(plan, _)| prepare(plan, render::render(engine, plan, &self.context)?)).collect();
+                some.par_iter().with_min_len(4).map(|plan| prepare(plan, render::render(engine, plan, &self.context)?)).collect();
             prepared.into_iter().try_for_each(|prepared| take(prepared?))?;
         }
         Ok(())
@@ -98,23 +88,19 @@ impl<'a> Session<'a> {
     /// Two objects of one name: a Workspace `a-headless` beside `a`, or a Service in the input that a Workspace makes too.
     fn find_clashes(&self, findings: &mut Vec<Diagnostic>) {
         let passed = self.context.input.passed.iter().map(|passed| (passed.reference.clone(), None));
-        let mut owners: HashMap<ObjectRef, Option<&Located<Workspace>>> = passed.collect();
-        for (plan, located) in &self.plans {
+        let mut owners: HashMap<ObjectRef, Option<&Plan<'_>>> = passed.collect();
+        for plan in &self.plans {
             for reference in references(plan, self.context.options.node_provisioner) {
-                let Some(other) = owners.insert(reference.clone(), Some(located)) else { continue };
-                if other.is_some_and(|other| {
-                    (&other.namespace, &other.value.metadata.name) == (&located.namespace, &located.value.metadata.name)
-                }) {
+                let Some(other) = owners.insert(reference.clone(), Some(plan)) else { continue };
+                let whose = match other {
+                    None => "the input itself".to_owned(),
                     // The same Workspace twice has been reported as such.
-                    continue;
-                }
-                let whose = other.map_or_else(
-                    || "the input itself".to_owned(),
-                    |other| format!("the Workspace {}/{}", other.namespace, other.value.metadata.name),
-                );
+                    Some(other) if other.key() == plan.key() => continue,
+                    Some(other) => format!("the Workspace {}/{}", other.key().0, other.key().1),
+                };
                 let finding =
                     Diagnostic::error(format!("its {reference} is already there, from {whose}")).help("give one of them another name");
-                findings.push(located.document.finding(finding, &[Step::Field("metadata"), Step::Field("name")]));
+                findings.push(plan.document.finding(finding, &[Step::Field("metadata"), Step::Field("name")]));
             }
         }
     }

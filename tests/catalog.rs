@@ -29,7 +29,7 @@ fn command(catalog: &Catalog, model: &str, sku: &str) -> (u64, String) {
     let options = Options::default();
     let mut findings = Vec::new();
     let input = Input::read(&[SourceFile::new("w.yaml", text)], &options, &mut findings);
-    let session = Session::new(&input, catalog, &options, false, |_| true, &mut findings);
+    let session = Session::new(&input, catalog, &options, false, &mut findings);
     let plan = session.plans().next().unwrap_or_else(|| panic!("{model} on {sku}: {findings:?}"));
     match &plan.workload {
         Workload::Preset(preset) => (plan.nodes.count, preset.command.clone()),
@@ -122,7 +122,7 @@ fn disks_and_startup_budgets_are_kaitos() {
         );
         let mut findings = Vec::new();
         let input = Input::read(&[SourceFile::new("w.yaml", text)], &options, &mut findings);
-        let session = Session::new(&input, &catalog, &options, false, |_| true, &mut findings);
+        let session = Session::new(&input, &catalog, &options, false, &mut findings);
         let plan = session.plans().next().unwrap();
         let Workload::Preset(preset) = &plan.workload else { unreachable!("a preset was asked for") };
         assert_eq!(preset.disk, want["osDisk"].as_str().unwrap(), "{id}");

@@ -34,7 +34,7 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
         None => true,
         Some(asked) => asked.split_once('/').map_or(asked == name, |(in_namespace, asked)| asked == name && in_namespace == namespace),
     };
-    let session = Session::new(&input, &setup.catalog, &setup.options, true, |_| true, &mut findings);
+    let session = Session::new(&input, &setup.catalog, &setup.options, true, &mut findings);
     let known = || input.workspaces.iter().map(|located| located.value.metadata.name.as_str());
     let is_known = input.workspaces.iter().any(|located| asked(&located.value.metadata.name, &located.namespace));
     if !is_known && !findings.iter().any(Diagnostic::is_error) {

@@ -1,6 +1,5 @@
 //! `kaito render`.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
@@ -17,7 +16,7 @@ use crate::render::{Object, TemplateError};
 use crate::selector::Selector;
 use crate::session::Session;
 use crate::spec::{Input, Passed};
-use crate::yaml::{self, Node};
+use crate::yaml;
 
 /// Print the manifests that Workspaces stand for: nodes, Services, `StatefulSets`, and the plain manifests of the input.
 #[derive(Debug, clap::Args)]
@@ -74,17 +73,15 @@ enum Format {
 /// Renders what was asked for.
 pub(super) fn run(args: &Args, color: Color) -> Exit {
     let mut findings = Vec::new();
-    let Some(setup) = Setup::new(&args.rendering, &args.input.filename, &mut findings) else {
+    let Some(mut setup) = Setup::new(&args.rendering, &args.input.filename, &mut findings) else {
         output::findings(findings, color);
         return Exit::Invalid;
     };
+    setup.options.selector.clone_from(&args.output.selector);
     let files = setup.read(&args.input, &mut findings);
     let input = Input::read(&files, &setup.options, &mut findings);
-    let wanted = |labels: &BTreeMap<String, String>| args.output.selector.as_ref().is_none_or(|selector| selector.matches(labels));
-    let session =
-        Session::new(&input, &setup.catalog, &setup.options, args.output.explain, |workspace| wanted(workspace.labels()), &mut findings);
-    let passed: Vec<&Passed> =
-        input.passed.iter().filter(|passed| args.output.passthrough && wanted(&labels_of(&passed.document.root))).collect();
+    let session = Session::new(&input, &setup.catalog, &setup.options, args.output.explain, &mut findings);
+    let passed = if args.output.passthrough { input.passed.as_slice() } else { &[] };
     if session.plans().next().is_none() && passed.is_empty() && !args.output.allow_empty && !findings.iter().any(Diagnostic::is_error) {
         findings.push(if args.output.selector.is_some() {
             Diagnostic::error("there is nothing to render: no object of the input has the labels of --selector")
@@ -100,7 +97,7 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
     if args.output.explain {
         return output::data(&explain::text(session.plans()));
     }
-    match write(args, &setup, &session, &passed) {
+    match write(args, &setup, &session, passed) {
         Ok(exit) => exit,
         Err(Failure::Output(error)) => output::finish(Err(error)),
         Err(Failure::Template(error)) => failed(&error.to_string()),
@@ -137,7 +134,7 @@ impl From<OutputDirError> for Failure {
     }
 }
 
-fn write(args: &Args, setup: &Setup, session: &Session<'_>, passed: &[&Passed]) -> Result<Exit, Failure> {
+fn write(args: &Args, setup: &Setup, session: &Session<'_>, passed: &[Passed]) -> Result<Exit, Failure> {
     let engine = setup.engine();
     // The built-in templates are known to work; with others, all are tried before the first byte is written.
     if engine.has_overrides() {
@@ -153,6 +150,9 @@ fn write(args: &Args, setup: &Setup, session: &Session<'_>, passed: &[&Passed]) 
             some.par_iter().map(|passed| Written::declared(&passed.reference, &passed.document.root.to_value(), format)).collect();
         written.into_iter().try_for_each(|written| sink.take(None, written))?;
     }
+    for (pool, objects) in session.render_pools(&engine)? {
+        objects.iter().try_for_each(|object| sink.take(Some((pool.namespace, pool.name)), Written::rendered(object, format)))?;
+    }
     session.render(
         &engine,
         |plan, objects| {
@@ -160,7 +160,7 @@ fn write(args: &Args, setup: &Setup, session: &Session<'_>, passed: &[&Passed]) 
             let mut written = Vec::new();
             if args.output.include_workspace {
                 let reference = ObjectRef::new("kaito.sh", "Workspace", Some(&owner.0), &owner.1);
-                written.push(Written::declared(&reference, &session.declared(plan), format));
+                written.push(Written::declared(&reference, &plan.declared(), format));
             }
             written.extend(objects.iter().map(|object| Written::rendered(object, format)));
             Ok((owner, written))
@@ -255,9 +255,4 @@ impl Sink {
         }
         Ok(Exit::Done)
     }
-}
-
-fn labels_of(root: &Node) -> BTreeMap<String, String> {
-    let labels = root.get("metadata").and_then(|metadata| metadata.get("labels")).map(Node::to_value);
-    labels.and_then(|labels| serde_json::from_value(labels).ok()).unwrap_or_default()
 }

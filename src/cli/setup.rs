@@ -223,6 +223,7 @@ fn options(args: &RenderingArgs, config: &RenderConfig, findings: &mut Vec<Diagn
         local_nvme: args.local_nvme.or(config.local_nvme).unwrap_or(cloud == Cloud::Azure),
         namespace: args.namespace.clone().or_else(|| config.namespace.clone()).unwrap_or(defaults.namespace),
         namespace_is_required: args.namespace.is_some(),
+        selector: None,
         registry: config.preset_registry.clone(),
         node_classes: config.karpenter.clone(),
         own_nodes: config.own_nodes(),

@@ -3,15 +3,19 @@
 mod command;
 mod estimate;
 mod inference;
+mod inference_pool;
 mod nodes;
 mod reason;
 mod shape;
 
 use std::borrow::Cow;
 
+use serde_json::Value;
+
 pub use command::leader;
 pub use estimate::{Estimate, TooSmall, estimate};
 pub use inference::{Adapter, AdapterSource, PresetInference, Role, Weights};
+pub use inference_pool::{InferencePool, inference_pool};
 pub use nodes::Nodes;
 pub use reason::{Reason, Reasons};
 
@@ -79,6 +83,8 @@ pub struct Plan<'a> {
     pub workspace: &'a Workspace,
     /// Its namespace.
     pub namespace: &'a str,
+    /// The document that asks for it.
+    pub document: &'a Document,
     /// The nodes.
     pub nodes: Nodes<'a>,
     /// What runs on them.
@@ -92,7 +98,7 @@ pub enum Workload<'a> {
     /// A model of the catalog.
     Preset(Box<PresetInference<'a>>),
     /// A pod template of the user's.
-    Template(&'a serde_json::Map<String, serde_json::Value>),
+    Template(&'a serde_json::Map<String, Value>),
 }
 
 /// Plans an admitted Workspace.
@@ -112,12 +118,38 @@ pub fn plan<'a>(located: &'a Located<Workspace>, context: &Context<'a>, explain:
         (Workload::Preset(Box::new(preset)), count, Cow::Owned(disk))
     };
     let nodes = nodes::plan(located, context, count, disk, &mut reasons);
-    Some(Plan { workspace, namespace: &located.namespace, nodes, workload, reasons })
+    Some(Plan { workspace, namespace: &located.namespace, document: &located.document, nodes, workload, reasons })
 }
 
 impl Plan<'_> {
+    /// The Workspace as it was declared, or as a set makes it, with its namespace.
+    pub fn declared(&self) -> Value {
+        let is_made = !self.document.moves.is_empty();
+        let mut value =
+            if is_made { without_nulls(serde_json::to_value(self.workspace).unwrap_or_default()) } else { self.document.root.to_value() };
+        if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.insert("namespace".to_owned(), Value::from(self.namespace));
+        }
+        value
+    }
+
+    /// The Workspace's namespace and name.
+    pub fn key(&self) -> (&str, &str) {
+        (self.namespace, &self.workspace.metadata.name)
+    }
+
     /// The runtime, which a template is taken to have too.
     pub fn runtime(&self, options: &Options) -> Runtime {
         runtime(self.workspace, options)
+    }
+}
+
+fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => Value::Object(
+            fields.into_iter().filter(|(_, value)| !value.is_null()).map(|(key, value)| (key, without_nulls(value))).collect(),
+        ),
+        Value::Array(items) => items.into_iter().map(without_nulls).collect(),
+        other => other,
     }
 }

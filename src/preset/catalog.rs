@@ -225,7 +225,7 @@ impl Merged {
                 );
                 continue;
             };
-            let part = Document { file: Arc::clone(&document.file), root: item.clone() };
+            let part = Document::new(&document.file, item.clone());
             let path = vec![field.to_owned(), id.to_owned()];
             entry(self, id).or_insert_with(Raw::empty).overlay(item.to_value(), part, origin, path);
         }

@@ -216,6 +216,24 @@ pub struct Images {
     pub adapter_puller: String,
     /// The sidecar in front of decode pods.
     pub routing_sidecar: String,
+    /// The chart of the router in front of sets.
+    pub router_chart: String,
+    /// The tag of that chart.
+    pub router_chart_tag: String,
+    /// The image of the router's endpoint picker.
+    pub endpoint_picker: ImageParts,
+}
+
+/// An image as charts name it.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ImageParts {
+    /// The registry and path.
+    pub registry: String,
+    /// The repository below it.
+    pub repository: String,
+    /// The tag.
+    pub tag: String,
 }
 
 /// The NodeClasses that a NodePool may refer to.

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::options::Cloud;
-use crate::plan::{AdapterSource, Context, Nodes, Plan, PresetInference, Runtime, Weights, leader};
+use crate::plan::{AdapterSource, Context, InferencePool, Nodes, Plan, PresetInference, Runtime, Weights, leader};
 use crate::spec::names;
 
 /// What every template is given.
@@ -82,6 +82,41 @@ pub(super) fn pool<'a>(plan: &'a Plan<'a>, context: &Context<'a>) -> Pool<'a> {
         node_class_kind: classes.map_or("", |classes| &classes.kind),
         node_class_name: plan.nodes.node_class.map_or("", |class| &class.name),
         common,
+    }
+}
+
+/// For `ocirepository.yaml` and `helmrelease.yaml`.
+#[derive(Serialize)]
+pub(super) struct Router<'a> {
+    name: &'a str,
+    namespace: &'a str,
+    roles: bool,
+    /// The label by which pods belong to the set.
+    created_by: &'static str,
+    interval: &'static str,
+    picker_config: Option<&'a str>,
+    router_chart: &'a str,
+    router_chart_tag: &'a str,
+    picker_registry: &'a str,
+    picker_repository: &'a str,
+    picker_tag: &'a str,
+}
+
+/// The context of a router.
+pub(super) fn router<'a>(pool: &'a InferencePool<'a>, context: &Context<'a>) -> Router<'a> {
+    let images = &context.catalog.images;
+    Router {
+        name: pool.name,
+        namespace: pool.namespace,
+        roles: pool.roles,
+        created_by: if pool.roles { names::MULTI_ROLE_CREATED_BY } else { names::INFERENCE_SET_CREATED_BY },
+        interval: if pool.roles { "10m0s" } else { "0s" },
+        picker_config: pool.picker_config,
+        router_chart: &images.router_chart,
+        router_chart_tag: &images.router_chart_tag,
+        picker_registry: &images.endpoint_picker.registry,
+        picker_repository: &images.endpoint_picker.repository,
+        picker_tag: &images.endpoint_picker.tag,
     }
 }
 

@@ -8,7 +8,7 @@ pub use engine::{Engine, TemplateError, Templates};
 pub use shape::Object;
 
 use crate::options::NodeProvisioner;
-use crate::plan::{Context, Plan, Workload};
+use crate::plan::{Context, InferencePool, Plan, Workload};
 
 /// The manifests of a planned Workspace: nodes, then Services, then the workload.
 ///
@@ -33,6 +33,15 @@ pub fn render(engine: &Engine, plan: &Plan<'_>, context: &Context<'_>) -> Result
         Workload::Template(template) => engine.render("statefulset-template.yaml", &context::template(plan, template, context))?,
     });
     Ok(manifests)
+}
+
+/// The manifests of a router.
+///
+/// # Errors
+/// The template at fault, with its line.
+pub fn render_pool(engine: &Engine, pool: &InferencePool<'_>, context: &Context<'_>) -> Result<Vec<Object>, TemplateError> {
+    let values = context::router(pool, context);
+    Ok(vec![engine.render("ocirepository.yaml", &values)?, engine.render("helmrelease.yaml", &values)?])
 }
 
 fn claims(

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, LazyLock};
 
 use rayon::prelude::*;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::Workspace;
+use super::{InferenceSet, MultiRoleInference, ObjectMeta, Workspace};
 use crate::diagnostic::{Diagnostic, SourceFile, did_you_mean};
 use crate::manifest::ObjectRef;
 use crate::options::{Options, OwnNode};
@@ -39,11 +40,22 @@ pub struct Passed {
     pub document: Arc<Document>,
 }
 
+/// An object whose Workspaces are rendered in its place.
+#[derive(Clone, Debug)]
+pub enum Declarer {
+    /// Replicas of one Workspace.
+    Set(Box<Located<InferenceSet>>),
+    /// Two sets.
+    Roles(Box<Located<MultiRoleInference>>),
+}
+
 /// Everything that a set of files declares.
 #[derive(Default)]
 pub struct Input {
     /// The Workspaces, by namespace and name.
     pub workspaces: Vec<Located<Workspace>>,
+    /// The InferenceSets and MultiRoleInferences whose Workspaces these are.
+    pub sets: Vec<Declarer>,
     /// The ConfigMaps, which Workspaces refer to.
     pub config_maps: HashMap<Key, Arc<Document>>,
     /// The nodes, by name: facts that are never rendered.
@@ -53,13 +65,16 @@ pub struct Input {
 }
 
 static WORKSPACE_SCHEMA: LazyLock<Value> = LazyLock::new(schema::of::<Workspace>);
+static INFERENCE_SET_SCHEMA: LazyLock<Value> = LazyLock::new(schema::of::<InferenceSet>);
+static MULTI_ROLE_INFERENCE_SCHEMA: LazyLock<Value> = LazyLock::new(schema::of::<MultiRoleInference>);
 
 /// Kinds of `kaito.sh` that are known but not rendered yet.
-const OTHER_KINDS: [&str; 4] = ["InferenceSet", "MultiRoleInference", "ModelMirror", "RAGEngine"];
+const OTHER_KINDS: [&str; 2] = ["ModelMirror", "RAGEngine"];
 
 /// What one document declares.
 enum Declared {
     Workspace(Box<Located<Workspace>>),
+    Set(Declarer),
     Node(OwnNode),
     ConfigMap(Key, Arc<Document>),
     Passed(Passed),
@@ -93,6 +108,13 @@ impl Input {
     fn add(&mut self, declared: Declared) {
         match declared {
             Declared::Workspace(workspace) => self.workspaces.push(*workspace),
+            Declared::Set(set) => {
+                match &set {
+                    Declarer::Set(set) => self.workspaces.extend(set.children()),
+                    Declarer::Roles(roles) => self.workspaces.extend(roles.sets().iter().flat_map(Located::children)),
+                }
+                self.sets.push(set);
+            }
             Declared::Node(node) => self.nodes.push(node),
             Declared::ConfigMap(key, document) => _ = self.config_maps.insert(key, document),
             Declared::Passed(passed) => self.passed.push(passed),
@@ -132,6 +154,13 @@ impl Reader<'_> {
         self.findings.push(document.finding(finding, path));
     }
 
+    /// Whether the user asked for it, as kubectl's `-l` does; what isn't asked for is still there to be looked up.
+    fn is_selected(&self, document: &Document) -> bool {
+        let Some(selector) = &self.options.selector else { return true };
+        let labels = document.root.get("metadata").and_then(|metadata| metadata.get("labels")).map(Node::to_value);
+        selector.matches(&labels.and_then(|labels| serde_json::from_value(labels).ok()).unwrap_or_default())
+    }
+
     /// A field that every object has.
     fn text(&mut self, document: &Document, field: &str) -> Option<String> {
         match document.root.get(field) {
@@ -157,13 +186,18 @@ impl Reader<'_> {
             && let Some(Kind::Sequence(items)) = document.root.get("items").map(|items| &items.kind)
         {
             for item in items {
-                self.add(Document { file: Arc::clone(&document.file), root: item.clone() });
+                self.add(Document::new(&document.file, item.clone()));
             }
             return;
         }
         let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
+        if group == "kaito.sh" && !self.is_selected(&document) {
+            return;
+        }
         match (group, kind.as_str()) {
             ("kaito.sh", "Workspace") => self.add_workspace(document, &api_version),
+            ("kaito.sh", "InferenceSet") => self.add_set(document, &api_version),
+            ("kaito.sh", "MultiRoleInference") => self.add_roles(document, &api_version),
             ("kaito.sh", _) => self.findings.push(other_kind(&document, &kind)),
             ("config.kaito.sh", _) => {}
             ("kustomize.config.k8s.io", _) => {
@@ -177,22 +211,76 @@ impl Reader<'_> {
     }
 
     fn add_workspace(&mut self, document: Document, api_version: &str) {
-        if !matches!(api_version, "kaito.sh/v1beta1" | "kaito.sh/v1alpha1") {
-            let finding = Diagnostic::error(format!("a Workspace of {api_version} is unknown"))
-                .help("known are kaito.sh/v1beta1 and kaito.sh/v1alpha1");
-            return self.say(&document, finding, &[Step::Field("apiVersion")]);
+        if let Some(located) =
+            self.kaito::<Workspace>(document, api_version, &["v1beta1", "v1alpha1"], &WORKSPACE_SCHEMA, |value| &value.metadata)
+        {
+            self.declared.push(Declared::Workspace(Box::new(located)));
+        }
+    }
+
+    fn add_set(&mut self, document: Document, api_version: &str) {
+        let located =
+            self.kaito::<InferenceSet>(document, api_version, &["v1beta1", "v1alpha1"], &INFERENCE_SET_SCHEMA, |value| &value.metadata);
+        let Some(located) = located.filter(|located| self.gate(&located.document, "enableInferenceSetController")) else { return };
+        self.declared.push(Declared::Set(Declarer::Set(Box::new(located))));
+    }
+
+    fn add_roles(&mut self, document: Document, api_version: &str) {
+        let located =
+            self.kaito::<MultiRoleInference>(document, api_version, &["v1alpha1"], &MULTI_ROLE_INFERENCE_SCHEMA, |value| &value.metadata);
+        let Some(located) = located.filter(|located| self.gate(&located.document, "enableMultiRoleInferenceController")) else { return };
+        let spec = &located.value.spec;
+        if spec.roles.len() == 2 && spec.roles[0].role == spec.roles[1].role {
+            let finding = Diagnostic::error("both roles are the same").help("one role is prefill, the other decode");
+            self.say(&located.document, finding, &[Step::Field("spec"), Step::Field("roles"), Step::Item(1), Step::Field("type")]);
+        }
+        let labels = &spec.label_selector;
+        if labels.match_labels.as_ref().is_none_or(BTreeMap::is_empty) && labels.match_expressions.as_ref().is_none_or(Vec::is_empty) {
+            let finding = Diagnostic::error("the selector is empty").help("name at least one label in matchLabels");
+            self.say(&located.document, finding, &[Step::Field("spec"), Step::Field("labelSelector")]);
+        }
+        self.declared.push(Declared::Set(Declarer::Roles(Box::new(located))));
+    }
+
+    /// Reads a document of `kaito.sh` in one of its versions.
+    fn kaito<T: DeserializeOwned>(
+        &mut self,
+        document: Document,
+        api_version: &str,
+        versions: &[&str],
+        schema: &Value,
+        metadata: fn(&T) -> &ObjectMeta,
+    ) -> Option<Located<T>> {
+        if !versions.iter().any(|version| api_version == format!("kaito.sh/{version}")) {
+            let kind = document.root.get("kind").and_then(Node::as_str).unwrap_or_default();
+            let known: Vec<String> = versions.iter().map(|version| format!("kaito.sh/{version}")).collect();
+            let finding =
+                Diagnostic::error(format!("there is no {kind} of {api_version}")).help(format!("known is {}", known.join(" and ")));
+            self.say(&document, finding, &[Step::Field("apiVersion")]);
+            return None;
         }
         let before = self.findings.len();
-        let Some(value) = schema::read_what_fits::<Workspace>(&document, &WORKSPACE_SCHEMA, &mut self.findings) else { return };
+        let value: T = schema::read_what_fits(&document, schema, &mut self.findings)?;
         let unfit = self.findings[before..].iter().map(|finding| finding.field.clone()).collect();
-        let given = value.metadata.namespace.clone().filter(|namespace| !namespace.is_empty());
+        let given = metadata(&value).namespace.clone().filter(|namespace| !namespace.is_empty());
         if let Some(given) = given.as_ref().filter(|given| self.options.namespace_is_required && **given != self.options.namespace) {
             let finding = Diagnostic::error(format!("the namespace {given:?} does not match the namespace {:?}", self.options.namespace))
                 .help(format!("render it with --namespace={given}, or leave the field out"));
             self.say(&document, finding, &[Step::Field("metadata"), Step::Field("namespace")]);
         }
         let namespace = given.unwrap_or_else(|| self.options.namespace.clone());
-        self.declared.push(Declared::Workspace(Box::new(Located { value, namespace, document, unfit })));
+        Some(Located { value, namespace, document, unfit })
+    }
+
+    /// Whether a gate is on; if not, that is a fault.
+    fn gate(&mut self, document: &Document, gate: &str) -> bool {
+        if !self.options.feature_gates.is_on(gate) {
+            let finding = Diagnostic::error(format!("the feature gate {gate} is off"));
+            let finding = finding.help(format!("switch it on: --feature-gates {gate}=true, or featureGates in kaito.yaml"));
+            self.say(document, finding, &[Step::Field("kind")]);
+            return false;
+        }
+        true
     }
 
     fn add_node(&mut self, document: &Document) {
@@ -231,6 +319,9 @@ impl Reader<'_> {
             let key = (namespace.unwrap_or(&self.options.namespace).to_owned(), name.to_owned());
             self.declared.push(Declared::ConfigMap(key, Arc::clone(&document)));
         }
+        if !self.is_selected(&document) {
+            return;
+        }
         let local = metadata.and_then(|metadata| metadata.get("annotations")?.get("config.kubernetes.io/local-config")?.as_str());
         if local.is_none_or(|value| value == "false") {
             let reference = ObjectRef::new(group, kind, namespace, name);
@@ -245,7 +336,7 @@ fn other_kind(document: &Document, kind: &str) -> Diagnostic {
             .help("leave it out of the input, or apply it to a cluster where Kaito runs")
     } else {
         let mut finding = Diagnostic::error(format!("{kind} is no kind of kaito.sh"));
-        finding.help.extend(did_you_mean(kind, OTHER_KINDS.into_iter().chain(["Workspace"])));
+        finding.help.extend(did_you_mean(kind, OTHER_KINDS.into_iter().chain(["Workspace", "InferenceSet", "MultiRoleInference"])));
         finding
     };
     document.finding(finding, &[Step::Field("kind")])

@@ -1,14 +1,18 @@
 //! The declared input: Workspaces and the documents they refer to.
 
 mod inference_config;
+mod inference_set;
 mod input;
 mod meta;
+mod multi_role_inference;
 pub mod names;
 mod workspace;
 
 pub use inference_config::{InferenceConfig, max_model_len};
-pub use input::{Input, Key, Located, Passed};
+pub use inference_set::InferenceSet;
+pub use input::{Declarer, Input, Key, Located, Passed};
 pub use meta::{LabelSelector, LabelSelectorRequirement, ObjectMeta};
+pub use multi_role_inference::MultiRoleInference;
 pub use workspace::{
     AccessMode, AdapterSpec, DataDestination, DataSource, InferenceSpec, PartitionMode, PartitionSpec, PresetOptions, PresetSpec,
     ResourceSpec, TuningSpec, Workspace,

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::meta::{LabelSelector, ObjectMeta};
@@ -15,7 +15,7 @@ use super::meta::{LabelSelector, ObjectMeta};
 pub(super) const V1ALPHA1_INSTANCE_TYPE: &str = "Standard_NC24ads_A100_v4";
 
 /// A model to serve, or to tune, and the nodes for it.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Workspace {
     /// `kaito.sh/v1beta1` or `kaito.sh/v1alpha1`.
@@ -35,7 +35,7 @@ pub struct Workspace {
 }
 
 /// The nodes of a Workspace.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ResourceSpec {
     /// How many nodes; counts only for the transformers runtime and for pod templates.
@@ -51,7 +51,7 @@ pub struct ResourceSpec {
 }
 
 /// A part of a GPU (`mig`) or some of a node's GPUs (`accelerator`).
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PartitionSpec {
     /// `mig` or `accelerator`.
@@ -64,7 +64,7 @@ pub struct PartitionSpec {
 }
 
 /// How GPUs are divided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PartitionMode {
     /// One slice of a GPU.
@@ -74,7 +74,7 @@ pub enum PartitionMode {
 }
 
 /// What to serve: a preset or a pod template.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct InferenceSpec {
     /// A model from the catalog.
@@ -88,7 +88,7 @@ pub struct InferenceSpec {
 }
 
 /// A model from the catalog.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PresetSpec {
     /// An alias (`phi-4`) or a Hugging Face id (`microsoft/phi-4`), in any case.
@@ -100,7 +100,7 @@ pub struct PresetSpec {
 }
 
 /// Deprecated and without effect.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum AccessMode {
     /// The default.
@@ -110,7 +110,7 @@ pub enum AccessMode {
 }
 
 /// Options of a preset.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PresetOptions {
     /// Deprecated and without effect.
@@ -122,7 +122,7 @@ pub struct PresetOptions {
 }
 
 /// A LoRA adapter.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AdapterSpec {
     /// Where it comes from.
@@ -132,7 +132,7 @@ pub struct AdapterSpec {
 }
 
 /// Where data comes from: one of URLs, a volume, an image.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DataSource {
     /// The name of the data.
@@ -148,7 +148,7 @@ pub struct DataSource {
 }
 
 /// Where a result goes: a volume or an image.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DataDestination {
     /// A volume source as in a pod.
@@ -160,7 +160,7 @@ pub struct DataDestination {
 }
 
 /// What to tune.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TuningSpec {
     /// The model.

@@ -9,5 +9,5 @@ mod parse;
 mod scalar;
 
 pub use emit::{scalar_to_yaml, to_json, to_yaml};
-pub use node::{Document, Entry, Kind, Node, Step};
+pub use node::{Document, Entry, Kind, Move, Node, Step};
 pub use parse::{Limits, read, read_part, split};

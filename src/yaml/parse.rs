@@ -72,7 +72,7 @@ pub fn read_part(file: &Arc<SourceFile>, part: Range<usize>, limits: Limits, fin
     loop {
         match reader.document() {
             Ok(Some(root)) => match root.kind {
-                Kind::Mapping(_) => documents.push(Document { file: Arc::clone(file), root }),
+                Kind::Mapping(_) => documents.push(Document::new(file, root)),
                 Kind::Null => {}
                 _ => reader.fault(&root.span, format!("a Kubernetes object is a mapping; found {}", root.describe())),
             },
