@@ -21,7 +21,10 @@ impl Check<'_> {
                 self.say(Diagnostic::error("both preset and template are set; keep one of them"), at!["inference", "template"]);
             }
             (Some(_), None) => self.preset(),
-            (None, Some(_)) => self.config(None),
+            (None, Some(template)) => {
+                self.template(template);
+                self.config(None);
+            }
         }
         self.adapters();
     }
@@ -45,7 +48,16 @@ impl Check<'_> {
                 return;
             }
         };
+        let secret = preset.preset_options.as_ref().and_then(|options| options.model_access_secret.as_deref());
+        if let Some(secret) = secret.filter(|name| !name.is_empty()) {
+            let at = at!["inference", "preset", "presetOptions", "modelAccessSecret"];
+            self.secret_name(secret, at);
+            if self.workspace.is_v1alpha1() {
+                self.say(Diagnostic::error("unknown field").help("it is there since kaito.sh/v1beta1"), at);
+            }
+        }
         let runtime = runtime(self.workspace, self.context.options);
+        self.streaming(runtime);
         if runtime == Runtime::Transformers && model.transformers.is_none() {
             let finding = Diagnostic::error(format!("{} does not run on the transformers runtime", model.name()))
                 .help("leave out the annotation kaito.sh/runtime: transformers (and the gate vLLM=false)");
@@ -59,6 +71,23 @@ impl Check<'_> {
                 self.say(finding, at!["inference", "adapters", index, "strength"]);
             }
             self.config(Some(model.context_limit));
+        }
+    }
+
+    fn streaming(&mut self, runtime: Runtime) {
+        let gates = &self.context.options.feature_gates;
+        let streams = gates.is_on("ModelStreaming") && runtime == Runtime::Vllm && self.workspace.annotation("kaito.sh/model-streaming") != Some("disabled");
+        if streams {
+            let finding = Diagnostic::error("streaming of weights is not rendered by this version of kaito");
+            let help = "switch the gate ModelStreaming off, or set the annotation kaito.sh/model-streaming: disabled";
+            self.say(finding.help(help), at!["inference", "preset", "name"]);
+        }
+    }
+
+    fn secret_name(&mut self, name: &str, path: &[Step<'_>]) {
+        if !names::is_dns_subdomain(name) {
+            let finding = Diagnostic::error(format!("{name:?} is no name for a Secret"));
+            self.say(finding.help("use lower-case letters, digits, dashes and dots"), path);
         }
     }
 
@@ -108,7 +137,7 @@ impl Check<'_> {
             self.say(finding, at!["inference", "adapters"]);
         }
         if self.workspace.inference.as_ref().is_some_and(|inference| inference.template.is_some()) && !adapters.is_empty() {
-            self.say(Diagnostic::warning("adapters have no effect beside a template"), at!["inference", "adapters"]);
+            return self.say(Diagnostic::warning("adapters have no effect beside a template"), at!["inference", "adapters"]);
         }
         for (index, adapter) in adapters.iter().enumerate() {
             self.adapter(index, adapter);
@@ -120,10 +149,8 @@ impl Check<'_> {
         if let Some(strength) = &adapter.strength
             && !strength.parse::<f64>().is_ok_and(|value| (0.0..=1.0).contains(&value))
         {
-            self.say(
-                Diagnostic::error(format!("{strength:?} is no strength")).help("a strength is a number from 0 to 1, in quotes"),
-                &at("strength"),
-            );
+            let finding = Diagnostic::warning(format!("{strength:?} is no strength, and Kaito refuses to change a Workspace with it"));
+            self.say(finding.help("a strength is a number from 0 to 1, in quotes"), &at("strength"));
         }
         let Some(source) = &adapter.source else {
             self.say(Diagnostic::error("the adapter has no source").help("name an image or a volumeSource"), &at("source"));
@@ -147,7 +174,18 @@ impl Check<'_> {
             self.say(Diagnostic::error(format!("two adapters are called {name:?}")), &within("name"));
         }
         if source.urls.as_ref().is_some_and(|urls| !urls.is_empty()) {
-            self.say(Diagnostic::error("an adapter can't come from URLs").help("name an image or a volumeSource"), &within("urls"));
+            let message = "an adapter can't come from URLs";
+            let finding = if source.volume_source.is_some() { Diagnostic::warning(message) } else { Diagnostic::error(message) };
+            self.say(finding.help("name an image or a volumeSource"), &within("urls"));
+        }
+        if let Some(volume) = &source.volume_source
+            && (volume.len() != 1 || volume.contains_key("name"))
+        {
+            let finding = Diagnostic::error(format!("a volumeSource has one kind of volume; found {}", volume.len()));
+            self.say(finding.help("write it as in a pod, without a name: persistentVolumeClaim: {claimName: ...}"), &within("volumeSource"));
+        }
+        for (number, secret) in source.image_pull_secrets.iter().flatten().enumerate() {
+            self.secret_name(secret, &[within("imagePullSecrets").as_slice(), &[Step::Item(number)]].concat());
         }
         match (source.image.as_deref().filter(|image| !image.is_empty()), &source.volume_source) {
             (None, None) => self.say(Diagnostic::error("the adapter has neither an image nor a volumeSource"), &at("source")),

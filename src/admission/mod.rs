@@ -4,6 +4,7 @@
 
 mod inference;
 mod resource;
+mod template;
 
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::options::{NodeImageFamily, NodeProvisioner};

@@ -2,7 +2,8 @@
 
 use super::{Check, at, label_value};
 use crate::diagnostic::{Diagnostic, did_you_mean};
-use crate::options::Cloud;
+use crate::options::{Cloud, NodeProvisioner};
+use crate::plan::{Runtime, runtime};
 use crate::quantity;
 use crate::sku::mig_memory;
 use crate::spec::{PartitionMode, PartitionSpec, names};
@@ -10,22 +11,45 @@ use crate::yaml::Step;
 
 impl Check<'_> {
     pub(super) fn resource(&mut self) {
-        let given = self.workspace.resource.as_ref().and_then(|resource| resource.instance_type.as_deref()).filter(|name| !name.is_empty());
+        let Some(resource) = &self.workspace.resource else {
+            let finding = Diagnostic::error("resource is missing").help("name the size of the nodes and the labels that select them");
+            return self.say(finding, at!["resource"]);
+        };
         if self.context.options.node_provisioner.makes_nodes() {
             self.instance_type();
-        } else if let Some(name) = given {
-            let finding = Diagnostic::error(format!("{name} can't be asked for: with --node-provisioner byo the nodes are there already"))
-                .help("leave the field out, and select nodes with resource.labelSelector");
-            self.say(finding, at!["resource", "instanceType"]);
+        } else if let Some(name) = self.workspace.instance_type() {
+            let finding = Diagnostic::error(format!("{name} can't be asked for: with --node-provisioner byo the nodes are there already"));
+            let help = if resource.instance_type.is_none() {
+                "it is the default of kaito.sh/v1alpha1: write kaito.sh/v1beta1"
+            } else {
+                "leave the field out, and select nodes with resource.labelSelector"
+            };
+            self.say(finding.help(help), at!["resource", "instanceType"]);
         }
-        let Some(resource) = &self.workspace.resource else { return };
-        if resource.count.is_some_and(|count| !(0..=i64::from(i32::MAX)).contains(&count)) {
-            self.say(Diagnostic::error("a count of nodes is 0 or more"), at!["resource", "count"]);
+        let counts = runtime(self.workspace, self.context.options) == Runtime::Transformers;
+        if let Some(count) = resource.count.filter(|count| *count < 0 && counts) {
+            self.say(Diagnostic::error(format!("{count} nodes: a count is 0 or more")), at!["resource", "count"]);
         }
         if let Some(partition) = &resource.partition {
+            if self.workspace.is_v1alpha1() {
+                self.say(Diagnostic::error("unknown field").help("it is there since kaito.sh/v1beta1"), at!["resource", "partition"]);
+            }
             self.partition(partition);
         }
         self.selector();
+        if self.context.options.node_provisioner == NodeProvisioner::Karpenter {
+            self.karpenter_labels();
+        }
+    }
+
+    /// Labels that the CRD of the NodePool refuses in its template.
+    fn karpenter_labels(&mut self) {
+        for key in self.workspace.node_labels().into_keys() {
+            if is_restricted_by_karpenter(key) {
+                let finding = Diagnostic::error("Karpenter lets no NodePool set this label").help("select nodes by a label of your own");
+                self.say(finding, at!["resource", "labelSelector", "matchLabels", key]);
+            }
+        }
     }
 
     fn instance_type(&mut self) {
@@ -37,6 +61,10 @@ impl Check<'_> {
             self.say(finding, at);
             return;
         };
+        if cloud == Cloud::Arc && self.context.options.node_provisioner == NodeProvisioner::GpuProvisioner {
+            let finding = Diagnostic::error("nothing makes nodes on arc: a NodeClaim needs a NodeClass, and arc has none");
+            return self.say(finding.help("use nodes of your own: --node-provisioner byo, without instanceType"), at);
+        }
         if let Some(found) = self.context.catalog.sku(cloud, name) {
             let sku = &found.value;
             if name != sku.name {
@@ -176,4 +204,27 @@ impl Check<'_> {
             self.say(finding, at!["resource", "labelSelector", "matchLabels"]);
         }
     }
+}
+
+/// Whether a key is in a domain that Karpenter keeps to itself.
+///
+/// Source: the validation rules in the CRD of NodePool `karpenter.sh/v1`.
+fn is_restricted_by_karpenter(key: &str) -> bool {
+    const KNOWN: [&str; 11] = [
+        "beta.kubernetes.io/instance-type",
+        "failure-domain.beta.kubernetes.io/region",
+        "beta.kubernetes.io/os",
+        "beta.kubernetes.io/arch",
+        "failure-domain.beta.kubernetes.io/zone",
+        "topology.kubernetes.io/zone",
+        "topology.kubernetes.io/region",
+        "node.kubernetes.io/instance-type",
+        "kubernetes.io/arch",
+        "kubernetes.io/os",
+        "node.kubernetes.io/windows-build",
+    ];
+    let Some((domain, _)) = key.split_once('/') else { return false };
+    let allowed = ["node.kubernetes.io", "node-restriction.kubernetes.io", "kops.k8s.io"].iter().any(|end| domain.ends_with(end));
+    let kept = ["kubernetes.io", "k8s.io", "karpenter.sh"].iter().any(|end| domain.ends_with(end));
+    kept && !allowed && !KNOWN.contains(&key) && key != "karpenter.sh/capacity-type"
 }

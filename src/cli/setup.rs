@@ -213,11 +213,17 @@ fn options(args: &RenderingArgs, config: &RenderConfig, findings: &mut Vec<Diagn
         set_gate(&mut feature_gates, pair, findings);
     }
     let asked_provisioner = args.node_provisioner.map(Into::into).or(config.node_provisioner);
-    let by_gate = feature_gates.is_on("disableNodeAutoProvisioning").then_some(NodeProvisioner::Byo);
+    if feature_gates.is_on("disableNodeAutoProvisioning") && asked_provisioner != Some(NodeProvisioner::Byo) {
+        let finding = Diagnostic::warning("the gate disableNodeAutoProvisioning has no effect: the node provisioner decides");
+        findings.push(finding.help("say --node-provisioner byo, or nodeProvisioner: byo in kaito.yaml"));
+    }
+    if feature_gates.is_on("ModelStreaming") && !feature_gates.is_on("ModelMirror") {
+        findings.push(Diagnostic::error("the gate ModelStreaming needs the gate ModelMirror"));
+    }
     let cloud = args.cloud.map(Into::into).or(config.cloud).unwrap_or_default();
     Options {
         cloud,
-        node_provisioner: asked_provisioner.or(by_gate).unwrap_or_default(),
+        node_provisioner: asked_provisioner.unwrap_or_default(),
         feature_gates,
         default_node_image_family: args.default_node_image_family.or(config.default_node_image_family).unwrap_or_default(),
         local_nvme: args.local_nvme.or(config.local_nvme).unwrap_or(cloud == Cloud::Azure),
@@ -232,8 +238,9 @@ fn options(args: &RenderingArgs, config: &RenderConfig, findings: &mut Vec<Diagn
 
 fn set_gate(gates: &mut FeatureGates, pair: &str, findings: &mut Vec<Diagnostic>) {
     let value = |text: &str| match text.trim() {
-        "true" => Some(true),
-        "false" => Some(false),
+        // As Go's strconv.ParseBool, which Kaito reads gates with.
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
         _ => None,
     };
     if let Some((gate, Some(on))) = pair.split_once('=').map(|(gate, text)| (gate.trim(), value(text))) {

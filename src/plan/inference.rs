@@ -1,14 +1,11 @@
 //! A model of the catalog on its nodes.
 
-use std::borrow::Cow;
-
-use super::estimate::{self, estimate};
-use super::{Context, Reasons, Runtime, command, runtime, shape};
+use super::{Context, Reasons, Runtime, command, count, runtime, shape};
 use crate::diagnostic::Diagnostic;
 use crate::preset::{Found, Model};
 use crate::quantity::{self, GIB, gib_text};
 use crate::sku::NodeShape;
-use crate::spec::{InferenceConfig, Located, PartitionMode, Workspace, max_model_len, names};
+use crate::spec::{InferenceConfig, Located, PartitionMode, Workspace, names};
 use crate::yaml::Step;
 
 /// Where the container reads the weights.
@@ -130,8 +127,8 @@ pub(super) fn plan<'a>(
     let runtime = runtime(workspace, context.options);
     explain_model(&preset.name, found, &node, runtime, reasons);
     let count = match runtime {
-        Runtime::Vllm => estimated(located, context, model, &node, reasons, findings)?,
-        Runtime::Transformers => counted(located, context, model, &node, reasons, findings)?,
+        Runtime::Vllm => count::estimated(located, context, model, &node, reasons, findings)?,
+        Runtime::Transformers => count::counted(located, context, model, &node, reasons, findings)?,
     };
     if !shape::enough(located, context, count, findings) {
         return None;
@@ -220,122 +217,6 @@ fn explain_config(located: &Located<Workspace>, context: &Context<'_>, reasons: 
     }
 }
 
-/// The nodes for vLLM, whatever `resource.count` says.
-fn estimated(
-    located: &Located<Workspace>,
-    context: &Context<'_>,
-    model: &Model,
-    shape: &NodeShape,
-    reasons: &mut Reasons,
-    findings: &mut Vec<Diagnostic>,
-) -> Option<u64> {
-    let sizing = &context.catalog.sizing;
-    let config = located.value.config().and_then(|name| context.config_map(&located.namespace, name));
-    let text = config.and_then(|document| document.root.get("data")?.get("inference_config.yaml")?.as_str());
-    let configured = text.and_then(max_model_len);
-    let tokens = configured.unwrap_or(sizing.node_estimate.context_length);
-    reasons.add("context for the estimate", || match configured {
-        Some(_) => (
-            format!("{tokens} tokens"),
-            "max-model-len of inference_config.yaml".to_owned(),
-            format!("ConfigMap {}", located.value.config().unwrap_or_default()),
-        ),
-        None => (format!("{tokens} tokens"), "no max-model-len is configured".to_owned(), context.catalog.file_name("sizing")),
-    });
-    reasons.add("KV cache per token", || {
-        let because = format!(
-            "{} elements x {} layers x 2 bytes ({})",
-            model.kv_elements(),
-            model.config.num_hidden_layers,
-            model.attention().name()
-        );
-        (format!("{} bytes", model.kv_bytes_per_token()), because, model.id.clone())
-    });
-    match estimate(model, shape, tokens, sizing) {
-        Ok(estimate) if estimate.nodes > 1 && mig_profile(&located.value).is_some() => {
-            let message = format!(
-                "{} doesn't fit into one slice of {}: it takes {}",
-                model.name(),
-                gib_text(shape.memory),
-                plural(estimate.nodes, "slice")
-            );
-            let finding = Diagnostic::error(message).help("choose a larger profile or a smaller model: slices can't be joined");
-            findings.push(located.document.finding(finding, &[Step::Field("resource"), Step::Field("partition"), Step::Field("profile")]));
-            None
-        }
-        Ok(estimate) => {
-            reasons.add("nodes", || {
-                (estimate.nodes.to_string(), estimate.formula(model, shape, tokens, sizing), context.catalog.file_name("sizing"))
-            });
-            let asked = located.value.resource.as_ref().and_then(|resource| resource.count);
-            if let Some(asked) = asked.filter(|asked| u64::try_from(*asked) != Ok(estimate.nodes)) {
-                let finding = Diagnostic::note(format!("vLLM gets {} by Kaito's estimate, not {asked}", plural(estimate.nodes, "node")))
-                    .help("the field counts only for the transformers runtime and for templates");
-                findings.push(located.document.finding(finding, &[Step::Field("resource"), Step::Field("count")]));
-            }
-            Some(estimate.nodes)
-        }
-        Err(small) => {
-            let message = format!(
-                "a GPU of {} is too small: the runtime and the KV cache of {tokens} tokens take {} of its usable {}",
-                gib_text(shape.memory_per_gpu()),
-                estimate::gib(small.reserved),
-                estimate::gib(small.usable)
-            );
-            let finding = Diagnostic::error(message).help("choose a size with larger GPUs, or a smaller max-model-len");
-            findings.push(located.document.finding(finding, &[Step::Field("resource"), Step::Field("instanceType")]));
-            None
-        }
-    }
-}
-
-/// The nodes for transformers: `resource.count`, whose memory must be enough.
-fn counted(
-    located: &Located<Workspace>,
-    context: &Context<'_>,
-    model: &Model,
-    shape: &NodeShape,
-    reasons: &mut Reasons,
-    findings: &mut Vec<Diagnostic>,
-) -> Option<u64> {
-    let workspace = &located.value;
-    let count = u64::try_from(workspace.count()).unwrap_or(0);
-    let machines = if context.options.node_provisioner.makes_nodes() { count } else { shape::own_nodes(located, context).len() as u64 };
-    reasons.add("nodes", || (count.to_string(), "resource.count, 1 if absent".to_owned(), "Workspace".to_owned()));
-    let at = [Step::Field("resource"), Step::Field("instanceType")];
-    let weights = model.weights_bytes();
-    let mut fits = true;
-    if machines.saturating_mul(shape.memory) < weights {
-        let message = format!(
-            "{} of {} have {} of GPU memory; the weights of {} alone are {}",
-            plural(machines, "node"),
-            shape.model,
-            gib_text(machines.saturating_mul(shape.memory)),
-            model.name(),
-            gib_text(weights)
-        );
-        if workspace.annotation(names::BYPASS_RESOURCE_CHECKS).is_some() {
-            findings.push(located.document.finding(Diagnostic::warning(message), &at));
-        } else {
-            let finding = Diagnostic::error(message)
-                .help("choose a larger size, or skip this check with the annotation kaito.sh/bypass-resource-checks");
-            findings.push(located.document.finding(finding, &at));
-            fits = false;
-        }
-    }
-    if weights > shape.memory {
-        let message = format!(
-            "the weights of {} ({}) don't fit into one node ({}), and transformers can't use several",
-            model.name(),
-            gib_text(weights),
-            gib_text(shape.memory)
-        );
-        findings.push(located.document.finding(Diagnostic::error(message).help("choose a larger size, or the vllm runtime"), &at));
-        fits = false;
-    }
-    fits.then_some(count)
-}
-
 fn mig_profile(workspace: &Workspace) -> Option<&str> {
     let partition = workspace.resource.as_ref()?.partition.as_ref().filter(|partition| partition.mode == PartitionMode::Mig)?;
     partition.profile.as_deref()
@@ -419,10 +300,6 @@ fn warn_of_old_gpus(located: &Located<Workspace>, planned: &PresetInference<'_>,
         );
         findings.push(located.document.finding(finding, &[Step::Field("resource"), Step::Field("instanceType")]));
     }
-}
-
-fn plural(count: u64, noun: &str) -> Cow<'static, str> {
-    Cow::Owned(if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") })
 }
 
 fn yes(value: bool) -> &'static str {

@@ -1,6 +1,7 @@
 //! From a Workspace, its model and its nodes to every figure of what will run, with the reason for each.
 
 mod command;
+mod count;
 mod estimate;
 mod inference;
 mod inference_pool;
@@ -101,16 +102,13 @@ pub enum Workload<'a> {
     Template(&'a serde_json::Map<String, Value>),
 }
 
-/// Plans an admitted Workspace.
-///
-/// # Errors
-/// A finding for each reason why it can't run: a GPU too small, nodes missing.
+/// Plans an admitted Workspace; `None` if it can't run (a GPU too small, nodes missing), with the reason among the findings.
 pub fn plan<'a>(located: &'a Located<Workspace>, context: &Context<'a>, explain: bool, findings: &mut Vec<Diagnostic>) -> Option<Plan<'a>> {
     let mut reasons = Reasons::new(explain);
     let workspace = &located.value;
     let inference = workspace.inference.as_ref()?;
     let (workload, count, disk) = if let Some(template) = &inference.template {
-        let count = nodes::of_template(located, context, &mut reasons, findings)?;
+        let count = count::of_template(located, context, &mut reasons, findings)?;
         (Workload::Template(template), count, Cow::Borrowed(context.catalog.sizing.unknown_disk.as_str()))
     } else {
         let preset = inference::plan(located, context, &mut reasons, findings)?;

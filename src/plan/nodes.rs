@@ -4,8 +4,7 @@ use std::borrow::Cow;
 
 use sha2::{Digest, Sha256};
 
-use super::{Context, Reasons, shape};
-use crate::diagnostic::Diagnostic;
+use super::{Context, Reasons};
 use crate::options::{NodeImageFamily, NodeProvisioner};
 use crate::preset::NodeClass;
 use crate::spec::{Located, Workspace, names};
@@ -92,19 +91,6 @@ fn node_class<'a>(workspace: &Workspace, context: &Context<'a>) -> Option<&'a No
         Some(name) => classes.iter().find(|class| class.name == name),
         None => classes.iter().find(|class| class.default),
     }
-}
-
-/// The nodes of a pod template: as many as `resource.count` says.
-pub(super) fn of_template(
-    located: &Located<Workspace>,
-    context: &Context<'_>,
-    reasons: &mut Reasons,
-    findings: &mut Vec<Diagnostic>,
-) -> Option<u64> {
-    let count = u64::try_from(located.value.count()).unwrap_or(0);
-    reasons.add("nodes", || (count.to_string(), "resource.count, 1 if absent".to_owned(), "Workspace".to_owned()));
-    // Without any node in the input nothing is known of them, and a template needs no such facts.
-    (context.input.nodes.is_empty() || shape::enough(located, context, count, findings)).then_some(count)
 }
 
 impl Nodes<'_> {

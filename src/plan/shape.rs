@@ -39,7 +39,7 @@ fn own_shape(located: &Located<Workspace>, context: &Context<'_>) -> Result<Node
     }
     let Some(node) = nodes.iter().find(|node| node.ready) else {
         let message = format!("none of the {} nodes that match is ready", nodes.len());
-        return Err((message, "Kaito waits for a ready node before it makes a workload"));
+        return Err((message, "Kaito waits for a node with the condition Ready before it makes a workload"));
     };
     let shape = known(node)?;
     match partition.and_then(|partition| partition.count).and_then(|count| u64::try_from(count).ok()) {

@@ -74,17 +74,16 @@ fn vllm(document: &Document, findings: &mut Vec<Diagnostic>) -> Vec<(String, Str
                 findings.push(document.finding(finding, &[Step::Field("vllm"), Step::Field(&entry.key)]));
             }
             Kind::Null => {}
-            _ => arguments.push((entry.key.clone(), scalar_text(&entry.value))),
+            _ => arguments.push((entry.key.clone(), scalar_text(document, &entry.value))),
         }
     }
     arguments
 }
 
-fn scalar_text(node: &Node) -> String {
-    match node.to_value() {
-        serde_json::Value::String(text) => text,
-        other => other.to_string(),
-    }
+/// A scalar as it is written, which is what Kaito and vLLM get: `4_096` is no integer for them.
+fn scalar_text(document: &Document, node: &Node) -> String {
+    let written = document.file.text.get(node.span.clone()).unwrap_or_default();
+    node.as_str().unwrap_or(written).to_owned()
 }
 
 /// The `max-model-len` that Kaito's node estimate uses: the first one in the lines indented by two or more after the first

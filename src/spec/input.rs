@@ -298,7 +298,7 @@ impl Reader<'_> {
         let conditions = value["status"]["conditions"].as_array();
         let is_ready = |condition: &Value| condition["type"] == "Ready" && condition["status"] == "True";
         let deleting = !value["metadata"]["deletionTimestamp"].is_null();
-        let ready = !deleting && conditions.is_none_or(|all| all.iter().any(is_ready));
+        let ready = !deleting && conditions.is_some_and(|all| all.iter().any(is_ready));
         let shape = NodeShape::from_labels(name, &labels);
         self.declared.push(Declared::Node(OwnNode { name: name.to_owned(), labels, ready, shape }));
     }

@@ -192,10 +192,15 @@ impl Workspace {
         self.metadata.labels.as_ref().unwrap_or(&NONE)
     }
 
+    /// Whether it is of the older version.
+    pub fn is_v1alpha1(&self) -> bool {
+        self.api_version == "kaito.sh/v1alpha1"
+    }
+
     /// The instance type, with the default of v1alpha1; empty is the same as absent.
     pub fn instance_type(&self) -> Option<&str> {
-        let given = self.resource.as_ref().and_then(|resource| resource.instance_type.as_deref());
-        given.or((self.api_version == "kaito.sh/v1alpha1").then_some(V1ALPHA1_INSTANCE_TYPE)).filter(|name| !name.is_empty())
+        let given = self.resource.as_ref()?.instance_type.as_deref();
+        given.or(self.is_v1alpha1().then_some(V1ALPHA1_INSTANCE_TYPE)).filter(|name| !name.is_empty())
     }
 
     /// `resource.count`, 1 if absent.
