@@ -8,6 +8,7 @@ use serde::Deserialize;
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::options::{Cloud, FeatureGates, NodeImageFamily, NodeProvisioner, OwnNode};
 use crate::preset::NodeClasses;
+use crate::quantity::Quantity;
 use crate::schema;
 use crate::sku::NodeShape;
 use crate::yaml::{Document, Step};
@@ -80,7 +81,7 @@ pub struct DeclaredGpu {
     #[schemars(range(min = 1, max = 4096))]
     pub count: u32,
     /// The memory of one GPU, such as `80Gi`.
-    pub memory: String,
+    pub memory: Quantity,
 }
 
 fn one() -> u32 {
@@ -107,14 +108,6 @@ impl RenderConfig {
             let finding = Diagnostic::error(format!("{defaults} NodeClasses are the default; exactly one must be"));
             say(finding, &[Step::Field("karpenter"), Step::Field("classes")]);
         }
-        for (index, nodes) in config.nodes.iter().flatten().enumerate() {
-            if let Some(gpu) =
-                nodes.gpu.as_ref().filter(|gpu| crate::quantity::bytes(&gpu.memory).is_none_or(|bytes| bytes == 0 || bytes > 1 << 50))
-            {
-                let finding = Diagnostic::error(format!("{:?} is no size of memory", gpu.memory)).help("write it as 80Gi");
-                say(finding, &[Step::Field("nodes"), Step::Item(index), Step::Field("gpu"), Step::Field("memory")]);
-            }
-        }
         (findings.len() == before).then_some(config)
     }
 
@@ -136,7 +129,7 @@ fn own_node(nodes: &DeclaredNodes, ordinal: u32) -> OwnNode {
     let name = if nodes.count == 1 { nodes.name.clone() } else { format!("{}-{ordinal}", nodes.name) };
     let shape = nodes.gpu.as_ref().map(|gpu| NodeShape {
         gpus: u64::from(gpu.count),
-        memory: crate::quantity::bytes(&gpu.memory).unwrap_or(0).saturating_mul(u64::from(gpu.count)),
+        memory: gpu.memory.bytes().saturating_mul(u64::from(gpu.count)),
         model: gpu.product.clone(),
         compute_capability: None,
         nvme: false,

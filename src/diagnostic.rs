@@ -15,12 +15,14 @@ pub struct SourceFile {
     pub text: String,
     /// Where its lines start, found when somebody first asks.
     lines: OnceLock<Vec<usize>>,
+    /// Where its documents start and whether they may be shown, found when somebody first asks.
+    documents: OnceLock<Vec<(usize, bool)>>,
 }
 
 impl SourceFile {
     /// A file of this name and text.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
-        Arc::new(Self { name: name.into(), text: text.into(), lines: OnceLock::new() })
+        Arc::new(Self { name: name.into(), text: text.into(), lines: OnceLock::new(), documents: OnceLock::new() })
     }
 
     /// The line and column, both from 1, of a byte offset; columns count characters.
@@ -42,12 +44,45 @@ impl SourceFile {
 
     /// Whether lines around here may be shown: never those of a document that holds a Secret, nor a line without an end.
     fn may_show(&self, offset: usize) -> bool {
-        let offset = offset.min(self.text.len());
-        let start = self.text[..offset].rfind("\n---").unwrap_or(0);
-        let end = self.text[offset..].find("\n---").map_or(self.text.len(), |at| offset + at);
-        let is_long = |line: &str| line.len() > LONGEST_LINE;
-        !self.text[start..end].lines().any(|line| is_long(line) || (line.contains("kind") && line.contains("Secret")))
+        let documents = self.documents.get_or_init(|| {
+            let mut found = Vec::new();
+            let mut start = 0;
+            loop {
+                let end = next_document(&self.text, start);
+                let text = &self.text[start..end.unwrap_or(self.text.len())];
+                let is_long = text.lines().any(|line| line.len() > LONGEST_LINE);
+                found.push((start, !is_long && !names_a_secret(text)));
+                match end {
+                    Some(end) => start = end,
+                    None => return found,
+                }
+            }
+        });
+        let number = documents.partition_point(|(start, _)| *start <= offset);
+        documents[number.saturating_sub(1)].1
     }
+}
+
+/// Where the first `---` stands behind an offset, on a line of its own or with a document behind it.
+pub fn next_document(text: &str, from: usize) -> Option<usize> {
+    let mut from = (from..text.len()).find(|at| text.is_char_boundary(*at))?;
+    loop {
+        let at = from + text[from..].find("\n---")? + 1;
+        if text[at + 3..].chars().next().is_none_or(char::is_whitespace) {
+            return Some(at);
+        }
+        from = at;
+    }
+}
+
+/// Whether the word `Secret` stands in a text: as the kind of an object, wherever that may be written.
+fn names_a_secret(text: &str) -> bool {
+    let is_word = |at: usize| {
+        let before = text[..at].chars().next_back();
+        let after = text[at + "Secret".len()..].chars().next();
+        [before, after].into_iter().flatten().all(|c| !c.is_alphanumeric())
+    };
+    text.match_indices("Secret").any(|(at, _)| is_word(at))
 }
 
 impl fmt::Debug for SourceFile {
@@ -189,8 +224,9 @@ fn shortened(message: &str) -> Cow<'_, str> {
 
 /// The part of a span that lies on its first line, as offsets in that line: what is shown stays short.
 fn within_line(line: &str, line_start: usize, span: &Range<usize>) -> Range<usize> {
-    let start = (span.start - line_start).min(line.len());
-    let end = (span.end.saturating_sub(line_start)).clamp(start, line.len());
+    let boundary = |offset: usize| (0..=offset.min(line.len())).rev().find(|at| line.is_char_boundary(*at)).unwrap_or(0);
+    let start = boundary(span.start.saturating_sub(line_start));
+    let end = boundary(span.end.saturating_sub(line_start)).max(start);
     start..start + line[start..end].trim_end().len()
 }
 

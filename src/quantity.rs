@@ -2,6 +2,48 @@
 //!
 //! Source: the Kubernetes API conventions on resource quantities.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A quantity as it was written, known to be one.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
+pub struct Quantity {
+    text: String,
+    bytes: u64,
+}
+
+impl Quantity {
+    /// The bytes, a fraction rounded up.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// As it was written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+impl TryFrom<String> for Quantity {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        // More than a PiB is a slip of the pen.
+        match bytes(&text).filter(|bytes| *bytes <= 1 << 50) {
+            Some(bytes) => Ok(Self { text, bytes }),
+            None => Err(format!("{text:?} is no size: write it as 80Gi")),
+        }
+    }
+}
+
+impl From<Quantity> for String {
+    fn from(quantity: Quantity) -> Self {
+        quantity.text
+    }
+}
+
 /// One GiB in bytes.
 pub const GIB: u64 = 1 << 30;
 
@@ -29,7 +71,7 @@ pub fn bytes(text: &str) -> Option<u64> {
     }
     let scale = 10_u128.pow(u32::try_from(fraction.len()).ok()?);
     let digits: u128 = format!("{whole}{fraction}").parse().ok()?;
-    u64::try_from((digits * factor).div_ceil(scale)).ok()
+    u64::try_from(digits.checked_mul(factor)?.div_ceil(scale)).ok()
 }
 
 /// Bytes in GiB, for people: `27.31 GiB`, `80 GiB`.

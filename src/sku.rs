@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::quantity::{self, GIB};
+use crate::quantity::{GIB, Quantity};
 
 /// One size of node, as a file in `presets/skus/` describes it.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -14,9 +14,10 @@ pub struct Sku {
     /// The cloud's name.
     pub name: String,
     /// GPUs of one node.
+    #[schemars(range(min = 1, max = 4096))]
     pub gpus: u64,
     /// The memory of all GPUs of one node.
-    pub memory: String,
+    pub memory: Quantity,
     /// The model of the GPUs.
     pub model: String,
     /// The CUDA compute capability; absent for GPUs that have no CUDA.
@@ -53,7 +54,7 @@ impl Sku {
     pub fn shape(&self, origin: String) -> NodeShape {
         NodeShape {
             gpus: self.gpus,
-            memory: quantity::bytes(&self.memory).unwrap_or(0),
+            memory: self.memory.bytes(),
             model: self.model.clone(),
             compute_capability: self.compute_capability.as_ref().and_then(|text| text.parse().ok()),
             nvme: self.nvme,
@@ -100,7 +101,7 @@ impl NodeShape {
         let model = text("nvidia.com/gpu.product")?.to_owned();
         let gpus = number("nvidia.com/gpu.count")?;
         // gpu.memory is MiB of one GPU, which is rounded to GiB.
-        let gib_per_gpu = (number("nvidia.com/gpu.memory")? + 512) / 1024;
+        let gib_per_gpu = number("nvidia.com/gpu.memory")?.saturating_add(512) / 1024;
         if gpus == 0 || gpus > 4096 || gib_per_gpu > 1 << 20 {
             return Err(format!("node {node}: {gpus} GPUs of {gib_per_gpu} GiB can't be right"));
         }

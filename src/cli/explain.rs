@@ -25,7 +25,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, color: Color) -> Exit {
     let mut findings = Vec::new();
     let Some(setup) = Setup::new(&args.rendering, &args.input.filename, &mut findings) else {
-        output::findings(findings, color);
+        output::findings(findings, color, "explained");
         return Exit::Invalid;
     };
     let files = setup.read(&args.input, &mut findings);
@@ -43,7 +43,7 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
         finding.help.extend(did_you_mean(name, known()));
         findings.push(finding);
     }
-    if output::findings(findings, color) {
+    if output::findings(findings, color, "explained") {
         return Exit::Invalid;
     }
     output::data(&text(session.plans().filter(|plan| asked(&plan.workspace.metadata.name, plan.namespace))))

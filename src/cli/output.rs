@@ -1,6 +1,4 @@
-//! The only file that prints. Data goes to standard output, everything else to standard error.
-
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is what this file is for")]
+//! The only file that writes to the terminal. Data goes to standard output, everything else to standard error.
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
@@ -49,8 +47,8 @@ impl Color {
     }
 }
 
-/// Shows findings in reading order; whether one of them is an error.
-pub(super) fn findings(mut findings: Vec<Diagnostic>, color: Color) -> bool {
+/// Shows findings in reading order; whether one of them is an error, so that nothing is `done`.
+pub(super) fn findings(mut findings: Vec<Diagnostic>, color: Color, done: &str) -> bool {
     diagnostic::sort(&mut findings);
     let errors = findings.iter().filter(|finding| finding.is_error()).count();
     let styled = color.on_stderr();
@@ -66,25 +64,31 @@ pub(super) fn findings(mut findings: Vec<Diagnostic>, color: Color) -> bool {
             1 => " and 1 warning".to_owned(),
             warnings => format!(" and {warnings} warnings"),
         };
-        _ = writeln!(text, "{errors} {noun}{rest}; nothing was rendered");
+        _ = writeln!(text, "{errors} {noun}{rest}; nothing was {done}");
     }
-    eprint!("{text}");
+    say(&text);
     errors > 0
 }
 
 /// Says something that is about no text.
 pub(super) fn error(message: &str) {
-    eprintln!("error: {message}");
+    say(&format!("error: {message}\n"));
 }
 
 /// Says what was done.
 pub(super) fn done(message: &str) {
-    eprintln!("{message}");
+    say(&format!("{message}\n"));
+}
+
+/// Writes to standard error; that nobody can read it is no reason to stop.
+fn say(text: &str) {
+    _ = io::stderr().write_all(text.as_bytes());
 }
 
 /// Writes data; a reader that has gone away is no failure.
 pub(super) fn data(text: &str) -> Exit {
-    finish(Stdout::new().write(text))
+    let mut out = Stdout::new();
+    finish(out.write(text).and_then(|()| out.flush()))
 }
 
 /// Standard output, written in large pieces.
@@ -119,7 +123,7 @@ pub(super) fn finish(result: io::Result<()>) -> Exit {
         Ok(()) => Exit::Done,
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
         Err(error) => {
-            eprintln!("error: standard output: {error}");
+            say(&format!("error: standard output: {error}\n"));
             Exit::Invalid
         }
     }
@@ -143,6 +147,5 @@ pub(super) fn table(rows: &[Vec<String>]) -> String {
 pub(super) fn completion(shell: clap_complete::Shell, mut command: clap::Command) -> Exit {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut command, "kaito", &mut script);
-    print!("{}", String::from_utf8_lossy(&script));
-    Exit::Done
+    data(&String::from_utf8_lossy(&script))
 }

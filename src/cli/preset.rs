@@ -6,8 +6,7 @@ use serde_json::json;
 use super::output::{self, Color, Exit};
 use super::setup::{RenderingArgs, catalog_only};
 use crate::diagnostic::{Diagnostic, either};
-use crate::preset::{Found, Model};
-use crate::quantity::GIB;
+use crate::preset::{Catalog, Found, Model};
 use crate::yaml;
 
 /// Look into the catalog of models.
@@ -46,13 +45,13 @@ pub(super) fn run(command: &Command, color: Color) -> Exit {
         Command::Show(args) => &args.rendering,
     };
     let Some(catalog) = catalog_only(args, &mut findings) else {
-        output::findings(findings, color);
+        output::findings(findings, color, "shown");
         return Exit::Invalid;
     };
     match command {
         Command::List(args) => output::data(&list(catalog.models(), args.output.as_deref())),
         Command::Show(args) => match catalog.model(&args.name) {
-            Ok(found) => output::data(&show(found)),
+            Ok(found) => output::data(&show(&catalog, found)),
             Err(unknown) => {
                 let mut finding = Diagnostic::error(match unknown.retired {
                     Some(why) => format!("the preset {} is {why}", args.name),
@@ -83,7 +82,7 @@ fn list<'a>(models: impl Iterator<Item = &'a Found<Model>>, format: Option<&str>
         let mut row = vec![
             model.id.clone(),
             dash(model.aliases.join(",")),
-            model.weights.clone(),
+            model.weights.clone().into(),
             model.context_limit.to_string(),
             runtimes.to_owned(),
         ];
@@ -101,13 +100,13 @@ fn list<'a>(models: impl Iterator<Item = &'a Found<Model>>, format: Option<&str>
     output::table(&rows)
 }
 
-fn show(found: &Found<Model>) -> String {
+fn show(catalog: &Catalog, found: &Found<Model>) -> String {
     let model = &found.value;
     let derived = json!({
         "name": model.name(),
         "attention": model.attention().name(),
         "kvBytesPerToken": model.kv_bytes_per_token(),
-        "disk": format!("{}Gi", model.weights_bytes() / GIB + 80),
+        "disk": format!("{}Gi", catalog.sizing.disk_gib(model)),
     });
     let mut text = format!("# {}\n", found.origin);
     yaml::to_yaml(&serde_json::to_value(model).unwrap_or_default(), &mut text);

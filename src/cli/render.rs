@@ -74,7 +74,7 @@ enum Format {
 pub(super) fn run(args: &Args, color: Color) -> Exit {
     let mut findings = Vec::new();
     let Some(mut setup) = Setup::new(&args.rendering, &args.input.filename, &mut findings) else {
-        output::findings(findings, color);
+        output::findings(findings, color, "rendered");
         return Exit::Invalid;
     };
     setup.options.selector.clone_from(&args.output.selector);
@@ -91,7 +91,7 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
             finding.help("name the files with -f (and -R for directories below), or say --allow-empty")
         });
     }
-    if output::findings(findings, color) {
+    if output::findings(findings, color, "rendered") {
         return Exit::Invalid;
     }
     if args.output.explain {

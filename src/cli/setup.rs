@@ -7,11 +7,12 @@ use std::sync::Arc;
 use clap::ValueEnum;
 
 use crate::config::{RenderConfig, unknown_gate};
-use crate::diagnostic::{Diagnostic, SourceFile, did_you_mean, either};
+use crate::diagnostic::{Diagnostic, SourceFile, either};
 use crate::options::{Cloud, FeatureGates, NodeImageFamily, NodeProvisioner, Options};
 use crate::preset::{Catalog, Layer, embedded_versions};
 use crate::render::{Engine, Templates};
 use crate::source::{self, Inputs};
+use crate::spec::names;
 
 /// Which files to read.
 #[derive(Debug, clap::Args)]
@@ -119,13 +120,15 @@ pub(super) struct Setup {
     pub catalog: Catalog,
     overrides: HashMap<String, Arc<SourceFile>>,
     /// Directories within the input that hold no manifests.
-    except: Vec<PathBuf>,
+    pub except: Vec<PathBuf>,
+    config: Option<PathBuf>,
 }
 
 impl Setup {
     /// Resolves flags and `kaito.yaml`; `None` if that fails, with the reasons among the findings.
     pub(super) fn new(args: &RenderingArgs, inputs: &[PathBuf], findings: &mut Vec<Diagnostic>) -> Option<Self> {
-        let (config, base) = find_config(args, inputs, findings)?;
+        let (config, path) = find_config(args, inputs, findings)?;
+        let base = path.as_deref().and_then(Path::parent).map(Path::to_owned).unwrap_or_default();
         let own = |directory: &Option<String>| directory.as_ref().map(|directory| base.join(directory));
         let version = version(args.kaito_version.as_deref().or(config.kaito_version.as_deref()), findings)?;
         let (own_presets, own_templates) = (own(&config.presets), own(&config.templates));
@@ -138,12 +141,13 @@ impl Setup {
         let options = options(args, &config, findings);
         let except = [&args.presets, &args.templates, &own_presets, &own_templates].into_iter().flatten().cloned().collect();
         let failed = findings.iter().any(Diagnostic::is_error);
-        (!failed).then_some(Self { options, catalog: catalog?, overrides, except })
+        (!failed).then_some(Self { options, catalog: catalog?, overrides, except, config: path })
     }
 
     /// Reads the files that were asked for.
     pub(super) fn read(&self, args: &InputArgs, findings: &mut Vec<Diagnostic>) -> Vec<Arc<SourceFile>> {
-        Inputs { paths: &args.filename, recursive: args.recursive, except: &self.except }.read(findings)
+        let inputs = Inputs { paths: &args.filename, recursive: args.recursive, except: &self.except, config: self.config.as_deref() };
+        inputs.read(findings)
     }
 
     /// The engine for the templates.
@@ -152,8 +156,8 @@ impl Setup {
     }
 }
 
-/// The configuration and the directory that its paths are relative to.
-fn find_config(args: &RenderingArgs, inputs: &[PathBuf], findings: &mut Vec<Diagnostic>) -> Option<(RenderConfig, PathBuf)> {
+/// The configuration, and the file that it comes from.
+fn find_config(args: &RenderingArgs, inputs: &[PathBuf], findings: &mut Vec<Diagnostic>) -> Option<(RenderConfig, Option<PathBuf>)> {
     let path = if let Some(path) = &args.config {
         Some(path.clone())
     } else {
@@ -166,11 +170,10 @@ fn find_config(args: &RenderingArgs, inputs: &[PathBuf], findings: &mut Vec<Diag
         }
         found.pop()
     };
-    let Some(path) = path else { return Some((RenderConfig::default(), PathBuf::new())) };
+    let Some(path) = path else { return Some((RenderConfig::default(), None)) };
     let shown =
         std::env::current_dir().ok().and_then(|here| path.strip_prefix(here).ok().map(Path::to_owned)).unwrap_or_else(|| path.clone());
-    let config = source::read_config(&shown, findings)?;
-    Some((config, shown.parent().map(Path::to_owned).unwrap_or_default()))
+    Some((source::read_config(&shown, findings)?, Some(shown)))
 }
 
 fn version(asked: Option<&str>, findings: &mut Vec<Diagnostic>) -> Option<String> {
@@ -204,7 +207,6 @@ pub(super) fn catalog_only(args: &RenderingArgs, findings: &mut Vec<Diagnostic>)
 }
 
 fn options(args: &RenderingArgs, config: &RenderConfig, findings: &mut Vec<Diagnostic>) -> Options {
-    let defaults = Options::default();
     let mut feature_gates = FeatureGates::default();
     for (gate, on) in config.feature_gates.iter().flatten() {
         feature_gates.set(gate, *on);
@@ -227,13 +229,24 @@ fn options(args: &RenderingArgs, config: &RenderConfig, findings: &mut Vec<Diagn
         feature_gates,
         default_node_image_family: args.default_node_image_family.or(config.default_node_image_family).unwrap_or_default(),
         local_nvme: args.local_nvme.or(config.local_nvme).unwrap_or(cloud == Cloud::Azure),
-        namespace: args.namespace.clone().or_else(|| config.namespace.clone()).unwrap_or(defaults.namespace),
-        namespace_is_required: args.namespace.is_some(),
+        namespace: namespace(args, config, findings),
+        namespace_is_required: args.namespace.as_ref().is_some_and(|name| !name.is_empty()),
         selector: None,
         registry: config.preset_registry.clone(),
         node_classes: config.karpenter.clone(),
         own_nodes: config.own_nodes(),
     }
+}
+
+/// As for kubectl, an empty name is none.
+fn namespace(args: &RenderingArgs, config: &RenderConfig, findings: &mut Vec<Diagnostic>) -> String {
+    let asked = args.namespace.clone().filter(|name| !name.is_empty()).or_else(|| config.namespace.clone().filter(|name| !name.is_empty()));
+    let name = asked.unwrap_or_else(|| Options::default().namespace);
+    if !names::is_dns_label(&name) {
+        let finding = Diagnostic::error(format!("--namespace, or namespace in kaito.yaml: {name:?} is no name for a namespace"));
+        findings.push(finding.help("use lower-case letters, digits and dashes"));
+    }
+    name
 }
 
 fn set_gate(gates: &mut FeatureGates, pair: &str, findings: &mut Vec<Diagnostic>) {
@@ -248,8 +261,7 @@ fn set_gate(gates: &mut FeatureGates, pair: &str, findings: &mut Vec<Diagnostic>
             findings.push(unknown_gate(gate));
         }
     } else {
-        let mut finding = Diagnostic::error(format!("--feature-gates: {pair:?} is not GATE=true or GATE=false"));
-        finding.help.extend(did_you_mean(pair.split('=').next().unwrap_or_default(), FeatureGates::names()));
-        findings.push(finding);
+        let finding = Diagnostic::error(format!("--feature-gates: {pair:?} is not GATE=true or GATE=false"));
+        findings.push(finding.help(format!("write {}=true", pair.split('=').next().unwrap_or_default())));
     }
 }

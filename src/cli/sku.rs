@@ -25,7 +25,7 @@ pub(super) fn run(command: &Command, color: Color) -> Exit {
     let Command::List(args) = command;
     let mut findings = Vec::new();
     let Some(catalog) = catalog_only(&args.rendering, &mut findings) else {
-        output::findings(findings, color);
+        output::findings(findings, color, "shown");
         return Exit::Invalid;
     };
     let mut rows = vec![["CLOUD", "NAME", "GPUS", "MEMORY", "MODEL", "CAPABILITY", "NVME", "KAITO"].map(ToOwned::to_owned).to_vec()];
@@ -37,7 +37,7 @@ pub(super) fn run(command: &Command, color: Color) -> Exit {
                 cloud.name().to_owned(),
                 sku.name.clone(),
                 sku.gpus.to_string(),
-                sku.memory.clone(),
+                sku.memory.clone().into(),
                 sku.model.clone(),
                 sku.compute_capability.clone().unwrap_or_else(|| "-".to_owned()),
                 if sku.nvme { "yes" } else { "-" }.to_owned(),

@@ -46,12 +46,12 @@ pub(super) fn estimated(
     match estimate(model, shape, tokens, sizing) {
         Ok(estimate) if estimate.nodes > 1 && shape.mig => {
             let message = format!(
-                "{} doesn't fit into one slice of {}: it takes {}",
+                "{} needs {} of {} each, and slices of MIG can't be joined over nodes",
                 model.name(),
-                gib_text(shape.memory),
-                plural(estimate.nodes, "slice")
+                plural(estimate.nodes, "node"),
+                gib_text(shape.memory)
             );
-            let finding = Diagnostic::error(message).help("choose a larger profile or a smaller model: slices can't be joined");
+            let finding = Diagnostic::error(message).help("choose a larger profile or a smaller model");
             let at = [Step::Field("resource"), Step::Field("partition"), Step::Field("profile")];
             findings.push(located.document.finding(finding, &at));
             None

@@ -38,8 +38,8 @@ pub fn estimate(model: &Model, shape: &NodeShape, context: u64, sizing: &Sizing)
     let figures = &sizing.node_estimate;
     let weights = model.weights_bytes() as f64 * figures.weights_factor;
     let usable = shape.memory_per_gpu() as f64 * figures.utilization;
-    let reserve = reserve_bytes(&figures.reserve);
-    let kv_cache = (context.saturating_mul(model.kv_bytes_per_token())) as f64 / shape.gpus as f64;
+    let reserve = reserve_bytes(figures.reserve.as_str());
+    let kv_cache = context.saturating_mul(model.kv_bytes_per_token()) as f64 / shape.gpus as f64;
     let reserved = reserve + kv_cache;
     if usable <= reserved {
         return Err(TooSmall { usable, reserved });
@@ -62,11 +62,11 @@ impl Estimate {
         let figures = &sizing.node_estimate;
         format!(
             "floor({} x {} / (({} x {} - {} - {context} tokens x {} bytes / {}) / {})) + 1 = {} GPUs; ceil({} / {}) = {} nodes",
-            model.weights,
+            model.weights.as_str(),
             figures.weights_factor,
             gib_text(shape.memory_per_gpu()),
             figures.utilization,
-            figures.reserve,
+            figures.reserve.as_str(),
             model.kv_bytes_per_token(),
             shape.gpus,
             figures.packing,

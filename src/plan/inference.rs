@@ -3,7 +3,7 @@
 use super::{Context, Reasons, Runtime, command, count, runtime, shape};
 use crate::diagnostic::Diagnostic;
 use crate::preset::{Found, Model};
-use crate::quantity::{self, GIB, gib_text};
+use crate::quantity::{GIB, gib_text};
 use crate::sku::NodeShape;
 use crate::spec::{InferenceConfig, Located, PartitionMode, Workspace, names};
 use crate::yaml::Step;
@@ -223,13 +223,13 @@ fn mig_profile(workspace: &Workspace) -> Option<&str> {
 }
 
 fn disk(context: &Context<'_>, model: &Model, reasons: &mut Reasons) -> String {
-    let reserve = &context.catalog.sizing.disk_reserve;
-    // floor(weights + reserve) in whole Gi; the weights were rounded up to a byte, which never reaches the next Gi.
-    let gi = (model.weights_bytes() + quantity::bytes(reserve).unwrap_or(0)) / GIB;
+    let sizing = &context.catalog.sizing;
+    let disk = format!("{}Gi", sizing.disk_gib(model));
     reasons.add("disk", || {
-        (format!("{gi}Gi"), format!("floor({} of weights + {reserve})", model.weights), context.catalog.file_name("sizing"))
+        let because = format!("floor({} of weights + {})", model.weights.as_str(), sizing.disk_reserve.as_str());
+        (disk.clone(), because, context.catalog.file_name("sizing"))
     });
-    format!("{gi}Gi")
+    disk
 }
 
 fn weights(workspace: &Workspace, context: &Context<'_>, shape: &NodeShape, reasons: &mut Reasons) -> Weights {
@@ -258,12 +258,12 @@ fn startup_failures(context: &Context<'_>, model: &Model, reasons: &mut Reasons)
     let gib = u128::from(GIB);
     let scaled = u128::from(figures.base) * gib + u128::from(figures.per_gi) * bytes;
     let clamped =
-        if bytes == 0 { u128::from(figures.min) * gib } else { scaled.clamp(u128::from(figures.min) * gib, u128::from(figures.max) * gib) };
+        if bytes == 0 { u128::from(figures.min) * gib } else { scaled.min(u128::from(figures.max) * gib).max(u128::from(figures.min) * gib) };
     let failures = u64::try_from(clamped.div_ceil(u128::from(figures.period) * gib)).unwrap_or(u64::MAX);
     reasons.add("startup budget", || {
         let because = format!(
             "{} + {} s/GiB x {}, between {} and {} s, in probes of {} s",
-            figures.base, figures.per_gi, model.weights, figures.min, figures.max, figures.period
+            figures.base, figures.per_gi, model.weights.as_str(), figures.min, figures.max, figures.period
         );
         (format!("{failures} failures"), because, context.catalog.file_name("sizing"))
     });

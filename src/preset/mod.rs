@@ -13,7 +13,7 @@ pub use catalog::{Catalog, Found, Unknown};
 pub use layer::{Layer, embedded_versions};
 pub use rules::{Sizing, Startup, TransformersRules, VllmRules};
 
-use crate::quantity;
+use crate::quantity::Quantity;
 
 /// A model as a file in `presets/*/models/` describes it.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -27,8 +27,9 @@ pub struct Model {
     /// The architectures of the model's `config.json`.
     pub architectures: Vec<String>,
     /// The size of the weights, such as `27.31Gi`.
-    pub weights: String,
+    pub weights: Quantity,
     /// The longest context in tokens.
+    #[schemars(range(min = 1, max = 1_000_000_000))]
     pub context_limit: u64,
     /// The shape of the model, from its `config.json`.
     pub config: ModelConfig,
@@ -66,15 +67,22 @@ pub struct Model {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[expect(missing_docs, reason = "the fields of config.json")]
 pub struct ModelConfig {
+    #[schemars(range(min = 1, max = 1_000_000))]
     pub hidden_size: u64,
+    #[schemars(range(min = 1, max = 1_000_000))]
     pub num_hidden_layers: u64,
+    #[schemars(range(min = 1, max = 1_000_000))]
     pub num_attention_heads: u64,
+    #[schemars(range(min = 1, max = 1_000_000))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub num_key_value_heads: Option<u64>,
+    #[schemars(range(min = 1, max = 1_000_000))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub head_dim: Option<u64>,
+    #[schemars(range(min = 1, max = 1_000_000))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kv_lora_rank: Option<u64>,
+    #[schemars(range(min = 1, max = 1_000_000))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub qk_rope_head_dim: Option<u64>,
 }
@@ -116,9 +124,9 @@ impl WeightsFormat {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Tuning {
     /// Disk of the node.
-    pub disk: String,
+    pub disk: Quantity,
     /// GPU memory below which tuning fails.
-    pub min_gpu_memory: String,
+    pub min_gpu_memory: Quantity,
     /// The image with the weights, below the preset registry.
     pub weights_image: String,
 }
@@ -161,7 +169,7 @@ impl Model {
 
     /// The weights in bytes, rounded up.
     pub fn weights_bytes(&self) -> u64 {
-        quantity::bytes(&self.weights).unwrap_or(0)
+        self.weights.bytes()
     }
 
     /// Elements of one token's keys and values in one layer.

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Model;
+use crate::quantity::{GIB, Quantity};
 
 /// The vLLM command: what every model gets and what follows from its name or architecture.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -125,11 +126,18 @@ pub struct Sizing {
     /// How many nodes a model needs.
     pub node_estimate: NodeEstimate,
     /// What a disk holds besides the weights.
-    pub disk_reserve: String,
+    pub disk_reserve: Quantity,
     /// The disk where the size of the weights isn't known.
-    pub unknown_disk: String,
+    pub unknown_disk: Quantity,
     /// How long a model may take to start.
     pub startup: Startup,
+}
+
+impl Sizing {
+    /// The disk for a model in whole GiB: floor(weights + reserve).
+    pub fn disk_gib(&self, model: &Model) -> u64 {
+        (model.weights_bytes() + self.disk_reserve.bytes()) / GIB
+    }
 }
 
 /// The figures of the node estimate.
@@ -141,7 +149,7 @@ pub struct NodeEstimate {
     /// The share of a GPU's memory that can be used.
     pub utilization: f64,
     /// What the runtime takes of each GPU.
-    pub reserve: String,
+    pub reserve: Quantity,
     /// How much of what is left goes to activations.
     pub packing: f64,
     /// The context in tokens unless the user's configuration says more.
@@ -153,9 +161,14 @@ pub struct NodeEstimate {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[expect(missing_docs, reason = "explained in sizing.yaml")]
 pub struct Startup {
+    #[schemars(range(min = 1, max = 1_000_000))]
     pub base: u64,
+    #[schemars(range(min = 1, max = 1_000_000))]
     pub per_gi: u64,
+    #[schemars(range(min = 1, max = 1_000_000))]
     pub min: u64,
+    #[schemars(range(min = 1, max = 1_000_000))]
     pub max: u64,
+    #[schemars(range(min = 1, max = 1_000_000))]
     pub period: u64,
 }

@@ -22,13 +22,20 @@ pub struct Inputs<'a> {
     pub recursive: bool,
     /// Directories that hold no manifests.
     pub except: &'a [PathBuf],
+    /// The configuration in use.
+    pub config: Option<&'a Path>,
 }
 
 impl Inputs<'_> {
     /// The files in the order of their paths; what can't be read is added to `findings`.
     pub fn read(&self, findings: &mut Vec<Diagnostic>) -> Vec<Arc<SourceFile>> {
         let mut files = Vec::new();
+        let mut seen = BTreeSet::new();
         for path in self.paths {
+            // Naming a file twice means it once.
+            if !seen.insert(fs::canonicalize(path).unwrap_or_else(|_| path.clone())) {
+                continue;
+            }
             if path.as_os_str() == "-" {
                 read_into(&mut files, "<stdin>", io::stdin().lock(), findings);
             } else if path.is_dir() {
@@ -53,12 +60,16 @@ impl Inputs<'_> {
                 if self.recursive && !is_link && !name.starts_with('.') && !self.is_excepted(&entry) {
                     self.directory(&entry, root, files, findings);
                 }
-            } else if name == FILE_NAME && path != root {
-                let finding = Diagnostic::warning(format!("{} is not used", entry.display()));
-                findings.push(
-                    finding.help("one kaito.yaml holds for one run, the one beside or above the input; render that directory by itself"),
-                );
-            } else if name != FILE_NAME && entry.extension().is_some_and(|ending| ENDINGS.iter().any(|known| ending == *known)) {
+            } else if name == FILE_NAME {
+                if path != root && !self.config.is_some_and(|config| is_same(config, &entry)) {
+                    let finding = Diagnostic::warning(format!("{} is not used", entry.display()));
+                    let help = "one kaito.yaml holds for one run, the one beside or above the input; render that directory by itself";
+                    findings.push(finding.help(help));
+                }
+            } else if matches!(name.as_str(), "kustomization.yaml" | "kustomization.yml" | "Kustomization") {
+                let finding = Diagnostic::error(format!("{} is for kustomize", entry.display()));
+                findings.push(finding.help(format!("build it first: kustomize build {} | kaito render -f -", path.display())));
+            } else if entry.extension().is_some_and(|ending| ENDINGS.iter().any(|known| ending == *known)) {
                 if is_link && !stays_within(&entry, root) {
                     let finding = Diagnostic::error(format!("{} is a link to a place outside of {}", entry.display(), root.display()));
                     findings.push(finding.help("put a copy there instead"));
@@ -70,9 +81,12 @@ impl Inputs<'_> {
     }
 
     fn is_excepted(&self, path: &Path) -> bool {
-        let real = fs::canonicalize(path).ok();
-        self.except.iter().any(|except| real.is_some() && fs::canonicalize(except).ok() == real)
+        self.except.iter().any(|except| is_same(except, path))
     }
+}
+
+fn is_same(a: &Path, b: &Path) -> bool {
+    matches!((fs::canonicalize(a), fs::canonicalize(b)), (Ok(a), Ok(b)) if a == b)
 }
 
 fn stays_within(link: &Path, root: &Path) -> bool {
@@ -123,7 +137,7 @@ fn unreadable(path: &Path, error: &io::Error) -> Diagnostic {
 /// The `kaito.yaml` beside or above an input, up to the root of its git repository.
 pub fn config_for(input: &Path) -> Option<PathBuf> {
     let start = if input.as_os_str() == "-" { Path::new(".") } else { input };
-    let absolute = std::path::absolute(start).ok()?;
+    let absolute = fs::canonicalize(start).ok()?;
     let first = if absolute.is_dir() { absolute.as_path() } else { absolute.parent()? };
     for directory in first.ancestors() {
         let candidate = directory.join(FILE_NAME);
@@ -146,7 +160,14 @@ pub fn read_config(path: &Path, findings: &mut Vec<Diagnostic>) -> Option<crate:
         findings.push(documents[1].finding(Diagnostic::error("a kaito.yaml holds one document"), &[]));
         return None;
     }
-    crate::config::RenderConfig::read(&documents.pop()?, findings)
+    let Some(document) = documents.pop() else {
+        if findings.is_empty() {
+            let finding = Diagnostic::error(format!("{} is empty", path.display()));
+            findings.push(finding.help(format!("write apiVersion: {} and kind: RenderConfig, or remove the file", crate::config::API_VERSION)));
+        }
+        return None;
+    };
+    crate::config::RenderConfig::read(&document, findings)
 }
 
 /// The preset files of a directory.
@@ -171,6 +192,10 @@ pub fn template_overrides(directory: &Path, known: &[String], findings: &mut Vec
 
 fn everything_below(directory: &Path, findings: &mut Vec<Diagnostic>, wanted: impl Fn(&Path) -> bool) -> Vec<(String, Arc<SourceFile>)> {
     let mut found = Vec::new();
+    if directory.is_file() {
+        findings.push(Diagnostic::error(format!("{} is not a directory", directory.display())));
+        return found;
+    }
     let mut open = vec![directory.to_owned()];
     while let Some(next) = open.pop() {
         match fs::read_dir(&next) {

@@ -8,7 +8,7 @@ use granit_parser::{Event, Parser, ScalarStyle, Span, StrInput, Tag};
 
 use super::node::{Document, Entry, Kind, Node};
 use super::scalar;
-use crate::diagnostic::{Diagnostic, SourceFile};
+use crate::diagnostic::{Diagnostic, SourceFile, next_document};
 
 /// How much a file may ask for; beyond it, it is refused.
 #[derive(Clone, Copy, Debug)]
@@ -35,18 +35,34 @@ pub fn read(file: &Arc<SourceFile>, limits: Limits, findings: &mut Vec<Diagnosti
 /// Stretches of a file that hold whole documents, so that a large file can be read in parallel.
 pub fn split(text: &str) -> Vec<Range<usize>> {
     const ENOUGH: usize = 1 << 14;
+    if text.trim_start().starts_with('{') {
+        return json_parts(text);
+    }
     let mut parts = Vec::new();
     let mut start = 0;
     // A directive belongs to the document behind its `---`; such files are rare, and read in one.
     if !text.contains("\n%") {
-        let boundary = |from: usize| (from..text.len()).find(|at| text.is_char_boundary(*at));
-        while let Some((from, at)) = boundary(start + ENOUGH).and_then(|from| Some((from, text[from..].find("\n---")?))) {
-            let end = from + at + 1;
+        while let Some(end) = next_document(text, start + ENOUGH) {
             parts.push(start..end);
             start = end;
         }
     }
     parts.push(start..text.len());
+    parts
+}
+
+/// JSON objects one behind the other, as kubectl reads them. What isn't JSON after all is left to the YAML parser.
+fn json_parts(text: &str) -> Vec<Range<usize>> {
+    let mut stream = serde_json::Deserializer::from_str(text).into_iter::<serde::de::IgnoredAny>();
+    let mut parts = Vec::new();
+    let mut start = 0;
+    while let Some(Ok(_)) = stream.next() {
+        parts.push(start..stream.byte_offset());
+        start = stream.byte_offset();
+    }
+    if !text[start..].trim().is_empty() || parts.is_empty() {
+        return vec![0..text.len()];
+    }
     parts
 }
 
@@ -112,7 +128,8 @@ impl<'a> Reader<'a> {
             }
             Some(Err(error)) => {
                 let at = self.base + error.marker().byte_offset().unwrap_or(0);
-                self.fault(&(at..at + 1), format!("this isn't well-formed YAML: {}", error.info()));
+                let width = self.file.text.get(at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
+                self.fault(&(at..at + width), format!("this isn't well-formed YAML: {}", error.info()));
                 Err(Broken)
             }
             None => Ok((Event::StreamEnd, 0..0)),
