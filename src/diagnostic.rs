@@ -208,6 +208,11 @@ impl Diagnostic {
     }
 }
 
+/// A number of things: `1 node`, `2 nodes`.
+pub fn plural(count: u64, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
 /// The longest line that is shown, in bytes.
 const LONGEST_LINE: usize = 10_000;
 

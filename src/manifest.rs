@@ -66,6 +66,14 @@ impl ObjectRef {
         if self.group.is_empty() { format!("{kind}/{}", self.name) } else { format!("{kind}.{}/{}", self.group, self.name) }
     }
 
+    /// The reference with a namespace in any case: two that are equal so would be one object. What belongs to no namespace is
+    /// given one too, so that nobody has to know which kinds those are.
+    #[must_use]
+    pub fn in_namespace(mut self, default: &str) -> Self {
+        self.namespace.get_or_insert_with(|| default.to_owned());
+        self
+    }
+
     fn rank(&self) -> usize {
         let other = ORDER.iter().position(|kind| kind.is_empty()).unwrap_or(ORDER.len());
         ORDER.iter().position(|kind| *kind == self.kind).unwrap_or(other)

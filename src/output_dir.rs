@@ -2,10 +2,10 @@
 //!
 //! A list in the directory (`.kaito-render`) names the files that kaito has written. Only those are ever replaced or removed.
 //! Each file is written beside its place and moved into it; the list is written with old and new names first and with the new
-//! ones last, so that a killed run leaves nothing that the next one doesn't know.
+//! ones last, so that a killed run leaves nothing that the next one doesn't know. One run at a time holds the directory.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -13,6 +13,9 @@ use crate::manifest::ObjectRef;
 
 /// The name of the list.
 const LIST: &str = ".kaito-render";
+
+/// What the names of unfinished files begin with.
+const UNFINISHED: &str = ".kaito-render-";
 
 /// Why a directory could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +34,12 @@ pub enum OutputDirError {
     /// A link stands where a folder or file is wanted.
     #[error("{} is a link; kaito writes only below the directory it was given", .0.display())]
     Link(PathBuf),
+    /// A file stands where the directory is wanted.
+    #[error("{} is not a directory", .0.display())]
+    NotADirectory(PathBuf),
+    /// Another run holds the directory.
+    #[error("another kaito is writing into {}; try again when it is done", .0.display())]
+    Busy(PathBuf),
     /// Two objects want one file.
     #[error("two objects would be written to {0}")]
     Twice(String),
@@ -52,17 +61,17 @@ pub struct Written {
 pub struct Files(BTreeMap<String, String>);
 
 impl Files {
-    /// Adds an object that belongs to a Workspace, or to none.
+    /// Adds an object that belongs to a Workspace, or to none. Its file is named by kind and name, and by its group too where
+    /// another group has the same.
     ///
     /// # Errors
     /// Another object has that path.
     pub fn add(&mut self, reference: &ObjectRef, workspace: Option<(&str, &str)>, text: String) -> Result<(), OutputDirError> {
-        let file = format!("{}-{}.yaml", safe(&reference.kind.to_lowercase()), safe(&reference.name));
-        let path = match (workspace, &reference.namespace) {
-            (Some((namespace, name)), _) => format!("{}/{}/{file}", safe(namespace), safe(name)),
-            (None, Some(namespace)) => format!("{}/{file}", safe(namespace)),
-            (None, None) => file,
-        };
+        let kind = safe(&reference.kind.to_lowercase());
+        let mut path = path(reference, workspace, &kind);
+        if self.0.contains_key(&path) && !reference.group.is_empty() {
+            path = self::path(reference, workspace, &format!("{kind}.{}", safe(&reference.group)));
+        }
         match self.0.insert(path.clone(), text) {
             None => Ok(()),
             Some(_) => Err(OutputDirError::Twice(path)),
@@ -74,8 +83,13 @@ impl Files {
     /// # Errors
     /// The file system's, or something in the way; nothing foreign is touched.
     pub fn write(&self, directory: &Path) -> Result<Written, OutputDirError> {
+        if directory.exists() && !directory.is_dir() {
+            return Err(OutputDirError::NotADirectory(directory.to_owned()));
+        }
         create_dir(directory)?;
+        let _held = hold(directory)?;
         let earlier = read_list(directory)?;
+        sweep(directory, &earlier)?;
         for path in self.0.keys() {
             check_way(directory, path, &earlier)?;
         }
@@ -100,6 +114,43 @@ impl Files {
     }
 }
 
+/// Where an object's file stands.
+fn path(reference: &ObjectRef, workspace: Option<(&str, &str)>, kind: &str) -> String {
+    let file = format!("{kind}-{}.yaml", safe(&reference.name));
+    match (workspace, &reference.namespace) {
+        (Some((namespace, name)), _) => format!("{}/{}/{file}", safe(namespace), safe(name)),
+        (None, Some(namespace)) => format!("{}/{file}", safe(namespace)),
+        (None, None) => file,
+    }
+}
+
+/// Keeps other runs out of the directory until the handle is dropped, or the process is gone.
+fn hold(directory: &Path) -> Result<Option<File>, OutputDirError> {
+    // Only Unix opens directories as files.
+    if !cfg!(unix) {
+        return Ok(None);
+    }
+    let handle = File::open(directory).map_err(io_error(directory))?;
+    match handle.try_lock() {
+        Ok(()) => Ok(Some(handle)),
+        Err(fs::TryLockError::WouldBlock) => Err(OutputDirError::Busy(directory.to_owned())),
+        // A file system without locks, as some network shares are, is written to all the same.
+        Err(fs::TryLockError::Error(_)) => Ok(None),
+    }
+}
+
+/// Removes the unfinished files of a run that was killed; it had its list written before them.
+fn sweep(directory: &Path, earlier: &BTreeSet<String>) -> Result<(), OutputDirError> {
+    let folders: BTreeSet<PathBuf> = earlier.iter().filter_map(|path| directory.join(path).parent().map(Path::to_owned)).collect();
+    for folder in folders.iter().map(PathBuf::as_path).chain([directory]) {
+        let Ok(entries) = fs::read_dir(folder) else { continue };
+        for entry in entries.filter_map(Result::ok).filter(|entry| entry.file_name().to_string_lossy().starts_with(UNFINISHED)) {
+            fs::remove_file(entry.path()).map_err(io_error(&entry.path()))?;
+        }
+    }
+    Ok(())
+}
+
 /// A name as one part of a path: RBAC names may hold colons and slashes.
 fn safe(name: &str) -> String {
     let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
@@ -120,6 +171,10 @@ fn create_dir(path: &Path) -> Result<(), OutputDirError> {
 fn check_way(directory: &Path, path: &str, earlier: &BTreeSet<String>) -> Result<(), OutputDirError> {
     let mut at = directory.to_owned();
     for part in path.split('/') {
+        // What is no directory can't hold the rest of the way.
+        if at.exists() && !at.is_dir() {
+            return Err(OutputDirError::Foreign(at));
+        }
         at.push(part);
         if at.is_symlink() {
             return Err(OutputDirError::Link(at));
@@ -158,7 +213,7 @@ fn write_list(directory: &Path, paths: &BTreeSet<&str>) -> Result<(), OutputDirE
 fn replace(target: &Path, bytes: &[u8]) -> Result<(), OutputDirError> {
     let folder = target.parent().unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".kaito-render-");
+    builder.prefix(UNFINISHED);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;

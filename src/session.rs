@@ -87,11 +87,12 @@ impl<'a> Session<'a> {
 
     /// Two objects of one name: a Workspace `a-headless` beside `a`, or a Service in the input that a Workspace makes too.
     fn find_clashes(&self, findings: &mut Vec<Diagnostic>) {
-        let passed = self.context.input.passed.iter().map(|passed| (passed.reference.clone(), None));
+        let namespace = &self.context.options.namespace;
+        let passed = self.context.input.passed.iter().map(|passed| (passed.reference.clone().in_namespace(namespace), None));
         let mut owners: HashMap<ObjectRef, Option<&Plan<'_>>> = passed.collect();
         for plan in &self.plans {
             for reference in references(plan, self.context.options.node_provisioner) {
-                let Some(other) = owners.insert(reference.clone(), Some(plan)) else { continue };
+                let Some(other) = owners.insert(reference.clone().in_namespace(namespace), Some(plan)) else { continue };
                 let whose = match other {
                     None => "the input itself".to_owned(),
                     // The same Workspace twice has been reported as such.

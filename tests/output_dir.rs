@@ -83,6 +83,51 @@ fn a_fault_leaves_everything_as_it_was() {
 }
 
 #[test]
+fn a_killed_run_leaves_nothing_behind_for_the_next() {
+    let home = tempfile::tempdir().unwrap();
+    let (input, output) = (home.path().join("in.yaml"), home.path().join("out"));
+    fs::write(&input, workspaces(&["a"])).unwrap();
+    render(&input, &output);
+    let before = tree(&output);
+    fs::write(output.join("models/a/.kaito-render-x1y2z3"), "half a manif").unwrap();
+    assert_eq!(render(&input, &output).code, 0);
+    assert_eq!(tree(&output), before);
+}
+
+#[test]
+fn one_run_at_a_time() {
+    let home = tempfile::tempdir().unwrap();
+    let (input, output) = (home.path().join("in.yaml"), home.path().join("out"));
+    fs::write(&input, workspaces(&["a"])).unwrap();
+    fs::create_dir(&output).unwrap();
+    let other = fs::File::open(&output).unwrap();
+    other.lock().unwrap();
+    let refused = render(&input, &output);
+    assert_eq!(refused.code, 1);
+    assert!(refused.stderr.contains("another kaito is writing into"), "{}", refused.stderr);
+    assert!(tree(&output).is_empty());
+    drop(other);
+    assert_eq!(render(&input, &output).code, 0);
+}
+
+#[test]
+fn the_output_is_no_input_and_groups_keep_files_apart() {
+    let home = tempfile::tempdir().unwrap();
+    let (input, output) = (home.path().join("in"), home.path().join("in/out"));
+    fs::create_dir(&input).unwrap();
+    let services = "apiVersion: serving.knative.dev/v1\nkind: Service\nmetadata: {name: s, namespace: models}\n---\napiVersion: v1\nkind: Service\nmetadata: {name: s, namespace: models}\n";
+    fs::write(input.join("in.yaml"), format!("{}---\n{services}", workspaces(&["a"]))).unwrap();
+    let arguments = ["render", "-R", "-f", input.to_str().unwrap(), "--output-dir", output.to_str().unwrap()];
+    let first = run(&arguments);
+    assert_eq!(first.code, 0, "{}", first.stderr);
+    let files = tree(&output);
+    assert!(files.contains(&"models/service-s.yaml".to_owned()), "{files:?}");
+    assert!(files.contains(&"models/service.serving.knative.dev-s.yaml".to_owned()), "{files:?}");
+    let second = run(&arguments);
+    assert!(second.stderr.contains("0 files written, 7 unchanged, 0 removed"), "{}", second.stderr);
+}
+
+#[test]
 fn foreign_files_and_links_are_not_overwritten() {
     let home = tempfile::tempdir().unwrap();
     let (input, output) = (home.path().join("in.yaml"), home.path().join("out"));
@@ -102,6 +147,13 @@ fn foreign_files_and_links_are_not_overwritten() {
     assert_eq!(refused.code, 1);
     assert!(refused.stderr.contains("is a link"), "{}", refused.stderr);
     assert!(tree(&home.path().join("elsewhere")).is_empty());
+
+    fs::remove_file(output.join("models")).unwrap();
+    fs::write(output.join("models"), "a file where a folder is wanted").unwrap();
+    let refused = render(&input, &output);
+    assert!(refused.stderr.contains("was not written by kaito"), "{}", refused.stderr);
+    let refused = render(&input, &output.join("models"));
+    assert!(refused.stderr.contains("is not a directory"), "{}", refused.stderr);
 
     // A list that somebody has edited must not lead out of the directory.
     fs::remove_file(output.join("models")).unwrap();

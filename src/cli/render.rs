@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::explain;
 use super::output::{self, Color, Exit, Stdout};
 use super::setup::{InputArgs, RenderingArgs, Setup};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, plural};
 use crate::manifest::ObjectRef;
 use crate::output_dir::{Files, OutputDirError};
 use crate::render::{Object, TemplateError};
@@ -78,6 +78,8 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
         return Exit::Invalid;
     };
     setup.options.selector.clone_from(&args.output.selector);
+    // Yesterday's output is not today's input.
+    setup.except.extend(args.output.output_dir.clone());
     let files = setup.read(&args.input, &mut findings);
     let input = Input::read(&files, &setup.options, &mut findings);
     let session = Session::new(&input, &setup.catalog, &setup.options, args.output.explain, &mut findings);
@@ -236,9 +238,9 @@ impl Sink {
             Self::Directory(files, directory) => {
                 let done = files.write(&directory)?;
                 let message = format!(
-                    "{}: {} files written, {} unchanged, {} removed",
+                    "{}: {} written, {} unchanged, {} removed",
                     directory.display(),
-                    done.written,
+                    plural(done.written as u64, "file"),
                     done.unchanged,
                     done.removed
                 );

@@ -2,7 +2,7 @@
 
 use super::estimate::{self, estimate};
 use super::{Context, Reasons, Runtime, runtime, shape};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, plural};
 use crate::preset::Model;
 use crate::quantity::gib_text;
 use crate::sku::NodeShape;
@@ -152,8 +152,4 @@ fn within_limit(located: &Located<Workspace>, count: u64, findings: &mut Vec<Dia
     let finding = Diagnostic::error(format!("{count} nodes; a Workspace has at most {MOST_NODES}")).help("choose a larger size of node or a smaller model");
     findings.push(located.document.finding(finding, &[Step::Field("resource"), Step::Field("count")]));
     None
-}
-
-fn plural(count: u64, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }

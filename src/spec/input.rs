@@ -62,6 +62,8 @@ pub struct Input {
     pub nodes: Vec<OwnNode>,
     /// Objects that pass through, in apply order.
     pub passed: Vec<Passed>,
+    /// Objects that are only looked things up in.
+    looked_up: Vec<Passed>,
 }
 
 static WORKSPACE_SCHEMA: LazyLock<Value> = LazyLock::new(schema::of::<Workspace>);
@@ -78,6 +80,7 @@ enum Declared {
     Node(OwnNode),
     ConfigMap(Key, Arc<Document>),
     Passed(Passed),
+    LookedUp(Passed),
 }
 
 impl Input {
@@ -101,7 +104,7 @@ impl Input {
         input.workspaces.sort_by(|a, b| (&a.namespace, &a.value.metadata.name).cmp(&(&b.namespace, &b.value.metadata.name)));
         input.nodes.sort_by(|a, b| a.name.cmp(&b.name));
         input.passed.sort_by(|a, b| a.reference.cmp(&b.reference));
-        input.find_repetitions(findings);
+        input.find_repetitions(&options.namespace, findings);
         input
     }
 
@@ -118,25 +121,28 @@ impl Input {
             Declared::Node(node) => self.nodes.push(node),
             Declared::ConfigMap(key, document) => _ = self.config_maps.insert(key, document),
             Declared::Passed(passed) => self.passed.push(passed),
+            Declared::LookedUp(object) => self.looked_up.push(object),
         }
     }
 
     /// The same object twice, in one file or in two.
-    fn find_repetitions(&self, findings: &mut Vec<Diagnostic>) {
+    fn find_repetitions(&self, namespace: &str, findings: &mut Vec<Diagnostic>) {
         let workspaces = self.workspaces.iter().map(|workspace| {
             (ObjectRef::new("kaito.sh", "Workspace", Some(&workspace.namespace), &workspace.value.metadata.name), &workspace.document)
         });
-        let passed = self.passed.iter().map(|passed| (passed.reference.clone(), &*passed.document));
+        let others = self.passed.iter().chain(&self.looked_up);
+        let others = others.map(|object| (object.reference.clone(), &*object.document));
         let mut first: HashMap<ObjectRef, &Document> = HashMap::new();
-        for (reference, document) in workspaces.chain(passed) {
-            if let Some(other) = first.get(&reference) {
-                let place = other.place(&[]);
+        let name = [Step::Field("metadata"), Step::Field("name")];
+        for (reference, document) in workspaces.chain(others) {
+            let identity = reference.clone().in_namespace(namespace);
+            if let Some(other) = first.get(&identity) {
+                let place = other.place(&name);
                 let (line, column) = place.file.line_column(place.span.start);
-                let finding =
-                    Diagnostic::error(format!("{reference} stands here again; it is already in {}:{line}:{column}", place.file.name));
-                findings.push(document.finding(finding, &[Step::Field("metadata"), Step::Field("name")]));
+                let message = format!("{reference} stands here again; it is already in {}:{line}:{column}", place.file.name);
+                findings.push(document.finding(Diagnostic::error(message), &name));
             } else {
-                first.insert(reference, document);
+                first.insert(identity, document);
             }
         }
     }
@@ -205,7 +211,7 @@ impl Reader<'_> {
                     .help("build it first: kustomize build DIR | kaito render -f -");
                 self.say(&document, finding, &[Step::Field("kind")]);
             }
-            ("", "Node") => self.add_node(&document),
+            ("", "Node") => self.add_node(document),
             _ => self.add_passed(document, group, &kind),
         }
     }
@@ -283,16 +289,16 @@ impl Reader<'_> {
         true
     }
 
-    fn add_node(&mut self, document: &Document) {
+    fn add_node(&mut self, document: Document) {
         let value = document.root.to_value();
         let Some(name) = value["metadata"]["name"].as_str() else {
-            return self.say(document, Diagnostic::error("the field name is missing"), &[Step::Field("metadata")]);
+            return self.say(&document, Diagnostic::error("the field name is missing"), &[Step::Field("metadata")]);
         };
         let labels: BTreeMap<String, String> = match serde_json::from_value(value["metadata"]["labels"].clone()) {
             Ok(labels) => Option::unwrap_or_default(labels),
             Err(error) => {
                 let finding = Diagnostic::error(format!("labels are strings: {error}")).help("put numbers and booleans in quotes");
-                return self.say(document, finding, &[Step::Field("metadata"), Step::Field("labels")]);
+                return self.say(&document, finding, &[Step::Field("metadata"), Step::Field("labels")]);
             }
         };
         let conditions = value["status"]["conditions"].as_array();
@@ -300,6 +306,7 @@ impl Reader<'_> {
         let deleting = !value["metadata"]["deletionTimestamp"].is_null();
         let ready = !deleting && conditions.is_some_and(|all| all.iter().any(is_ready));
         let shape = NodeShape::from_labels(name, &labels);
+        self.declared.push(Declared::LookedUp(Passed { reference: ObjectRef::new("", "Node", None, name), document: Arc::new(document) }));
         self.declared.push(Declared::Node(OwnNode { name: name.to_owned(), labels, ready, shape }));
     }
 
@@ -319,14 +326,10 @@ impl Reader<'_> {
             let key = (namespace.unwrap_or(&self.options.namespace).to_owned(), name.to_owned());
             self.declared.push(Declared::ConfigMap(key, Arc::clone(&document)));
         }
-        if !self.is_selected(&document) {
-            return;
-        }
+        let passed = Passed { reference: ObjectRef::new(group, kind, namespace, name), document: Arc::clone(&document) };
         let local = metadata.and_then(|metadata| metadata.get("annotations")?.get("config.kubernetes.io/local-config")?.as_str());
-        if local.is_none_or(|value| value == "false") {
-            let reference = ObjectRef::new(group, kind, namespace, name);
-            self.declared.push(Declared::Passed(Passed { reference, document: Arc::clone(&document) }));
-        }
+        let is_wanted = self.is_selected(&document) && local.is_none_or(|value| value == "false");
+        self.declared.push(if is_wanted { Declared::Passed(passed) } else { Declared::LookedUp(passed) });
     }
 }
 
