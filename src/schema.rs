@@ -56,6 +56,22 @@ pub fn check(document: &Document, schema: &Value, findings: &mut Vec<Diagnostic>
     Check { document, path: Vec::new(), findings, unfit: Vec::new() }.node(&document.root, schema);
 }
 
+/// The schema of a part of a value: no field has to be there. Items of lists are wholes.
+pub fn partial(mut schema: Value) -> Value {
+    if let Value::Object(fields) = &mut schema {
+        fields.remove("required");
+        for (name, inner) in fields.iter_mut() {
+            match (name.as_str(), inner) {
+                ("properties", Value::Object(inner)) => inner.values_mut().for_each(|schema| *schema = partial(schema.take())),
+                ("anyOf", Value::Array(inner)) => inner.iter_mut().for_each(|schema| *schema = partial(schema.take())),
+                ("additionalProperties", inner) => *inner = partial(inner.take()),
+                _ => {}
+            }
+        }
+    }
+    schema
+}
+
 /// Puts something in the place of a field, or takes it out.
 fn replace(value: &mut Value, path: &[Step<'_>], instead: Option<Value>) {
     match (value, path) {

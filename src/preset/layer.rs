@@ -8,8 +8,8 @@ use crate::diagnostic::SourceFile;
 
 /// Preset files of one origin, by their path below `presets/<version>` (or `skus/`).
 pub struct Layer {
-    /// What people call it: `embedded`, or the directory.
-    pub origin: String,
+    /// Whether it is part of the binary, and so known to be right.
+    pub is_embedded: bool,
     /// The files.
     pub files: Vec<Arc<SourceFile>>,
 }
@@ -27,7 +27,7 @@ impl Layer {
             let text = String::from_utf8(Embedded::get(&path)?.data.into_owned()).ok()?;
             Some(SourceFile::new(format!("presets/{path}"), text))
         });
-        Self { origin: "embedded".to_owned(), files: files.collect() }
+        Self { is_embedded: true, files: files.collect() }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod catalog;
 mod layer;
+mod merge;
 mod rules;
 
 use std::collections::BTreeMap;

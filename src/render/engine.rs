@@ -21,7 +21,7 @@ use serde_json::Value;
 use crate::diagnostic::SourceFile;
 use crate::yaml;
 
-use super::shape::{CLOSE, OPEN, Object, Shape};
+use super::shape::{CLOSE, OPEN, Object, Shape, holds_tokens};
 
 /// How much a template of the user's own may do before it is stopped.
 const FUEL: u64 = 5_000_000;
@@ -98,7 +98,14 @@ impl Engine {
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_syntax(block_lines());
         environment.set_auto_escape_callback(|_| AutoEscape::Custom("yaml".into()));
-        environment.set_formatter(put_aside);
+        environment.set_formatter(move |out, state, value| {
+            // Only a user's template can have joined the text of a macro with more, and its tokens would show.
+            if has_overrides && !value.is_safe() && value.as_str().is_some_and(holds_tokens) {
+                let message = "the value holds what a block or macro has left; print that by itself";
+                return Err(Error::new(ErrorKind::InvalidOperation, message));
+            }
+            put_aside(out, state, value)
+        });
         // A value marked safe would be text again.
         environment.remove_filter("safe");
         environment.add_filter("shell_quote", shell_quote);
@@ -106,7 +113,12 @@ impl Engine {
         if has_overrides {
             environment.set_fuel(Some(FUEL));
         }
-        environment.set_loader(move |name| Ok(templates.text(name).map(|(_, text)| text)));
+        environment.set_loader(move |name| match templates.text(name) {
+            Some((_, text)) if holds_tokens(&text) => {
+                Err(Error::new(ErrorKind::SyntaxError, "a template can't hold the characters U+E0F0 to U+E0F2"))
+            }
+            found => Ok(found.map(|(_, text)| text)),
+        });
         Self { environment, shapes: RwLock::default(), names, has_overrides }
     }
 

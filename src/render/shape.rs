@@ -21,6 +21,11 @@ pub(super) const CLOSE: char = '\u{E0F1}';
 /// What stands before a scalar that the template has in quotes: it stays a string, whatever its value.
 const QUOTED: char = '\u{E0F2}';
 
+/// Whether a template holds the characters that belong to tokens.
+pub(super) fn holds_tokens(text: &str) -> bool {
+    text.contains([OPEN, CLOSE, QUOTED])
+}
+
 /// A word that YAML writes as it is, and that no manifest holds.
 const HOLE: &str = "Qkaitohole";
 
@@ -242,9 +247,8 @@ fn fill_text<'a>(text: &str, values: &'a [Value]) -> Cow<'a, Value> {
     }
     let mut filled = String::with_capacity(text.len());
     let mut rest = text.strip_prefix(QUOTED).unwrap_or(text);
-    while let Some((before, after)) = rest.split_once(OPEN) {
+    while let Some((before, (number, after))) = rest.split_once(OPEN).and_then(|(before, rest)| Some((before, rest.split_once(CLOSE)?))) {
         filled.push_str(before);
-        let Some((number, after)) = after.split_once(CLOSE) else { break };
         match value_of(number, values) {
             Some(Value::String(text)) => filled.push_str(text),
             Some(other) => _ = write!(filled, "{other}"),

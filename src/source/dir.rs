@@ -174,7 +174,7 @@ pub fn read_config(path: &Path, findings: &mut Vec<Diagnostic>) -> Option<crate:
 pub fn preset_layer(directory: &Path, findings: &mut Vec<Diagnostic>) -> Layer {
     let files =
         everything_below(directory, findings, |path| path.extension().is_some_and(|ending| ENDINGS.iter().any(|known| ending == *known)));
-    Layer { origin: directory.display().to_string(), files: files.into_iter().map(|(_, file)| file).collect() }
+    Layer { is_embedded: false, files: files.into_iter().map(|(_, file)| file).collect() }
 }
 
 /// The template files of a directory, by their path below it.

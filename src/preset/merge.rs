@@ -1,0 +1,181 @@
+//! Layers of preset files, merged entry by entry before they are read.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::{Found, Model};
+use crate::diagnostic::{Diagnostic, SourceFile};
+use crate::options::Cloud;
+use crate::schema;
+use crate::sku::Sku;
+use crate::yaml::{self, Document, Node, Step};
+
+/// One `name: value` of a merged file, still unread, with every document that contributed to it.
+struct Raw {
+    value: Value,
+    /// Each with whether it is built in.
+    documents: Vec<(Document, bool)>,
+    path: Vec<String>,
+}
+
+/// The documents of a file, and what is wrong with it.
+pub(super) fn read_file(file: &Arc<SourceFile>) -> (Vec<Document>, Vec<Diagnostic>) {
+    let mut findings = Vec::new();
+    (yaml::read(file, yaml::Limits::default(), &mut findings), findings)
+}
+
+/// The files of all layers, merged but unread.
+#[derive(Default)]
+pub(super) struct Merged {
+    files: BTreeMap<String, Raw>,
+    models: BTreeMap<String, Raw>,
+    skus: BTreeMap<(Cloud, String), Raw>,
+}
+
+const FILES: [&str; 7] = ["vllm", "transformers", "sizing", "images", "karpenter", "mig", "retired"];
+
+impl Merged {
+    pub(super) fn add(&mut self, file: &Arc<SourceFile>, documents: Vec<Document>, is_embedded: bool, findings: &mut Vec<Diagnostic>) {
+        let name = file.name.replace('\\', "/");
+        let stem = name.rsplit('/').next().and_then(|base| base.split('.').next()).unwrap_or_default().to_owned();
+        let in_skus = name.rsplit('/').nth(1) == Some("skus");
+        for document in documents {
+            if let Some(models) = document.root.get("models") {
+                self.add_list(models, "models", &document, is_embedded, findings, |merged, id| merged.models.entry(id.to_lowercase()));
+            } else if let Some(skus) = document.root.get("skus") {
+                match Cloud::by_name(&stem).filter(|_| in_skus) {
+                    Some(cloud) => self.add_list(skus, "skus", &document, is_embedded, findings, |merged, name| {
+                        merged.skus.entry((cloud, name.to_lowercase()))
+                    }),
+                    None => findings.push(
+                        document
+                            .finding(Diagnostic::error("a list of skus belongs into skus/azure.yaml, skus/aws.yaml or skus/arc.yaml"), &[]),
+                    ),
+                }
+            } else if FILES.contains(&stem.as_str()) {
+                let value = document.root.to_value();
+                let raw = self.files.entry(stem.clone()).or_insert_with(Raw::empty);
+                raw.overlay(value, document, is_embedded, Vec::new());
+            } else {
+                let finding = Diagnostic::error("this isn't a preset file").help("a preset file has a list of `models` or of `skus`, or is called vllm.yaml, transformers.yaml, sizing.yaml, images.yaml, karpenter.yaml, mig.yaml or retired.yaml");
+                findings.push(document.finding(finding, &[]));
+            }
+        }
+    }
+
+    fn add_list<'m, K: Ord + 'm>(
+        &'m mut self,
+        list: &Node,
+        field: &str,
+        document: &Document,
+        is_embedded: bool,
+        findings: &mut Vec<Diagnostic>,
+        entry: impl for<'e> Fn(&'e mut Self, &str) -> std::collections::btree_map::Entry<'e, K, Raw>,
+    ) {
+        let crate::yaml::Kind::Sequence(items) = &list.kind else {
+            findings
+                .push(document.finding(Diagnostic::error(format!("expected a list, found {}", list.describe())), &[Step::Field(field)]));
+            return;
+        };
+        let key = if field == "models" { "id" } else { "name" };
+        for (index, item) in items.iter().enumerate() {
+            let Some(id) = item.get(key).and_then(Node::as_str) else {
+                findings.push(
+                    document.finding(Diagnostic::error(format!("the field {key} is missing")), &[Step::Field(field), Step::Item(index)]),
+                );
+                continue;
+            };
+            let part = Document::new(&document.file, item.clone());
+            let path = vec![field.to_owned(), id.to_owned()];
+            entry(self, id).or_insert_with(Raw::empty).overlay(item.to_value(), part, is_embedded, path);
+        }
+    }
+
+    /// The users' files among those that have a name of their own, by that name.
+    pub(super) fn overriding_files(&self) -> BTreeMap<String, String> {
+        let over = self.files.iter().map(|(stem, raw)| {
+            let names = raw.documents.iter().filter(|(_, is_embedded)| !is_embedded).map(|(document, _)| document.file.name.as_str());
+            (stem.clone(), names.collect::<Vec<_>>().join(" and "))
+        });
+        over.filter(|(_, names)| !names.is_empty()).collect()
+    }
+
+    pub(super) fn models(&mut self, findings: &mut Vec<Diagnostic>) -> BTreeMap<String, Found<Model>> {
+        let schema = std::cell::OnceCell::new();
+        let raw = std::mem::take(&mut self.models);
+        raw.into_iter().filter_map(|(id, raw)| Some((id, raw.read::<Model>(&schema, findings)?))).collect()
+    }
+
+    pub(super) fn skus(&mut self, findings: &mut Vec<Diagnostic>) -> BTreeMap<(Cloud, String), Found<Sku>> {
+        let schema = std::cell::OnceCell::new();
+        let raw = std::mem::take(&mut self.skus);
+        raw.into_iter().filter_map(|(key, raw)| Some((key, raw.read::<Sku>(&schema, findings)?))).collect()
+    }
+
+    pub(super) fn file<T: DeserializeOwned + JsonSchema>(&mut self, stem: &str, findings: &mut Vec<Diagnostic>) -> Option<T> {
+        let raw = self.files.remove(stem)?;
+        raw.read::<T>(&std::cell::OnceCell::new(), findings).map(|found| found.value)
+    }
+}
+
+impl Raw {
+    fn empty() -> Self {
+        Self { value: Value::Object(Map::new()), documents: Vec::new(), path: Vec::new() }
+    }
+
+    fn overlay(&mut self, value: Value, document: Document, is_embedded: bool, path: Vec<String>) {
+        overlay(&mut self.value, value);
+        self.documents.push((document, is_embedded));
+        self.path = path;
+    }
+
+    /// Reads the entry; one that is as embedded is known to be right and skips the search for faults.
+    fn read<T: DeserializeOwned + JsonSchema>(
+        self,
+        schema: &std::cell::OnceCell<Value>,
+        findings: &mut Vec<Diagnostic>,
+    ) -> Option<Found<T>> {
+        let before = findings.len();
+        for (document, is_embedded) in &self.documents {
+            if !is_embedded {
+                schema::check(document, schema.get_or_init(|| schema::partial(schema::of::<T>())), findings);
+            }
+        }
+        if findings.len() > before {
+            return None;
+        }
+        match serde_json::from_value(self.value) {
+            Ok(value) => Some(Found { value, origin: origin_text(&self.documents) }),
+            Err(error) => {
+                let last = self.documents.last().map(|(document, _)| document);
+                findings
+                    .extend(last.map(|document| document.finding(Diagnostic::error(error.to_string()), &[]).field(self.path.join("."))));
+                None
+            }
+        }
+    }
+}
+
+fn origin_text(documents: &[(Document, bool)]) -> String {
+    let texts = documents.iter().map(|(document, is_embedded)| {
+        let (line, _) = document.file.line_column(document.place(&[]).span.start);
+        format!("{}:{line}{}", document.file.name, if *is_embedded { " (embedded)" } else { "" })
+    });
+    texts.collect::<Vec<_>>().join(", overridden by ")
+}
+
+/// Puts `above` over `below`: mappings merge field by field, everything else is replaced.
+fn overlay(below: &mut Value, above: Value) {
+    match (below, above) {
+        (Value::Object(below), Value::Object(above)) => {
+            for (key, value) in above {
+                overlay(below.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (below, above) => *below = above,
+    }
+}
