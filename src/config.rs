@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::image::is_reference;
 use crate::options::{Cloud, FeatureGates, NodeImageFamily, NodeProvisioner, OwnNode};
 use crate::preset::NodeClasses;
 use crate::quantity::Quantity;
@@ -102,6 +103,10 @@ impl RenderConfig {
             if !FeatureGates::default().set(gate, true) {
                 say(unknown_gate(gate), &[Step::Field("featureGates"), Step::Field(gate)]);
             }
+        }
+        if let Some(registry) = config.preset_registry.as_ref().filter(|registry| !is_reference(&format!("{registry}/base"))) {
+            let finding = Diagnostic::error(format!("{registry:?} is no registry of images"));
+            say(finding.help("write host, or host/path, without a tag: registry.example.com/kaito"), &[Step::Field("presetRegistry")]);
         }
         let defaults = config.karpenter.as_ref().map_or(1, |karpenter| karpenter.classes.iter().filter(|class| class.default).count());
         if defaults != 1 {

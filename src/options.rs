@@ -58,6 +58,15 @@ pub enum NodeProvisioner {
 }
 
 impl NodeProvisioner {
+    /// Every one.
+    pub const ALL: [Self; 4] = [Self::Machine, Self::GpuProvisioner, Self::Karpenter, Self::Byo];
+
+    /// The one of that name; `azure-gpu-provisioner` is what Kaito's own flag calls the default.
+    pub fn by_name(name: &str) -> Option<Self> {
+        let name = name.strip_prefix("azure-").unwrap_or(name);
+        Self::ALL.into_iter().find(|provisioner| provisioner.name() == name)
+    }
+
     /// The name as flags spell it.
     pub fn name(self) -> &'static str {
         match self {

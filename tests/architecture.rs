@@ -75,7 +75,9 @@ fn nobody_uses_the_door_and_only_one_file_prints() {
         if !DOOR.contains(&module.as_str()) && module != "lib" && code.contains("crate::cli") {
             faults.push(format!("{} uses the command line", path.display()));
         }
-        if !path.ends_with("cli/output.rs") && ["println!", "eprintln!", "print!(", "stdout()", "stderr()"].iter().any(|name| code.contains(name)) {
+        if !path.ends_with("cli/output.rs")
+            && ["println!", "eprintln!", "print!(", "stdout()", "stderr()"].iter().any(|name| code.contains(name))
+        {
             faults.push(format!("{} prints", path.display()));
         }
     }

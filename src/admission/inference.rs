@@ -2,9 +2,10 @@
 
 use super::{Check, at};
 use crate::diagnostic::Diagnostic;
+use crate::options::Options;
 use crate::plan::{Runtime, runtime};
 use crate::spec::{AdapterSpec, DataSource, InferenceConfig, max_model_len, names};
-use crate::yaml::Step;
+use crate::yaml::{Node, Step};
 
 /// The most adapters of one Workspace.
 const MOST_ADAPTERS: usize = 10;
@@ -34,19 +35,7 @@ impl Check<'_> {
         let at = at!["inference", "preset", "name"];
         let model = match self.context.catalog.model(&preset.name) {
             Ok(found) => &found.value,
-            Err(unknown) => {
-                let message = match unknown.retired {
-                    Some(why) => format!("the preset {} is {why}", preset.name),
-                    None => format!("the preset {:?} is unknown", preset.name),
-                };
-                let mut finding = Diagnostic::error(message);
-                if !unknown.nearest.is_empty() {
-                    finding = finding.help(format!("did you mean {}?", crate::diagnostic::either(&unknown.nearest)));
-                }
-                finding = finding.help("`kaito preset list` shows all; a file in --presets DIR adds one");
-                self.say(finding, at);
-                return;
-            }
+            Err(unknown) => return self.say(unknown.finding(&preset.name), at),
         };
         let secret = preset.preset_options.as_ref().and_then(|options| options.model_access_secret.as_deref());
         if let Some(secret) = secret.filter(|name| !name.is_empty()) {
@@ -76,7 +65,9 @@ impl Check<'_> {
 
     fn streaming(&mut self, runtime: Runtime) {
         let gates = &self.context.options.feature_gates;
-        let streams = gates.is_on("ModelStreaming") && runtime == Runtime::Vllm && self.workspace.annotation("kaito.sh/model-streaming") != Some("disabled");
+        let streams = gates.is_on("ModelStreaming")
+            && runtime == Runtime::Vllm
+            && self.workspace.annotation("kaito.sh/model-streaming") != Some("disabled");
         if streams {
             let finding = Diagnostic::error("streaming of weights is not rendered by this version of kaito");
             let help = "switch the gate ModelStreaming off, or set the annotation kaito.sh/model-streaming: disabled";
@@ -106,6 +97,11 @@ impl Check<'_> {
             self.say(finding, at);
             return;
         };
+        let names_no_namespace = document.root.get("metadata").and_then(|metadata| metadata.get("namespace")).is_none_or(Node::is_null);
+        if names_no_namespace && self.located.namespace != Options::default().namespace {
+            let finding = Diagnostic::warning(format!("the ConfigMap {name} names no namespace, and is printed so"));
+            self.say(finding.help(format!("write namespace: {} into it, or apply with --namespace", self.located.namespace)), at);
+        }
         let Some(config) = InferenceConfig::read(document, name, self.findings) else { return };
         let Some(given) = config.max_model_len.as_deref().map(str::trim).filter(|given| !given.is_empty()) else { return };
         let Some(limit) = context_limit else { return };
@@ -182,7 +178,10 @@ impl Check<'_> {
             && (volume.len() != 1 || volume.contains_key("name"))
         {
             let finding = Diagnostic::error(format!("a volumeSource has one kind of volume; found {}", volume.len()));
-            self.say(finding.help("write it as in a pod, without a name: persistentVolumeClaim: {claimName: ...}"), &within("volumeSource"));
+            self.say(
+                finding.help("write it as in a pod, without a name: persistentVolumeClaim: {claimName: ...}"),
+                &within("volumeSource"),
+            );
         }
         for (number, secret) in source.image_pull_secrets.iter().flatten().enumerate() {
             self.secret_name(secret, &[within("imagePullSecrets").as_slice(), &[Step::Item(number)]].concat());

@@ -13,12 +13,17 @@ impl Check<'_> {
     pub(super) fn template(&mut self, template: &Map<String, Value>) {
         let base = at!["inference", "template"];
         for field in template.keys().filter(|field| !matches!(field.as_str(), "metadata" | "spec")) {
-            self.say(Diagnostic::error("unknown field").help("the fields here are metadata, spec"), at!["inference", "template", field.as_str()]);
+            self.say(
+                Diagnostic::error("unknown field").help("the fields here are metadata, spec"),
+                at!["inference", "template", field.as_str()],
+            );
         }
         if !matches!(template.get("metadata"), None | Some(Value::Null | Value::Object(_))) {
             self.say(Diagnostic::error("expected a mapping"), at!["inference", "template", "metadata"]);
         }
-        for (key, value) in template.get("metadata").and_then(|metadata| metadata.get("labels")).and_then(Value::as_object).into_iter().flatten() {
+        for (key, value) in
+            template.get("metadata").and_then(|metadata| metadata.get("labels")).and_then(Value::as_object).into_iter().flatten()
+        {
             if !value.is_string() {
                 let finding = Diagnostic::error(format!("expected a string, found {value}")).help("put it in quotes");
                 self.say(finding, at!["inference", "template", "metadata", "labels", key.as_str()]);
@@ -62,7 +67,10 @@ impl Check<'_> {
             let name = container["name"].as_str().unwrap_or_default();
             let place = at!["inference", "template", "spec", field, index, "name"];
             if !names::is_dns_label(name) {
-                self.say(Diagnostic::error(format!("{name:?} is no name for a container")).help("use lower-case letters, digits and dashes"), place);
+                self.say(
+                    Diagnostic::error(format!("{name:?} is no name for a container")).help("use lower-case letters, digits and dashes"),
+                    place,
+                );
             } else if containers[..index].iter().any(|other| other["name"] == name) {
                 self.say(Diagnostic::error(format!("two containers are called {name:?}")), place);
             }

@@ -38,10 +38,15 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
     let known = || input.workspaces.iter().map(|located| located.value.metadata.name.as_str());
     let is_known = input.workspaces.iter().any(|located| asked(&located.value.metadata.name, &located.namespace));
     if !is_known && !findings.iter().any(Diagnostic::is_error) {
-        let name = args.workspace.as_deref().unwrap_or_default();
-        let mut finding = Diagnostic::error(format!("the input has no Workspace {name}"));
-        finding.help.extend(did_you_mean(name, known()));
-        findings.push(finding);
+        findings.push(match args.workspace.as_deref() {
+            Some(name) => {
+                let mut finding = Diagnostic::error(format!("the input has no Workspace {name}"));
+                finding.help.extend(did_you_mean(name, known()));
+                finding
+            }
+            None => Diagnostic::error("there is nothing to explain: the input has no Workspace")
+                .help("name the files with -f (and -R for directories below)"),
+        });
     }
     if output::findings(findings, color, "explained") {
         return Exit::Invalid;

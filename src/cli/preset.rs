@@ -4,8 +4,7 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::output::{self, Color, Exit};
-use super::setup::{RenderingArgs, catalog_only};
-use crate::diagnostic::{Diagnostic, either};
+use super::setup::{CatalogArgs, catalog_only};
 use crate::preset::{Catalog, Found, Model};
 use crate::yaml;
 
@@ -22,8 +21,8 @@ pub(super) enum Command {
 #[derive(Debug, clap::Args)]
 pub(super) struct ListArgs {
     #[command(flatten)]
-    rendering: RenderingArgs,
-    /// Print only the names
+    catalog: CatalogArgs,
+    /// More columns (wide), or only the names (name)
     #[arg(short, long, value_parser = ["name", "wide"], value_name = "FORMAT")]
     output: Option<String>,
 }
@@ -34,15 +33,15 @@ pub(super) struct ShowArgs {
     /// Alias or Hugging Face id, in any case
     name: String,
     #[command(flatten)]
-    rendering: RenderingArgs,
+    catalog: CatalogArgs,
 }
 
 /// Lists or shows.
 pub(super) fn run(command: &Command, color: Color) -> Exit {
     let mut findings = Vec::new();
     let args = match command {
-        Command::List(args) => &args.rendering,
-        Command::Show(args) => &args.rendering,
+        Command::List(args) => &args.catalog,
+        Command::Show(args) => &args.catalog,
     };
     let Some(catalog) = catalog_only(args, &mut findings) else {
         output::findings(findings, color, "shown");
@@ -53,14 +52,8 @@ pub(super) fn run(command: &Command, color: Color) -> Exit {
         Command::Show(args) => match catalog.model(&args.name) {
             Ok(found) => output::data(&show(&catalog, found)),
             Err(unknown) => {
-                let mut finding = Diagnostic::error(match unknown.retired {
-                    Some(why) => format!("the preset {} is {why}", args.name),
-                    None => format!("the preset {:?} is unknown", args.name),
-                });
-                if !unknown.nearest.is_empty() {
-                    finding = finding.help(format!("did you mean {}?", either(&unknown.nearest)));
-                }
-                output::error(&std::iter::once(finding.message).chain(finding.help).collect::<Vec<_>>().join("\n  "));
+                findings.push(unknown.finding(&args.name));
+                output::findings(findings, color, "shown");
                 Exit::Invalid
             }
         },

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clap::ValueEnum;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use crate::config::{RenderConfig, unknown_gate};
 use crate::diagnostic::{Diagnostic, SourceFile, either};
@@ -37,11 +37,11 @@ pub(super) struct RenderingArgs {
     #[arg(long, value_name = "VERSION")]
     pub kaito_version: Option<String>,
     /// What makes nodes [default: gpu-provisioner]
-    #[arg(long, value_enum, value_name = "NAME")]
-    pub node_provisioner: Option<ProvisionerArg>,
+    #[arg(long, value_parser = provisioners(), value_name = "NAME")]
+    pub node_provisioner: Option<NodeProvisioner>,
     /// Cloud [default: azure]
-    #[arg(long, value_enum, value_name = "NAME")]
-    pub cloud: Option<CloudArg>,
+    #[arg(long, value_parser = clouds(), value_name = "NAME")]
+    pub cloud: Option<Cloud>,
     /// Kaito's feature gates, as A=true,B=false
     #[arg(long, value_name = "GATES")]
     pub feature_gates: Option<String>,
@@ -62,50 +62,34 @@ pub(super) struct RenderingArgs {
     pub templates: Option<PathBuf>,
 }
 
-/// `--node-provisioner`.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum ProvisionerArg {
-    /// Machines, as the gpu-provisioner of Kaito 0.3 took them
-    Machine,
-    /// NodeClaims for the gpu-provisioner
-    #[value(alias = "azure-gpu-provisioner")]
-    GpuProvisioner,
-    /// A NodePool for Karpenter
-    Karpenter,
-    /// No nodes: they are there
-    Byo,
+/// Which catalog to look into.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Catalog")]
+pub(super) struct CatalogArgs {
+    /// Kaito version whose catalog is wanted [default: the newest]
+    #[arg(long, value_name = "VERSION")]
+    kaito_version: Option<String>,
+    /// Configuration file, whose presets are looked into too [default: the kaito.yaml here or above]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Directory with presets and SKUs, over the built-in ones and below the repository's own
+    #[arg(long, value_name = "DIR")]
+    presets: Option<PathBuf>,
 }
 
-/// `--cloud`.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum CloudArg {
-    /// Azure
-    Azure,
-    /// AWS
-    Aws,
-    /// Azure Arc
-    Arc,
+/// The clouds, for a flag.
+pub(super) fn clouds() -> impl TypedValueParser<Value = Cloud> {
+    PossibleValuesParser::new(Cloud::ALL.map(Cloud::name)).try_map(|name| Cloud::by_name(&name).ok_or("there is no such cloud"))
 }
 
-impl From<CloudArg> for Cloud {
-    fn from(arg: CloudArg) -> Self {
-        match arg {
-            CloudArg::Azure => Self::Azure,
-            CloudArg::Aws => Self::Aws,
-            CloudArg::Arc => Self::Arc,
-        }
-    }
-}
-
-impl From<ProvisionerArg> for NodeProvisioner {
-    fn from(arg: ProvisionerArg) -> Self {
-        match arg {
-            ProvisionerArg::Machine => Self::Machine,
-            ProvisionerArg::GpuProvisioner => Self::GpuProvisioner,
-            ProvisionerArg::Karpenter => Self::Karpenter,
-            ProvisionerArg::Byo => Self::Byo,
-        }
-    }
+fn provisioners() -> impl TypedValueParser<Value = NodeProvisioner> {
+    let values = [
+        PossibleValue::new("machine").help("Machines, as the gpu-provisioner of Kaito 0.3 took them"),
+        PossibleValue::new("gpu-provisioner").alias("azure-gpu-provisioner").help("NodeClaims for the gpu-provisioner"),
+        PossibleValue::new("karpenter").help("A NodePool for Karpenter"),
+        PossibleValue::new("byo").help("No nodes: they are there"),
+    ];
+    PossibleValuesParser::new(values).try_map(|name| NodeProvisioner::by_name(&name).ok_or("there is no such provisioner"))
 }
 
 fn image_family(text: &str) -> Result<NodeImageFamily, String> {
@@ -202,8 +186,10 @@ fn catalog(version: &str, directories: [Option<&Path>; 2], findings: &mut Vec<Di
 }
 
 /// The catalog for verbs that only look into it.
-pub(super) fn catalog_only(args: &RenderingArgs, findings: &mut Vec<Diagnostic>) -> Option<Catalog> {
-    Setup::new(args, &[PathBuf::from("-")], findings).map(|setup| setup.catalog)
+pub(super) fn catalog_only(args: &CatalogArgs, findings: &mut Vec<Diagnostic>) -> Option<Catalog> {
+    let CatalogArgs { kaito_version, config, presets } = args.clone();
+    let args = RenderingArgs { kaito_version, config, presets, ..RenderingArgs::default() };
+    Setup::new(&args, &[PathBuf::from("-")], findings).map(|setup| setup.catalog)
 }
 
 fn options(args: &RenderingArgs, config: &RenderConfig, findings: &mut Vec<Diagnostic>) -> Options {
@@ -214,7 +200,7 @@ fn options(args: &RenderingArgs, config: &RenderConfig, findings: &mut Vec<Diagn
     for pair in args.feature_gates.iter().flat_map(|gates| gates.split(',')).map(str::trim).filter(|pair| !pair.is_empty()) {
         set_gate(&mut feature_gates, pair, findings);
     }
-    let asked_provisioner = args.node_provisioner.map(Into::into).or(config.node_provisioner);
+    let asked_provisioner = args.node_provisioner.or(config.node_provisioner);
     if feature_gates.is_on("disableNodeAutoProvisioning") && asked_provisioner != Some(NodeProvisioner::Byo) {
         let finding = Diagnostic::warning("the gate disableNodeAutoProvisioning has no effect: the node provisioner decides");
         findings.push(finding.help("say --node-provisioner byo, or nodeProvisioner: byo in kaito.yaml"));
@@ -222,7 +208,7 @@ fn options(args: &RenderingArgs, config: &RenderConfig, findings: &mut Vec<Diagn
     if feature_gates.is_on("ModelStreaming") && !feature_gates.is_on("ModelMirror") {
         findings.push(Diagnostic::error("the gate ModelStreaming needs the gate ModelMirror"));
     }
-    let cloud = args.cloud.map(Into::into).or(config.cloud).unwrap_or_default();
+    let cloud = args.cloud.or(config.cloud).unwrap_or_default();
     Options {
         cloud,
         node_provisioner: asked_provisioner.unwrap_or_default(),

@@ -3,7 +3,7 @@
 use clap::Subcommand;
 
 use super::output::{self, Color, Exit};
-use super::setup::{RenderingArgs, catalog_only};
+use super::setup::{CatalogArgs, catalog_only, clouds};
 use crate::options::Cloud;
 
 /// Look into the tables of node sizes.
@@ -16,20 +16,23 @@ pub(super) enum Command {
 /// `kaito sku list`.
 #[derive(Debug, clap::Args)]
 pub(super) struct ListArgs {
+    /// Only the sizes of this cloud
+    #[arg(long, value_parser = clouds(), value_name = "NAME")]
+    cloud: Option<Cloud>,
     #[command(flatten)]
-    rendering: RenderingArgs,
+    catalog: CatalogArgs,
 }
 
 /// Lists.
 pub(super) fn run(command: &Command, color: Color) -> Exit {
     let Command::List(args) = command;
     let mut findings = Vec::new();
-    let Some(catalog) = catalog_only(&args.rendering, &mut findings) else {
+    let Some(catalog) = catalog_only(&args.catalog, &mut findings) else {
         output::findings(findings, color, "shown");
         return Exit::Invalid;
     };
     let mut rows = vec![["CLOUD", "NAME", "GPUS", "MEMORY", "MODEL", "CAPABILITY", "NVME", "KAITO"].map(ToOwned::to_owned).to_vec()];
-    let clouds = args.rendering.cloud.map_or_else(|| Cloud::ALL.to_vec(), |cloud| vec![cloud.into()]);
+    let clouds = args.cloud.map_or_else(|| Cloud::ALL.to_vec(), |cloud| vec![cloud]);
     for cloud in clouds {
         for found in catalog.skus(cloud) {
             let sku = &found.value;

@@ -149,7 +149,8 @@ fn within_limit(located: &Located<Workspace>, count: u64, findings: &mut Vec<Dia
     if count <= MOST_NODES {
         return Some(count);
     }
-    let finding = Diagnostic::error(format!("{count} nodes; a Workspace has at most {MOST_NODES}")).help("choose a larger size of node or a smaller model");
+    let finding = Diagnostic::error(format!("{count} nodes; a Workspace has at most {MOST_NODES}"))
+        .help("choose a larger size of node or a smaller model");
     findings.push(located.document.finding(finding, &[Step::Field("resource"), Step::Field("count")]));
     None
 }

@@ -257,13 +257,21 @@ fn startup_failures(context: &Context<'_>, model: &Model, reasons: &mut Reasons)
     // In bytes, so that nothing is rounded before the end: seconds = base + perGi x bytes / GiB.
     let gib = u128::from(GIB);
     let scaled = u128::from(figures.base) * gib + u128::from(figures.per_gi) * bytes;
-    let clamped =
-        if bytes == 0 { u128::from(figures.min) * gib } else { scaled.min(u128::from(figures.max) * gib).max(u128::from(figures.min) * gib) };
+    let clamped = if bytes == 0 {
+        u128::from(figures.min) * gib
+    } else {
+        scaled.min(u128::from(figures.max) * gib).max(u128::from(figures.min) * gib)
+    };
     let failures = u64::try_from(clamped.div_ceil(u128::from(figures.period) * gib)).unwrap_or(u64::MAX);
     reasons.add("startup budget", || {
         let because = format!(
             "{} + {} s/GiB x {}, between {} and {} s, in probes of {} s",
-            figures.base, figures.per_gi, model.weights.as_str(), figures.min, figures.max, figures.period
+            figures.base,
+            figures.per_gi,
+            model.weights.as_str(),
+            figures.min,
+            figures.max,
+            figures.period
         );
         (format!("{failures} failures"), because, context.catalog.file_name("sizing"))
     });

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 
 use super::merge::{self, Merged};
 use super::{Images, Layer, Model, NodeClasses, Sizing, TransformersRules, VllmRules};
-use crate::diagnostic::{Diagnostic, nearest};
+use crate::diagnostic::{Diagnostic, either, nearest};
 use crate::options::Cloud;
 use crate::sku::Sku;
 
@@ -49,6 +49,20 @@ pub struct Unknown<'a> {
     pub retired: Option<&'a str>,
     /// The names nearest to it.
     pub nearest: Vec<&'a str>,
+}
+
+impl Unknown<'_> {
+    /// What is said of the name.
+    pub fn finding(&self, name: &str) -> Diagnostic {
+        let mut finding = Diagnostic::error(match self.retired {
+            Some(why) => format!("the preset {name} is {why}"),
+            None => format!("the preset {name:?} is unknown"),
+        });
+        if !self.nearest.is_empty() {
+            finding = finding.help(format!("did you mean {}?", either(&self.nearest)));
+        }
+        finding.help("`kaito preset list` shows all; a file in --presets DIR adds one")
+    }
 }
 
 impl Catalog {
@@ -149,7 +163,8 @@ fn aliases(models: &BTreeMap<String, Found<Model>>, findings: &mut Vec<Diagnosti
             let other = aliases.insert(alias.clone(), id.clone()).or_else(|| models.contains_key(&alias).then(|| alias.clone()));
             if let Some(other) = other.and_then(|other| models.get(&other)).filter(|other| other.value.id != model.value.id) {
                 let finding = Diagnostic::error(format!("{alias:?} means two models: {} and {}", other.value.id, model.value.id));
-                findings.push(finding.help(format!("take it out of the aliases of one; they are in {} and {}", other.origin, model.origin)));
+                findings
+                    .push(finding.help(format!("take it out of the aliases of one; they are in {} and {}", other.origin, model.origin)));
             }
         }
     }

@@ -163,7 +163,8 @@ pub fn read_config(path: &Path, findings: &mut Vec<Diagnostic>) -> Option<crate:
     let Some(document) = documents.pop() else {
         if findings.is_empty() {
             let finding = Diagnostic::error(format!("{} is empty", path.display()));
-            findings.push(finding.help(format!("write apiVersion: {} and kind: RenderConfig, or remove the file", crate::config::API_VERSION)));
+            findings
+                .push(finding.help(format!("write apiVersion: {} and kind: RenderConfig, or remove the file", crate::config::API_VERSION)));
         }
         return None;
     };

@@ -188,13 +188,8 @@ impl Reader<'_> {
         }
         let (api_version, kind) = (self.text(&document, "apiVersion"), self.text(&document, "kind"));
         let (Some(api_version), Some(kind)) = (api_version, kind) else { return };
-        if kind.ends_with("List")
-            && let Some(Kind::Sequence(items)) = document.root.get("items").map(|items| &items.kind)
-        {
-            for item in items {
-                self.add(Document::new(&document.file, item.clone()));
-            }
-            return;
+        if let Some(items) = items_of(&document, &kind) {
+            return items.iter().for_each(|item| self.add(Document::new(&document.file, item.clone())));
         }
         let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
         if group == "kaito.sh" && !self.is_selected(&document) {
@@ -330,6 +325,15 @@ impl Reader<'_> {
         let local = metadata.and_then(|metadata| metadata.get("annotations")?.get("config.kubernetes.io/local-config")?.as_str());
         let is_wanted = self.is_selected(&document) && local.is_none_or(|value| value == "false");
         self.declared.push(if is_wanted { Declared::Passed(passed) } else { Declared::LookedUp(passed) });
+    }
+}
+
+/// The objects of a List; `List` itself may have none.
+fn items_of<'a>(document: &'a Document, kind: &str) -> Option<&'a [Node]> {
+    match document.root.get("items").map(|items| &items.kind) {
+        Some(Kind::Sequence(items)) if kind.ends_with("List") => Some(items),
+        None | Some(Kind::Null) if kind == "List" => Some(&[]),
+        _ => None,
     }
 }
 

@@ -71,7 +71,7 @@ pub fn is_dns_subdomain(name: &str) -> bool {
 
 fn is_dns_label_of_any_length(part: &str) -> bool {
     !part.is_empty()
-        && part.as_bytes().chunks(60).all(|chunk| chunk.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-'))
+        && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
         && !part.starts_with('-')
         && !part.ends_with('-')
 }
