@@ -92,10 +92,11 @@ fn one() -> u32 {
 impl RenderConfig {
     /// Reads `kaito.yaml`; everything that is wrong with it is added to `findings`.
     pub fn read(document: &Document, findings: &mut Vec<Diagnostic>) -> Option<Self> {
-        let config: Self = schema::read(document, &schema::of::<Self>(), findings)?;
         let before = findings.len();
+        let config: Self = schema::read_what_fits(document, &schema::of::<Self>(), findings)?;
         let mut say = |finding: Diagnostic, path: &[Step<'_>]| findings.push(document.finding(finding, path));
-        if config.api_version != API_VERSION || config.kind != "RenderConfig" {
+        let is_whole = ["apiVersion", "kind"].iter().all(|name| document.root.get(name).is_some());
+        if is_whole && (config.api_version != API_VERSION || config.kind != "RenderConfig") {
             let finding = Diagnostic::error(format!("{} {} is not the configuration of kaito", config.api_version, config.kind));
             say(finding.help(format!("write apiVersion: {API_VERSION} and kind: RenderConfig")), &[Step::Field("apiVersion")]);
         }

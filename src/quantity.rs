@@ -5,10 +5,13 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// What JSON schemas call the format.
+pub const FORMAT: &str = "quantity";
+
 /// A quantity as it was written, known to be one.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
-#[schemars(with = "String")]
+#[schemars(with = "String", extend("format" = FORMAT))]
 pub struct Quantity {
     text: String,
     bytes: u64,

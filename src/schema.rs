@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::diagnostic::{Diagnostic, did_you_mean, either};
+use crate::quantity::{self, Quantity};
 use crate::yaml::{Document, Entry, Kind, Node, Step};
 
 /// The schema of a type, with everything inlined.
@@ -20,13 +21,6 @@ pub fn of<T: JsonSchema>() -> Value {
         .into_generator()
         .into_root_schema_for::<T>()
         .to_value()
-}
-
-/// Reads a document into its type, or says everything that is wrong with it.
-pub fn read<T: DeserializeOwned>(document: &Document, schema: &Value, findings: &mut Vec<Diagnostic>) -> Option<T> {
-    let before = findings.len();
-    let value = read_what_fits(document, schema, findings);
-    value.filter(|_| findings.len() == before)
 }
 
 /// Reads a document into its type without what its schema doesn't allow, so that the rest can be looked at too.
@@ -72,6 +66,23 @@ pub fn partial(mut schema: Value) -> Value {
     schema
 }
 
+/// The required fields that a value lacks, each with the path of what lacks it.
+pub fn missing_fields(value: &Value, schema: &Value) -> Vec<(String, String)> {
+    fn search(value: &Value, schema: &Value, path: &str, found: &mut Vec<(String, String)>) {
+        let (Value::Object(schema), Value::Object(fields)) = (not_null(schema), value) else { return };
+        let required = schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        found.extend(required.filter(|name| fields.get(*name).is_none_or(Value::is_null)).map(|name| (path.to_owned(), name.to_owned())));
+        for (name, value) in fields {
+            if let Some(schema) = schema.get("properties").and_then(|properties| properties.get(name)) {
+                search(value, schema, &if path.is_empty() { name.clone() } else { format!("{path}.{name}") }, found);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    search(value, schema, "", &mut found);
+    found
+}
+
 /// Puts something in the place of a field, or takes it out.
 fn replace(value: &mut Value, path: &[Step<'_>], instead: Option<Value>) {
     match (value, path) {
@@ -99,6 +110,7 @@ fn blank(schema: &Value) -> Value {
             Value::Object(required.map(|name| (name.to_owned(), blank(&schema["properties"][name]))).collect())
         }
         Some("array") => Value::Array(Vec::new()),
+        Some("string") if schema.get("format").and_then(Value::as_str) == Some(quantity::FORMAT) => Value::from("0"),
         Some("string") => Value::from(allowed_values(schema).and_then(|allowed| allowed.first().copied()).unwrap_or_default()),
         Some("boolean") => Value::Bool(false),
         Some(_) => Value::from(schema.get("minimum").and_then(Value::as_i64).unwrap_or(0)),
@@ -123,6 +135,11 @@ impl<'a> Check<'a> {
         self.unfit.push((self.path.clone(), Some(blank(&Value::Object(schema.clone())))));
     }
 
+    /// A node as it is written.
+    fn source(&self, node: &Node) -> &'a str {
+        self.document.file.text.get(node.span.clone()).unwrap_or_default()
+    }
+
     fn inside(&mut self, step: impl Into<Step<'a>>, node: &'a Node, schema: &'a Value) {
         self.path.push(step.into());
         self.node(node, schema);
@@ -141,11 +158,13 @@ impl<'a> Check<'a> {
             (Some("string"), Kind::String(text)) => self.string(text, schema),
             (Some("integer"), Kind::Number(number)) if number.as_i64().is_some() => self.bounds(number.as_i64().unwrap_or(0), schema),
             (Some("number"), Kind::Number(_)) | (Some("boolean"), Kind::Bool(_)) | (None, _) => {}
+            (Some("integer"), Kind::Number(_)) if self.source(node).bytes().all(|byte| byte.is_ascii_digit()) => {
+                self.fault(Diagnostic::error(format!("{} is too large", self.source(node))), schema);
+            }
             (Some(want), kind) => {
                 let mut finding = Diagnostic::error(format!("expected {}, found {}", article(want), node.describe()));
                 if want == "string" && matches!(kind, Kind::Bool(_) | Kind::Number(_)) {
-                    finding =
-                        finding.help(format!("put it in quotes: \"{}\"", self.document.file.text.get(node.span.clone()).unwrap_or("")));
+                    finding = finding.help(format!("put it in quotes: \"{}\"", self.source(node)));
                 }
                 self.fault(finding, schema);
             }
@@ -205,6 +224,11 @@ impl<'a> Check<'a> {
     }
 
     fn string(&mut self, text: &str, schema: &'a Map<String, Value>) {
+        if schema.get("format").and_then(Value::as_str) == Some(quantity::FORMAT)
+            && let Err(message) = Quantity::try_from(text.to_owned())
+        {
+            return self.fault(Diagnostic::error(message), schema);
+        }
         let Some(allowed) = allowed_values(schema) else { return };
         if !allowed.contains(&text) {
             let mut finding = Diagnostic::error(format!("{text:?} is not allowed here")).help(format!("allowed is {}", either(&allowed)));

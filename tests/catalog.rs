@@ -129,3 +129,28 @@ fn disks_and_startup_budgets_are_kaitos() {
         assert_eq!(Some(preset.startup_failures), want["startupFailureThreshold"].as_u64(), "{id}");
     }
 }
+
+#[test]
+fn layers_change_the_fields_they_name() {
+    let layer = |text: &str| Layer { is_embedded: false, files: vec![SourceFile::new("own/own.yaml", text)] };
+    let load = |text: &str| Catalog::load("0.12", &[Layer::embedded("0.12"), layer(text)]);
+    let changed = load("models: [{id: Microsoft/phi-4, config: {hiddenSize: 100}, tuning: {disk: 1Gi}}]").unwrap();
+    let (changed, before) = (&changed.model("phi-4").unwrap().value, &catalog().model("phi-4").unwrap().value.clone());
+    assert_eq!((changed.config.hidden_size, changed.config.num_attention_heads), (100, before.config.num_attention_heads));
+    assert_eq!(changed.weights.as_str(), before.weights.as_str());
+    let table = [
+        ("models: [{id: acme/a}]", "the field weights is missing"),
+        ("models: [{id: acme/a, config: {hiddenSize: 1}}]", "the field numHiddenLayers is missing"),
+        ("models: [{id: microsoft/phi-4, weights: null}]", "the field weights is missing"),
+        ("models: [{id: microsoft/phi-4, weight: 1Gi}]", "unknown field"),
+        ("models: [{id: mistralai/Mistral-7B-v0.3, aliases: [phi-4]}]", "\"phi-4\" means two models"),
+        ("models: [{id: microsoft/phi-4, aliases: [microsoft/Phi-4-mini-instruct]}]", "means two models"),
+        ("models: {}", "expected a list"),
+        ("other: []", "isn't a preset file"),
+        ("skus: []", "belongs into skus/azure.yaml"),
+    ];
+    for (text, says) in table {
+        let faults = load(text).err().unwrap_or_else(|| panic!("{text} was taken"));
+        assert!(faults.iter().any(|fault| fault.message.contains(says)), "{text}: {says:?} is not said in {faults:?}");
+    }
+}

@@ -5,7 +5,15 @@ use std::fs;
 
 use crate::support::{run, run_with_input};
 
+const WORKSPACE: &str = "apiVersion: kaito.sh/v1beta1\nkind: Workspace\nmetadata: {name: fine}\nresource: {instanceType: Standard_NC24ads_A100_v4, labelSelector: {}}\ninference: {preset: {name: phi-4}}\n---\n";
+
+/// Refused by itself, and behind a Workspace that is fine: nothing of that may be printed either.
 fn refused(input: &str, says: &str) {
+    refused_once(input, says);
+    refused_once(&format!("{WORKSPACE}{input}"), says);
+}
+
+fn refused_once(input: &str, says: &str) {
     let run = run_with_input(&["render", "-f", "-"], input);
     assert_eq!(run.code, 1, "{says}: {}", run.stderr);
     assert_eq!(run.stdout, "", "{says}");
@@ -40,6 +48,101 @@ fn text_that_is_no_manifest() {
     refused("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {a: .nan}\n", "not a finite number");
     refused("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n? [complex, key]\n: x\n", "a key must be a string");
     refused(&format!("a: {}", "x".repeat(10 << 20)), "neither apiVersion nor kind");
+}
+
+#[test]
+fn syntax_errors_beside_letters_of_several_bytes() {
+    for broken in [
+        "é: [ü",
+        "a: \"é\n",
+        "名前: 'モデル\nb: c",
+        "- é\n b: ü: ö",
+        "🦀: {🦀",
+        "a: é\n\tb: ü",
+        "{\"é\": \"ü",
+        "é: *ü",
+        "é: !ü ö",
+        "\u{feff}é: [",
+        "a: |é\n b",
+    ] {
+        refused(broken, "error: ");
+    }
+}
+
+#[test]
+fn numbers_beyond_all_measure() {
+    let workspace = |resource: &str, rest: &str| {
+        format!(
+            "apiVersion: kaito.sh/v1beta1\nkind: Workspace\nmetadata: {{name: w{rest}}}\nresource: {{instanceType: Standard_NC24ads_A100_v4, labelSelector: {{}}, {resource}}}\ninference: {{preset: {{name: phi-4}}}}\n"
+        )
+    };
+    refused(&workspace("count: 99999999999999999999", ""), "99999999999999999999 is too large");
+    refused(&workspace("count: 1e999", ""), "expected an integer");
+    refused(&workspace("count: 0x7fffffffffffffffff", ""), "resource.count");
+    refused(&workspace("count: 2147483647", ", annotations: {kaito.sh/runtime: transformers}"), "at most 1000");
+    let set = "apiVersion: kaito.sh/v1beta1\nkind: InferenceSet\nmetadata: {name: s}\nspec: {replicas: 2147483647, labelSelector: {matchLabels: {a: b}}, template: {resource: {instanceType: Standard_NC24ads_A100_v4}, inference: {preset: {name: phi-4}}}}\n";
+    let run = run_with_input(&["render", "-f", "-", "--feature-gates", "enableInferenceSetController=true"], set);
+    assert_eq!((run.code, run.stdout.as_str()), (1, ""), "{}", run.stderr);
+    assert!(run.stderr.contains("spec.replicas"), "{}", run.stderr);
+}
+
+#[test]
+fn figures_of_presets_beyond_all_measure() {
+    let home = tempfile::tempdir().unwrap();
+    let table = [
+        ("weights: 99999999Pi", "is no size"),
+        ("contextLimit: 18446744073709551615", "contextLimit"),
+        ("config: {hiddenSize: 9223372036854775807}", "too large; the most is 1000000"),
+        ("config: {numAttentionHeads: 0}", "too small; the least is 1"),
+    ];
+    for (field, says) in table {
+        fs::write(home.path().join("own.yaml"), format!("models:\n- id: microsoft/phi-4\n  {field}\n")).unwrap();
+        let run = run(&["render", "-f", "examples/data-parallel", "--presets", home.path().to_str().unwrap()]);
+        assert_eq!((run.code, run.stdout.as_str()), (1, ""), "{field}: {}", run.stderr);
+        assert!(run.stderr.contains(says), "{field}: {says:?} is not said in\n{}", run.stderr);
+    }
+}
+
+#[test]
+fn a_full_disk_is_said() {
+    let verbs: [&[&str]; 6] = [
+        &["render", "-f", "examples/data-parallel"],
+        &["explain", "-f", "examples/data-parallel"],
+        &["preset", "list"],
+        &["sku", "list"],
+        &["schema"],
+        &["completion", "bash"],
+    ];
+    for verb in verbs {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_kaito")).args(verb).stdout(full).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{verb:?}: {stderr}");
+        assert!(stderr.contains("standard output"), "{verb:?}: {stderr}");
+    }
+}
+
+#[test]
+fn configurations_that_are_none() {
+    let home = tempfile::tempdir().unwrap();
+    fs::write(home.path().join("in.yaml"), WORKSPACE).unwrap();
+    let valid = "apiVersion: config.kaito.sh/v1alpha1\nkind: RenderConfig\n";
+    let table = [
+        (String::new(), "is empty"),
+        ("# nothing\n".to_owned(), "is empty"),
+        (format!("{valid}---\n{valid}"), "holds one document"),
+        ("kind: RenderConfig\n".to_owned(), "the field apiVersion is missing"),
+        (format!("{valid}presets: ../elsewhere\n"), "there is no such file"),
+        (format!("{valid}presetRegistry: http://registry\n"), "is no registry"),
+        (format!("{valid}namespace: No Such\n"), "is no name for a namespace"),
+        (format!("{valid}nodes: [{{name: a, count: 4000000000}}]\n"), "too large; the most is 10000"),
+    ];
+    for (config, says) in table {
+        fs::write(home.path().join("kaito.yaml"), &config).unwrap();
+        let run = run(&["render", "-f", home.path().to_str().unwrap()]);
+        assert_eq!((run.code, run.stdout.as_str()), (1, ""), "{config}: {}", run.stderr);
+        assert!(run.stderr.contains(says), "{config}: {says:?} is not said in\n{}", run.stderr);
+    }
 }
 
 #[test]

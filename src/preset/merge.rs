@@ -140,10 +140,17 @@ impl Raw {
         findings: &mut Vec<Diagnostic>,
     ) -> Option<Found<T>> {
         let before = findings.len();
-        for (document, is_embedded) in &self.documents {
-            if !is_embedded {
-                schema::check(document, schema.get_or_init(|| schema::partial(schema::of::<T>())), findings);
-            }
+        let whole = || schema.get_or_init(schema::of::<T>);
+        let own: Vec<&Document> = self.documents.iter().filter(|(_, is_embedded)| !is_embedded).map(|(document, _)| document).collect();
+        for document in &own {
+            schema::check(document, &schema::partial(whole().clone()), findings);
+        }
+        if let Some(last) = own.last() {
+            let entry = self.path.join(".");
+            findings.extend(schema::missing_fields(&self.value, whole()).into_iter().map(|(path, name)| {
+                let path: Vec<&str> = [entry.as_str(), &path].into_iter().filter(|part| !part.is_empty()).collect();
+                last.finding(Diagnostic::error(format!("the field {name} is missing")), &[]).field(path.join("."))
+            }));
         }
         if findings.len() > before {
             return None;

@@ -1,6 +1,7 @@
 //! Text to documents, with every fault of the text in one run.
 
 use std::collections::HashMap;
+use std::iter;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -61,7 +62,7 @@ fn json_parts(text: &str) -> Vec<Range<usize>> {
         start = stream.byte_offset();
     }
     if !text[start..].trim().is_empty() || parts.is_empty() {
-        return vec![0..text.len()];
+        return iter::once(0..text.len()).collect();
     }
     parts
 }
