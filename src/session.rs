@@ -1,6 +1,6 @@
 //! The whole line for a set of files: what to render, with every finding, before anything is written.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use rayon::prelude::*;
 
@@ -8,8 +8,8 @@ use crate::admission;
 use crate::diagnostic::Diagnostic;
 use crate::manifest::ObjectRef;
 use crate::options::{NodeProvisioner, Options};
-use crate::plan::{self, Context, InferencePool, Nodes, Plan};
-use crate::preset::Catalog;
+use crate::plan::{self, Context, InferencePool, Nodes, Plan, Workload};
+use crate::preset::{Catalog, DefaultTraining};
 use crate::render::{self, Engine, Object, TemplateError};
 use crate::spec::Input;
 use crate::yaml::Step;
@@ -57,12 +57,31 @@ impl<'a> Session<'a> {
         self.plans.iter()
     }
 
-    /// Renders the routers of sets, each with its set's namespace and name.
+    /// Renders what belongs to no single Workspace: the training configurations that those of a namespace share, and the
+    /// routers of sets, each object with the namespace and name of its set.
     ///
     /// # Errors
     /// A template at fault.
-    pub fn render_pools(&self, engine: &Engine) -> Result<Vec<(&InferencePool<'a>, Vec<Object>)>, TemplateError> {
-        self.pools.iter().map(|pool| Ok((pool, render::render_pool(engine, pool, &self.context)?))).collect()
+    pub fn render_shared(&self, engine: &Engine) -> Result<Vec<(Option<(&str, &str)>, Object)>, TemplateError> {
+        let mut shared = Vec::new();
+        for (namespace, default) in self.training_configs() {
+            shared.push((None, render::render_training_config(engine, default, namespace)?));
+        }
+        for pool in &self.pools {
+            let objects = render::render_pool(engine, pool, &self.context)?;
+            shared.extend(objects.into_iter().map(|object| (Some((pool.namespace, pool.name)), object)));
+        }
+        Ok(shared)
+    }
+
+    /// The default training configurations in use, each with its namespace.
+    fn training_configs(&self) -> Vec<(&str, &'a DefaultTraining)> {
+        let defaults = self.plans.iter().filter_map(|plan| match &plan.workload {
+            Workload::Tuning(tuning) => Some((plan.namespace, tuning.default_config?)),
+            _ => None,
+        });
+        let by_name: BTreeMap<_, _> = defaults.map(|(namespace, default)| ((namespace, default.name.as_str()), default)).collect();
+        by_name.into_iter().map(|((namespace, _), default)| (namespace, default)).collect()
     }
 
     /// Renders the Workspaces in order, some at a time, so that few are in memory: `prepare` is called in parallel with each
@@ -111,11 +130,12 @@ impl<'a> Session<'a> {
 fn references(plan: &Plan<'_>, provisioner: NodeProvisioner) -> Vec<ObjectRef> {
     let name = plan.workspace.metadata.name.as_str();
     let namespaced = |group, kind, name: &str| ObjectRef::new(group, kind, Some(plan.namespace), name);
-    let mut references = vec![
-        namespaced("", "Service", name),
-        namespaced("", "Service", &format!("{name}-headless")),
-        namespaced("apps", "StatefulSet", name),
-    ];
+    let mut references = if plan.workload.has_services() {
+        let headless = format!("{name}-headless");
+        vec![namespaced("", "Service", name), namespaced("", "Service", &headless), namespaced("apps", "StatefulSet", name)]
+    } else {
+        vec![namespaced("batch", "Job", name)]
+    };
     let claims = |kind| {
         (0..plan.nodes.count)
             .map(move |ordinal| ObjectRef::new("karpenter.sh", kind, None, &Nodes::claim_name(plan.namespace, name, ordinal)))

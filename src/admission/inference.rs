@@ -1,5 +1,7 @@
 //! The rules about what is served: `inference`.
 
+use serde_json::{Map, Value};
+
 use super::{Check, at};
 use crate::diagnostic::Diagnostic;
 use crate::options::Options;
@@ -75,7 +77,7 @@ impl Check<'_> {
         }
     }
 
-    fn secret_name(&mut self, name: &str, path: &[Step<'_>]) {
+    pub(super) fn secret_name(&mut self, name: &str, path: &[Step<'_>]) {
         if !names::is_dns_subdomain(name) {
             let finding = Diagnostic::error(format!("{name:?} is no name for a Secret"));
             self.say(finding.help("use lower-case letters, digits, dashes and dots"), path);
@@ -87,13 +89,7 @@ impl Check<'_> {
         let Some(name) = self.workspace.config().filter(|_| runtime(self.workspace, self.context.options) == Runtime::Vllm) else { return };
         let at = at!["inference", "config"];
         let Some(document) = self.context.config_map(&self.located.namespace, name) else {
-            let elsewhere = self.context.input.config_maps.keys().find(|(_, other)| other == name);
-            let mut finding =
-                Diagnostic::error(format!("the ConfigMap {name} is not in the namespace {} of the input", self.located.namespace));
-            finding = match elsewhere {
-                Some((namespace, _)) => finding.help(format!("the one in the namespace {namespace} is another")),
-                None => finding.help("add it to the files given with -f: kaito reads it, and passes it through"),
-            };
+            let finding = self.missing_config_map(name);
             self.say(finding, at);
             return;
         };
@@ -123,6 +119,22 @@ impl Check<'_> {
         if let Some(finding) = wrong {
             let finding = config.finding(document, name, finding);
             self.findings.push(finding);
+        }
+    }
+
+    pub(super) fn missing_config_map(&self, name: &str) -> Diagnostic {
+        let elsewhere = self.context.input.config_maps.keys().find(|(_, other)| other == name);
+        let message = format!("the ConfigMap {name} is not in the namespace {} of the input", self.located.namespace);
+        Diagnostic::error(message).help(match elsewhere {
+            Some((namespace, _)) => format!("the one in the namespace {namespace} is another"),
+            None => "add it to the files given with -f: kaito reads it, and passes it through".to_owned(),
+        })
+    }
+
+    pub(super) fn volume_source(&mut self, volume: &Map<String, Value>, path: &[Step<'_>]) {
+        if volume.len() != 1 || volume.contains_key("name") {
+            let finding = Diagnostic::error(format!("a volumeSource has one kind of volume; found {}", volume.len()));
+            self.say(finding.help("write it as in a pod, without a name: persistentVolumeClaim: {claimName: ...}"), path);
         }
     }
 
@@ -174,14 +186,8 @@ impl Check<'_> {
             let finding = if source.volume_source.is_some() { Diagnostic::warning(message) } else { Diagnostic::error(message) };
             self.say(finding.help("name an image or a volumeSource"), &within("urls"));
         }
-        if let Some(volume) = &source.volume_source
-            && (volume.len() != 1 || volume.contains_key("name"))
-        {
-            let finding = Diagnostic::error(format!("a volumeSource has one kind of volume; found {}", volume.len()));
-            self.say(
-                finding.help("write it as in a pod, without a name: persistentVolumeClaim: {claimName: ...}"),
-                &within("volumeSource"),
-            );
+        if let Some(volume) = &source.volume_source {
+            self.volume_source(volume, &within("volumeSource"));
         }
         for (number, secret) in source.image_pull_secrets.iter().flatten().enumerate() {
             self.secret_name(secret, &[within("imagePullSecrets").as_slice(), &[Step::Item(number)]].concat());

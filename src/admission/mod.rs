@@ -5,6 +5,7 @@
 mod inference;
 mod resource;
 mod template;
+mod tuning;
 
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::options::{NodeImageFamily, NodeProvisioner};
@@ -26,6 +27,7 @@ pub fn check(located: &Located<Workspace>, context: &Context<'_>, findings: &mut
     check.one_job();
     check.resource();
     check.inference();
+    check.tuning();
 }
 
 struct Check<'a> {
@@ -53,6 +55,8 @@ impl Check<'_> {
             let finding = Diagnostic::error(format!("{name:?} is no name for a Workspace"))
                 .help("use at most 63 lower-case letters, digits and dashes, the first and last no dash; no dots");
             self.say(finding, at);
+        } else if self.workspace.inference.is_none() {
+            // A Job has no Services, and takes any such name.
         } else if name.len() > LONGEST_NAME {
             let finding =
                 Diagnostic::error(format!("the name has {} characters; its Service {name}-headless can't have more than 63", name.len()))
@@ -165,12 +169,7 @@ impl Check<'_> {
             (Some(_), Some(_)) => {
                 self.say(Diagnostic::error("both inference and tuning are set; a Workspace does one of them").help(help), at!["tuning"]);
             }
-            (None, Some(_)) => {
-                let finding =
-                    Diagnostic::error("tuning is not rendered by this version of kaito").help("leave the Workspace out of the input");
-                self.say(finding, at!["tuning"]);
-            }
-            (Some(_), None) => {}
+            (None, Some(_)) | (Some(_), None) => {}
         }
     }
 }

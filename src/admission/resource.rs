@@ -84,8 +84,9 @@ impl Check<'_> {
             }
             return;
         }
+        let is_template = self.workspace.inference.as_ref().is_some_and(|inference| inference.template.is_some());
         let azure_prefix = ["standard_n", "standard_d"].iter().any(|prefix| name.to_lowercase().starts_with(prefix));
-        if cloud == Cloud::Azure && azure_prefix && self.workspace.preset().is_none() {
+        if cloud == Cloud::Azure && azure_prefix && is_template {
             return;
         }
         let known: Vec<&str> = self.context.catalog.skus(cloud).map(|sku| sku.value.name.as_str()).collect();

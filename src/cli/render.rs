@@ -152,8 +152,8 @@ fn write(args: &Args, setup: &Setup, session: &Session<'_>, passed: &[Passed]) -
             some.par_iter().map(|passed| Written::declared(&passed.reference, &passed.document.root.to_value(), format)).collect();
         written.into_iter().try_for_each(|written| sink.take(None, written))?;
     }
-    for (pool, objects) in session.render_pools(&engine)? {
-        objects.iter().try_for_each(|object| sink.take(Some((pool.namespace, pool.name)), Written::rendered(object, format)))?;
+    for (owner, object) in session.render_shared(&engine)? {
+        sink.take(owner, Written::rendered(&object, format))?;
     }
     session.render(
         &engine,

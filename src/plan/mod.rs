@@ -8,6 +8,7 @@ mod inference_pool;
 mod nodes;
 mod reason;
 mod shape;
+mod tuning;
 
 use std::borrow::Cow;
 
@@ -19,6 +20,7 @@ pub use inference::{Adapter, AdapterSource, PresetInference, Role, Weights};
 pub use inference_pool::{InferencePool, inference_pool};
 pub use nodes::Nodes;
 pub use reason::{Reason, Reasons};
+pub use tuning::{Tuning, TuningInput, TuningOutput};
 
 use crate::diagnostic::Diagnostic;
 use crate::options::Options;
@@ -100,16 +102,29 @@ pub enum Workload<'a> {
     Preset(Box<PresetInference<'a>>),
     /// A pod template of the user's.
     Template(&'a serde_json::Map<String, Value>),
+    /// A fine-tuning.
+    Tuning(Box<Tuning<'a>>),
+}
+
+impl Workload<'_> {
+    /// Whether it answers requests, which a Job doesn't.
+    pub fn has_services(&self) -> bool {
+        !matches!(self, Self::Tuning(_))
+    }
 }
 
 /// Plans an admitted Workspace; `None` if it can't run (a GPU too small, nodes missing), with the reason among the findings.
 pub fn plan<'a>(located: &'a Located<Workspace>, context: &Context<'a>, explain: bool, findings: &mut Vec<Diagnostic>) -> Option<Plan<'a>> {
     let mut reasons = Reasons::new(explain);
     let workspace = &located.value;
-    let inference = workspace.inference.as_ref()?;
-    let (workload, count, disk) = if let Some(template) = &inference.template {
+    let unknown_disk = Cow::Borrowed(context.catalog.sizing.unknown_disk.as_str());
+    let template = workspace.inference.as_ref().and_then(|inference| inference.template.as_ref());
+    let (workload, count, disk) = if workspace.tuning.is_some() {
+        let tuning = tuning::plan(located, context, &mut reasons, findings)?;
+        (Workload::Tuning(Box::new(tuning)), 1, unknown_disk)
+    } else if let Some(template) = template {
         let count = count::of_template(located, context, &mut reasons, findings)?;
-        (Workload::Template(template), count, Cow::Borrowed(context.catalog.sizing.unknown_disk.as_str()))
+        (Workload::Template(template), count, unknown_disk)
     } else {
         let preset = inference::plan(located, context, &mut reasons, findings)?;
         let (count, disk) = (preset.nodes, preset.disk.clone());

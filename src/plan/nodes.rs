@@ -38,6 +38,8 @@ pub(super) fn plan<'a>(
     let mut selector: Vec<_> = workspace.node_labels().into_iter().collect();
     let own = (workspace.metadata.name.as_str(), located.namespace.as_str());
     match provisioner {
+        // A Job goes by the user's labels alone.
+        _ if workspace.tuning.is_some() => {}
         NodeProvisioner::GpuProvisioner | NodeProvisioner::Machine => {
             selector.extend([(names::WORKSPACE, own.0), (names::WORKSPACE_NAMESPACE, own.1)]);
         }
@@ -79,7 +81,7 @@ fn explain(nodes: &Nodes<'_>, provisioner: NodeProvisioner, asked_family: Option
         let labels = nodes.selector.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(" ");
         (
             labels,
-            "resource.labelSelector.matchLabels and the labels of the node provisioner".to_owned(),
+            "resource.labelSelector.matchLabels and, for what serves, the labels of the node provisioner".to_owned(),
             format!("--node-provisioner {}", provisioner.name()),
         )
     });

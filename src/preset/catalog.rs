@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use schemars::JsonSchema;
 
 use super::merge::{self, Merged};
-use super::{Images, Layer, Model, NodeClasses, Sizing, TransformersRules, VllmRules};
+use super::{Images, Layer, Model, NodeClasses, Sizing, TransformersRules, TuningRules, VllmRules};
 use crate::diagnostic::{Diagnostic, either, nearest};
 use crate::options::Cloud;
 use crate::sku::Sku;
@@ -36,6 +36,8 @@ pub struct Catalog {
     pub vllm: VllmRules,
     /// The transformers command.
     pub transformers: TransformersRules,
+    /// The tuning command.
+    pub tuning: TuningRules,
     /// Figures for nodes, disks and probes.
     pub sizing: Sizing,
     /// The images.
@@ -94,6 +96,7 @@ impl Catalog {
                 mig_profiles: merged.file::<Mig>("mig", findings)?.profiles,
                 vllm: merged.file("vllm", findings)?,
                 transformers: merged.file("transformers", findings)?,
+                tuning: merged.file("tuning", findings)?,
                 sizing: merged.file("sizing", findings)?,
                 images: merged.file("images", findings)?,
                 models,

@@ -36,7 +36,7 @@ pub(super) struct Merged {
     skus: BTreeMap<(Cloud, String), Raw>,
 }
 
-const FILES: [&str; 7] = ["vllm", "transformers", "sizing", "images", "karpenter", "mig", "retired"];
+const FILES: [&str; 8] = ["vllm", "transformers", "tuning", "sizing", "images", "karpenter", "mig", "retired"];
 
 impl Merged {
     pub(super) fn add(&mut self, file: &Arc<SourceFile>, documents: Vec<Document>, is_embedded: bool, findings: &mut Vec<Diagnostic>) {
@@ -61,7 +61,7 @@ impl Merged {
                 let raw = self.files.entry(stem.clone()).or_insert_with(Raw::empty);
                 raw.overlay(value, document, is_embedded, Vec::new());
             } else {
-                let finding = Diagnostic::error("this isn't a preset file").help("a preset file has a list of `models` or of `skus`, or is called vllm.yaml, transformers.yaml, sizing.yaml, images.yaml, karpenter.yaml, mig.yaml or retired.yaml");
+                let finding = Diagnostic::error("this isn't a preset file").help("a preset file has a list of `models` or of `skus`, or is called vllm.yaml, transformers.yaml, tuning.yaml, sizing.yaml, images.yaml, karpenter.yaml, mig.yaml or retired.yaml");
                 findings.push(document.finding(finding, &[]));
             }
         }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use catalog::{Catalog, Found, Unknown};
 pub use layer::{Layer, embedded_versions};
-pub use rules::{Sizing, Startup, TransformersRules, VllmRules};
+pub use rules::{DefaultTraining, Sizing, Startup, TransformersRules, TuningRules, VllmRules};
 
 use crate::quantity::Quantity;
 
@@ -223,6 +223,14 @@ pub struct Images {
     pub base: String,
     /// The image that pulls adapters.
     pub adapter_puller: String,
+    /// The image that pulls the weights that tuning starts from.
+    pub weights_puller: String,
+    /// The image that downloads training data.
+    pub data_downloader: String,
+    /// The image that pushes a tuned adapter.
+    pub adapter_pusher: String,
+    /// The container that keeps a tuning pod's processes together.
+    pub pause: String,
     /// The sidecar in front of decode pods.
     pub routing_sidecar: String,
     /// The chart of the router in front of sets.

@@ -119,6 +119,39 @@ pub struct TransformersRules {
     pub common: BTreeMap<String, String>,
 }
 
+/// The tuning command, and what a Workspace gets that says little.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TuningRules {
+    /// The program that starts the script.
+    pub launcher: String,
+    /// The script.
+    pub script: String,
+    /// `DEFAULT_TARGET_MODULES` by prefix of the model's name.
+    pub target_modules: BTreeMap<String, String>,
+    /// The default configurations, by method.
+    pub defaults: BTreeMap<String, DefaultTraining>,
+}
+
+/// The configuration of a method.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DefaultTraining {
+    /// The name of its ConfigMap.
+    pub name: String,
+    /// The sections below `training_config`.
+    pub config: serde_json::Map<String, serde_json::Value>,
+}
+
+impl TuningRules {
+    /// The target modules of a model, where they aren't the trainer's own.
+    pub fn target_modules(&self, model: &Model) -> Option<&str> {
+        let name = model.name();
+        let fitting = self.target_modules.iter().filter(|(prefix, _)| name.starts_with(prefix.as_str()));
+        fitting.max_by_key(|(prefix, _)| prefix.len()).map(|(_, modules)| modules.as_str())
+    }
+}
+
 /// The figures behind node counts, disks and probe budgets.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

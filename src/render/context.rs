@@ -149,7 +149,8 @@ pub(super) struct Pods<'a> {
     spot: bool,
 }
 
-fn pods<'a>(plan: &'a Plan<'a>, context: &Context<'_>) -> Pods<'a> {
+/// The context of every pod.
+pub(super) fn pods<'a>(plan: &'a Plan<'a>, context: &Context<'_>) -> Pods<'a> {
     let inherited = names::INHERITED_LABELS.into_iter().filter_map(|key| Some((key, plan.workspace.label(key)?)));
     Pods {
         common: common(plan, context),

@@ -3,12 +3,14 @@
 mod context;
 mod engine;
 mod shape;
+mod tuning;
 
 pub use engine::{Engine, TemplateError, Templates};
 pub use shape::Object;
 
 use crate::options::NodeProvisioner;
 use crate::plan::{Context, InferencePool, Plan, Workload};
+use crate::preset::DefaultTraining;
 
 /// The manifests of a planned Workspace: nodes, then Services, then the workload.
 ///
@@ -25,14 +27,25 @@ pub fn render(engine: &Engine, plan: &Plan<'_>, context: &Context<'_>) -> Result
         }
         NodeProvisioner::Karpenter | NodeProvisioner::Byo => {}
     }
-    let service = context::service(plan, context);
-    manifests.push(engine.render("service.yaml", &service)?);
-    manifests.push(engine.render("service-headless.yaml", &service)?);
+    if plan.workload.has_services() {
+        let service = context::service(plan, context);
+        manifests.push(engine.render("service.yaml", &service)?);
+        manifests.push(engine.render("service-headless.yaml", &service)?);
+    }
     manifests.push(match &plan.workload {
+        Workload::Tuning(tuning) => engine.render("job.yaml", &tuning::job(plan, tuning, context))?,
         Workload::Preset(preset) => engine.render("statefulset.yaml", &context::preset(plan, preset, context))?,
         Workload::Template(template) => engine.render("statefulset-template.yaml", &context::template(plan, template, context))?,
     });
     Ok(manifests)
+}
+
+/// The ConfigMap of a default training configuration.
+///
+/// # Errors
+/// The template at fault, with its line.
+pub fn render_training_config(engine: &Engine, default: &DefaultTraining, namespace: &str) -> Result<Object, TemplateError> {
+    engine.render("configmap-training.yaml", &tuning::config_map(default, namespace))
 }
 
 /// The manifests of a router.

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::config_map;
 use crate::diagnostic::{Diagnostic, SourceFile};
 use crate::yaml::{self, Document, Kind, Node, Step};
 
@@ -25,21 +26,7 @@ const KEY: &str = "inference_config.yaml";
 impl InferenceConfig {
     /// Reads the configuration out of a ConfigMap; what is wrong with it is added to `findings`.
     pub fn read(config_map: &Document, name: &str, findings: &mut Vec<Diagnostic>) -> Option<Self> {
-        let text = if let Some(node) = config_map.root.get("data").and_then(|data| data.get(KEY)) {
-            if let Some(text) = node.as_str() {
-                text.to_owned()
-            } else {
-                let finding = Diagnostic::error(format!("expected a string, found {}", node.describe()))
-                    .help("write it as a block: inference_config.yaml: |");
-                findings.push(config_map.finding(finding, &[Step::Field("data"), Step::Field(KEY)]));
-                return None;
-            }
-        } else {
-            let finding = Diagnostic::error(format!("ConfigMap {name} has no key {KEY}, which inference.config needs"));
-            findings.push(config_map.finding(finding, &[Step::Field("data")]));
-            return None;
-        };
-        let file = SourceFile::new(format!("{} (ConfigMap {name}, {KEY})", config_map.file.name), text);
+        let file = config_map::text(config_map, name, KEY, "inference.config", findings)?;
         let before = findings.len();
         let document = yaml::read(&file, yaml::Limits::default(), findings).into_iter().next();
         let arguments = document.map(|document| vllm(&document, findings)).unwrap_or_default();

@@ -175,6 +175,57 @@ pub struct TuningSpec {
     pub output: DataDestination,
 }
 
+/// How a model is tuned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TuningMethod {
+    /// Low-rank adapters.
+    Lora,
+    /// Low-rank adapters of a quantized model.
+    Qlora,
+}
+
+impl TuningMethod {
+    /// The name as preset files spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Lora => "lora",
+            Self::Qlora => "qlora",
+        }
+    }
+}
+
+impl TuningSpec {
+    /// The method, in any case.
+    pub fn method(&self) -> Option<TuningMethod> {
+        let asked = self.method.as_deref()?;
+        [TuningMethod::Lora, TuningMethod::Qlora].into_iter().find(|method| method.name().eq_ignore_ascii_case(asked))
+    }
+
+    /// The name of the ConfigMap with `training_config.yaml`; empty is the same as absent.
+    pub fn config(&self) -> Option<&str> {
+        self.config.as_deref().filter(|name| !name.is_empty())
+    }
+}
+
+impl DataSource {
+    /// The URLs, none if the list is empty.
+    pub fn urls(&self) -> Option<&[String]> {
+        self.urls.as_deref().filter(|urls| !urls.is_empty())
+    }
+
+    /// The image; empty is the same as absent.
+    pub fn image(&self) -> Option<&str> {
+        self.image.as_deref().filter(|image| !image.is_empty())
+    }
+}
+
+impl DataDestination {
+    /// The image; empty is the same as absent.
+    pub fn image(&self) -> Option<&str> {
+        self.image.as_deref().filter(|image| !image.is_empty())
+    }
+}
+
 impl Workspace {
     /// The value of an annotation.
     pub fn annotation(&self, key: &str) -> Option<&str> {

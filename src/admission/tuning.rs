@@ -1,0 +1,184 @@
+//! The rules about what is fine-tuned: `tuning`.
+
+use url::{Host, Url};
+
+use super::{Check, at};
+use crate::diagnostic::Diagnostic;
+use crate::image;
+use crate::options::NodeProvisioner;
+use crate::spec::{DataDestination, DataSource, TrainingConfig, TuningSpec, names};
+use crate::yaml::Step;
+
+/// The longest name of training data in an image: `docker-config-NAME-tuning-input` has at most 63 characters.
+const LONGEST_INPUT_NAME: usize = 36;
+
+/// Names of the hosts by which clouds hand out credentials.
+const METADATA_HOSTS: [&str; 3] = ["metadata", "metadata.google.internal", "metadata.azure.internal"];
+
+impl Check<'_> {
+    pub(super) fn tuning(&mut self) {
+        let Some(tuning) = self.workspace.tuning.as_ref().filter(|_| self.workspace.inference.is_none()) else { return };
+        if self.workspace.resource.as_ref().is_some_and(|resource| resource.count.is_some_and(|count| count > 1)) {
+            self.say(Diagnostic::error("tuning runs on one node").help("leave the field out, or write 1"), at!["resource", "count"]);
+        }
+        if self.context.options.node_provisioner == NodeProvisioner::Byo {
+            let finding = Diagnostic::error("Kaito tunes only on nodes that are made for it, of a size that it knows");
+            self.say(finding.help("use another --node-provisioner"), at!["tuning"]);
+        }
+        self.tuning_preset(tuning);
+        self.tuning_config(tuning);
+        self.tuning_input(&tuning.input);
+        self.tuning_output(&tuning.output);
+    }
+
+    fn tuning_preset(&mut self, tuning: &TuningSpec) {
+        let Some(preset) = &tuning.preset else {
+            return self.say(Diagnostic::error("the preset is missing").help("name the model to tune"), at!["tuning", "preset"]);
+        };
+        let at = at!["tuning", "preset", "name"];
+        match self.context.catalog.model(&preset.name) {
+            Err(unknown) => self.say(unknown.finding(&preset.name), at),
+            Ok(found) if found.value.tuning.is_none() => {
+                let known = self.context.catalog.models().filter(|model| model.value.tuning.is_some()).map(|model| model.value.name());
+                let help = format!("models to tune are {}", known.collect::<Vec<_>>().join(", "));
+                self.say(Diagnostic::error(format!("{} can't be tuned", found.value.name())).help(help), at);
+            }
+            Ok(_) => {}
+        }
+    }
+
+    /// The method, and the ConfigMap in its place.
+    fn tuning_config(&mut self, tuning: &TuningSpec) {
+        let asked = tuning.method.as_deref().unwrap_or_default();
+        let Some(method) = tuning.method() else {
+            let finding =
+                Diagnostic::error(if asked.is_empty() { "the method is missing".to_owned() } else { format!("{asked:?} is no method") });
+            return self.say(finding.help("methods are lora and qlora"), at!["tuning", "method"]);
+        };
+        let default = self.context.catalog.tuning.defaults.get(method.name());
+        if tuning.config().is_none() && asked != method.name() {
+            let finding = Diagnostic::error(format!("Kaito has no default configuration for {asked:?}"));
+            self.say(finding.help(format!("write {}, or name a ConfigMap in tuning.config", method.name())), at!["tuning", "method"]);
+        }
+        let Some(name) = tuning.config().or(default.map(|default| default.name.as_str())) else { return };
+        match self.context.config_map(&self.located.namespace, name) {
+            Some(document) => _ = TrainingConfig::read(document, name, method, self.findings),
+            None if tuning.config().is_some() => {
+                let finding = self.missing_config_map(name);
+                self.say(finding, at!["tuning", "config"]);
+            }
+            None => {}
+        }
+    }
+
+    fn tuning_input(&mut self, input: &DataSource) {
+        let given = [input.urls().is_some(), input.volume_source.is_some(), input.image().is_some()];
+        if given.iter().filter(|given| **given).count() != 1 {
+            let finding = Diagnostic::error("training data comes from exactly one of urls, volumeSource and image");
+            return self.say(finding, at!["tuning", "input"]);
+        }
+        for (index, url) in input.urls().into_iter().flatten().enumerate() {
+            if let Err((message, help)) = check_url(url) {
+                self.say(Diagnostic::error(message).help(help), at!["tuning", "input", "urls", index]);
+            }
+        }
+        if let Some(image) = input.image().filter(|image| !image::is_reference(image)) {
+            self.say(image_finding(image), at!["tuning", "input", "image"]);
+        }
+        let name = input.name.as_deref().unwrap_or_default();
+        if input.image().is_some() && !name.is_empty() && (!names::is_dns_label(name) || name.len() > LONGEST_INPUT_NAME) {
+            let finding = Diagnostic::error(format!("{name:?} can't be part of the name of a volume"));
+            self.say(
+                finding.help(format!("use at most {LONGEST_INPUT_NAME} lower-case letters, digits and dashes")),
+                at!["tuning", "input", "name"],
+            );
+        }
+        for (index, secret) in input.image_pull_secrets.iter().flatten().enumerate() {
+            self.secret_name(secret, at!["tuning", "input", "imagePullSecrets", index]);
+        }
+        if let Some(volume) = &input.volume_source {
+            self.volume_source(volume, at!["tuning", "input", "volumeSource"]);
+        }
+    }
+
+    fn tuning_output(&mut self, output: &DataDestination) {
+        if output.volume_source.is_some() == output.image().is_some() {
+            let finding = Diagnostic::error("the adapter goes to exactly one of volumeSource and image");
+            return self.say(finding, at!["tuning", "output"]);
+        }
+        if let Some(volume) = &output.volume_source {
+            self.volume_source(volume, at!["tuning", "output", "volumeSource"]);
+        }
+        let Some(image) = output.image() else { return };
+        if !image::is_reference(image) {
+            self.say(image_finding(image), at!["tuning", "output", "image"]);
+        }
+        match output.image_push_secret.as_deref().filter(|secret| !secret.is_empty()) {
+            Some(secret) => self.secret_name(secret, at!["tuning", "output", "imagePushSecret"]),
+            None => {
+                let finding = Diagnostic::error("the Secret to push the image with is missing");
+                self.say(finding.help("name one of type kubernetes.io/dockerconfigjson"), at!["tuning", "output", "imagePushSecret"]);
+            }
+        }
+    }
+}
+
+fn image_finding(image: &str) -> Diagnostic {
+    Diagnostic::error(format!("{image:?} is no reference of an image")).help("write registry/repository:tag, the repository in lower case")
+}
+
+/// A pod must not be made to ask the node, its cloud or a private network.
+fn check_url(text: &str) -> Result<(), (String, &'static str)> {
+    let help = "write https://host/path";
+    let url = Url::parse(text).map_err(|error| (format!("{text:?} is no URL: {error}"), help))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err((format!("{} is not downloaded", url.scheme()), help));
+    }
+    if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return Err((format!("{text:?} holds spaces, between which URLs are told apart"), "write %20"));
+    }
+    let private = match url.host() {
+        None => return Err((format!("{text:?} names no host"), help)),
+        Some(Host::Domain(host)) => {
+            let host = host.trim_end_matches('.');
+            host == "localhost" || host.ends_with(".localhost") || METADATA_HOSTS.contains(&host)
+        }
+        Some(Host::Ipv4(ip)) => ip.is_loopback() || ip.is_private() || ip.is_link_local() || ip.is_unspecified(),
+        Some(Host::Ipv6(ip)) => {
+            let mapped = ip.to_ipv4_mapped().is_some_and(|ip| ip.is_loopback() || ip.is_private() || ip.is_link_local());
+            ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local() || ip.is_unspecified() || mapped
+        }
+    };
+    if private { Err((format!("{text:?} is in a private place"), "Kaito downloads from public hosts only")) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check_url;
+
+    #[test]
+    fn urls_of_training_data() {
+        let table = [
+            ("https://example.com/d.parquet?download=true", true),
+            ("http://example.com:8080/a", true),
+            ("https://8.8.8.8/a", true),
+            ("ftp://example.com/a", false),
+            ("example.com/a", false),
+            ("https://", false),
+            ("https://example.com/a b", false),
+            ("https://localhost/a", false),
+            ("https://LOCALHOST./a", false),
+            ("http://127.0.0.1/a", false),
+            ("http://0x7f.1/a", false),
+            ("http://10.1.2.3/a", false),
+            ("http://169.254.169.254/latest", false),
+            ("http://metadata.google.internal/a", false),
+            ("http://[::1]/a", false),
+            ("http://[::ffff:10.0.0.1]/a", false),
+            ("http://[fe80::1]/a", false),
+        ];
+        for (url, fine) in table {
+            assert_eq!(check_url(url).is_ok(), fine, "{url}");
+        }
+    }
+}

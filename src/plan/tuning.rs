@@ -1,0 +1,154 @@
+//! A model that is fine-tuned.
+//!
+//! Source: the tuning Job of Kaito 0.12.
+
+use super::{Context, Reasons, shape};
+use crate::diagnostic::Diagnostic;
+use crate::image;
+use crate::preset::{DefaultTraining, Model};
+use crate::quantity::gib_text;
+use crate::sku::NodeShape;
+use crate::spec::{DataDestination, DataSource, Located, TrainingConfig, TuningMethod, Workspace, output_dir};
+use crate::yaml::Step;
+
+/// A model that is fine-tuned.
+pub struct Tuning<'a> {
+    /// The model.
+    pub model: &'a Model,
+    /// The preset as the user calls it, which becomes a mark on the image.
+    pub preset_name: &'a str,
+    /// GPUs of the node.
+    pub gpus: u64,
+    /// The image that trains.
+    pub image: String,
+    /// The shell command.
+    pub command: String,
+    /// The image with the weights to start from.
+    pub weights_image: String,
+    /// `DEFAULT_TARGET_MODULES`.
+    pub target_modules: Option<&'a str>,
+    /// The ConfigMap with `training_config.yaml`.
+    pub config: &'a str,
+    /// Its content, if it is made for the Workspace.
+    pub default_config: Option<&'a DefaultTraining>,
+    /// Where the results are.
+    pub output_dir: String,
+    /// The training data.
+    pub input: TuningInput<'a>,
+    /// Where the adapter goes.
+    pub output: TuningOutput<'a>,
+}
+
+/// Where training data comes from.
+pub enum TuningInput<'a> {
+    /// Files to download.
+    Urls(&'a [String]),
+    /// An image, as a full reference, the name of the data, and the Secrets to pull the image with.
+    Image(String, &'a str, &'a [String]),
+    /// A volume.
+    Volume(&'a serde_json::Map<String, serde_json::Value>),
+}
+
+/// Where a tuned adapter goes.
+pub enum TuningOutput<'a> {
+    /// An image, as a full reference, and the Secret to push it with.
+    Image(String, &'a str),
+    /// A volume.
+    Volume(&'a serde_json::Map<String, serde_json::Value>),
+}
+
+/// Plans a fine-tuning.
+pub(super) fn plan<'a>(
+    located: &'a Located<Workspace>,
+    context: &Context<'a>,
+    reasons: &mut Reasons,
+    findings: &mut Vec<Diagnostic>,
+) -> Option<Tuning<'a>> {
+    let tuning = located.value.tuning.as_ref()?;
+    let preset_name = tuning.preset.as_ref()?.name.as_str();
+    let found = context.catalog.model(preset_name).ok()?;
+    let model = &found.value;
+    let needs = model.tuning.as_ref()?;
+    let method = tuning.method()?;
+    let shape = shape::shape(located, context, findings)?;
+    warn_of_little_memory(located, model, &shape, findings);
+    let rules = &context.catalog.tuning;
+    let default = rules.defaults.get(method.name());
+    let config = tuning.config().or(default.map(|default| default.name.as_str()))?;
+    let given = context.config_map(&located.namespace, config);
+    let planned = Tuning {
+        model,
+        preset_name,
+        gpus: shape.gpus,
+        image: format!("{}/{}", context.registry(), context.catalog.images.base),
+        command: format!("{} --num_processes={} {}", rules.launcher, shape.gpus, rules.script),
+        weights_image: format!("{}/{}", context.registry(), needs.weights_image),
+        target_modules: rules.target_modules(model),
+        config,
+        default_config: default.filter(|_| given.is_none()),
+        output_dir: match given {
+            Some(document) => TrainingConfig::read(document, config, method, &mut Vec::new())?.output_dir,
+            None => output_dir(default?.config.get("TrainingArguments")?.get("output_dir")?.as_str()?)?,
+        },
+        input: input(&tuning.input)?,
+        output: output(&tuning.output)?,
+    };
+    reasons.add("model", || (model.id.clone(), format!("tuning.preset.name {preset_name:?}"), found.origin.clone()));
+    explain(&planned, method, &shape, context, reasons);
+    Some(planned)
+}
+
+fn input(source: &DataSource) -> Option<TuningInput<'_>> {
+    let secrets = source.image_pull_secrets.as_deref().unwrap_or_default();
+    if let Some(urls) = source.urls() {
+        return Some(TuningInput::Urls(urls));
+    }
+    if let Some(volume) = &source.volume_source {
+        return Some(TuningInput::Volume(volume));
+    }
+    Some(TuningInput::Image(image::normalise(source.image()?), source.name.as_deref().unwrap_or_default(), secrets))
+}
+
+fn output(destination: &DataDestination) -> Option<TuningOutput<'_>> {
+    if let Some(volume) = &destination.volume_source {
+        return Some(TuningOutput::Volume(volume));
+    }
+    Some(TuningOutput::Image(image::normalise(destination.image()?), destination.image_push_secret.as_deref()?))
+}
+
+fn warn_of_little_memory(located: &Located<Workspace>, model: &Model, shape: &NodeShape, findings: &mut Vec<Diagnostic>) {
+    let Some(needs) = model.tuning.as_ref().filter(|needs| needs.min_gpu_memory.bytes() > shape.memory) else { return };
+    let message =
+        format!("tuning {} takes {} of GPU memory, and a node has {}", model.name(), needs.min_gpu_memory.as_str(), gib_text(shape.memory));
+    let finding = Diagnostic::warning(message).help("choose a larger size");
+    findings.push(located.document.finding(finding, &[Step::Field("resource"), Step::Field("instanceType")]));
+}
+
+fn explain(planned: &Tuning<'_>, method: TuningMethod, shape: &NodeShape, context: &Context<'_>, reasons: &mut Reasons) {
+    let images = context.catalog.file_name("images");
+    let rules = context.catalog.file_name("tuning");
+    reasons.add("method", || (method.name().to_owned(), "tuning.method".to_owned(), "Workspace".to_owned()));
+    reasons.add("GPUs", || {
+        let value = format!("{} x {} of {}", shape.gpus, shape.model, gib_text(shape.memory_per_gpu()));
+        (value, "one process on each GPU of one node".to_owned(), shape.origin.clone())
+    });
+    reasons.add("nodes", || ("1".to_owned(), "tuning runs on one node".to_owned(), "Kaito".to_owned()));
+    reasons.add("image", || (planned.image.clone(), "registry/base".to_owned(), images.clone()));
+    reasons.add("weights", || {
+        (planned.weights_image.clone(), "registry and tuning.weightsImage of the model".to_owned(), planned.model.id.clone())
+    });
+    reasons.add("configuration", || {
+        let (because, origin) = match planned.default_config {
+            Some(_) => ("the default of the method, made for the namespace", rules.clone()),
+            None => ("a ConfigMap of the input", "tuning.config, or the name of the default".to_owned()),
+        };
+        (format!("ConfigMap {}", planned.config), because.to_owned(), origin)
+    });
+    reasons.add("results", || {
+        let because = "TrainingArguments.output_dir, below /mnt; /mnt/output if it is empty";
+        (planned.output_dir.clone(), because.to_owned(), format!("ConfigMap {}", planned.config))
+    });
+    if let Some(modules) = planned.target_modules {
+        reasons.add("target modules", || (modules.to_owned(), "by the model's name".to_owned(), rules));
+    }
+}

@@ -1,0 +1,28 @@
+//! The configuration that lies in a ConfigMap as the text of one key.
+
+use std::sync::Arc;
+
+use crate::diagnostic::{Diagnostic, SourceFile};
+use crate::yaml::{Document, Step};
+
+/// The text of a key of a ConfigMap, as a file of its own; what is wrong is added to `findings`.
+pub(super) fn text(
+    config_map: &Document,
+    name: &str,
+    key: &str,
+    needed_by: &str,
+    findings: &mut Vec<Diagnostic>,
+) -> Option<Arc<SourceFile>> {
+    let Some(node) = config_map.root.get("data").and_then(|data| data.get(key)) else {
+        let finding = Diagnostic::error(format!("ConfigMap {name} has no key {key}, which {needed_by} needs"));
+        findings.push(config_map.finding(finding, &[Step::Field("data")]));
+        return None;
+    };
+    let Some(text) = node.as_str() else {
+        let finding =
+            Diagnostic::error(format!("expected a string, found {}", node.describe())).help(format!("write it as a block: {key}: |"));
+        findings.push(config_map.finding(finding, &[Step::Field("data"), Step::Field(key)]));
+        return None;
+    };
+    Some(SourceFile::new(format!("{} (ConfigMap {name}, {key})", config_map.file.name), text))
+}
