@@ -40,5 +40,6 @@ while IFS= read -r layer; do
   [ -z "$layer" ] || tar -x -f "$layout/${layer#*:}" -C "$rootfs"
 done < "$work/layers"
 
-rm -rf "$target"
-mv "$rootfs/data" "$target"
+# The target may be where a volume is mounted, and may hold half of an earlier try.
+mkdir -p "$target"
+cp -R "$rootfs/data/." "$target"
