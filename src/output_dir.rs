@@ -21,7 +21,7 @@ const UNFINISHED: &str = ".kaito-render-";
 #[derive(Debug, thiserror::Error)]
 pub enum OutputDirError {
     /// The file system said no.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {}", path.display(), why(source))]
     Io {
         /// The file or directory.
         path: PathBuf,
@@ -43,6 +43,16 @@ pub enum OutputDirError {
     /// Two objects want one file.
     #[error("two objects would be written to {0}")]
     Twice(String),
+}
+
+/// What the file system said, without the names of unfinished files that its own words may hold.
+fn why(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => "there is no permission to write here".to_owned(),
+        io::ErrorKind::ReadOnlyFilesystem => "the file system is read-only".to_owned(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "there is no space left".to_owned(),
+        _ => error.to_string(),
+    }
 }
 
 /// What was done.

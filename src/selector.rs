@@ -23,6 +23,8 @@ enum Test {
     Absent,
     In(Vec<String>),
     NotIn(Vec<String>),
+    Greater(i64),
+    Less(i64),
 }
 
 impl Selector {
@@ -35,6 +37,8 @@ impl Selector {
                 Test::Absent => value.is_none(),
                 Test::In(values) => value.is_some_and(|value| values.contains(value)),
                 Test::NotIn(values) => value.is_none_or(|value| !values.contains(value)),
+                Test::Greater(than) => value.and_then(|value| value.parse::<i64>().ok()).is_some_and(|value| value > *than),
+                Test::Less(than) => value.and_then(|value| value.parse::<i64>().ok()).is_some_and(|value| value < *than),
             }
         })
     }
@@ -44,7 +48,10 @@ impl FromStr for Selector {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        split_outside_parentheses(text).map(str::trim).filter(|part| !part.is_empty()).map(requirement).collect::<Result<_, _>>().map(Self)
+        if text.trim().is_empty() {
+            return Ok(Self::default());
+        }
+        split_outside_parentheses(text).map(|part| requirement(part.trim())).collect::<Result<_, _>>().map(Self)
     }
 }
 
@@ -57,6 +64,9 @@ fn split_outside_parentheses(text: &str) -> impl Iterator<Item = &str> {
 }
 
 fn requirement(part: &str) -> Result<Requirement, String> {
+    if part.is_empty() {
+        return Err("a comma stands where a requirement is wanted".to_owned());
+    }
     let make = |key: &str, test: Test| {
         let key = key.trim();
         if !names::is_qualified_name(key) {
@@ -81,6 +91,10 @@ fn requirement(part: &str) -> Result<Requirement, String> {
     if let Some((key, value)) = part.split_once("==").or_else(|| part.split_once('=')) {
         return make(key, Test::In(one(value)));
     }
+    if let Some((key, number)) = part.split_once(['>', '<']) {
+        let number = number.trim().parse().map_err(|_| format!("{part:?}: {:?} is no integer", number.trim()))?;
+        return make(key, if part.contains('>') { Test::Greater(number) } else { Test::Less(number) });
+    }
     let Some((words, list)) = part.split_once('(') else { return make(part, Test::Exists) };
     let list = list.strip_suffix(')').ok_or_else(|| format!("{part:?} lacks its closing parenthesis"))?;
     let values: Vec<String> = list.split(',').map(|value| value.trim().to_owned()).collect();
@@ -97,7 +111,8 @@ mod tests {
 
     #[test]
     fn selectors_select_as_kubectls_do() {
-        let labels: BTreeMap<String, String> = [("app", "a"), ("tier", "x")].map(|(k, v)| (k.to_owned(), v.to_owned())).into();
+        let labels: BTreeMap<String, String> =
+            [("app", "a"), ("tier", "x"), ("gpus", "4")].map(|(k, v)| (k.to_owned(), v.to_owned())).into();
         let table = [
             ("app=a", true),
             ("app==a", true),
@@ -112,11 +127,16 @@ mod tests {
             ("other in (a)", false),
             ("other notin (a)", true),
             ("", true),
+            ("gpus>3", true),
+            ("gpus > 4", false),
+            ("gpus<5,app", true),
+            ("tier>0", false),
+            ("other<1", false),
         ];
         for (text, want) in table {
             assert_eq!(text.parse::<Selector>().expect(text).matches(&labels), want, "{text}");
         }
-        for wrong in ["a b", "app in (a", "app of (a)", "=a", "app=a b"] {
+        for wrong in ["a b", "app in (a", "app of (a)", "=a", "app=a b", ",app=a", "app=a,", "app,,tier", "gpus>x"] {
             assert!(wrong.parse::<Selector>().is_err(), "{wrong}");
         }
     }

@@ -1,6 +1,6 @@
 //! The whole line for a set of files: what to render, with every finding, before anything is written.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use rayon::prelude::*;
 
@@ -58,20 +58,23 @@ impl<'a> Session<'a> {
     }
 
     /// Renders what belongs to no single Workspace: the training configurations that those of a namespace share, and the
-    /// routers of sets, each object with the namespace and name of its set.
+    /// routers of sets. Each object is passed to `take`, one of a router with the namespace and name of its set.
     ///
     /// # Errors
-    /// A template at fault.
-    pub fn render_shared(&self, engine: &Engine) -> Result<Vec<(Option<(&str, &str)>, Object)>, TemplateError> {
-        let mut shared = Vec::new();
+    /// A template at fault, or what `take` says.
+    pub fn render_shared<E: From<TemplateError>>(
+        &self,
+        engine: &Engine,
+        mut take: impl FnMut(Option<(&str, &str)>, Object) -> Result<(), E>,
+    ) -> Result<(), E> {
         for (namespace, default) in self.training_configs() {
-            shared.push((None, render::render_training_config(engine, default, namespace)?));
+            take(None, render::render_training_config(engine, default, namespace)?)?;
         }
         for pool in &self.pools {
             let objects = render::render_pool(engine, pool, &self.context)?;
-            shared.extend(objects.into_iter().map(|object| (Some((pool.namespace, pool.name)), object)));
+            objects.into_iter().try_for_each(|object| take(Some((pool.namespace, pool.name)), object))?;
         }
-        Ok(shared)
+        Ok(())
     }
 
     /// The default training configurations in use, each with its namespace.
@@ -82,6 +85,30 @@ impl<'a> Session<'a> {
         });
         let by_name: BTreeMap<_, _> = defaults.map(|(namespace, default)| ((namespace, default.name.as_str()), default)).collect();
         by_name.into_iter().map(|((namespace, _), default)| (namespace, default)).collect()
+    }
+
+    /// Renders everything once, to see that templates of the user's own work and make no object twice.
+    ///
+    /// # Errors
+    /// A template at fault.
+    pub fn try_templates(&self, engine: &Engine) -> Result<(), TemplateError> {
+        let namespace = &self.context.options.namespace;
+        let identity = |object: &Object| object.reference().clone().in_namespace(namespace);
+        let passed = &self.context.input.passed;
+        let mut seen: HashSet<ObjectRef> = passed.iter().map(|passed| passed.reference.clone().in_namespace(namespace)).collect();
+        let mut add = |reference: ObjectRef| {
+            if seen.insert(reference.clone()) {
+                return Ok(());
+            }
+            let finding = Diagnostic::error(format!("the templates make {reference} twice"));
+            Err(TemplateError(Box::new(finding.help("give objects of different Workspaces different names"))))
+        };
+        self.render_shared(engine, |_, object| add(identity(&object)))?;
+        self.render(
+            engine,
+            |_, objects| Ok(objects.iter().map(identity).collect::<Vec<_>>()),
+            |made: Vec<ObjectRef>| made.into_iter().try_for_each(&mut add),
+        )
     }
 
     /// Renders the Workspaces in order, some at a time, so that few are in memory: `prepare` is called in parallel with each

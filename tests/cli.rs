@@ -7,15 +7,21 @@ use crate::support::{kaito, run, run_with_input};
 
 #[test]
 fn exit_codes() {
-    let table: [(&[&str], i32); 16] = [
+    let table: [(&[&str], i32); 22] = [
         (&["render", "-f", "examples/phi-3-mini"], 0),
         (&["render", "-f", "examples"], 1),
         (&["render", "-f", "nowhere"], 1),
         (&["render", "-f", "examples/phi-3-mini", "-l", "no=such"], 1),
         (&["render", "-f", "examples/phi-3-mini", "-l", "no=such", "--allow-empty"], 0),
         (&["render", "-f", "examples/phi-3-mini", "-n", "models"], 0),
-        (&["render", "-f", "examples/phi-3-mini", "--kaito-version", "0.1"], 1),
-        (&["render", "-f", "examples/phi-3-mini", "--feature-gates", "nope=true"], 1),
+        (&["render", "-f", "examples/phi-3-mini", "--kaito-version", "0.1"], 2),
+        (&["render", "-f", "examples/phi-3-mini", "--kaito-version", "v0.12.3"], 0),
+        (&["render", "-f", "examples/phi-3-mini", "--feature-gates", "nope=true"], 2),
+        (&["render", "-f", "examples/phi-3-mini", "--feature-gates", "vLLM"], 2),
+        (&["render", "-f", "examples/phi-3-mini", "--feature-gates", "vLLM=T,enableMIG=0"], 0),
+        (&["render", "-f", "examples/phi-3-mini", "-n", "No Such"], 2),
+        (&["render", "-f", "examples/phi-3-mini,examples/phi-3-mini/workspace.yaml", "-l", "a=b", "-l", "!a"], 0),
+        (&["render", "-f", "docs", "--explain"], 1),
         (&["render"], 2),
         (&["render", "-f", "examples/phi-3-mini", "-o", "toml"], 2),
         (&["render", "-f", "examples/phi-3-mini", "-l", "a in"], 2),
@@ -80,5 +86,46 @@ fn catalogs_and_completions() {
     assert!(run(&["sku", "list", "--cloud", "aws"]).stdout.contains("g5.4xlarge"));
     for shell in ["bash", "zsh", "fish", "powershell"] {
         assert!(run(&["completion", shell]).stdout.contains("kaito"), "{shell}");
+    }
+}
+
+#[test]
+fn templates_that_make_one_object_twice() {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::write(home.path().join("service.yaml"), "apiVersion: v1\nkind: Service\nmetadata: {name: one, namespace: a}\n").unwrap();
+    let run = run(&["render", "-f", "examples/data-parallel,examples/adapters", "--templates", home.path().to_str().unwrap()]);
+    assert_eq!((run.code, run.stdout.as_str()), (1, ""), "{}", run.stderr);
+    assert!(run.stderr.contains("the templates make Service a/one twice"), "{}", run.stderr);
+}
+
+#[test]
+fn one_configuration_for_inputs_with_and_without() {
+    let home = tempfile::tempdir().unwrap();
+    let config_map = |name: &str| format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\n");
+    for name in ["with", "without"] {
+        std::fs::create_dir(home.path().join(name)).unwrap();
+        std::fs::write(home.path().join(name).join("in.yaml"), config_map(name)).unwrap();
+    }
+    std::fs::write(home.path().join("with/kaito.yaml"), "apiVersion: config.kaito.sh/v1alpha1\nkind: RenderConfig\n").unwrap();
+    let both = format!("{0}/with,{0}/without", home.path().display());
+    let run = run(&["render", "-f", &both, "-o", "name"]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(run.stderr.contains("holds for all inputs"), "{}", run.stderr);
+}
+
+#[test]
+fn a_set_is_explained_by_its_own_name() {
+    let run = run(&["explain", "phi-4", "-f", "examples/inference-set"]);
+    assert!(run.stdout.contains("Workspace default/phi-4-0") && run.stdout.contains("Workspace default/phi-4-1"), "{}", run.stdout);
+}
+
+#[test]
+fn what_only_an_api_server_writes_is_not_printed() {
+    let input = "apiVersion: kaito.sh/v1beta1\nkind: Workspace\nmetadata: {name: w, uid: u, resourceVersion: '1', managedFields: []}\n\
+        resource: {instanceType: Standard_NC24ads_A100_v4, labelSelector: {}}\ninference: {preset: {name: phi-4}}\nstatus: {state: Ready}\n";
+    let run = run_with_input(&["render", "-f", "-", "--include-workspace"], input);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    for field in ["uid", "resourceVersion", "managedFields", "status:"] {
+        assert!(!run.stdout.contains(field), "{field}");
     }
 }

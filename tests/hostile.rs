@@ -190,7 +190,7 @@ fn a_secret_is_never_shown() {
 fn templates_of_ones_own_are_stopped() {
     let home = tempfile::tempdir().unwrap();
     let table = [
-        ("{% for i in range(99999) %}{% for j in range(99999) %}x{% endfor %}{% endfor %}", "fuel"),
+        ("{% for i in range(99999) %}{% for j in range(99999) %}x{% endfor %}{% endfor %}", "was stopped"),
         ("{% include \"/etc/passwd\" %}", "/etc/passwd"),
         ("apiVersion: v1\nkind: {{ nothing }}\nmetadata: {name: x}", "undefined"),
         ("apiVersion: v1\nkind: {{ name|safe }}\nmetadata: {name: x}", "filter"),
@@ -198,6 +198,9 @@ fn templates_of_ones_own_are_stopped() {
         ("a: b: c", "well-formed"),
         ("apiVersion: v1\nkind: Service\nmetadata: {name: x}\n{{ name }}: 1\n{{ name }}: 2", "twice"),
         ("{% if %}", "syntax"),
+        ("apiVersion: v1\nkind: Service\nmetadata: {name: {{ nam }}}", "did you mean name"),
+        ("apiVersion: v1\nkind: Service\nmetadata: {name: \u{e0f0}0\u{e0f1}}", "U+E0F0"),
+        ("{% set x %}{{ name }}{% endset %}apiVersion: v1\nkind: Service\nmetadata: {name: {{ x|upper }}}", "print that by itself"),
     ];
     for (template, says) in table {
         fs::write(home.path().join("service.yaml"), template).unwrap();

@@ -113,12 +113,11 @@ impl Check<'_> {
         if !image::is_reference(image) {
             self.say(image_finding(image), at!["tuning", "output", "image"]);
         }
-        match output.image_push_secret.as_deref().filter(|secret| !secret.is_empty()) {
-            Some(secret) => self.secret_name(secret, at!["tuning", "output", "imagePushSecret"]),
-            None => {
-                let finding = Diagnostic::error("the Secret to push the image with is missing");
-                self.say(finding.help("name one of type kubernetes.io/dockerconfigjson"), at!["tuning", "output", "imagePushSecret"]);
-            }
+        if let Some(secret) = output.image_push_secret.as_deref().filter(|secret| !secret.is_empty()) {
+            self.secret_name(secret, at!["tuning", "output", "imagePushSecret"]);
+        } else {
+            let finding = Diagnostic::error("the Secret to push the image with is missing");
+            self.say(finding.help("name one of type kubernetes.io/dockerconfigjson"), at!["tuning", "output", "imagePushSecret"]);
         }
     }
 }

@@ -7,13 +7,13 @@ use super::setup::{InputArgs, RenderingArgs, Setup};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::plan::{Plan, Reason};
 use crate::session::Session;
-use crate::spec::Input;
+use crate::spec::{Input, Workspace, names};
 
 /// Show the formula, the inputs and the origin of every figure of a Workspace.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  kaito explain phi-4 -f workspace.yaml")]
 pub(super) struct Args {
-    /// Name of a Workspace, or NAMESPACE/NAME [default: all]
+    /// Name of a Workspace or set, or NAMESPACE/NAME [default: all]
     workspace: Option<String>,
     #[command(flatten)]
     input: InputArgs,
@@ -30,13 +30,21 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
     };
     let files = setup.read(&args.input, &mut findings);
     let input = Input::read(&files, &setup.options, &mut findings);
-    let asked = |name: &str, namespace: &str| match &args.workspace {
+    // A set is asked for by its own name.
+    let is_called = |workspace: &Workspace, name: &str| {
+        let sets = [names::INFERENCE_SET_CREATED_BY, names::MULTI_ROLE_CREATED_BY];
+        workspace.metadata.name == name || sets.iter().any(|set| workspace.label(set) == Some(name))
+    };
+    let asked = |workspace: &Workspace, namespace: &str| match &args.workspace {
         None => true,
-        Some(asked) => asked.split_once('/').map_or(asked == name, |(in_namespace, asked)| asked == name && in_namespace == namespace),
+        Some(asked) => match asked.split_once('/') {
+            Some((in_namespace, name)) => in_namespace == namespace && is_called(workspace, name),
+            None => is_called(workspace, asked),
+        },
     };
     let session = Session::new(&input, &setup.catalog, &setup.options, true, &mut findings);
     let known = || input.workspaces.iter().map(|located| located.value.metadata.name.as_str());
-    let is_known = input.workspaces.iter().any(|located| asked(&located.value.metadata.name, &located.namespace));
+    let is_known = input.workspaces.iter().any(|located| asked(&located.value, &located.namespace));
     if !is_known && !findings.iter().any(Diagnostic::is_error) {
         findings.push(match args.workspace.as_deref() {
             Some(name) => {
@@ -44,14 +52,19 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
                 finding.help.extend(did_you_mean(name, known()));
                 finding
             }
-            None => Diagnostic::error("there is nothing to explain: the input has no Workspace")
-                .help("name the files with -f (and -R for directories below)"),
+            None => nothing(),
         });
     }
     if output::findings(findings, color, "explained") {
         return Exit::Invalid;
     }
-    output::data(&text(session.plans().filter(|plan| asked(&plan.workspace.metadata.name, plan.namespace))))
+    output::data(&text(session.plans().filter(|plan| asked(plan.workspace, plan.namespace))))
+}
+
+/// What is said of an input without a Workspace.
+pub(super) fn nothing() -> Diagnostic {
+    Diagnostic::error("there is nothing to explain: the input has no Workspace")
+        .help("name the files with -f (and -R for directories below)")
 }
 
 /// The reasons of plans as text.

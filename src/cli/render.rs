@@ -40,10 +40,10 @@ struct OutputArgs {
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
     /// Take only the objects of the input with these labels, as kubectl's -l
-    #[arg(short = 'l', long, value_name = "SELECTOR")]
+    #[arg(short = 'l', long, value_name = "SELECTOR", overrides_with = "selector")]
     selector: Option<Selector>,
     /// Write files into this directory, one folder a Workspace, and remove those of an earlier run that are gone
-    #[arg(long, value_name = "DIR", conflicts_with = "output")]
+    #[arg(long, value_name = "DIR")]
     output_dir: Option<PathBuf>,
     /// Print the Workspaces too
     #[arg(long)]
@@ -72,6 +72,10 @@ enum Format {
 
 /// Renders what was asked for.
 pub(super) fn run(args: &Args, color: Color) -> Exit {
+    if args.output.output_dir.is_some() && args.output.output != Format::Yaml {
+        output::error("--output-dir writes YAML; leave out --output");
+        return Exit::Usage;
+    }
     let mut findings = Vec::new();
     let Some(mut setup) = Setup::new(&args.rendering, &args.input.filename, &mut findings) else {
         output::findings(findings, color, "rendered");
@@ -93,7 +97,10 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
             finding.help("name the files with -f (and -R for directories below), or say --allow-empty")
         });
     }
-    if output::findings(findings, color, "rendered") {
+    if args.output.explain && session.plans().next().is_none() && !findings.iter().any(Diagnostic::is_error) {
+        findings.push(explain::nothing());
+    }
+    if output::findings(findings, color, if args.output.explain { "explained" } else { "rendered" }) {
         return Exit::Invalid;
     }
     if args.output.explain {
@@ -102,7 +109,10 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
     match write(args, &setup, &session, passed) {
         Ok(exit) => exit,
         Err(Failure::Output(error)) => output::finish(Err(error)),
-        Err(Failure::Template(error)) => failed(&error.to_string()),
+        Err(Failure::Template(error)) => {
+            output::findings(vec![*error.0], color, "rendered");
+            Exit::Invalid
+        }
         Err(Failure::Directory(error)) => failed(&error.to_string()),
     }
 }
@@ -140,7 +150,7 @@ fn write(args: &Args, setup: &Setup, session: &Session<'_>, passed: &[Passed]) -
     let engine = setup.engine();
     // The built-in templates are known to work; with others, all are tried before the first byte is written.
     if engine.has_overrides() {
-        session.render(&engine, |_, _| Ok::<(), Failure>(()), |()| Ok(()))?;
+        session.try_templates(&engine)?;
     }
     let format = if args.output.output_dir.is_some() { Format::Yaml } else { args.output.output };
     let mut sink = match &args.output.output_dir {
@@ -152,9 +162,7 @@ fn write(args: &Args, setup: &Setup, session: &Session<'_>, passed: &[Passed]) -
             some.par_iter().map(|passed| Written::declared(&passed.reference, &passed.document.root.to_value(), format)).collect();
         written.into_iter().try_for_each(|written| sink.take(None, written))?;
     }
-    for (owner, object) in session.render_shared(&engine)? {
-        sink.take(owner, Written::rendered(&object, format))?;
-    }
+    session.render_shared(&engine, |owner, object| sink.take(owner, Written::rendered(&object, format)))?;
     session.render(
         &engine,
         |plan, objects| {

@@ -19,7 +19,7 @@ use crate::spec::names;
 #[command(next_help_heading = "Input")]
 pub(super) struct InputArgs {
     /// File or directory with Workspaces and what belongs to them; `-` for standard input
-    #[arg(short, long = "filename", value_name = "PATH", required = true)]
+    #[arg(short, long = "filename", value_name = "PATH", required = true, value_delimiter = ',')]
     pub filename: Vec<PathBuf>,
     /// Read the directories given with -f with all below them
     #[arg(short = 'R', long)]
@@ -31,10 +31,10 @@ pub(super) struct InputArgs {
 #[command(next_help_heading = "Rendering (each flag wins over kaito.yaml)")]
 pub(super) struct RenderingArgs {
     /// Namespace of Workspaces that name none; one that names another is an error
-    #[arg(short, long, value_name = "NAME")]
+    #[arg(short, long, value_name = "NAME", value_parser = namespace_name)]
     pub namespace: Option<String>,
     /// Kaito version whose rendering is wanted [default: the newest]
-    #[arg(long, value_name = "VERSION")]
+    #[arg(long, value_name = "VERSION", value_parser = known_version)]
     pub kaito_version: Option<String>,
     /// What makes nodes [default: gpu-provisioner]
     #[arg(long, value_parser = provisioners(), value_name = "NAME")]
@@ -43,8 +43,8 @@ pub(super) struct RenderingArgs {
     #[arg(long, value_parser = clouds(), value_name = "NAME")]
     pub cloud: Option<Cloud>,
     /// Kaito's feature gates, as A=true,B=false
-    #[arg(long, value_name = "GATES")]
-    pub feature_gates: Option<String>,
+    #[arg(long, value_name = "GATES", value_delimiter = ',', value_parser = gate)]
+    pub feature_gates: Vec<(String, bool)>,
     /// Operating system of nodes unless a Workspace says otherwise [default: ubuntu]
     #[arg(long, value_name = "FAMILY", value_parser = image_family)]
     pub default_node_image_family: Option<NodeImageFamily>,
@@ -67,7 +67,7 @@ pub(super) struct RenderingArgs {
 #[command(next_help_heading = "Catalog")]
 pub(super) struct CatalogArgs {
     /// Kaito version whose catalog is wanted [default: the newest]
-    #[arg(long, value_name = "VERSION")]
+    #[arg(long, value_name = "VERSION", value_parser = known_version)]
     kaito_version: Option<String>,
     /// Configuration file, whose presets are looked into too [default: the kaito.yaml here or above]
     #[arg(long, value_name = "FILE")]
@@ -114,7 +114,7 @@ impl Setup {
         let (config, path) = find_config(args, inputs, findings)?;
         let base = path.as_deref().and_then(Path::parent).map(Path::to_owned).unwrap_or_default();
         let own = |directory: &Option<String>| directory.as_ref().map(|directory| base.join(directory));
-        let version = version(args.kaito_version.as_deref().or(config.kaito_version.as_deref()), findings)?;
+        let version = version(args, &config, findings)?;
         let (own_presets, own_templates) = (own(&config.presets), own(&config.templates));
         let catalog = catalog(&version, [args.presets.as_deref(), own_presets.as_deref()], findings);
         let known = Templates::names(&version);
@@ -146,11 +146,16 @@ fn find_config(args: &RenderingArgs, inputs: &[PathBuf], findings: &mut Vec<Diag
         Some(path.clone())
     } else {
         let mut found: Vec<PathBuf> = inputs.iter().filter_map(|input| source::config_for(input)).collect();
+        let without = inputs.len() - found.len();
         found.dedup();
         if let [first, second, ..] = found.as_slice() {
             let message = format!("the inputs have different configurations: {} and {}", first.display(), second.display());
             findings.push(Diagnostic::error(message).help("render them one by one, or name one configuration with --config"));
             return None;
+        }
+        if let Some(path) = found.first().filter(|_| without > 0) {
+            let finding = Diagnostic::warning(format!("{} holds for all inputs, also for those that it isn't above", path.display()));
+            findings.push(finding.help("render them one by one, or name the configuration with --config"));
         }
         found.pop()
     };
@@ -160,21 +165,27 @@ fn find_config(args: &RenderingArgs, inputs: &[PathBuf], findings: &mut Vec<Diag
     Some((source::read_config(&shown, findings)?, Some(shown)))
 }
 
-fn version(asked: Option<&str>, findings: &mut Vec<Diagnostic>) -> Option<String> {
-    let known = embedded_versions();
-    let Some(asked) = asked else { return known.into_iter().next() };
-    // v0.12, 0.12 and 0.12.0 mean the same.
+/// v0.12, 0.12 and 0.12.0 mean the same.
+fn known_version(asked: &str) -> Result<String, String> {
     let wanted = asked.trim_start_matches('v');
-    let found = known
-        .iter()
-        .find(|version| wanted == version.as_str() || wanted.strip_prefix(version.as_str()).is_some_and(|rest| rest.starts_with('.')));
-    if found.is_none() {
+    let known = embedded_versions();
+    let fits = |version: &&String| wanted == *version || wanted.strip_prefix(version.as_str()).is_some_and(|rest| rest.starts_with('.'));
+    known.iter().find(fits).cloned().ok_or_else(|| {
         let names: Vec<&str> = known.iter().map(String::as_str).collect();
-        let finding =
-            Diagnostic::error(format!("there are no presets and templates for Kaito {asked}")).help(format!("known is {}", either(&names)));
-        findings.push(finding);
+        format!("there are no presets and templates for Kaito {asked}; known is {}", either(&names))
+    })
+}
+
+fn version(args: &RenderingArgs, config: &RenderConfig, findings: &mut Vec<Diagnostic>) -> Option<String> {
+    let asked = args.kaito_version.clone().map(Ok).or_else(|| config.kaito_version.as_deref().map(known_version));
+    match asked {
+        None => embedded_versions().into_iter().next(),
+        Some(Ok(version)) => Some(version),
+        Some(Err(message)) => {
+            findings.push(Diagnostic::error(format!("kaitoVersion in kaito.yaml: {message}")));
+            None
+        }
     }
-    found.cloned()
 }
 
 fn catalog(version: &str, directories: [Option<&Path>; 2], findings: &mut Vec<Diagnostic>) -> Option<Catalog> {
@@ -197,8 +208,8 @@ fn options(args: &RenderingArgs, config: &RenderConfig, findings: &mut Vec<Diagn
     for (gate, on) in config.feature_gates.iter().flatten() {
         feature_gates.set(gate, *on);
     }
-    for pair in args.feature_gates.iter().flat_map(|gates| gates.split(',')).map(str::trim).filter(|pair| !pair.is_empty()) {
-        set_gate(&mut feature_gates, pair, findings);
+    for (gate, on) in &args.feature_gates {
+        feature_gates.set(gate, *on);
     }
     let asked_provisioner = args.node_provisioner.or(config.node_provisioner);
     if feature_gates.is_on("disableNodeAutoProvisioning") && asked_provisioner != Some(NodeProvisioner::Byo) {
@@ -225,29 +236,33 @@ fn options(args: &RenderingArgs, config: &RenderConfig, findings: &mut Vec<Diagn
 }
 
 /// As for kubectl, an empty name is none.
-fn namespace(args: &RenderingArgs, config: &RenderConfig, findings: &mut Vec<Diagnostic>) -> String {
-    let asked = args.namespace.clone().filter(|name| !name.is_empty()).or_else(|| config.namespace.clone().filter(|name| !name.is_empty()));
-    let name = asked.unwrap_or_else(|| Options::default().namespace);
-    if !names::is_dns_label(&name) {
-        let finding = Diagnostic::error(format!("--namespace, or namespace in kaito.yaml: {name:?} is no name for a namespace"));
-        findings.push(finding.help("use lower-case letters, digits and dashes"));
+fn namespace_name(text: &str) -> Result<String, String> {
+    if text.is_empty() || names::is_dns_label(text) {
+        return Ok(text.to_owned());
     }
-    name
+    Err(format!("{text:?} is no name for a namespace: use lower-case letters, digits and dashes"))
 }
 
-fn set_gate(gates: &mut FeatureGates, pair: &str, findings: &mut Vec<Diagnostic>) {
-    let value = |text: &str| match text.trim() {
-        // As Go's strconv.ParseBool, which Kaito reads gates with.
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
-        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
-        _ => None,
-    };
-    if let Some((gate, Some(on))) = pair.split_once('=').map(|(gate, text)| (gate.trim(), value(text))) {
-        if !gates.set(gate, on) {
-            findings.push(unknown_gate(gate));
-        }
-    } else {
-        let finding = Diagnostic::error(format!("--feature-gates: {pair:?} is not GATE=true or GATE=false"));
-        findings.push(finding.help(format!("write {}=true", pair.split('=').next().unwrap_or_default())));
+fn namespace(args: &RenderingArgs, config: &RenderConfig, findings: &mut Vec<Diagnostic>) -> String {
+    let given = |name: &Option<String>| name.clone().filter(|name| !name.is_empty());
+    if let Some(message) = config.namespace.as_deref().and_then(|name| namespace_name(name).err()) {
+        findings.push(Diagnostic::error(format!("namespace in kaito.yaml: {message}")));
     }
+    given(&args.namespace).or_else(|| given(&config.namespace)).unwrap_or_else(|| Options::default().namespace)
+}
+
+/// `GATE=BOOL`, the boolean as Go's `strconv.ParseBool` has it, which Kaito reads gates with.
+fn gate(pair: &str) -> Result<(String, bool), String> {
+    let (gate, text) = pair.split_once('=').ok_or_else(|| format!("write {pair}=true or {pair}=false"))?;
+    let on = match text.trim() {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => true,
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => false,
+        _ => return Err(format!("write {gate}=true or {gate}=false")),
+    };
+    let gate = gate.trim();
+    if FeatureGates::default().set(gate, on) {
+        return Ok((gate.to_owned(), on));
+    }
+    let unknown = unknown_gate(gate);
+    Err(std::iter::once(unknown.message).chain(unknown.help).collect::<Vec<_>>().join("; "))
 }

@@ -100,14 +100,18 @@ pub(super) fn counted(
     let weights = model.weights_bytes();
     let mut fits = true;
     if machines.saturating_mul(shape.memory) < weights {
-        let message = format!(
-            "{} of {} have {} of GPU memory; the weights of {} alone are {}",
-            plural(machines, "node"),
-            shape.model,
-            gib_text(machines.saturating_mul(shape.memory)),
-            model.name(),
-            gib_text(weights)
-        );
+        let message = if machines == 0 {
+            format!("no node, and so no GPU memory for {}: resource.count is 0", model.name())
+        } else {
+            format!(
+                "{} of {} have {} of GPU memory; the weights of {} alone are {}",
+                plural(machines, "node"),
+                shape.model,
+                gib_text(machines.saturating_mul(shape.memory)),
+                model.name(),
+                gib_text(weights)
+            )
+        };
         if workspace.annotation(names::BYPASS_RESOURCE_CHECKS).is_some() {
             findings.push(located.document.finding(Diagnostic::warning(message), &at));
         } else {

@@ -225,6 +225,9 @@ fn mig_profile(workspace: &Workspace) -> Option<&str> {
 fn disk(context: &Context<'_>, model: &Model, reasons: &mut Reasons) -> String {
     let sizing = &context.catalog.sizing;
     let disk = format!("{}Gi", sizing.disk_gib(model));
+    if !context.options.node_provisioner.makes_nodes() {
+        return disk;
+    }
     reasons.add("disk", || {
         let because = format!("floor({} of weights + {})", model.weights.as_str(), sizing.disk_reserve.as_str());
         (disk.clone(), because, context.catalog.file_name("sizing"))

@@ -130,6 +130,10 @@ pub fn plan<'a>(located: &'a Located<Workspace>, context: &Context<'a>, explain:
         let (count, disk) = (preset.nodes, preset.disk.clone());
         (Workload::Preset(Box::new(preset)), count, Cow::Owned(disk))
     };
+    if !matches!(workload, Workload::Preset(_)) && context.options.node_provisioner.makes_nodes() {
+        reasons
+            .add("disk", || (disk.clone().into_owned(), "what is put on it isn't known".to_owned(), context.catalog.file_name("sizing")));
+    }
     let nodes = nodes::plan(located, context, count, disk, &mut reasons);
     Some(Plan { workspace, namespace: &located.namespace, document: &located.document, nodes, workload, reasons })
 }
@@ -140,7 +144,14 @@ impl Plan<'_> {
         let is_made = !self.document.moves.is_empty();
         let mut value =
             if is_made { without_nulls(serde_json::to_value(self.workspace).unwrap_or_default()) } else { self.document.root.to_value() };
+        if let Some(fields) = value.as_object_mut() {
+            fields.remove("status");
+        }
         if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
+            // What only an API server writes, and refuses from others.
+            for field in ["managedFields", "resourceVersion", "uid", "creationTimestamp", "generation", "selfLink"] {
+                metadata.remove(field);
+            }
             metadata.insert("namespace".to_owned(), Value::from(self.namespace));
         }
         value

@@ -8,7 +8,6 @@
 //! Workspaces of one shape cost one reading.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::{Arc, RwLock};
 
 use minijinja::syntax::SyntaxConfig;
@@ -18,7 +17,7 @@ use rust_embed::RustEmbed;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::diagnostic::SourceFile;
+use crate::diagnostic::{Diagnostic, SourceFile, did_you_mean};
 use crate::yaml;
 
 use super::shape::{CLOSE, OPEN, Object, Shape, holds_tokens};
@@ -48,40 +47,27 @@ impl Templates {
         Embedded::iter().filter_map(|path| path.strip_prefix(&prefix).map(ToOwned::to_owned)).collect()
     }
 
-    fn text(&self, name: &str) -> Option<(String, String)> {
+    fn file(&self, name: &str) -> Option<Arc<SourceFile>> {
         if let Some(file) = self.overrides.get(name) {
-            return Some((file.name.clone(), file.text.clone()));
+            return Some(Arc::clone(file));
         }
         let path = format!("{}/{name}", self.version);
         let text = String::from_utf8(Embedded::get(&path)?.data.into_owned()).ok()?;
-        Some((format!("templates/{path} (embedded)"), text))
+        Some(SourceFile::new(format!("templates/{path} (embedded)"), text))
     }
 }
 
 /// A template went wrong, or made something that is no Kubernetes object.
-#[derive(Debug)]
-pub struct TemplateError {
-    /// The file and line: `templates/service.yaml:12`.
-    pub place: String,
-    /// What went wrong.
-    pub message: String,
-}
-
-impl fmt::Display for TemplateError {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "template {}: {}", self.place, self.message)
-    }
-}
-
-impl std::error::Error for TemplateError {}
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.message)]
+pub struct TemplateError(pub Box<Diagnostic>);
 
 /// Runs templates.
 pub struct Engine {
     environment: Environment<'static>,
     /// The YAML reading of texts that templates have left so far.
     shapes: RwLock<HashMap<String, Arc<Shape>>>,
-    names: HashMap<String, String>,
-    has_overrides: bool,
+    templates: Arc<Templates>,
 }
 
 /// The values that one run of a template has put aside.
@@ -92,8 +78,7 @@ impl Engine {
     /// An engine for these templates; undefined names are errors.
     pub fn new(templates: Templates) -> Self {
         let has_overrides = !templates.overrides.is_empty();
-        let names = Templates::names(&templates.version);
-        let names = names.into_iter().filter_map(|name| templates.text(&name).map(|(shown, _)| (name, shown))).collect();
+        let templates = Arc::new(templates);
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_syntax(block_lines());
@@ -112,19 +97,21 @@ impl Engine {
         environment.add_filter("indent", indent);
         if has_overrides {
             environment.set_fuel(Some(FUEL));
+            environment.set_debug(true);
         }
-        environment.set_loader(move |name| match templates.text(name) {
-            Some((_, text)) if holds_tokens(&text) => {
+        let files = Arc::clone(&templates);
+        environment.set_loader(move |name| match files.file(name) {
+            Some(file) if holds_tokens(&file.text) => {
                 Err(Error::new(ErrorKind::SyntaxError, "a template can't hold the characters U+E0F0 to U+E0F2"))
             }
-            found => Ok(found.map(|(_, text)| text)),
+            found => Ok(found.map(|file| file.text.clone())),
         });
-        Self { environment, shapes: RwLock::default(), names, has_overrides }
+        Self { environment, shapes: RwLock::default(), templates }
     }
 
     /// Whether the user has put templates of their own in the place of built-in ones.
     pub fn has_overrides(&self) -> bool {
-        self.has_overrides
+        !self.templates.overrides.is_empty()
     }
 
     /// Renders one object.
@@ -132,11 +119,12 @@ impl Engine {
     /// # Errors
     /// The template, line and reason.
     pub fn render(&self, name: &str, context: &impl Serialize) -> Result<Object, TemplateError> {
-        let template = self.environment.get_template(name).map_err(|error| self.error(name, &error))?;
-        let mut run = template.render_captured(minijinja::Value::from(Serde(context))).map_err(|error| self.error(name, &error))?;
+        let fault = |error: Error| self.error(name, &error, context);
+        let template = self.environment.get_template(name).map_err(fault)?;
+        let mut run = template.render_captured(minijinja::Value::from(Serde(context))).map_err(fault)?;
         let values = run.with_state_mut(|state| state.get_extension_mut::<Aside>().map(std::mem::take).unwrap_or_default());
         let shape = self.shape(name, run.output())?;
-        Object::new(shape, values.0).map_err(|message| self.fault(name, message))
+        Object::new(shape, values.0).map_err(|message| self.fault(name, &message))
     }
 
     /// The YAML reading of a text with tokens.
@@ -144,17 +132,16 @@ impl Engine {
         if let Some(shape) = self.shapes.read().ok().and_then(|shapes| shapes.get(text).cloned()) {
             return Ok(shape);
         }
-        let shown = self.names.get(name).map_or(name, String::as_str);
-        let file = SourceFile::new(format!("the output of {shown}"), text);
+        let file = SourceFile::new("", text);
         let mut findings = Vec::new();
         let mut documents = yaml::read(&file, yaml::Limits::default(), &mut findings);
         if let Some(finding) = findings.first() {
             let line = finding.place.as_ref().map_or(0, |place| file.line_column(place.span.start).0);
             let source = text.lines().nth(line.saturating_sub(1)).unwrap_or_default().trim().replace([OPEN, CLOSE], "");
-            return Err(self.fault(name, format!("line {line} of its output: {}: {source}", finding.message)));
+            return Err(self.fault(name, &format!("line {line} of its output: {}: {source}", finding.message)));
         }
         if documents.len() != 1 {
-            return Err(self.fault(name, format!("it made {} documents; one is wanted", documents.len())));
+            return Err(self.fault(name, &format!("it made {} documents; one is wanted", documents.len())));
         }
         let shape = Arc::new(Shape::new(&documents.remove(0).root, text));
         if let Ok(mut shapes) = self.shapes.write() {
@@ -163,29 +150,41 @@ impl Engine {
         Ok(shape)
     }
 
-    fn fault(&self, name: &str, message: String) -> TemplateError {
-        TemplateError { place: self.names.get(name).cloned().unwrap_or_else(|| name.to_owned()), message }
+    fn fault(&self, name: &str, message: &str) -> TemplateError {
+        let file = self.templates.file(name);
+        let shown = file.as_ref().map_or(name, |file| file.name.as_str());
+        TemplateError(Box::new(Diagnostic::error(format!("template {shown}: {message}"))))
     }
 
-    fn error(&self, name: &str, error: &Error) -> TemplateError {
+    /// What minijinja says, at its place in the template.
+    fn error(&self, name: &str, error: &Error, context: &impl Serialize) -> TemplateError {
         let mut innermost = error;
         while let Some(inner) = std::error::Error::source(innermost).and_then(|source| source.downcast_ref::<Error>()) {
             innermost = inner;
         }
-        let at = innermost.name().unwrap_or(name);
-        let mut fault = self.fault(at, innermost.to_string());
-        // The error says "(in name:line)" itself; the place says it better.
-        if let Some(end) = fault.message.rfind(" (in ") {
-            fault.message.truncate(end);
+        let said = innermost.detail().map_or_else(|| innermost.kind().to_string(), ToOwned::to_owned);
+        let Some(file) = self.templates.file(innermost.name().unwrap_or(name)) else { return self.fault(name, &said) };
+        let span = innermost.range().or_else(|| line_span(&file.text, innermost.line()?)).unwrap_or(0..0);
+        let mut finding = Diagnostic::error(match innermost.kind() {
+            ErrorKind::OutOfFuel => "the template was stopped: it runs on and on".to_owned(),
+            ErrorKind::SyntaxError => format!("syntax error: {said}"),
+            _ => said,
+        });
+        if innermost.kind() == ErrorKind::UndefinedError {
+            let values = serde_json::to_value(context).unwrap_or_default();
+            let names: Vec<&str> = values.as_object().into_iter().flat_map(|values| values.keys().map(String::as_str)).collect();
+            let asked = file.text.get(span.clone()).unwrap_or_default();
+            finding.help.extend(did_you_mean(asked, names.iter().copied()));
+            finding = finding.help(format!("the names here are {}", names.join(", ")));
         }
-        if let Some(line) = innermost.line() {
-            fault.place = match fault.place.strip_suffix(" (embedded)") {
-                Some(path) => format!("{path}:{line} (embedded)"),
-                None => format!("{}:{line}", fault.place),
-            };
-        }
-        fault
+        TemplateError(Box::new(finding.at(&file, span)))
     }
+}
+
+/// The bytes of a line, counted from 1.
+fn line_span(text: &str, line: usize) -> Option<std::ops::Range<usize>> {
+    let start: usize = text.split_inclusive('\n').take(line.checked_sub(1)?).map(str::len).sum();
+    Some(start..start + text[start..].lines().next().map_or(0, str::len))
 }
 
 /// Block tags on lines of their own leave no line behind.

@@ -30,12 +30,7 @@ impl Inputs<'_> {
     /// The files in the order of their paths; what can't be read is added to `findings`.
     pub fn read(&self, findings: &mut Vec<Diagnostic>) -> Vec<Arc<SourceFile>> {
         let mut files = Vec::new();
-        let mut seen = BTreeSet::new();
         for path in self.paths {
-            // Naming a file twice means it once.
-            if !seen.insert(fs::canonicalize(path).unwrap_or_else(|_| path.clone())) {
-                continue;
-            }
             if path.as_os_str() == "-" {
                 read_into(&mut files, "<stdin>", io::stdin().lock(), findings);
             } else if path.is_dir() {
@@ -43,6 +38,11 @@ impl Inputs<'_> {
             } else {
                 file(path, &mut files, findings);
             }
+        }
+        if self.paths.len() > 1 {
+            // Naming a file twice, or beside its directory, means it once.
+            let mut seen = BTreeSet::new();
+            files.retain(|file| seen.insert(fs::canonicalize(&file.name).unwrap_or_else(|_| PathBuf::from(&file.name))));
         }
         files
     }
@@ -70,7 +70,10 @@ impl Inputs<'_> {
                 let finding = Diagnostic::error(format!("{} is for kustomize", entry.display()));
                 findings.push(finding.help(format!("build it first: kustomize build {} | kaito render -f -", path.display())));
             } else if entry.extension().is_some_and(|ending| ENDINGS.iter().any(|known| ending == *known)) {
-                if is_link && !stays_within(&entry, root) {
+                if is_link && !entry.exists() {
+                    let finding = Diagnostic::error(format!("{} is a link to nothing", entry.display()));
+                    findings.push(finding.help("remove it"));
+                } else if is_link && !stays_within(&entry, root) {
                     let finding = Diagnostic::error(format!("{} is a link to a place outside of {}", entry.display(), root.display()));
                     findings.push(finding.help("put a copy there instead"));
                 } else {
@@ -129,6 +132,7 @@ fn unreadable(path: &Path, error: &io::Error) -> Diagnostic {
     let why = match error.kind() {
         io::ErrorKind::NotFound => "there is no such file or directory".to_owned(),
         io::ErrorKind::PermissionDenied => "there is no permission to read it".to_owned(),
+        io::ErrorKind::NotADirectory => "this is not a directory".to_owned(),
         _ => error.to_string(),
     };
     Diagnostic::error(format!("{}: {why}", path.display()))

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::config_map;
-use crate::diagnostic::{Diagnostic, SourceFile};
+use crate::diagnostic::{Diagnostic, SourceFile, did_you_mean};
 use crate::yaml::{self, Document, Kind, Node, Step};
 
 /// What of `inference_config.yaml` matters before the model runs.
@@ -29,9 +29,16 @@ impl InferenceConfig {
         let file = config_map::text(config_map, name, KEY, "inference.config", findings)?;
         let before = findings.len();
         let document = yaml::read(&file, yaml::Limits::default(), findings).into_iter().next();
-        let arguments = document.map(|document| vllm(&document, findings)).unwrap_or_default();
+        let mut warnings = Vec::new();
+        let arguments = document.map(|document| {
+            traps(&document, &mut warnings);
+            vllm(&document, findings)
+        });
+        let arguments = arguments.unwrap_or_default();
         let max_model_len = arguments.iter().find(|(key, _)| key == "max-model-len").map(|(_, value)| value.clone());
-        (findings.len() == before).then(|| Self { max_model_len, arguments, text: file.text.clone() })
+        let is_right = findings.len() == before;
+        findings.append(&mut warnings);
+        is_right.then(|| Self { max_model_len, arguments, text: file.text.clone() })
     }
 
     /// Where `vllm.max-model-len` stands, for a finding about it.
@@ -42,6 +49,20 @@ impl InferenceConfig {
             Some(document) => document.finding(finding, &[Step::Field("vllm"), Step::Field("max-model-len")]),
             None => finding.at(&Arc::clone(&file), 0..0),
         }
+    }
+}
+
+/// What vLLM and Kaito read otherwise than it looks.
+fn traps(document: &Document, warnings: &mut Vec<Diagnostic>) {
+    let Kind::Mapping(sections) = &document.root.kind else { return };
+    for section in sections.iter().filter(|section| section.key != "vllm") {
+        if let Some(help) = did_you_mean(&section.key, ["vllm"]) {
+            warnings.push(document.finding(Diagnostic::warning("nobody reads this section").help(help), &[Step::Field(&section.key)]));
+        }
+    }
+    if document.root.get("vllm").and_then(|vllm| vllm.get("max_model_len")).is_some() {
+        let finding = Diagnostic::warning("vLLM takes this spelling, but Kaito's checks and its node estimate don't see it");
+        warnings.push(document.finding(finding.help("write max-model-len"), &[Step::Field("vllm"), Step::Field("max_model_len")]));
     }
 }
 

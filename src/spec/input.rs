@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{InferenceSet, MultiRoleInference, ObjectMeta, Workspace};
+use crate::config::FILE_NAME;
 use crate::diagnostic::{Diagnostic, SourceFile, did_you_mean};
 use crate::manifest::ObjectRef;
 use crate::options::{Options, OwnNode};
@@ -200,7 +201,12 @@ impl Reader<'_> {
             ("kaito.sh", "InferenceSet") => self.add_set(document, &api_version),
             ("kaito.sh", "MultiRoleInference") => self.add_roles(document, &api_version),
             ("kaito.sh", _) => self.findings.push(other_kind(&document, &kind)),
-            ("config.kaito.sh", _) => {}
+            ("config.kaito.sh", _) => {
+                if document.file.name.rsplit('/').next() != Some(FILE_NAME) {
+                    let finding = Diagnostic::warning(format!("a {kind} counts only in a file called {FILE_NAME}"));
+                    self.say(&document, finding.help("rename the file, or name it with --config"), &[Step::Field("kind")]);
+                }
+            }
             ("kustomize.config.k8s.io", _) => {
                 let finding = Diagnostic::error(format!("a {kind} is not a manifest"))
                     .help("build it first: kustomize build DIR | kaito render -f -");
@@ -305,6 +311,23 @@ impl Reader<'_> {
         self.declared.push(Declared::Node(OwnNode { name: name.to_owned(), labels, ready, shape }));
     }
 
+    /// What an API server takes only as strings, and YAML reads as something else.
+    fn check_strings(&mut self, document: &Document, group: &str, kind: &str) {
+        let fields = match (group, kind) {
+            ("", "ConfigMap") => ["data", "binaryData"],
+            ("", "Secret") => ["data", "stringData"],
+            _ => return,
+        };
+        for field in fields {
+            let Some(Kind::Mapping(entries)) = document.root.get(field).map(|node| &node.kind) else { continue };
+            for entry in entries.iter().filter(|entry| !matches!(entry.value.kind, Kind::String(_) | Kind::Null)) {
+                let finding =
+                    Diagnostic::warning(format!("an API server takes only strings here, and this is {}", entry.value.kind_name()));
+                self.say(document, finding.help("put it in quotes, or write a block: |"), &[Step::Field(field), Step::Field(&entry.key)]);
+            }
+        }
+    }
+
     fn add_passed(&mut self, document: Document, group: &str, kind: &str) {
         let document = Arc::new(document);
         let metadata = document.root.get("metadata");
@@ -317,6 +340,7 @@ impl Reader<'_> {
             );
         };
         let namespace = text("namespace");
+        self.check_strings(&document, group, kind);
         if group.is_empty() && kind == "ConfigMap" {
             let key = (namespace.unwrap_or(&self.options.namespace).to_owned(), name.to_owned());
             self.declared.push(Declared::ConfigMap(key, Arc::clone(&document)));

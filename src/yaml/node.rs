@@ -109,13 +109,22 @@ impl Node {
     /// What kind of value this is, for people.
     pub fn describe(&self) -> String {
         match &self.kind {
-            Kind::Null => "nothing".to_owned(),
             Kind::Bool(value) => format!("the boolean {value}"),
             Kind::Number(value) => format!("the number {value}"),
             Kind::String(value) if value.len() <= 60 => format!("the string {value:?}"),
-            Kind::String(_) => "a string".to_owned(),
-            Kind::Sequence(_) => "a list".to_owned(),
-            Kind::Mapping(_) => "a mapping".to_owned(),
+            _ => self.kind_name().to_owned(),
+        }
+    }
+
+    /// What it is, without its value: `a number`.
+    pub fn kind_name(&self) -> &'static str {
+        match &self.kind {
+            Kind::Null => "nothing",
+            Kind::Bool(_) => "a boolean",
+            Kind::Number(_) => "a number",
+            Kind::String(_) => "a string",
+            Kind::Sequence(_) => "a list",
+            Kind::Mapping(_) => "a mapping",
         }
     }
 
