@@ -200,7 +200,15 @@ fn templates_of_ones_own_are_stopped() {
         ("{% if %}", "syntax"),
         ("apiVersion: v1\nkind: Service\nmetadata: {name: {{ nam }}}", "did you mean name"),
         ("apiVersion: v1\nkind: Service\nmetadata: {name: \u{e0f0}0\u{e0f1}}", "U+E0F0"),
-        ("{% set x %}{{ name }}{% endset %}apiVersion: v1\nkind: Service\nmetadata: {name: {{ x|upper }}}", "print that by itself"),
+        ("{% set x %}{{ name }}{% endset %}apiVersion: v1\nkind: Service\nmetadata: {name: {{ x[0:9] }}}", "print that by itself"),
+        (
+            "{% set x %}{{ name }}{% endset %}apiVersion: v1\nkind: Service\nmetadata: {name: s, labels: {{ {'a': x} }}}",
+            "print that by itself",
+        ),
+        (
+            "{% set x %}{{ name }}{% endset %}apiVersion: v1\nkind: Service\nmetadata: {name: s, labels: {a: {{ x|reverse }}}}",
+            "print that by itself",
+        ),
     ];
     for (template, says) in table {
         fs::write(home.path().join("service.yaml"), template).unwrap();

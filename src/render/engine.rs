@@ -124,7 +124,11 @@ impl Engine {
         let mut run = template.render_captured(minijinja::Value::from(Serde(context))).map_err(fault)?;
         let values = run.with_state_mut(|state| state.get_extension_mut::<Aside>().map(std::mem::take).unwrap_or_default());
         let shape = self.shape(name, run.output())?;
-        Object::new(shape, values.0).map_err(|message| self.fault(name, &message))
+        let object = Object::new(shape, values.0).map_err(|message| self.fault(name, &message))?;
+        if self.has_overrides() && holds_tokens(&object.to_value().to_string()) {
+            return Err(self.fault(name, "a value holds a part of what a block or macro has left; print that by itself"));
+        }
+        Ok(object)
     }
 
     /// The YAML reading of a text with tokens.
