@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::inference::{PresetInference, Weights};
+use super::workload::{PresetInference, Weights};
 use super::{Context, Reasons, Runtime};
 use crate::preset::Model;
 use crate::sku::NodeShape;

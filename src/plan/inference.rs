@@ -1,5 +1,6 @@
 //! A model of the catalog on its nodes.
 
+use super::workload::{Adapter, AdapterSource, PresetInference, Role, Weights};
 use super::{Context, Reasons, Runtime, command, count, runtime, shape};
 use crate::diagnostic::Diagnostic;
 use crate::preset::{Found, Model};
@@ -7,110 +8,6 @@ use crate::quantity::{GIB, gib_text};
 use crate::sku::NodeShape;
 use crate::spec::{InferenceConfig, Located, PartitionMode, Workspace, names};
 use crate::yaml::Step;
-
-/// Where the container reads the weights.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Weights {
-    /// Downloaded at start into a claim on the local NVMe disk.
-    Claim,
-    /// Downloaded at start into an `emptyDir`.
-    EmptyDir,
-    /// In a directory of the node.
-    Local(String),
-}
-
-/// The role of a pod in a MultiRoleInference.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Reads prompts.
-    Prefill,
-    /// Writes answers, behind a routing sidecar.
-    Decode,
-}
-
-impl Role {
-    /// The role of that name.
-    pub fn by_name(name: &str) -> Option<Self> {
-        [Self::Prefill, Self::Decode].into_iter().find(|role| role.name() == name)
-    }
-
-    /// The name as the label spells it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Prefill => "prefill",
-            Self::Decode => "decode",
-        }
-    }
-}
-
-/// A LoRA adapter.
-#[derive(Clone, Debug)]
-pub struct Adapter<'a> {
-    /// Its name.
-    pub name: &'a str,
-    /// Its strength.
-    pub strength: Option<&'a str>,
-    /// Where it comes from.
-    pub source: AdapterSource<'a>,
-}
-
-/// Where an adapter comes from.
-#[derive(Clone, Debug)]
-pub enum AdapterSource<'a> {
-    /// An image, as a full reference, and the Secrets to pull it with.
-    Image(String, &'a [String]),
-    /// A volume.
-    Volume(&'a serde_json::Map<String, serde_json::Value>),
-}
-
-/// A model of the catalog on its nodes.
-pub struct PresetInference<'a> {
-    /// The model.
-    pub model: &'a Model,
-    /// What serves it.
-    pub runtime: Runtime,
-    /// GPUs of one node.
-    pub gpus: u64,
-    /// The slice of a GPU that the pod asks for in the place of whole ones.
-    pub mig_profile: Option<&'a str>,
-    /// How many nodes work together.
-    pub nodes: u64,
-    /// The disk for the weights, such as `87Gi`.
-    pub disk: String,
-    /// The image.
-    pub image: String,
-    /// The shell command.
-    pub command: String,
-    /// Where the weights are.
-    pub weights: Weights,
-    /// How often the startup probe may fail.
-    pub startup_failures: u64,
-    /// Whether the startup probe is a benchmark.
-    pub benchmark: bool,
-    /// Whether vLLM uses DeepGEMM.
-    pub deep_gemm: bool,
-    /// Whether the CUDA toolkit is put on the node.
-    pub cuda_toolkit: bool,
-    /// The role in a MultiRoleInference.
-    pub role: Option<Role>,
-    /// Whether a routing sidecar stands before the server.
-    pub sidecar: bool,
-    /// The port of the server: 5000, or 5001 behind the routing sidecar.
-    pub port: u16,
-    /// The ConfigMap with the user's configuration.
-    pub config: Option<&'a str>,
-    /// The Secret with the token for the hub.
-    pub token_secret: Option<&'a str>,
-    /// The adapters.
-    pub adapters: Vec<Adapter<'a>>,
-}
-
-impl PresetInference<'_> {
-    /// Whether the nodes form one Ray cluster.
-    pub fn is_distributed(&self) -> bool {
-        self.runtime == Runtime::Vllm && self.nodes > 1
-    }
-}
 
 /// Plans a model of the catalog.
 pub(super) fn plan<'a>(

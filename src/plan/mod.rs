@@ -9,6 +9,7 @@ mod nodes;
 mod reason;
 mod shape;
 mod tuning;
+mod workload;
 
 use std::borrow::Cow;
 
@@ -16,11 +17,10 @@ use serde_json::Value;
 
 pub use command::leader;
 pub use estimate::{Estimate, TooSmall, estimate};
-pub use inference::{Adapter, AdapterSource, PresetInference, Role, Weights};
 pub use inference_pool::{InferencePool, inference_pool};
 pub use nodes::Nodes;
 pub use reason::{Reason, Reasons};
-pub use tuning::{Tuning, TuningInput, TuningOutput};
+pub use workload::{Adapter, AdapterSource, PresetInference, Role, Tuning, TuningInput, TuningOutput, Weights, Workload};
 
 use crate::diagnostic::Diagnostic;
 use crate::options::Options;
@@ -94,23 +94,6 @@ pub struct Plan<'a> {
     pub workload: Workload<'a>,
     /// Why each figure is what it is, if that was asked for.
     pub reasons: Reasons,
-}
-
-/// What runs on the nodes.
-pub enum Workload<'a> {
-    /// A model of the catalog.
-    Preset(Box<PresetInference<'a>>),
-    /// A pod template of the user's.
-    Template(&'a serde_json::Map<String, Value>),
-    /// A fine-tuning.
-    Tuning(Box<Tuning<'a>>),
-}
-
-impl Workload<'_> {
-    /// Whether it answers requests, which a Job doesn't.
-    pub fn has_services(&self) -> bool {
-        !matches!(self, Self::Tuning(_))
-    }
 }
 
 /// Plans an admitted Workspace; `None` if it can't run (a GPU too small, nodes missing), with the reason among the findings.

@@ -2,60 +2,15 @@
 //!
 //! Source: the tuning Job of Kaito 0.12.
 
+use super::workload::{Tuning, TuningInput, TuningOutput};
 use super::{Context, Reasons, shape};
 use crate::diagnostic::Diagnostic;
 use crate::image;
-use crate::preset::{DefaultTraining, Model};
+use crate::preset::Model;
 use crate::quantity::gib_text;
 use crate::sku::NodeShape;
 use crate::spec::{DataDestination, DataSource, Located, TrainingConfig, TuningMethod, Workspace, output_dir};
 use crate::yaml::Step;
-
-/// A model that is fine-tuned.
-pub struct Tuning<'a> {
-    /// The model.
-    pub model: &'a Model,
-    /// The preset as the user calls it, which becomes a mark on the image.
-    pub preset_name: &'a str,
-    /// GPUs of the node.
-    pub gpus: u64,
-    /// The image that trains.
-    pub image: String,
-    /// The shell command.
-    pub command: String,
-    /// The image with the weights to start from.
-    pub weights_image: String,
-    /// `DEFAULT_TARGET_MODULES`.
-    pub target_modules: Option<&'a str>,
-    /// The ConfigMap with `training_config.yaml`.
-    pub config: &'a str,
-    /// Its content, if it is made for the Workspace.
-    pub default_config: Option<&'a DefaultTraining>,
-    /// Where the results are.
-    pub output_dir: String,
-    /// The training data.
-    pub input: TuningInput<'a>,
-    /// Where the adapter goes.
-    pub output: TuningOutput<'a>,
-}
-
-/// Where training data comes from.
-pub enum TuningInput<'a> {
-    /// Files to download.
-    Urls(&'a [String]),
-    /// An image, as a full reference, the name of the data, and the Secrets to pull the image with.
-    Image(String, &'a str, &'a [String]),
-    /// A volume.
-    Volume(&'a serde_json::Map<String, serde_json::Value>),
-}
-
-/// Where a tuned adapter goes.
-pub enum TuningOutput<'a> {
-    /// An image, as a full reference, and the Secret to push it with.
-    Image(String, &'a str),
-    /// A volume.
-    Volume(&'a serde_json::Map<String, serde_json::Value>),
-}
 
 /// Plans a fine-tuning.
 pub(super) fn plan<'a>(
