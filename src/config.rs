@@ -105,7 +105,9 @@ impl RenderConfig {
                 say(unknown_gate(gate), &[Step::Field("featureGates"), Step::Field(gate)]);
             }
         }
-        if let Some(registry) = config.preset_registry.as_ref().filter(|registry| !is_reference(&format!("{registry}/base"))) {
+        if let Some(registry) =
+            config.preset_registry.as_ref().filter(|registry| !registry.is_empty() && !is_reference(&format!("{registry}/base")))
+        {
             let finding = Diagnostic::error(format!("{registry:?} is no registry of images"));
             say(finding.help("write host, or host/path, without a tag: registry.example.com/kaito"), &[Step::Field("presetRegistry")]);
         }

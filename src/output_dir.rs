@@ -99,6 +99,9 @@ impl Files {
         create_dir(directory)?;
         let _held = hold(directory)?;
         let earlier = read_list(directory)?;
+        for path in earlier.iter().chain(self.0.keys()) {
+            check_links(directory, path)?;
+        }
         sweep(directory, &earlier)?;
         for path in self.0.keys() {
             check_way(directory, path, &earlier)?;
@@ -154,7 +157,10 @@ fn sweep(directory: &Path, earlier: &BTreeSet<String>) -> Result<(), OutputDirEr
     let folders: BTreeSet<PathBuf> = earlier.iter().filter_map(|path| directory.join(path).parent().map(Path::to_owned)).collect();
     for folder in folders.iter().map(PathBuf::as_path).chain([directory]) {
         let Ok(entries) = fs::read_dir(folder) else { continue };
-        for entry in entries.filter_map(Result::ok).filter(|entry| entry.file_name().to_string_lossy().starts_with(UNFINISHED)) {
+        let is_unfinished = |entry: &fs::DirEntry| {
+            entry.file_name().to_string_lossy().starts_with(UNFINISHED) && entry.file_type().is_ok_and(|kind| kind.is_file())
+        };
+        for entry in entries.filter_map(Result::ok).filter(is_unfinished) {
             fs::remove_file(entry.path()).map_err(io_error(&entry.path()))?;
         }
     }
@@ -177,7 +183,19 @@ fn create_dir(path: &Path) -> Result<(), OutputDirError> {
     fs::create_dir_all(path).map_err(io_error(path))
 }
 
-/// No link on the way, and no foreign file at its end.
+/// No link on the way, which would lead out of the directory.
+fn check_links(directory: &Path, path: &str) -> Result<(), OutputDirError> {
+    let mut at = directory.to_owned();
+    for part in path.split('/') {
+        at.push(part);
+        if at.is_symlink() {
+            return Err(OutputDirError::Link(at));
+        }
+    }
+    Ok(())
+}
+
+/// Nothing foreign on the way or at its end.
 fn check_way(directory: &Path, path: &str, earlier: &BTreeSet<String>) -> Result<(), OutputDirError> {
     let mut at = directory.to_owned();
     for part in path.split('/') {
@@ -186,11 +204,8 @@ fn check_way(directory: &Path, path: &str, earlier: &BTreeSet<String>) -> Result
             return Err(OutputDirError::Foreign(at));
         }
         at.push(part);
-        if at.is_symlink() {
-            return Err(OutputDirError::Link(at));
-        }
     }
-    if at.exists() && !earlier.contains(path) { Err(OutputDirError::Foreign(at)) } else { Ok(()) }
+    if at.is_dir() || at.exists() && !earlier.contains(path) { Err(OutputDirError::Foreign(at)) } else { Ok(()) }
 }
 
 fn read_list(directory: &Path) -> Result<BTreeSet<String>, OutputDirError> {

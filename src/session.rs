@@ -38,6 +38,11 @@ impl<'a> Session<'a> {
                 }
                 let admitted = located.unfit.is_empty() && !findings.iter().any(Diagnostic::is_error);
                 let plan = admitted.then(|| plan::plan(located, &context, explain, &mut findings)).flatten();
+                if admitted && plan.is_none() && !findings.iter().any(Diagnostic::is_error) {
+                    // Never leave a Workspace out in silence: what is not rendered is deleted by those who apply.
+                    let finding = Diagnostic::error("kaito can't plan this Workspace, and doesn't know why");
+                    findings.push(located.document.finding(finding.help("please report it, with the input"), &[]));
+                }
                 (plan, findings)
             })
             .collect();
@@ -136,6 +141,17 @@ impl<'a> Session<'a> {
         let namespace = &self.context.options.namespace;
         let passed = self.context.input.passed.iter().map(|passed| (passed.reference.clone().in_namespace(namespace), None));
         let mut owners: HashMap<ObjectRef, Option<&Plan<'_>>> = passed.collect();
+        for pool in &self.pools {
+            let name = format!("{}-inferencepool", pool.name);
+            let kinds = [("source.toolkit.fluxcd.io", "OCIRepository"), ("helm.toolkit.fluxcd.io", "HelmRelease")];
+            for reference in kinds.map(|(group, kind)| ObjectRef::new(group, kind, Some(pool.namespace), &name)) {
+                if owners.contains_key(&reference) {
+                    let finding = Diagnostic::error(format!("its {reference} is already there, from the input itself"));
+                    let at = [Step::Field("metadata"), Step::Field("name")];
+                    findings.push(pool.document.finding(finding.help("give one of them another name"), &at));
+                }
+            }
+        }
         for plan in &self.plans {
             for reference in references(plan, self.context.options.node_provisioner) {
                 let Some(other) = owners.insert(reference.clone().in_namespace(namespace), Some(plan)) else { continue };

@@ -104,6 +104,24 @@ fn figures_of_presets_beyond_all_measure() {
 }
 
 #[test]
+fn defaults_of_tuning_that_are_none() {
+    let home = tempfile::tempdir().unwrap();
+    let table = [
+        ("lora: {config: {TrainingArguments: {output_dir: ../x}}}", "is no place for results"),
+        ("lora: {config: {QuantizationConfig: {load_in_4bit: true}}}", "lora doesn't quantize"),
+        ("lora: {name: A_B}", "is no name for a ConfigMap"),
+        ("lora: {name: qlora-params-template}", "two defaults are called qlora-params-template"),
+    ];
+    for (default, says) in table {
+        fs::write(home.path().join("tuning.yaml"), format!("defaults: {{{default}}}\n")).unwrap();
+        let input = "golden/cases/tuning-karpenter/input.yaml";
+        let run = run(&["render", "-f", input, "--presets", home.path().to_str().unwrap()]);
+        assert_eq!((run.code, run.stdout.as_str()), (1, ""), "{default}: {}", run.stderr);
+        assert!(run.stderr.contains(says), "{default}: {says:?} is not said in\n{}", run.stderr);
+    }
+}
+
+#[test]
 fn a_full_disk_is_said() {
     let verbs: [&[&str]; 6] = [
         &["render", "-f", "examples/data-parallel"],

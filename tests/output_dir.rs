@@ -155,6 +155,18 @@ fn foreign_files_and_links_are_not_overwritten() {
     let refused = render(&input, &output.join("models"));
     assert!(refused.stderr.contains("is not a directory"), "{}", refused.stderr);
 
+    // Nor is anything removed through a link that stands where a folder of an earlier run was.
+    fs::remove_file(output.join("models")).unwrap();
+    assert_eq!(render(&input, &output).code, 0);
+    let moved = home.path().join("moved");
+    fs::rename(output.join("models"), &moved).unwrap();
+    std::os::unix::fs::symlink(&moved, output.join("models")).unwrap();
+    fs::write(&input, workspaces(&["b"]).replace("namespace: models", "namespace: other")).unwrap();
+    let refused = render(&input, &output);
+    assert!(refused.stderr.contains("is a link"), "{}", refused.stderr);
+    assert_eq!(tree(&moved).len(), 5);
+    fs::write(&input, workspaces(&["a"])).unwrap();
+
     // A list that somebody has edited must not lead out of the directory.
     fs::remove_file(output.join("models")).unwrap();
     fs::write(home.path().join("precious"), "x").unwrap();

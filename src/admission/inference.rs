@@ -84,6 +84,18 @@ impl Check<'_> {
         }
     }
 
+    /// The Secrets to pull an image with, each of which becomes a file of its name.
+    pub(super) fn pull_secrets(&mut self, source: &DataSource, path: &[Step<'_>]) {
+        let secrets = source.image_pull_secrets.as_deref().unwrap_or_default();
+        for (index, secret) in secrets.iter().enumerate() {
+            let at = [path, &[Step::Item(index)]].concat();
+            self.secret_name(secret, &at);
+            if secrets[..index].contains(secret) {
+                self.say(Diagnostic::error(format!("the Secret {secret} stands here twice")).help("take one out"), &at);
+            }
+        }
+    }
+
     /// Looks into the ConfigMap, which only vLLM's configuration needs.
     fn config(&mut self, context_limit: Option<u64>) {
         let Some(name) = self.workspace.config().filter(|_| runtime(self.workspace, self.context.options) == Runtime::Vllm) else { return };
@@ -189,9 +201,7 @@ impl Check<'_> {
         if let Some(volume) = &source.volume_source {
             self.volume_source(volume, &within("volumeSource"));
         }
-        for (number, secret) in source.image_pull_secrets.iter().flatten().enumerate() {
-            self.secret_name(secret, &[within("imagePullSecrets").as_slice(), &[Step::Item(number)]].concat());
-        }
+        self.pull_secrets(source, &within("imagePullSecrets"));
         match (source.image.as_deref().filter(|image| !image.is_empty()), &source.volume_source) {
             (None, None) => self.say(Diagnostic::error("the adapter has neither an image nor a volumeSource"), &at("source")),
             (Some(_), Some(_)) => self.say(Diagnostic::warning("the volumeSource wins over the image"), &within("image")),

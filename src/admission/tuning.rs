@@ -1,16 +1,23 @@
 //! The rules about what is fine-tuned: `tuning`.
 
-use url::{Host, Url};
+use core::net::Ipv4Addr;
+use std::collections::HashSet;
+
+use fluent_uri::Uri;
+use fluent_uri::component::Host;
 
 use super::{Check, at};
 use crate::diagnostic::Diagnostic;
 use crate::image;
 use crate::options::NodeProvisioner;
-use crate::spec::{DataDestination, DataSource, TrainingConfig, TuningSpec, names};
+use crate::spec::{DataDestination, DataSource, TrainingConfig, TuningMethod, TuningSpec, names};
 use crate::yaml::Step;
 
 /// The longest name of training data in an image: `docker-config-NAME-tuning-input` has at most 63 characters.
 const LONGEST_INPUT_NAME: usize = 36;
+
+/// The containers of a tuning pod besides the one that is named like the Workspace.
+const CONTAINERS: [&str; 5] = ["model-weights-downloader", "puller", "data-downloader", "pusher", "pause"];
 
 /// Names of the hosts by which clouds hand out credentials.
 const METADATA_HOSTS: [&str; 3] = ["metadata", "metadata.google.internal", "metadata.azure.internal"];
@@ -24,6 +31,11 @@ impl Check<'_> {
         if self.context.options.node_provisioner == NodeProvisioner::Byo {
             let finding = Diagnostic::error("Kaito tunes only on nodes that are made for it, of a size that it knows");
             self.say(finding.help("use another --node-provisioner"), at!["tuning"]);
+        }
+        let name = self.workspace.metadata.name.as_str();
+        if CONTAINERS.contains(&name) {
+            let finding = Diagnostic::error(format!("the pod has another container called {name}"));
+            self.say(finding.help("give the Workspace another name"), at!["metadata", "name"]);
         }
         self.tuning_preset(tuning);
         self.tuning_config(tuning);
@@ -67,8 +79,31 @@ impl Check<'_> {
                 let finding = self.missing_config_map(name);
                 self.say(finding, at!["tuning", "config"]);
             }
-            None => {}
+            None => self.default_training(method),
         }
+    }
+
+    /// The default configuration, which a preset file may have made wrong.
+    fn default_training(&mut self, method: TuningMethod) {
+        let catalog = &self.context.catalog;
+        let mut faults = Vec::new();
+        match catalog.tuning.defaults.get(method.name()) {
+            None => faults.push(Diagnostic::error(format!("there is no default for {}", method.name()))),
+            Some(default) => {
+                let name = &default.name;
+                if !names::is_dns_subdomain(name) {
+                    faults.push(Diagnostic::error(format!("{name:?} is no name for a ConfigMap")));
+                }
+                if catalog.tuning.defaults.values().filter(|other| other.name == *name).count() > 1 {
+                    faults.push(Diagnostic::error(format!("two defaults are called {name}")));
+                }
+                _ = TrainingConfig::of_default(default, method, &mut faults);
+            }
+        }
+        self.findings.extend(faults.into_iter().map(|fault| {
+            let message = format!("{}: defaults.{}: {}", catalog.file_name("tuning"), method.name(), fault.message);
+            fault.help.into_iter().fold(Diagnostic::error(message), Diagnostic::help)
+        }));
     }
 
     fn tuning_input(&mut self, input: &DataSource) {
@@ -77,9 +112,14 @@ impl Check<'_> {
             let finding = Diagnostic::error("training data comes from exactly one of urls, volumeSource and image");
             return self.say(finding, at!["tuning", "input"]);
         }
+        let mut file_names = HashSet::new();
         for (index, url) in input.urls().into_iter().flatten().enumerate() {
+            let at = at!["tuning", "input", "urls", index];
             if let Err((message, help)) = check_url(url) {
-                self.say(Diagnostic::error(message).help(help), at!["tuning", "input", "urls", index]);
+                self.say(Diagnostic::error(message).help(help), at);
+            } else if !file_names.insert(file_name(url)) {
+                let finding = Diagnostic::warning(format!("another file is called {} too, and only one of them is kept", file_name(url)));
+                self.say(finding.help("give each file a name of its own"), at);
             }
         }
         if let Some(image) = input.image().filter(|image| !image::is_reference(image)) {
@@ -93,9 +133,7 @@ impl Check<'_> {
                 at!["tuning", "input", "name"],
             );
         }
-        for (index, secret) in input.image_pull_secrets.iter().flatten().enumerate() {
-            self.secret_name(secret, at!["tuning", "input", "imagePullSecrets", index]);
-        }
+        self.pull_secrets(input, at!["tuning", "input", "imagePullSecrets"]);
         if let Some(volume) = &input.volume_source {
             self.volume_source(volume, at!["tuning", "input", "volumeSource"]);
         }
@@ -128,27 +166,57 @@ fn image_finding(image: &str) -> Diagnostic {
 
 /// A pod must not be made to ask the node, its cloud or a private network.
 fn check_url(text: &str) -> Result<(), (String, &'static str)> {
-    let help = "write https://host/path";
-    let url = Url::parse(text).map_err(|error| (format!("{text:?} is no URL: {error}"), help))?;
-    if !matches!(url.scheme(), "http" | "https") {
+    let help = "write https://host/path, with everything but letters, digits and -._~ percent-encoded";
+    let url = Uri::parse(text).map_err(|error| (format!("{text:?} is no URL: {error}"), help))?;
+    if !["http", "https"].iter().any(|scheme| url.scheme().as_str().eq_ignore_ascii_case(scheme)) {
         return Err((format!("{} is not downloaded", url.scheme()), help));
     }
-    if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
-        return Err((format!("{text:?} holds spaces, between which URLs are told apart"), "write %20"));
-    }
-    let private = match url.host() {
-        None => return Err((format!("{text:?} names no host"), help)),
-        Some(Host::Domain(host)) => {
-            let host = host.trim_end_matches('.');
-            host == "localhost" || host.ends_with(".localhost") || METADATA_HOSTS.contains(&host)
-        }
-        Some(Host::Ipv4(ip)) => ip.is_loopback() || ip.is_private() || ip.is_link_local() || ip.is_unspecified(),
-        Some(Host::Ipv6(ip)) => {
-            let mapped = ip.to_ipv4_mapped().is_some_and(|ip| ip.is_loopback() || ip.is_private() || ip.is_link_local());
-            ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local() || ip.is_unspecified() || mapped
-        }
+    let Some(authority) = url.authority().filter(|authority| !authority.host().is_empty()) else {
+        return Err((format!("{text:?} names no host"), help));
     };
-    if private { Err((format!("{text:?} is in a private place"), "Kaito downloads from public hosts only")) } else { Ok(()) }
+    if is_private(&authority.host_parsed()) {
+        return Err((format!("{text:?} is in a private place"), "Kaito downloads from public hosts only"));
+    }
+    match file_name(text) {
+        "" | "." | ".." => Err((format!("{text:?} names no file"), "the last part of the path becomes the name of the file")),
+        _ => Ok(()),
+    }
+}
+
+/// What the data is called in its volume: the last part of the path.
+fn file_name(url: &str) -> &str {
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    path.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map_or("", |(_, path)| path.rsplit('/').next().unwrap_or_default())
+}
+
+fn is_private(host: &Host<'_>) -> bool {
+    match host {
+        Host::RegName(name) => {
+            let name = name.as_str().trim_end_matches('.').to_lowercase();
+            let is_number = name.rsplit('.').next().is_some_and(|last| last.starts_with(|c: char| c.is_ascii_digit()));
+            name == "localhost" || name.ends_with(".localhost") || METADATA_HOSTS.contains(&name.as_str()) || is_number
+        }
+        Host::Ipv4(ip) => is_private_v4(*ip),
+        Host::Ipv6(ip) => {
+            let embedded = ip.to_ipv4().is_some_and(is_private_v4);
+            ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local() || ip.is_unspecified() || ip.is_multicast() || embedded
+        }
+        Host::IpvFuture => true,
+    }
+}
+
+/// Loopback, private, link-local, and what no public host has; 168.63.129.16 is Azure's own.
+fn is_private_v4(ip: Ipv4Addr) -> bool {
+    let [first, second, ..] = ip.octets();
+    let is_shared = first == 100 && (64..128).contains(&second);
+    ip.is_loopback()
+        || ip.is_private()
+        || ip.is_link_local()
+        || ip.is_multicast()
+        || ip.is_broadcast()
+        || first == 0
+        || is_shared
+        || ip == Ipv4Addr::new(168, 63, 129, 16)
 }
 
 #[cfg(test)]
@@ -164,7 +232,18 @@ mod tests {
             ("ftp://example.com/a", false),
             ("example.com/a", false),
             ("https://", false),
+            ("https://example.com/a%20b", true),
             ("https://example.com/a b", false),
+            ("https://example.com/a[1-2]", false),
+            ("https:example.com/a", false),
+            ("https:///example.com/a", false),
+            ("https://example.com", false),
+            ("https://example.com/a/", false),
+            ("https://example.com/a/..", false),
+            ("http://0.1.2.3/a", false),
+            ("http://100.64.0.1/a", false),
+            ("http://168.63.129.16/a", false),
+            ("http://[::ffff:0.0.0.0]/a", false),
             ("https://localhost/a", false),
             ("https://LOCALHOST./a", false),
             ("http://127.0.0.1/a", false),

@@ -113,7 +113,7 @@ impl Setup {
     pub(super) fn new(args: &RenderingArgs, inputs: &[PathBuf], findings: &mut Vec<Diagnostic>) -> Option<Self> {
         let (config, path) = find_config(args, inputs, findings)?;
         let base = path.as_deref().and_then(Path::parent).map(Path::to_owned).unwrap_or_default();
-        let own = |directory: &Option<String>| directory.as_ref().map(|directory| base.join(directory));
+        let own = |directory: &Option<String>| directory.as_ref().filter(|path| !path.is_empty()).map(|directory| base.join(directory));
         let version = version(args, &config, findings)?;
         let (own_presets, own_templates) = (own(&config.presets), own(&config.templates));
         let catalog = catalog(&version, [args.presets.as_deref(), own_presets.as_deref()], findings);
@@ -167,9 +167,10 @@ fn find_config(args: &RenderingArgs, inputs: &[PathBuf], findings: &mut Vec<Diag
 
 /// v0.12, 0.12 and 0.12.0 mean the same.
 fn known_version(asked: &str) -> Result<String, String> {
-    let wanted = asked.trim_start_matches('v');
+    let wanted = asked.strip_prefix('v').unwrap_or(asked);
     let known = embedded_versions();
-    let fits = |version: &&String| wanted == *version || wanted.strip_prefix(version.as_str()).is_some_and(|rest| rest.starts_with('.'));
+    let is_patch = |rest: &str| rest.strip_prefix('.').is_some_and(|patch| patch.parse::<u32>().is_ok());
+    let fits = |version: &&String| wanted.strip_prefix(version.as_str()).is_some_and(|rest| rest.is_empty() || is_patch(rest));
     known.iter().find(fits).cloned().ok_or_else(|| {
         let names: Vec<&str> = known.iter().map(String::as_str).collect();
         format!("there are no presets and templates for Kaito {asked}; known is {}", either(&names))
@@ -229,7 +230,7 @@ fn options(args: &RenderingArgs, config: &RenderConfig, findings: &mut Vec<Diagn
         namespace: namespace(args, config, findings),
         namespace_is_required: args.namespace.as_ref().is_some_and(|name| !name.is_empty()),
         selector: None,
-        registry: config.preset_registry.clone(),
+        registry: config.preset_registry.clone().filter(|registry| !registry.is_empty()),
         node_classes: config.karpenter.clone(),
         own_nodes: config.own_nodes(),
     }

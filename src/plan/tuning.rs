@@ -9,7 +9,7 @@ use crate::image;
 use crate::preset::Model;
 use crate::quantity::gib_text;
 use crate::sku::NodeShape;
-use crate::spec::{DataDestination, DataSource, Located, TrainingConfig, TuningMethod, Workspace, output_dir};
+use crate::spec::{DataDestination, DataSource, Located, TrainingConfig, TuningMethod, Workspace};
 use crate::yaml::Step;
 
 /// Plans a fine-tuning.
@@ -43,7 +43,7 @@ pub(super) fn plan<'a>(
         default_config: default.filter(|_| given.is_none()),
         output_dir: match given {
             Some(document) => TrainingConfig::read(document, config, method, &mut Vec::new())?.output_dir,
-            None => output_dir(default?.config.get("TrainingArguments")?.get("output_dir")?.as_str()?)?,
+            None => TrainingConfig::of_default(default?, method, &mut Vec::new())?.output_dir,
         },
         input: input(&tuning.input)?,
         output: output(&tuning.output)?,

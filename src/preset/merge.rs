@@ -1,6 +1,6 @@
 //! Layers of preset files, merged entry by entry before they are read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use schemars::JsonSchema;
@@ -81,7 +81,15 @@ impl Merged {
                 .push(document.finding(Diagnostic::error(format!("expected a list, found {}", list.describe())), &[Step::Field(field)]));
             return;
         };
+        if let crate::yaml::Kind::Mapping(entries) = &document.root.kind {
+            for entry in entries.iter().filter(|entry| entry.key != field) {
+                let finding =
+                    Diagnostic::error("unknown field").help(format!("beside a list of {field} nothing else stands in a document"));
+                findings.push(document.finding(finding, &[Step::Field(&entry.key)]));
+            }
+        }
         let key = if field == "models" { "id" } else { "name" };
+        let mut seen = HashSet::new();
         for (index, item) in items.iter().enumerate() {
             let Some(id) = item.get(key).and_then(Node::as_str) else {
                 findings.push(
@@ -89,6 +97,10 @@ impl Merged {
                 );
                 continue;
             };
+            if !seen.insert(id.to_lowercase()) {
+                let at = [Step::Field(field), Step::Item(index), Step::Field(key)];
+                findings.push(document.finding(Diagnostic::error(format!("{id} stands here twice")).help("take one out"), &at));
+            }
             let part = Document::new(&document.file, item.clone());
             let path = vec![field.to_owned(), id.to_owned()];
             entry(self, id).or_insert_with(Raw::empty).overlay(item.to_value(), part, is_embedded, path);

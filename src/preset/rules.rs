@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::json;
 
 use super::Model;
 use crate::quantity::{GIB, Quantity};
+use crate::yaml;
 
 /// The vLLM command: what every model gets and what follows from its name or architecture.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -141,6 +143,15 @@ pub struct DefaultTraining {
     pub name: String,
     /// The sections below `training_config`.
     pub config: serde_json::Map<String, serde_json::Value>,
+}
+
+impl DefaultTraining {
+    /// `training_config.yaml`.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        yaml::to_yaml(&json!({"training_config": self.config}), &mut text);
+        text
+    }
 }
 
 impl TuningRules {

@@ -6,7 +6,6 @@ use serde_json::{Map, Value, json};
 use super::context::{Pods, pods};
 use crate::plan::{Context, Plan, Tuning, TuningInput, TuningOutput};
 use crate::preset::DefaultTraining;
-use crate::yaml;
 
 /// For `job.yaml`.
 #[derive(Serialize)]
@@ -89,7 +88,5 @@ pub(super) struct TrainingConfigMap<'a> {
 
 /// The context of a default configuration.
 pub(super) fn config_map<'a>(default: &'a DefaultTraining, namespace: &'a str) -> TrainingConfigMap<'a> {
-    let mut training_config = String::new();
-    yaml::to_yaml(&json!({"training_config": default.config}), &mut training_config);
-    TrainingConfigMap { name: &default.name, namespace, training_config }
+    TrainingConfigMap { name: &default.name, namespace, training_config: default.text() }
 }

@@ -15,7 +15,7 @@ pub use inference_set::InferenceSet;
 pub use input::{Declarer, Input, Key, Located, Passed};
 pub use meta::{LabelSelector, LabelSelectorRequirement, ObjectMeta};
 pub use multi_role_inference::MultiRoleInference;
-pub use training_config::{TrainingConfig, output_dir};
+pub use training_config::TrainingConfig;
 pub use workspace::{
     AccessMode, AdapterSpec, DataDestination, DataSource, InferenceSpec, PartitionMode, PartitionSpec, PresetOptions, PresetSpec,
     ResourceSpec, TuningMethod, TuningSpec, Workspace,

@@ -2,8 +2,11 @@
 //!
 //! Source: the webhook and the Job of Kaito 0.12.
 
+use std::sync::Arc;
+
 use super::{TuningMethod, config_map};
-use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::diagnostic::{Diagnostic, SourceFile, did_you_mean};
+use crate::preset::DefaultTraining;
 use crate::yaml::{self, Document, Kind, Node, Step};
 
 /// What of `training_config.yaml` matters before the training runs.
@@ -22,23 +25,35 @@ const SECTIONS: [&str; 6] = ["ModelConfig", "QuantizationConfig", "LoraConfig", 
 impl TrainingConfig {
     /// Reads the configuration out of a ConfigMap; what is wrong with it is added to `findings`.
     pub fn read(config_map: &Document, name: &str, method: TuningMethod, findings: &mut Vec<Diagnostic>) -> Option<Self> {
-        let file = config_map::text(config_map, name, KEY, "tuning.config", findings)?;
+        Self::of_text(&config_map::text(config_map, name, KEY, "tuning.config", findings)?, method, findings)
+    }
+
+    /// Reads the default configuration of a method.
+    pub fn of_default(default: &DefaultTraining, method: TuningMethod, findings: &mut Vec<Diagnostic>) -> Option<Self> {
+        Self::of_text(&SourceFile::new(default.name.as_str(), default.text()), method, findings)
+    }
+
+    fn of_text(file: &Arc<SourceFile>, method: TuningMethod, findings: &mut Vec<Diagnostic>) -> Option<Self> {
         let before = findings.len();
-        let document = yaml::read(&file, yaml::Limits::default(), findings).into_iter().next();
-        let output_dir = match &document {
-            Some(document) => check(document, method, findings),
-            None if findings.len() == before => {
-                findings.push(Diagnostic::error("the text is empty").at(&file, 0..0));
+        let documents = yaml::read(file, yaml::Limits::default(), findings);
+        let output_dir = match documents.as_slice() {
+            [document] => check(document, method, findings),
+            [] if findings.len() > before => None,
+            [] => {
+                findings.push(Diagnostic::error("the text is empty").at(file, 0..0));
                 None
             }
-            None => None,
+            [_, second, ..] => {
+                findings.push(second.finding(Diagnostic::error("one document is wanted, and this is another"), &[]));
+                None
+            }
         };
         output_dir.filter(|_| findings.len() == before).map(|output_dir| Self { output_dir })
     }
 }
 
 /// The directory for results as the pod mounts it: below `/mnt`, `/mnt/output` if none is given; `None` if it isn't below it.
-pub fn output_dir(given: &str) -> Option<String> {
+fn output_dir(given: &str) -> Option<String> {
     let full = match given {
         "" => "/mnt/output".to_owned(),
         given if given.starts_with("/mnt") => given.to_owned(),
@@ -52,14 +67,24 @@ pub fn output_dir(given: &str) -> Option<String> {
             clean.push(part);
         }
     }
-    (clean.len() > 1 && clean[0] == "mnt").then(|| format!("/{}", clean.join("/")))
+    // The data and the configuration are mounted there, and a mount path holds no colon.
+    let is_taken = matches!(clean.get(1..), Some(["data"] | ["config", ..]));
+    let is_path = !given.contains(|c: char| c == ':' || c.is_control());
+    (clean.len() > 1 && clean[0] == "mnt" && !is_taken && is_path).then(|| format!("/{}", clean.join("/")))
 }
 
 fn check(document: &Document, method: TuningMethod, findings: &mut Vec<Diagnostic>) -> Option<String> {
     let mut say = |finding: Diagnostic, path: &[Step<'_>]| findings.push(document.finding(finding, path));
-    let Some(Node { kind: Kind::Mapping(sections), .. }) = document.root.get(ROOT) else {
-        say(Diagnostic::error(format!("the field {ROOT} is missing")).help(format!("its sections are {}", SECTIONS.join(", "))), &[]);
-        return None;
+    let sections = match document.root.get(ROOT) {
+        Some(Node { kind: Kind::Mapping(sections), .. }) => sections,
+        Some(other) => {
+            say(Diagnostic::error(format!("expected a mapping, found {}", other.describe())), &[Step::Field(ROOT)]);
+            return None;
+        }
+        None => {
+            say(Diagnostic::error(format!("the field {ROOT} is missing")).help(format!("its sections are {}", SECTIONS.join(", "))), &[]);
+            return None;
+        }
     };
     for section in sections {
         let at = [Step::Field(ROOT), Step::Field(&section.key)];
@@ -100,7 +125,8 @@ fn check(document: &Document, method: TuningMethod, findings: &mut Vec<Diagnosti
     };
     let found = output_dir(given);
     if found.is_none() {
-        say(Diagnostic::error(format!("{given:?} is no directory below /mnt")).help("write results, or /mnt/results"), &at);
+        let finding = Diagnostic::error(format!("{given:?} is no place for results"));
+        say(finding.help("write results, or another directory below /mnt that is neither /mnt/data nor /mnt/config"), &at);
     }
     found
 }
@@ -117,6 +143,11 @@ mod tests {
             ("relative/out", Some("/mnt/relative/out")),
             ("/etc", Some("/mnt/etc")),
             ("a//b/./../c/", Some("/mnt/a/c")),
+            ("data", None),
+            ("data/x", Some("/mnt/data/x")),
+            ("/mnt/config", None),
+            ("config/x", None),
+            ("a:b", None),
             ("/mnt", None),
             ("/mnt/", None),
             ("/mntx", None),

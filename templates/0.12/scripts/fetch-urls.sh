@@ -9,7 +9,7 @@ fi
 
 # fetch URL FILE: whether the server said 200 and sent something.
 fetch() {
-  status="$(curl -sSL --proto '=http,https' -w '%{http_code}' -o "$2" "$1")" && [ "$status" = 200 ] && [ -s "$2" ]
+  status="$(curl -sSLg --proto '=http,https' -w '%{http_code}' -o "$2" "$1")" && [ "$status" = 200 ] && [ -f "$2" ] && [ -s "$2" ]
 }
 
 for url in $DATA_URLS; do

@@ -23,7 +23,8 @@ fetch() {
 
 fetch_with_credentials() {
   [ -d "$HOME/.docker/config.d" ] || return 1
-  find -L "$HOME/.docker/config.d" -type f > "$work/credentials"
+  # Kubernetes keeps each file of a Secret a second time in a folder ..DATE.
+  find -L "$HOME/.docker/config.d" -name '..*' -prune -o -type f -print > "$work/credentials"
   while IFS= read -r file; do
     if fetch --authfile="$file"; then
       return 0
