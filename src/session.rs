@@ -127,7 +127,7 @@ impl<'a> Session<'a> {
         prepare: impl Fn(&Plan<'a>, Vec<Object>) -> Result<T, E> + Sync,
         mut take: impl FnMut(T) -> Result<(), E>,
     ) -> Result<(), E> {
-        const AT_ONCE: usize = 64;
+        const AT_ONCE: usize = 32;
         for some in self.plans.chunks(AT_ONCE) {
             let prepared: Vec<_> =
                 some.par_iter().with_min_len(4).map(|plan| prepare(plan, render::render(engine, plan, &self.context)?)).collect();

@@ -32,7 +32,7 @@ impl Inputs<'_> {
         let mut files = Vec::new();
         for path in self.paths {
             if path.as_os_str() == "-" {
-                read_into(&mut files, "<stdin>", io::stdin().lock(), findings);
+                read_into(&mut files, "<stdin>", io::stdin().lock(), 0, findings);
             } else if path.is_dir() {
                 self.directory(path, path, &mut files, findings);
             } else {
@@ -103,14 +103,18 @@ fn file(path: &Path, files: &mut Vec<Arc<SourceFile>>, findings: &mut Vec<Diagno
         return findings.push(finding.help("curl it, and give it to kaito as a file or as -f -"));
     }
     match File::open(path) {
-        Ok(file) => read_into(files, &name, file, findings),
+        Ok(file) => {
+            // As much as the file has, rather than twice as much.
+            let size = file.metadata().map_or(0, |metadata| metadata.len());
+            read_into(files, &name, file, size, findings);
+        }
         Err(error) => findings.push(unreadable(path, &error)),
     }
 }
 
-fn read_into(files: &mut Vec<Arc<SourceFile>>, name: &str, from: impl Read, findings: &mut Vec<Diagnostic>) {
+fn read_into(files: &mut Vec<Arc<SourceFile>>, name: &str, from: impl Read, size: u64, findings: &mut Vec<Diagnostic>) {
     let limit = Limits::default().bytes as u64;
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(usize::try_from(size.min(limit) + 1).unwrap_or(0));
     if let Err(error) = from.take(limit + 1).read_to_end(&mut bytes) {
         return findings.push(unreadable(Path::new(name), &error));
     }

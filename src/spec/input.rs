@@ -90,7 +90,7 @@ impl Input {
         let parts: Vec<_> = files.iter().flat_map(|file| yaml::split(&file.text).into_iter().map(move |part| (file, part))).collect();
         let read = parts.into_par_iter().map(|(file, part)| {
             let mut findings = Vec::new();
-            let mut reader = Reader { options, declared: Vec::new(), findings: Vec::new() };
+            let mut reader = Reader { options, declared: Vec::with_capacity(1), findings: Vec::new() };
             for document in yaml::read_part(file, part, yaml::Limits::default(), &mut findings) {
                 reader.add(document);
             }

@@ -227,6 +227,8 @@ impl<'a> Reader<'a> {
             let (event, at) = self.next()?;
             if event == Event::SequenceEnd {
                 span.end = at.end.max(span.end);
+                // Trees are many and live long, and most of their lists are short.
+                items.shrink_to_fit();
                 return Ok(Node { span, kind: Kind::Sequence(items) });
             }
             items.push(self.node(event, at)?);
@@ -266,6 +268,7 @@ impl<'a> Reader<'a> {
                 entries.push(entry);
             }
         }
+        entries.shrink_to_fit();
         Ok(Node { span, kind: Kind::Mapping(entries) })
     }
 
