@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Check, at};
+use super::{Check, at, image_reference};
 use crate::diagnostic::Diagnostic;
 use crate::options::Options;
 use crate::plan::{Runtime, runtime};
@@ -206,9 +206,7 @@ impl Check<'_> {
             (None, None) => self.say(Diagnostic::error("the adapter has neither an image nor a volumeSource"), &at("source")),
             (Some(_), Some(_)) => self.say(Diagnostic::warning("the volumeSource wins over the image"), &within("image")),
             (Some(image), None) if !crate::image::is_reference(image) => {
-                let finding = Diagnostic::error(format!("{image:?} is no reference of an image"))
-                    .help("write registry/repository:tag, the repository in lower case");
-                self.say(finding, &within("image"));
+                self.say(image_reference(image), &within("image"));
             }
             _ => {}
         }

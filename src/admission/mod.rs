@@ -174,6 +174,10 @@ impl Check<'_> {
     }
 }
 
+fn image_reference(image: &str) -> Diagnostic {
+    Diagnostic::error(format!("{image:?} is no reference of an image")).help("write registry/repository:tag, the repository in lower case")
+}
+
 fn label_value(value: &str) -> Diagnostic {
     Diagnostic::error(format!("{value:?} is no value for a label"))
         .help("use at most 63 letters, digits, dashes, underscores and dots, the first and last alphanumeric")

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use fluent_uri::Uri;
 use fluent_uri::component::Host;
 
-use super::{Check, at};
+use super::{Check, at, image_reference};
 use crate::diagnostic::Diagnostic;
 use crate::image;
 use crate::options::NodeProvisioner;
@@ -123,7 +123,7 @@ impl Check<'_> {
             }
         }
         if let Some(image) = input.image().filter(|image| !image::is_reference(image)) {
-            self.say(image_finding(image), at!["tuning", "input", "image"]);
+            self.say(image_reference(image), at!["tuning", "input", "image"]);
         }
         let name = input.name.as_deref().unwrap_or_default();
         if input.image().is_some() && !name.is_empty() && (!names::is_dns_label(name) || name.len() > LONGEST_INPUT_NAME) {
@@ -149,7 +149,7 @@ impl Check<'_> {
         }
         let Some(image) = output.image() else { return };
         if !image::is_reference(image) {
-            self.say(image_finding(image), at!["tuning", "output", "image"]);
+            self.say(image_reference(image), at!["tuning", "output", "image"]);
         }
         if let Some(secret) = output.image_push_secret.as_deref().filter(|secret| !secret.is_empty()) {
             self.secret_name(secret, at!["tuning", "output", "imagePushSecret"]);
@@ -158,10 +158,6 @@ impl Check<'_> {
             self.say(finding.help("name one of type kubernetes.io/dockerconfigjson"), at!["tuning", "output", "imagePushSecret"]);
         }
     }
-}
-
-fn image_finding(image: &str) -> Diagnostic {
-    Diagnostic::error(format!("{image:?} is no reference of an image")).help("write registry/repository:tag, the repository in lower case")
 }
 
 /// A pod must not be made to ask the node, its cloud or a private network.
@@ -178,15 +174,15 @@ fn check_url(text: &str) -> Result<(), (String, &'static str)> {
         return Err((format!("{text:?} is in a private place"), "Kaito downloads from public hosts only"));
     }
     match file_name(text) {
-        "" | "." | ".." => Err((format!("{text:?} names no file"), "the last part of the path becomes the name of the file")),
+        "." | ".." => Err((format!("{text:?} names no file"), "the last part of the path becomes the name of the file")),
         _ => Ok(()),
     }
 }
 
-/// What the data is called in its volume: the last part of the path.
+/// What the data is called in its volume, as basename has it: the last part of the path, or the host.
 fn file_name(url: &str) -> &str {
     let path = url.split(['?', '#']).next().unwrap_or_default();
-    path.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map_or("", |(_, path)| path.rsplit('/').next().unwrap_or_default())
+    path.trim_end_matches('/').rsplit('/').next().unwrap_or_default()
 }
 
 #[expect(clippy::match_wildcard_for_single_variants, reason = "the variant can't be named outside of its crate")]
@@ -238,8 +234,8 @@ mod tests {
             ("https://example.com/a[1-2]", false),
             ("https:example.com/a", false),
             ("https:///example.com/a", false),
-            ("https://example.com", false),
-            ("https://example.com/a/", false),
+            ("https://example.com", true),
+            ("https://example.com/a/", true),
             ("https://example.com/a/..", false),
             ("http://0.1.2.3/a", false),
             ("http://100.64.0.1/a", false),
