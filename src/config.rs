@@ -133,6 +133,12 @@ pub fn unknown_gate(gate: &str) -> Diagnostic {
     finding.help(format!("the gates are {}", FeatureGates::names().collect::<Vec<_>>().join(", ")))
 }
 
+/// What is said of something whose gate is off.
+pub fn gate_is_off(gate: &str) -> Diagnostic {
+    let finding = Diagnostic::error(format!("the feature gate {gate} is off"));
+    finding.help(format!("switch it on: --feature-gates {gate}=true, or featureGates in kaito.yaml"))
+}
+
 fn own_node(nodes: &DeclaredNodes, ordinal: u32) -> OwnNode {
     let name = if nodes.count == 1 { nodes.name.clone() } else { format!("{}-{ordinal}", nodes.name) };
     let shape = nodes.gpu.as_ref().map(|gpu| NodeShape {

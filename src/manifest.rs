@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use serde_json::Value;
-
 /// What identifies an object. Orders as objects are applied: by kind, namespace, name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ObjectRef {
@@ -51,13 +49,6 @@ impl ObjectRef {
     /// A reference from its parts.
     pub fn new(group: &str, kind: &str, namespace: Option<&str>, name: &str) -> Self {
         Self { group: group.to_owned(), kind: kind.to_owned(), namespace: namespace.map(ToOwned::to_owned), name: name.to_owned() }
-    }
-
-    /// The reference of an object, if it has `apiVersion`, `kind` and a name.
-    pub fn of(object: &Value) -> Option<Self> {
-        let api_version = object["apiVersion"].as_str()?;
-        let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
-        Some(Self::new(group, object["kind"].as_str()?, object["metadata"]["namespace"].as_str(), object["metadata"]["name"].as_str()?))
     }
 
     /// As kubectl prints it with `-o name`: `statefulset.apps/phi-4`, `service/phi-4`.

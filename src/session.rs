@@ -12,7 +12,7 @@ use crate::plan::{self, Context, InferencePool, Nodes, Plan, Workload};
 use crate::preset::{Catalog, DefaultTraining};
 use crate::render::{self, Engine, Object, TemplateError};
 use crate::spec::Input;
-use crate::yaml::Step;
+use crate::yaml::{Document, Step};
 
 /// The Workspaces of an input that can be rendered, planned.
 pub struct Session<'a> {
@@ -146,9 +146,7 @@ impl<'a> Session<'a> {
             let kinds = [("source.toolkit.fluxcd.io", "OCIRepository"), ("helm.toolkit.fluxcd.io", "HelmRelease")];
             for reference in kinds.map(|(group, kind)| ObjectRef::new(group, kind, Some(pool.namespace), &name)) {
                 if owners.contains_key(&reference) {
-                    let finding = Diagnostic::error(format!("its {reference} is already there, from the input itself"));
-                    let at = [Step::Field("metadata"), Step::Field("name")];
-                    findings.push(pool.document.finding(finding.help("give one of them another name"), &at));
+                    findings.push(clash(pool.document, &reference, "the input itself"));
                 }
             }
         }
@@ -161,12 +159,16 @@ impl<'a> Session<'a> {
                     Some(other) if other.key() == plan.key() => continue,
                     Some(other) => format!("the Workspace {}/{}", other.key().0, other.key().1),
                 };
-                let finding =
-                    Diagnostic::error(format!("its {reference} is already there, from {whose}")).help("give one of them another name");
-                findings.push(plan.document.finding(finding, &[Step::Field("metadata"), Step::Field("name")]));
+                findings.push(clash(plan.document, &reference, &whose));
             }
         }
     }
+}
+
+/// What is said of a document whose object another one has too.
+fn clash(document: &Document, reference: &ObjectRef, whose: &str) -> Diagnostic {
+    let finding = Diagnostic::error(format!("its {reference} is already there, from {whose}")).help("give one of them another name");
+    document.finding(finding, &[Step::Field("metadata"), Step::Field("name")])
 }
 
 /// What a plan will be rendered to, without rendering it.

@@ -193,7 +193,7 @@ impl Check<'_> {
         if earlier.filter_map(|other| other.source.as_ref()).any(|other| other.name == source.name) {
             self.say(Diagnostic::error(format!("two adapters are called {name:?}")), &within("name"));
         }
-        if source.urls.as_ref().is_some_and(|urls| !urls.is_empty()) {
+        if source.urls().is_some() {
             let message = "an adapter can't come from URLs";
             let finding = if source.volume_source.is_some() { Diagnostic::warning(message) } else { Diagnostic::error(message) };
             self.say(finding.help("name an image or a volumeSource"), &within("urls"));
@@ -202,7 +202,7 @@ impl Check<'_> {
             self.volume_source(volume, &within("volumeSource"));
         }
         self.pull_secrets(source, &within("imagePullSecrets"));
-        match (source.image.as_deref().filter(|image| !image.is_empty()), &source.volume_source) {
+        match (source.image(), &source.volume_source) {
             (None, None) => self.say(Diagnostic::error("the adapter has neither an image nor a volumeSource"), &at("source")),
             (Some(_), Some(_)) => self.say(Diagnostic::warning("the volumeSource wins over the image"), &within("image")),
             (Some(image), None) if !crate::image::is_reference(image) => {

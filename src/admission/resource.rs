@@ -1,6 +1,7 @@
 //! The rules about nodes: `resource`.
 
 use super::{Check, at, label_value};
+use crate::config::gate_is_off;
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::options::{Cloud, NodeProvisioner};
 use crate::plan::{Runtime, runtime};
@@ -111,11 +112,7 @@ impl Check<'_> {
             PartitionMode::Accelerator => "enableAccelerator",
         };
         if !self.context.options.feature_gates.is_on(gate) {
-            let finding = Diagnostic::error(format!("the feature gate {gate} is off"));
-            self.say(
-                finding.help(format!("switch it on: --feature-gates {gate}=true, or featureGates in kaito.yaml")),
-                at!["resource", "partition", "mode"],
-            );
+            self.say(gate_is_off(gate), at!["resource", "partition", "mode"]);
         }
         match partition.mode {
             PartitionMode::Mig => self.mig(partition),

@@ -1,12 +1,12 @@
 //! A model of the catalog on its nodes.
 
-use super::workload::{Adapter, AdapterSource, PresetInference, Role, Weights};
+use super::workload::{Adapter, AdapterSource, PresetInference, Weights};
 use super::{Context, Reasons, Runtime, command, count, runtime, shape};
 use crate::diagnostic::Diagnostic;
 use crate::preset::{Found, Model};
 use crate::quantity::{GIB, gib_text};
 use crate::sku::NodeShape;
-use crate::spec::{InferenceConfig, Located, PartitionMode, Workspace, names};
+use crate::spec::{InferenceConfig, Located, PartitionMode, Role, Workspace, names};
 use crate::yaml::Step;
 
 /// Plans a model of the catalog.
@@ -40,7 +40,7 @@ pub(super) fn plan<'a>(
         mig_profile: mig_profile(workspace),
         nodes: count,
         disk: disk(context, model, reasons),
-        image: format!("{}/{}", context.registry(), context.catalog.images.base),
+        image: context.base_image(),
         command: String::new(),
         weights: weights(workspace, context, &node, reasons),
         startup_failures: startup_failures(context, model, reasons),

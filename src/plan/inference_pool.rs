@@ -33,7 +33,7 @@ pub fn inference_pool<'a>(declarer: &'a Declarer, context: &Context<'a>, finding
 }
 
 fn of_set<'a>(set: &'a Located<InferenceSet>, context: &Context<'_>) -> Option<InferencePool<'a>> {
-    let vllm = set.value.annotation(names::RUNTIME) != Some("transformers") && context.options.feature_gates.is_on("vLLM");
+    let vllm = set.value.metadata.annotation(names::RUNTIME) != Some("transformers") && context.options.feature_gates.is_on("vLLM");
     let has_children = set.value.spec.replicas != Some(0);
     let wanted = vllm && has_children && set.value.spec.template.inference.preset.is_some() && !set.value.is_a_role();
     wanted.then(|| InferencePool {

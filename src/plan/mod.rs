@@ -20,7 +20,7 @@ pub use estimate::{Estimate, TooSmall, estimate};
 pub use inference_pool::{InferencePool, inference_pool};
 pub use nodes::Nodes;
 pub use reason::{Reason, Reasons};
-pub use workload::{Adapter, AdapterSource, PresetInference, Role, Tuning, TuningInput, TuningOutput, Weights, Workload};
+pub use workload::{Adapter, AdapterSource, PresetInference, Tuning, TuningInput, TuningOutput, Weights, Workload};
 
 use crate::diagnostic::Diagnostic;
 use crate::options::Options;
@@ -47,6 +47,11 @@ impl<'a> Context<'a> {
     /// The NodeClasses that NodePools may refer to.
     pub fn node_classes(&self) -> Option<&'a NodeClasses> {
         self.options.node_classes.as_ref().or_else(|| self.catalog.node_classes(self.options.cloud))
+    }
+
+    /// The image that serves and trains models.
+    pub fn base_image(&self) -> String {
+        format!("{}/{}", self.registry(), self.catalog.images.base)
     }
 
     /// The registry of Kaito's own images.

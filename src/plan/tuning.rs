@@ -35,7 +35,7 @@ pub(super) fn plan<'a>(
         model,
         preset_name,
         gpus: shape.gpus,
-        image: format!("{}/{}", context.registry(), context.catalog.images.base),
+        image: context.base_image(),
         command: format!("{} --num_processes={} {}", rules.launcher, shape.gpus, rules.script),
         weights_image: format!("{}/{}", context.registry(), needs.weights_image),
         target_modules: rules.target_modules(model),

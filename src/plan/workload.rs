@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::Runtime;
 use crate::preset::{DefaultTraining, Model};
+use crate::spec::Role;
 
 /// What runs on the nodes.
 pub enum Workload<'a> {
@@ -31,30 +32,6 @@ pub enum Weights {
     EmptyDir,
     /// In a directory of the node.
     Local(String),
-}
-
-/// The role of a pod in a MultiRoleInference.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Reads prompts.
-    Prefill,
-    /// Writes answers, behind a routing sidecar.
-    Decode,
-}
-
-impl Role {
-    /// The role of that name.
-    pub fn by_name(name: &str) -> Option<Self> {
-        [Self::Prefill, Self::Decode].into_iter().find(|role| role.name() == name)
-    }
-
-    /// The name as the label spells it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Prefill => "prefill",
-            Self::Decode => "decode",
-        }
-    }
 }
 
 /// A LoRA adapter.

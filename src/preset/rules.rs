@@ -100,11 +100,15 @@ impl ArgumentRule {
         if self.except_names.contains(&name) {
             return None;
         }
-        let fits = self.by_name_prefix.iter().filter(|(prefix, _)| name.starts_with(prefix.as_str()));
-        let by_name = fits.max_by_key(|(prefix, _)| prefix.len());
+        let by_name = by_longest_prefix(&self.by_name_prefix, &name);
         let by_architecture = || model.architectures.iter().find_map(|architecture| self.by_architecture.get_key_value(architecture));
         by_name.or_else(by_architecture).map(|(key, value)| (key.as_str(), value.as_str()))
     }
+}
+
+/// The entry whose key is the longest that a name begins with.
+fn by_longest_prefix<'t>(table: &'t BTreeMap<String, String>, name: &str) -> Option<(&'t String, &'t String)> {
+    table.iter().filter(|(prefix, _)| name.starts_with(prefix.as_str())).max_by_key(|(prefix, _)| prefix.len())
 }
 
 /// The transformers command.
@@ -157,9 +161,7 @@ impl DefaultTraining {
 impl TuningRules {
     /// The target modules of a model, where they aren't the trainer's own.
     pub fn target_modules(&self, model: &Model) -> Option<&str> {
-        let name = model.name();
-        let fitting = self.target_modules.iter().filter(|(prefix, _)| name.starts_with(prefix.as_str()));
-        fitting.max_by_key(|(prefix, _)| prefix.len()).map(|(_, modules)| modules.as_str())
+        by_longest_prefix(&self.target_modules, &model.name()).map(|(_, modules)| modules.as_str())
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::options::Cloud;
 use crate::plan::{AdapterSource, Context, InferencePool, Nodes, Plan, PresetInference, Runtime, Weights, leader};
-use crate::spec::names;
+use crate::spec::{Role, names};
 
 /// What every template is given.
 #[derive(Serialize)]
@@ -229,7 +229,7 @@ pub(super) fn preset<'a>(plan: &'a Plan<'a>, preset: &'a PresetInference<'a>, co
         leader: leader(&plan.workspace.metadata.name, plan.namespace),
         port: preset.port,
         sidecar_image: preset.sidecar.then_some(context.catalog.images.routing_sidecar.as_str()),
-        role: preset.role.map(crate::plan::Role::name),
+        role: preset.role.map(Role::name),
         deep_gemm: preset.deep_gemm,
         cuda_toolkit: preset.cuda_toolkit,
         benchmark: preset.benchmark,

@@ -27,8 +27,7 @@ pub(super) struct Job<'a> {
     input_urls: Option<String>,
     input_image: Option<&'a str>,
     input_name: &'a str,
-    /// The sources of the volume with the Secrets to pull the data with.
-    input_secrets: Vec<Value>,
+    input_secrets: &'a [String],
     input_volume: Map<String, Value>,
     output_image: Option<&'a str>,
     /// What oras writes onto the image, in the form of its `--annotation-file`.
@@ -41,7 +40,7 @@ pub(super) struct Job<'a> {
 pub(super) fn job<'a>(plan: &'a Plan<'a>, tuning: &'a Tuning<'a>, context: &Context<'a>) -> Job<'a> {
     let images = &context.catalog.images;
     let empty_dir = || Map::from_iter([("emptyDir".to_owned(), json!({}))]);
-    let (input_image, input_name, secrets) = match &tuning.input {
+    let (input_image, input_name, input_secrets) = match &tuning.input {
         TuningInput::Image(image, name, secrets) => (Some(image.as_str()), *name, *secrets),
         _ => (None, "", [].as_slice()),
     };
@@ -66,10 +65,7 @@ pub(super) fn job<'a>(plan: &'a Plan<'a>, tuning: &'a Tuning<'a>, context: &Cont
         input_urls: if let TuningInput::Urls(urls) = &tuning.input { Some(urls.join(" ")) } else { None },
         input_image,
         input_name,
-        input_secrets: secrets
-            .iter()
-            .map(|secret| json!({"secret": {"name": secret, "items": [{"key": ".dockerconfigjson", "path": format!("{secret}.json")}]}}))
-            .collect(),
+        input_secrets,
         input_volume: if let TuningInput::Volume(volume) = &tuning.input { (*volume).clone() } else { empty_dir() },
         output_image,
         output_annotations: json!({"$manifest": {"sh.kaito.model.name": tuning.preset_name}}).to_string(),

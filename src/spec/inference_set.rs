@@ -106,7 +106,7 @@ impl Located<InferenceSet> {
         labels.extend(own_labels.map(|(key, value)| (key.clone(), value.clone())));
         labels.insert(names::INFERENCE_SET_CREATED_BY.to_owned(), set.metadata.name.clone());
         let mut annotations = given.annotations.unwrap_or_default();
-        if set.annotation(names::DISABLE_BENCHMARK) == Some("true") {
+        if set.metadata.annotation(names::DISABLE_BENCHMARK) == Some("true") {
             annotations.insert(names::DISABLE_BENCHMARK.to_owned(), "true".to_owned());
         }
         let resource = template.resource.clone().unwrap_or_default();
@@ -146,11 +146,6 @@ impl Located<InferenceSet> {
 }
 
 impl InferenceSet {
-    /// The value of an annotation.
-    pub fn annotation(&self, key: &str) -> Option<&str> {
-        self.metadata.annotations.as_ref().and_then(|all| all.get(key)).map(String::as_str)
-    }
-
     /// Whether a MultiRoleInference has made it.
     pub fn is_a_role(&self) -> bool {
         self.metadata.labels.as_ref().is_some_and(|labels| labels.contains_key(names::MULTI_ROLE_CREATED_BY))

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{InferenceSet, MultiRoleInference, ObjectMeta, Workspace};
-use crate::config::FILE_NAME;
+use crate::config::{FILE_NAME, gate_is_off};
 use crate::diagnostic::{Diagnostic, SourceFile, did_you_mean};
 use crate::manifest::ObjectRef;
 use crate::options::{Options, OwnNode};
@@ -282,9 +282,7 @@ impl Reader<'_> {
     /// Whether a gate is on; if not, that is a fault.
     fn gate(&mut self, document: &Document, gate: &str) -> bool {
         if !self.options.feature_gates.is_on(gate) {
-            let finding = Diagnostic::error(format!("the feature gate {gate} is off"));
-            let finding = finding.help(format!("switch it on: --feature-gates {gate}=true, or featureGates in kaito.yaml"));
-            self.say(document, finding, &[Step::Field("kind")]);
+            self.say(document, gate_is_off(gate), &[Step::Field("kind")]);
             return false;
         }
         true

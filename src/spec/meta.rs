@@ -28,6 +28,13 @@ pub struct ObjectMeta {
     pub managed_fields: Option<Vec<Map<String, Value>>>,
 }
 
+impl ObjectMeta {
+    /// The value of an annotation.
+    pub fn annotation(&self, key: &str) -> Option<&str> {
+        self.annotations.as_ref().and_then(|all| all.get(key)).map(String::as_str)
+    }
+}
+
 /// `metav1.LabelSelector`.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

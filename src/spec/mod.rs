@@ -14,7 +14,7 @@ pub use inference_config::{InferenceConfig, max_model_len};
 pub use inference_set::InferenceSet;
 pub use input::{Declarer, Input, Key, Located, Passed};
 pub use meta::{LabelSelector, LabelSelectorRequirement, ObjectMeta};
-pub use multi_role_inference::MultiRoleInference;
+pub use multi_role_inference::{MultiRoleInference, Role};
 pub use training_config::TrainingConfig;
 pub use workspace::{
     AccessMode, AdapterSpec, DataDestination, DataSource, InferenceSpec, PartitionMode, PartitionSpec, PresetOptions, PresetSpec,

@@ -59,7 +59,7 @@ pub struct RoleModel {
 pub struct RoleSpec {
     /// `prefill` or `decode`.
     #[serde(rename = "type")]
-    pub role: RoleType,
+    pub role: Role,
     /// How many Workspaces; 1 if absent, when an autoscaler may change it.
     #[schemars(range(min = 1, max = 1000))]
     pub replicas: Option<u32>,
@@ -69,18 +69,24 @@ pub struct RoleSpec {
     pub runtime_config: Option<String>,
 }
 
-/// What a role does.
+/// The role of a pod in a MultiRoleInference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum RoleType {
+pub enum Role {
     /// Reads prompts.
     Prefill,
-    /// Writes answers.
+    /// Writes answers, behind a routing sidecar.
     Decode,
 }
 
-impl RoleType {
-    fn name(self) -> &'static str {
+impl Role {
+    /// The role of that name.
+    pub fn by_name(name: &str) -> Option<Self> {
+        [Self::Prefill, Self::Decode].into_iter().find(|role| role.name() == name)
+    }
+
+    /// The name as fields and labels spell it.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Prefill => "prefill",
             Self::Decode => "decode",

@@ -229,7 +229,7 @@ impl DataDestination {
 impl Workspace {
     /// The value of an annotation.
     pub fn annotation(&self, key: &str) -> Option<&str> {
-        self.metadata.annotations.as_ref().and_then(|all| all.get(key)).map(String::as_str)
+        self.metadata.annotation(key)
     }
 
     /// The value of a label.
