@@ -109,11 +109,14 @@ impl NodeImageFamily {
     }
 }
 
-/// Kaito's feature gates, with its defaults.
+/// Kaito's feature gates, those of all versions, with its defaults.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FeatureGates(BTreeMap<&'static str, bool>);
 
-const GATES: [(&str, bool); 10] = [
+/// The one gate of Kaito 0.3, which 0.12 lacks: NodeClaims for Karpenter in the place of Machines.
+pub const KARPENTER_GATE: &str = "Karpenter";
+
+const GATES: [(&str, bool); 11] = [
     ("vLLM", true),
     ("disableNodeAutoProvisioning", false),
     ("gatewayAPIInferenceExtension", false),
@@ -124,6 +127,7 @@ const GATES: [(&str, bool); 10] = [
     ("ModelMirror", false),
     ("ModelStreaming", false),
     ("enableBaseImageAutoUpgrade", false),
+    (KARPENTER_GATE, false),
 ];
 
 impl Default for FeatureGates {
@@ -136,6 +140,11 @@ impl FeatureGates {
     /// The names of all gates.
     pub fn names() -> impl Iterator<Item = &'static str> {
         GATES.into_iter().map(|(name, _)| name)
+    }
+
+    /// Whether a version of Kaito has a gate.
+    pub fn is_in(version: &str, gate: &str) -> bool {
+        (version == "0.3") == (gate == KARPENTER_GATE)
     }
 
     /// Switches a gate; `false` if there is none of that name.

@@ -29,6 +29,12 @@ impl Quantity {
     }
 }
 
+impl Default for Quantity {
+    fn default() -> Self {
+        Self { text: "0".to_owned(), bytes: 0 }
+    }
+}
+
 impl TryFrom<String> for Quantity {
     type Error = String;
 

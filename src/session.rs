@@ -8,7 +8,7 @@ use crate::admission;
 use crate::diagnostic::Diagnostic;
 use crate::manifest::ObjectRef;
 use crate::options::{NodeProvisioner, Options};
-use crate::plan::{self, Context, InferencePool, Nodes, Plan, Workload};
+use crate::plan::{self, Context, InferencePool, Nodes, Plan};
 use crate::preset::{Catalog, DefaultTraining};
 use crate::render::{self, Engine, Object, TemplateError};
 use crate::spec::Input;
@@ -84,10 +84,7 @@ impl<'a> Session<'a> {
 
     /// The default training configurations in use, each with its namespace.
     fn training_configs(&self) -> Vec<(&str, &'a DefaultTraining)> {
-        let defaults = self.plans.iter().filter_map(|plan| match &plan.workload {
-            Workload::Tuning(tuning) => Some((plan.namespace, tuning.default_config?)),
-            _ => None,
-        });
+        let defaults = self.plans.iter().filter_map(|plan| Some((plan.namespace, plan.workload.default_training()?)));
         let by_name: BTreeMap<_, _> = defaults.map(|(namespace, default)| ((namespace, default.name.as_str()), default)).collect();
         by_name.into_iter().map(|((namespace, _), default)| (namespace, default)).collect()
     }
@@ -151,7 +148,7 @@ impl<'a> Session<'a> {
             }
         }
         for plan in &self.plans {
-            for reference in references(plan, self.context.options.node_provisioner) {
+            for reference in references(plan, &self.context) {
                 let Some(other) = owners.insert(reference.clone().in_namespace(namespace), Some(plan)) else { continue };
                 let whose = match other {
                     None => "the input itself".to_owned(),
@@ -172,20 +169,17 @@ fn clash(document: &Document, reference: &ObjectRef, whose: &str) -> Diagnostic 
 }
 
 /// What a plan will be rendered to, without rendering it.
-fn references(plan: &Plan<'_>, provisioner: NodeProvisioner) -> Vec<ObjectRef> {
+fn references(plan: &Plan<'_>, context: &Context<'_>) -> Vec<ObjectRef> {
     let name = plan.workspace.metadata.name.as_str();
-    let namespaced = |group, kind, name: &str| ObjectRef::new(group, kind, Some(plan.namespace), name);
-    let mut references = if plan.workload.has_services() {
-        let headless = format!("{name}-headless");
-        vec![namespaced("", "Service", name), namespaced("", "Service", &headless), namespaced("apps", "StatefulSet", name)]
-    } else {
-        vec![namespaced("batch", "Job", name)]
-    };
+    let namespaced =
+        |(group, kind, suffix): &(&str, &str, &str)| ObjectRef::new(group, kind, Some(plan.namespace), &format!("{name}{suffix}"));
+    let mut references: Vec<_> = plan.workload.objects().iter().map(namespaced).collect();
     let claims = |kind| {
         (0..plan.nodes.count)
             .map(move |ordinal| ObjectRef::new("karpenter.sh", kind, None, &Nodes::claim_name(plan.namespace, name, ordinal)))
     };
-    match provisioner {
+    match context.options.node_provisioner {
+        NodeProvisioner::Karpenter if context.catalog.is_v0_3() => references.extend(claims("NodeClaim")),
         NodeProvisioner::GpuProvisioner => references.extend(claims("NodeClaim")),
         NodeProvisioner::Machine => references.extend(claims("Machine")),
         NodeProvisioner::Karpenter => {

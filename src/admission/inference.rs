@@ -10,7 +10,7 @@ use crate::spec::{AdapterSpec, DataSource, InferenceConfig, max_model_len, names
 use crate::yaml::{Node, Step};
 
 /// The most adapters of one Workspace.
-const MOST_ADAPTERS: usize = 10;
+pub(super) const MOST_ADAPTERS: usize = 10;
 
 impl Check<'_> {
     pub(super) fn inference(&mut self) {
@@ -164,14 +164,28 @@ impl Check<'_> {
         }
     }
 
-    fn adapter(&mut self, index: usize, adapter: &AdapterSpec) {
-        let at = |field: &'static str| [Step::Field("inference"), Step::Field("adapters"), Step::Item(index), Step::Field(field)];
+    /// The strength, which Kaito itself checks only when a Workspace is changed.
+    pub(super) fn strength(&mut self, index: usize, adapter: &AdapterSpec) {
         if let Some(strength) = &adapter.strength
             && !strength.parse::<f64>().is_ok_and(|value| (0.0..=1.0).contains(&value))
         {
             let finding = Diagnostic::warning(format!("{strength:?} is no strength, and Kaito refuses to change a Workspace with it"));
-            self.say(finding.help("a strength is a number from 0 to 1, in quotes"), &at("strength"));
+            self.say(finding.help("a strength is a number from 0 to 1, in quotes"), at!["inference", "adapters", index, "strength"]);
         }
+    }
+
+    /// Says so if an earlier adapter has the name too.
+    pub(super) fn adapter_twice(&mut self, index: usize, name: &str) {
+        let earlier = self.workspace.adapters()[..index].iter().filter_map(|other| other.source.as_ref());
+        if earlier.map(|other| other.name.as_deref().unwrap_or_default()).any(|other| other == name) {
+            let at = at!["inference", "adapters", index, "source", "name"];
+            self.say(Diagnostic::error(format!("two adapters are called {name:?}")), at);
+        }
+    }
+
+    fn adapter(&mut self, index: usize, adapter: &AdapterSpec) {
+        let at = |field: &'static str| [Step::Field("inference"), Step::Field("adapters"), Step::Item(index), Step::Field(field)];
+        self.strength(index, adapter);
         let Some(source) = &adapter.source else {
             self.say(Diagnostic::error("the adapter has no source").help("name an image or a volumeSource"), &at("source"));
             return;
@@ -189,10 +203,7 @@ impl Check<'_> {
             let finding = Diagnostic::error(format!("{name:?} can't be part of the names of its container and volume"));
             self.say(finding.help(format!("use at most {most} lower-case letters, digits and dashes, no dots")), &within("name"));
         }
-        let earlier = self.workspace.adapters()[..index].iter();
-        if earlier.filter_map(|other| other.source.as_ref()).any(|other| other.name == source.name) {
-            self.say(Diagnostic::error(format!("two adapters are called {name:?}")), &within("name"));
-        }
+        self.adapter_twice(index, name);
         if source.urls().is_some() {
             let message = "an adapter can't come from URLs";
             let finding = if source.volume_source.is_some() { Diagnostic::warning(message) } else { Diagnostic::error(message) };

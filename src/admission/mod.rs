@@ -6,6 +6,7 @@ mod inference;
 mod resource;
 mod template;
 mod tuning;
+mod v0_3;
 
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::options::{NodeImageFamily, NodeProvisioner};
@@ -22,7 +23,11 @@ const LONGEST_GOOD_NAME: usize = 52;
 /// Adds everything for which Kaito would refuse a Workspace, and warnings for its known traps.
 pub fn check(located: &Located<Workspace>, context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
     let mut check = Check { located, workspace: &located.value, context, findings };
-    check.names();
+    if context.catalog.is_v0_3() {
+        return check.v0_3();
+    }
+    let serves = located.value.inference.is_some();
+    check.names(serves, serves);
     check.annotations();
     check.one_job();
     check.resource();
@@ -48,28 +53,27 @@ impl Check<'_> {
         self.findings.push(self.located.document.finding(finding, path));
     }
 
-    fn names(&mut self) {
+    /// Names and labels; of a Workspace with a Service, and of one whose `StatefulSet` has a headless Service too.
+    fn names(&mut self, has_service: bool, has_stateful_set: bool) {
         let name = &self.workspace.metadata.name;
         let at = at!["metadata", "name"];
         if !names::is_dns_label(name) {
             let finding = Diagnostic::error(format!("{name:?} is no name for a Workspace"))
                 .help("use at most 63 lower-case letters, digits and dashes, the first and last no dash; no dots");
             self.say(finding, at);
-        } else if self.workspace.inference.is_none() {
-            // A Job has no Services, and takes any such name.
-        } else if name.len() > LONGEST_NAME {
+        } else if has_stateful_set && name.len() > LONGEST_NAME {
             let finding =
                 Diagnostic::error(format!("the name has {} characters; its Service {name}-headless can't have more than 63", name.len()))
                     .help(format!("use at most {LONGEST_GOOD_NAME} characters"));
             self.say(finding, at);
-        } else if name.len() > LONGEST_GOOD_NAME {
+        } else if has_stateful_set && name.len() > LONGEST_GOOD_NAME {
             let finding = Diagnostic::warning(format!(
                 "the name has {} characters; its pods can't be labelled with controller-revision-hash",
                 name.len()
             ))
             .help(format!("use at most {LONGEST_GOOD_NAME} characters"));
             self.say(finding, at);
-        } else if name.starts_with(|first: char| first.is_ascii_digit()) {
+        } else if has_service && name.starts_with(|first: char| first.is_ascii_digit()) {
             self.say(
                 Diagnostic::error(format!("the name of a Service can't start with a digit, and {name} needs one of its name"))
                     .help("start it with a letter"),
@@ -117,28 +121,35 @@ impl Check<'_> {
         if let Some(value) = self.workspace.annotation(names::USE_LOCAL_WEIGHTS).filter(|value| !matches!(*value, "true" | "false")) {
             self.say(one_of(value, &["true", "false"]), &at(names::USE_LOCAL_WEIGHTS));
         }
-        if let Some(value) =
-            self.workspace.annotation(names::ENABLE_LB).filter(|value| *value != "True" && value.eq_ignore_ascii_case("true"))
-        {
-            let finding =
-                Diagnostic::warning(format!("{value:?} doesn't make the Service a load balancer")).help("Kaito wants exactly \"True\"");
-            self.say(finding, &at(names::ENABLE_LB));
-        }
+        self.enable_lb();
         if let Some(value) = self.workspace.annotation(names::RUNTIME).filter(|value| !matches!(*value, "vllm" | "transformers")) {
             let finding =
                 Diagnostic::warning(format!("{value:?} is no runtime, so vllm is used")).help("runtimes are vllm and transformers");
             self.say(finding, &at(names::RUNTIME));
         }
+        self.unknown_annotations(&names::ANNOTATIONS);
+        self.node_class();
+    }
+
+    fn enable_lb(&mut self) {
+        let given = self.workspace.annotation(names::ENABLE_LB);
+        if let Some(value) = given.filter(|value| *value != "True" && value.eq_ignore_ascii_case("true")) {
+            let finding =
+                Diagnostic::warning(format!("{value:?} doesn't make the Service a load balancer")).help("Kaito wants exactly \"True\"");
+            self.say(finding, at!["metadata", "annotations", names::ENABLE_LB]);
+        }
+    }
+
+    fn unknown_annotations(&mut self, known: &[&'static str]) {
         let workspace = self.workspace;
         for key in workspace.metadata.annotations.iter().flat_map(|all| all.keys()) {
             let ours = key.starts_with("kaito.sh/") || key.starts_with("inference.kaito.sh/");
-            if ours && !names::ANNOTATIONS.contains(&key.as_str()) {
-                let mut finding = Diagnostic::warning("Kaito knows no such annotation");
-                finding.help.extend(did_you_mean(key, names::ANNOTATIONS));
-                self.say(finding, &at(key));
+            if ours && !known.contains(&key.as_str()) {
+                let mut finding = Diagnostic::warning(format!("Kaito {} knows no such annotation", self.context.catalog.version));
+                finding.help.extend(did_you_mean(key, known.iter().copied()));
+                self.say(finding, at!["metadata", "annotations", key.as_str()]);
             }
         }
-        self.node_class();
     }
 
     fn node_class(&mut self) {

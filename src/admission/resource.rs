@@ -7,7 +7,7 @@ use crate::options::{Cloud, NodeProvisioner};
 use crate::plan::{Runtime, runtime};
 use crate::quantity;
 use crate::sku::mig_memory;
-use crate::spec::{PartitionMode, PartitionSpec, names};
+use crate::spec::{LabelSelector, PartitionMode, PartitionSpec, names};
 use crate::yaml::Step;
 
 impl Check<'_> {
@@ -163,9 +163,8 @@ impl Check<'_> {
         }
     }
 
-    fn selector(&mut self) {
-        let Some(resource) = &self.workspace.resource else { return };
-        let selector = &resource.label_selector;
+    /// The labels of nodes, which must be labels.
+    pub(super) fn match_labels(&mut self, selector: &LabelSelector) {
         for (key, value) in selector.match_labels.iter().flatten() {
             let at = at!["resource", "labelSelector", "matchLabels", key.as_str()];
             if !names::is_qualified_name(key) {
@@ -174,6 +173,15 @@ impl Check<'_> {
             if !names::is_label_value(value) {
                 self.say(label_value(value), at);
             }
+        }
+    }
+
+    fn selector(&mut self) {
+        let Some(resource) = &self.workspace.resource else { return };
+        let selector = &resource.label_selector;
+        self.match_labels(selector);
+        for key in selector.match_labels.iter().flat_map(|labels| labels.keys()) {
+            let at = at!["resource", "labelSelector", "matchLabels", key.as_str()];
             if names::RESERVED_SELECTOR_LABELS.contains(&key.as_str()) {
                 self.say(
                     Diagnostic::warning("Kaito reserves this label for itself and drops it from the selector").help("leave it out"),

@@ -34,7 +34,7 @@ impl Check<'_> {
             return self.say(finding, base);
         };
         if spec.get("restartPolicy").is_some_and(|policy| policy != "Always") {
-            let finding = Diagnostic::error("pods of a StatefulSet are always restarted").help("leave the field out");
+            let finding = Diagnostic::error("pods that serve are always restarted").help("leave the field out");
             self.say(finding, at!["inference", "template", "spec", "restartPolicy"]);
         }
         for field in ["tolerations", "volumes", "imagePullSecrets"] {

@@ -25,9 +25,7 @@ const METADATA_HOSTS: [&str; 3] = ["metadata", "metadata.google.internal", "meta
 impl Check<'_> {
     pub(super) fn tuning(&mut self) {
         let Some(tuning) = self.workspace.tuning.as_ref().filter(|_| self.workspace.inference.is_none()) else { return };
-        if self.workspace.resource.as_ref().is_some_and(|resource| resource.count.is_some_and(|count| count > 1)) {
-            self.say(Diagnostic::error("tuning runs on one node").help("leave the field out, or write 1"), at!["resource", "count"]);
-        }
+        self.one_node();
         if self.context.options.node_provisioner == NodeProvisioner::Byo {
             let finding = Diagnostic::error("Kaito tunes only on nodes that are made for it, of a size that it knows");
             self.say(finding.help("use another --node-provisioner"), at!["tuning"]);
@@ -41,6 +39,13 @@ impl Check<'_> {
         self.tuning_config(tuning);
         self.tuning_input(&tuning.input);
         self.tuning_output(&tuning.output);
+    }
+
+    /// Tuning is not divided over nodes.
+    pub(super) fn one_node(&mut self) {
+        if self.workspace.count() > 1 {
+            self.say(Diagnostic::error("tuning runs on one node").help("leave the field out, or write 1"), at!["resource", "count"]);
+        }
     }
 
     fn tuning_preset(&mut self, tuning: &TuningSpec) {
@@ -60,7 +65,7 @@ impl Check<'_> {
     }
 
     /// The method, and the ConfigMap in its place.
-    fn tuning_config(&mut self, tuning: &TuningSpec) {
+    pub(super) fn tuning_config(&mut self, tuning: &TuningSpec) {
         let asked = tuning.method.as_deref().unwrap_or_default();
         let Some(method) = tuning.method() else {
             let finding =
@@ -161,7 +166,7 @@ impl Check<'_> {
 }
 
 /// A pod must not be made to ask the node, its cloud or a private network.
-fn check_url(text: &str) -> Result<(), (String, &'static str)> {
+pub(super) fn check_url(text: &str) -> Result<(), (String, &'static str)> {
     let help = "write https://host/path, with everything but letters, digits and -._~ percent-encoded";
     let url = Uri::parse(text).map_err(|error| (format!("{text:?} is no URL: {error}"), help))?;
     if !["http", "https"].iter().any(|scheme| url.scheme().as_str().eq_ignore_ascii_case(scheme)) {

@@ -18,7 +18,7 @@ pub use output::Exit;
 
 /// Kaito's Workspaces as the Kubernetes manifests they stand for.
 #[derive(Debug, Parser)]
-#[command(name = "kaito", version = concat!(env!("CARGO_PKG_VERSION"), " (renders Kaito 0.12)"), arg_required_else_help = true, propagate_version = false)]
+#[command(name = "kaito", version = concat!(env!("CARGO_PKG_VERSION"), " (renders Kaito 0.12 and 0.3)"), arg_required_else_help = true, propagate_version = false)]
 #[command(after_help = "Exit codes: 0 done, 1 the input is invalid or rendering failed, 2 wrong usage.")]
 pub struct Cli {
     /// When to colour messages

@@ -1,11 +1,12 @@
 //! `kaito preset list` and `kaito preset show`.
 
 use clap::Subcommand;
+use serde::Serialize;
 use serde_json::json;
 
 use super::output::{self, Color, Exit};
 use super::setup::{CatalogArgs, catalog_only};
-use crate::preset::{Catalog, Found, Model};
+use crate::preset::{Catalog, Found, ImagePreset, Model, Unknown};
 use crate::yaml;
 
 /// Look into the catalog of models.
@@ -48,16 +49,57 @@ pub(super) fn run(command: &Command, color: Color) -> Exit {
         return Exit::Invalid;
     };
     match command {
+        Command::List(args) if catalog.is_v0_3() => output::data(&list_images(catalog.image_presets(), args.output.as_deref())),
         Command::List(args) => output::data(&list(catalog.models(), args.output.as_deref())),
+        Command::Show(args) if catalog.is_v0_3() => match catalog.image_preset(&args.name) {
+            Ok(found) => output::data(&show_entry(found)),
+            Err(unknown) => not_found(&unknown, &args.name, color),
+        },
         Command::Show(args) => match catalog.model(&args.name) {
             Ok(found) => output::data(&show(&catalog, found)),
-            Err(unknown) => {
-                findings.push(unknown.finding(&args.name));
-                output::findings(findings, color, "shown");
-                Exit::Invalid
-            }
+            Err(unknown) => not_found(&unknown, &args.name, color),
         },
     }
+}
+
+fn not_found(unknown: &Unknown<'_>, name: &str, color: Color) -> Exit {
+    output::findings(vec![unknown.finding(name)], color, "shown");
+    Exit::Invalid
+}
+
+/// The presets of Kaito 0.3.
+fn list_images<'a>(presets: impl Iterator<Item = &'a Found<ImagePreset>>, format: Option<&str>) -> String {
+    if format == Some("name") {
+        return presets.flat_map(|preset| [preset.value.name.as_str(), "\n"]).collect();
+    }
+    let wide = format == Some("wide");
+    let mut rows = vec![["NAME", "TAG", "GPUS", "GPU MEMORY", "DISK", "WORKLOAD", "TUNING"].map(ToOwned::to_owned).to_vec()];
+    if wide {
+        rows[0].extend(["WEIGHTS", "FROM"].map(ToOwned::to_owned));
+    }
+    for Found { value: preset, origin } in presets {
+        let mut row = vec![
+            preset.name.clone(),
+            preset.tag.clone().unwrap_or_else(|| "private".to_owned()),
+            preset.gpus.to_string(),
+            preset.gpu_memory.clone().into(),
+            preset.disk.clone().into(),
+            if preset.distributed { "StatefulSet" } else { "Deployment" }.to_owned(),
+            if preset.tuning.is_some() { "yes" } else { "-" }.to_owned(),
+        ];
+        if wide {
+            row.extend([preset.weights.clone().unwrap_or_else(|| "-".to_owned()), origin.clone()]);
+        }
+        rows.push(row);
+    }
+    output::table(&rows)
+}
+
+/// An entry as its file has it, and where that is.
+fn show_entry<T: Serialize>(found: &Found<T>) -> String {
+    let mut text = format!("# {}\n", found.origin);
+    yaml::to_yaml(&serde_json::to_value(&found.value).unwrap_or_default(), &mut text);
+    text
 }
 
 fn list<'a>(models: impl Iterator<Item = &'a Found<Model>>, format: Option<&str>) -> String {
@@ -101,8 +143,7 @@ fn show(catalog: &Catalog, found: &Found<Model>) -> String {
         "kvBytesPerToken": model.kv_bytes_per_token(),
         "disk": format!("{}Gi", catalog.sizing.disk_gib(model)),
     });
-    let mut text = format!("# {}\n", found.origin);
-    yaml::to_yaml(&serde_json::to_value(model).unwrap_or_default(), &mut text);
+    let mut text = show_entry(found);
     text.push_str("# what follows from it\n");
     yaml::to_yaml(&json!({ "derived": derived }), &mut text);
     text

@@ -4,7 +4,7 @@ use clap::ValueEnum;
 
 use super::output::{self, Exit};
 use crate::config::RenderConfig;
-use crate::preset::Model;
+use crate::preset::{ImagePreset, Model};
 use crate::schema;
 use crate::sku::Sku;
 use crate::spec::Workspace;
@@ -29,6 +29,8 @@ enum Of {
     Model,
     /// An entry of `skus` in a preset file
     Sku,
+    /// An entry of `presets` in a preset file of Kaito 0.3
+    Preset,
 }
 
 /// Prints the schema.
@@ -38,6 +40,7 @@ pub(super) fn run(args: &Args) -> Exit {
         Of::Workspace => schema::of::<Workspace>(),
         Of::Model => schema::of::<Model>(),
         Of::Sku => schema::of::<Sku>(),
+        Of::Preset => schema::of::<ImagePreset>(),
     };
     output::data(&format!("{}\n", yaml::to_json(&schema)))
 }

@@ -8,7 +8,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use crate::config::{RenderConfig, unknown_gate};
 use crate::diagnostic::{Diagnostic, SourceFile, either};
-use crate::options::{Cloud, FeatureGates, NodeImageFamily, NodeProvisioner, Options};
+use crate::options::{Cloud, FeatureGates, KARPENTER_GATE, NodeImageFamily, NodeProvisioner, Options};
 use crate::preset::{Catalog, Layer, embedded_versions};
 use crate::render::{Engine, Templates};
 use crate::source::{self, Inputs};
@@ -122,7 +122,7 @@ impl Setup {
         for directory in [args.templates.as_deref(), own_templates.as_deref()].into_iter().flatten() {
             overrides.extend(source::template_overrides(directory, &known, findings));
         }
-        let options = options(args, &config, findings);
+        let options = options(args, &config, &version, findings);
         let except = [&args.presets, &args.templates, &own_presets, &own_templates].into_iter().flatten().cloned().collect();
         let failed = findings.iter().any(Diagnostic::is_error);
         (!failed).then_some(Self { options, catalog: catalog?, overrides, except, config: path })
@@ -204,15 +204,19 @@ pub(super) fn catalog_only(args: &CatalogArgs, findings: &mut Vec<Diagnostic>) -
     Setup::new(&args, &[PathBuf::from("-")], findings).map(|setup| setup.catalog)
 }
 
-fn options(args: &RenderingArgs, config: &RenderConfig, findings: &mut Vec<Diagnostic>) -> Options {
+fn options(args: &RenderingArgs, config: &RenderConfig, version: &str, findings: &mut Vec<Diagnostic>) -> Options {
     let mut feature_gates = FeatureGates::default();
-    for (gate, on) in config.feature_gates.iter().flatten() {
-        feature_gates.set(gate, *on);
-    }
-    for (gate, on) in &args.feature_gates {
+    let configured = config.feature_gates.iter().flatten();
+    for (gate, on) in configured.chain(args.feature_gates.iter().map(|(gate, on)| (gate, on))) {
+        if *on && !FeatureGates::is_in(version, gate) {
+            let finding = Diagnostic::error(format!("Kaito {version} has no feature gate {gate}"));
+            let known: Vec<&str> = FeatureGates::names().filter(|gate| FeatureGates::is_in(version, gate)).collect();
+            findings.push(finding.help(format!("its gates are {}", known.join(", "))));
+        }
         feature_gates.set(gate, *on);
     }
     let asked_provisioner = args.node_provisioner.or(config.node_provisioner);
+    let node_provisioner = node_provisioner(asked_provisioner, version, &feature_gates, findings);
     if feature_gates.is_on("disableNodeAutoProvisioning") && asked_provisioner != Some(NodeProvisioner::Byo) {
         let finding = Diagnostic::warning("the gate disableNodeAutoProvisioning has no effect: the node provisioner decides");
         findings.push(finding.help("say --node-provisioner byo, or nodeProvisioner: byo in kaito.yaml"));
@@ -223,7 +227,7 @@ fn options(args: &RenderingArgs, config: &RenderConfig, findings: &mut Vec<Diagn
     let cloud = args.cloud.or(config.cloud).unwrap_or_default();
     Options {
         cloud,
-        node_provisioner: asked_provisioner.unwrap_or_default(),
+        node_provisioner,
         feature_gates,
         default_node_image_family: args.default_node_image_family.or(config.default_node_image_family).unwrap_or_default(),
         local_nvme: args.local_nvme.or(config.local_nvme).unwrap_or(cloud == Cloud::Azure),
@@ -234,6 +238,30 @@ fn options(args: &RenderingArgs, config: &RenderConfig, findings: &mut Vec<Diagn
         node_classes: config.karpenter.clone(),
         own_nodes: config.own_nodes(),
     }
+}
+
+/// Kaito 0.3 makes Machines, or NodeClaims for Karpenter with its gate, and knows nothing newer.
+fn node_provisioner(
+    asked: Option<NodeProvisioner>,
+    version: &str,
+    gates: &FeatureGates,
+    findings: &mut Vec<Diagnostic>,
+) -> NodeProvisioner {
+    if version != "0.3" {
+        return asked.unwrap_or_default();
+    }
+    let by_gate = gates.is_on(KARPENTER_GATE).then_some(NodeProvisioner::Karpenter);
+    let of_version = [NodeProvisioner::Machine, NodeProvisioner::Karpenter, NodeProvisioner::Byo];
+    let chosen = asked.or(by_gate).unwrap_or(NodeProvisioner::Machine);
+    if !of_version.contains(&chosen) {
+        let finding = Diagnostic::error(format!("Kaito 0.3 has no node provisioner {}", chosen.name()));
+        findings.push(finding.help("say --node-provisioner machine, karpenter or byo"));
+    }
+    if let Some(by_gate) = by_gate.filter(|by_gate| *by_gate != chosen) {
+        let message = format!("the gate {KARPENTER_GATE} means --node-provisioner {}, and {} is asked for", by_gate.name(), chosen.name());
+        findings.push(Diagnostic::error(message).help("leave one of them out"));
+    }
+    chosen
 }
 
 /// As for kubectl, an empty name is none.

@@ -181,11 +181,12 @@ fn distributed(located: &Located<Workspace>, nodes: u64, serve: &str) -> String 
 }
 
 /// An argument as one word of the shell that runs the command.
-fn argument(flag: &str, value: &str) -> String {
+pub(super) fn argument(flag: &str, value: &str) -> String {
     if value.is_empty() { format!("--{flag}") } else { format!("--{flag}={}", shlex::try_quote(value).unwrap_or_default()) }
 }
 
-fn text(arguments: &BTreeMap<String, String>) -> String {
+/// Arguments, each with a space before it.
+pub(super) fn text(arguments: &BTreeMap<String, String>) -> String {
     arguments.iter().fold(String::new(), |mut text, (flag, value)| {
         _ = write!(text, " {}", argument(flag, value));
         text

@@ -149,7 +149,7 @@ pub(super) fn of_template(
     enough.then_some(count).and_then(|count| within_limit(located, count, findings))
 }
 
-fn within_limit(located: &Located<Workspace>, count: u64, findings: &mut Vec<Diagnostic>) -> Option<u64> {
+pub(super) fn within_limit(located: &Located<Workspace>, count: u64, findings: &mut Vec<Diagnostic>) -> Option<u64> {
     if count <= MOST_NODES {
         return Some(count);
     }

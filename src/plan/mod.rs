@@ -9,6 +9,7 @@ mod nodes;
 mod reason;
 mod shape;
 mod tuning;
+pub mod v0_3;
 mod workload;
 
 use std::borrow::Cow;
@@ -20,7 +21,7 @@ pub use estimate::{Estimate, TooSmall, estimate};
 pub use inference_pool::{InferencePool, inference_pool};
 pub use nodes::Nodes;
 pub use reason::{Reason, Reasons};
-pub use workload::{Adapter, AdapterSource, PresetInference, Tuning, TuningInput, TuningOutput, Weights, Workload};
+pub use workload::{Adapter, AdapterSource, PresetInference, Training, Tuning, TuningInput, TuningOutput, Weights, Workload};
 
 use crate::diagnostic::Diagnostic;
 use crate::options::Options;
@@ -103,6 +104,9 @@ pub struct Plan<'a> {
 
 /// Plans an admitted Workspace; `None` if it can't run (a GPU too small, nodes missing), with the reason among the findings.
 pub fn plan<'a>(located: &'a Located<Workspace>, context: &Context<'a>, explain: bool, findings: &mut Vec<Diagnostic>) -> Option<Plan<'a>> {
+    if context.catalog.is_v0_3() {
+        return v0_3::plan(located, context, explain, findings);
+    }
     let mut reasons = Reasons::new(explain);
     let workspace = &located.value;
     let unknown_disk = Cow::Borrowed(context.catalog.sizing.unknown_disk.as_str());

@@ -2,7 +2,7 @@
 //!
 //! Source: the tuning Job of Kaito 0.12.
 
-use super::workload::{Tuning, TuningInput, TuningOutput};
+use super::workload::{Training, Tuning, TuningInput, TuningOutput};
 use super::{Context, Reasons, shape};
 use crate::diagnostic::Diagnostic;
 use crate::image;
@@ -28,9 +28,6 @@ pub(super) fn plan<'a>(
     let shape = shape::shape(located, context, findings)?;
     warn_of_little_memory(located, model, &shape, findings);
     let rules = &context.catalog.tuning;
-    let default = rules.defaults.get(method.name());
-    let config = tuning.config().or(default.map(|default| default.name.as_str()))?;
-    let given = context.config_map(&located.namespace, config);
     let planned = Tuning {
         model,
         preset_name,
@@ -38,13 +35,8 @@ pub(super) fn plan<'a>(
         image: context.base_image(),
         command: format!("{} --num_processes={} {}", rules.launcher, shape.gpus, rules.script),
         weights_image: format!("{}/{}", context.registry(), needs.weights_image),
-        target_modules: rules.target_modules(model),
-        config,
-        default_config: default.filter(|_| given.is_none()),
-        output_dir: match given {
-            Some(document) => TrainingConfig::read(document, config, method, &mut Vec::new())?.output_dir,
-            None => TrainingConfig::of_default(default?, method, &mut Vec::new())?.output_dir,
-        },
+        target_modules: rules.target_modules(&model.name()),
+        training: training(located, context, method)?,
         input: input(&tuning.input)?,
         output: output(&tuning.output)?,
     };
@@ -53,7 +45,21 @@ pub(super) fn plan<'a>(
     Some(planned)
 }
 
-fn input(source: &DataSource) -> Option<TuningInput<'_>> {
+/// The user's configuration, or the default of the method.
+pub(super) fn training<'a>(located: &'a Located<Workspace>, context: &Context<'a>, method: TuningMethod) -> Option<Training<'a>> {
+    let default = context.catalog.tuning.defaults.get(method.name());
+    let asked = located.value.tuning.as_ref()?.config();
+    let config = asked.or(default.map(|default| default.name.as_str()))?;
+    let given = context.config_map(&located.namespace, config);
+    let read = match given {
+        Some(document) => TrainingConfig::read(document, config, method, &mut Vec::new())?,
+        None => TrainingConfig::of_default(default?, method, &mut Vec::new())?,
+    };
+    Some(Training { config, default: default.filter(|_| given.is_none()), output_dir: read.output_dir })
+}
+
+/// The training data.
+pub(super) fn input(source: &DataSource) -> Option<TuningInput<'_>> {
     let secrets = source.image_pull_secrets.as_deref().unwrap_or_default();
     if let Some(urls) = source.urls() {
         return Some(TuningInput::Urls(urls));
@@ -81,7 +87,6 @@ fn warn_of_little_memory(located: &Located<Workspace>, model: &Model, shape: &No
 
 fn explain(planned: &Tuning<'_>, method: TuningMethod, shape: &NodeShape, context: &Context<'_>, reasons: &mut Reasons) {
     let images = context.catalog.file_name("images");
-    let rules = context.catalog.file_name("tuning");
     reasons.add("method", || (method.name().to_owned(), "tuning.method".to_owned(), "Workspace".to_owned()));
     reasons.add("GPUs", || {
         let value = format!("{} x {} of {}", shape.gpus, shape.model, gib_text(shape.memory_per_gpu()));
@@ -92,18 +97,24 @@ fn explain(planned: &Tuning<'_>, method: TuningMethod, shape: &NodeShape, contex
     reasons.add("weights", || {
         (planned.weights_image.clone(), "registry and tuning.weightsImage of the model".to_owned(), planned.model.id.clone())
     });
+    explain_training(&planned.training, planned.target_modules, context, reasons);
+}
+
+/// Where the configuration comes from, and what follows from it.
+pub(super) fn explain_training(training: &Training<'_>, target_modules: Option<&str>, context: &Context<'_>, reasons: &mut Reasons) {
+    let rules = context.catalog.file_name("tuning");
     reasons.add("configuration", || {
-        let (because, origin) = match planned.default_config {
+        let (because, origin) = match training.default {
             Some(_) => ("the default of the method, made for the namespace", rules.clone()),
             None => ("a ConfigMap of the input", "tuning.config, or the name of the default".to_owned()),
         };
-        (format!("ConfigMap {}", planned.config), because.to_owned(), origin)
+        (format!("ConfigMap {}", training.config), because.to_owned(), origin)
     });
     reasons.add("results", || {
         let because = "TrainingArguments.output_dir, below /mnt; /mnt/output if it is empty";
-        (planned.output_dir.clone(), because.to_owned(), format!("ConfigMap {}", planned.config))
+        (training.output_dir.clone(), because.to_owned(), format!("ConfigMap {}", training.config))
     });
-    if let Some(modules) = planned.target_modules {
+    if let Some(modules) = target_modules {
         reasons.add("target modules", || (modules.to_owned(), "by the model's name".to_owned(), rules));
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::Runtime;
+use super::{Runtime, v0_3};
 use crate::preset::{DefaultTraining, Model};
 use crate::spec::Role;
 
@@ -14,12 +14,37 @@ pub enum Workload<'a> {
     Template(&'a Map<String, Value>),
     /// A fine-tuning.
     Tuning(Box<Tuning<'a>>),
+    /// A preset of Kaito 0.3.
+    InferenceV0_3(Box<v0_3::Inference<'a>>),
+    /// A pod template of the user's, as Kaito 0.3 runs it.
+    TemplateV0_3(&'a Map<String, Value>),
+    /// A fine-tuning by Kaito 0.3.
+    TuningV0_3(Box<v0_3::Tuning<'a>>),
 }
 
-impl Workload<'_> {
-    /// Whether it answers requests, which a Job doesn't.
-    pub fn has_services(&self) -> bool {
-        !matches!(self, Self::Tuning(_))
+impl<'a> Workload<'a> {
+    /// The objects it becomes in the Workspace's namespace: group, kind, and what its name has beyond the Workspace's.
+    pub fn objects(&self) -> &'static [(&'static str, &'static str, &'static str)] {
+        const SERVICE: (&str, &str, &str) = ("", "Service", "");
+        const HEADLESS: (&str, &str, &str) = ("", "Service", "-headless");
+        const STATEFUL_SET: (&str, &str, &str) = ("apps", "StatefulSet", "");
+        const DEPLOYMENT: (&str, &str, &str) = ("apps", "Deployment", "");
+        match self {
+            Self::Preset(_) | Self::Template(_) => &[SERVICE, HEADLESS, STATEFUL_SET],
+            Self::Tuning(_) | Self::TuningV0_3(_) => &[("batch", "Job", "")],
+            Self::InferenceV0_3(inference) if inference.preset.distributed => &[SERVICE, HEADLESS, STATEFUL_SET],
+            Self::InferenceV0_3(_) => &[SERVICE, DEPLOYMENT],
+            Self::TemplateV0_3(_) => &[DEPLOYMENT],
+        }
+    }
+
+    /// The training configuration that is made for it, if it names none.
+    pub fn default_training(&self) -> Option<&'a DefaultTraining> {
+        match self {
+            Self::Tuning(tuning) => tuning.training.default,
+            Self::TuningV0_3(tuning) => tuning.training.default,
+            _ => None,
+        }
     }
 }
 
@@ -119,16 +144,22 @@ pub struct Tuning<'a> {
     pub weights_image: String,
     /// `DEFAULT_TARGET_MODULES`.
     pub target_modules: Option<&'a str>,
-    /// The ConfigMap with `training_config.yaml`.
-    pub config: &'a str,
-    /// Its content, if it is made for the Workspace.
-    pub default_config: Option<&'a DefaultTraining>,
-    /// Where the results are.
-    pub output_dir: String,
+    /// What it is configured by.
+    pub training: Training<'a>,
     /// The training data.
     pub input: TuningInput<'a>,
     /// Where the adapter goes.
     pub output: TuningOutput<'a>,
+}
+
+/// What a fine-tuning is configured by.
+pub struct Training<'a> {
+    /// The ConfigMap with `training_config.yaml`.
+    pub config: &'a str,
+    /// Its content, if it is made for the Workspace.
+    pub default: Option<&'a DefaultTraining>,
+    /// Where the results are.
+    pub output_dir: String,
 }
 
 /// Where training data comes from.

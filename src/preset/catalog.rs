@@ -6,7 +6,8 @@ use rayon::prelude::*;
 use schemars::JsonSchema;
 
 use super::merge::{self, Merged};
-use super::{Images, Layer, Model, NodeClasses, Sizing, TransformersRules, TuningRules, VllmRules};
+use super::v0_3::Launchers;
+use super::{ImagePreset, Images, Launcher, Layer, Model, NodeClasses, Sizing, TransformersRules, TuningRules, VllmRules};
 use crate::diagnostic::{Diagnostic, either, nearest};
 use crate::options::Cloud;
 use crate::sku::Sku;
@@ -42,6 +43,8 @@ pub struct Catalog {
     pub sizing: Sizing,
     /// The images.
     pub images: Images,
+    image_presets: BTreeMap<String, Found<ImagePreset>>,
+    launchers: BTreeMap<String, Launcher>,
 }
 
 /// A preset name that isn't in the catalog.
@@ -83,6 +86,7 @@ impl Catalog {
             }
         }
         let models = merged.models(&mut findings);
+        let image_presets = merged.presets(&mut findings);
         let aliases = aliases(&models, &mut findings);
         let files = merged.overriding_files();
         let catalog = (|findings: &mut Vec<Diagnostic>| {
@@ -99,9 +103,12 @@ impl Catalog {
                 tuning: merged.file("tuning", findings)?,
                 sizing: merged.file("sizing", findings)?,
                 images: merged.file("images", findings)?,
+                launchers: merged.file::<Launchers>("launchers", findings)?.launchers,
+                image_presets,
                 models,
             })
         })(&mut findings);
+        findings.extend(catalog.iter().flat_map(Self::unknown_launchers));
         match catalog {
             Some(catalog) if findings.is_empty() => Ok(catalog),
             _ => Err(findings),
@@ -118,6 +125,39 @@ impl Catalog {
         self.models
             .get(id)
             .ok_or_else(|| Unknown { retired: self.retired.get(&lower).map(String::as_str), nearest: nearest(name, self.preset_names()) })
+    }
+
+    /// Whether this is Kaito 0.3, whose presets are images with the weights inside.
+    pub fn is_v0_3(&self) -> bool {
+        self.version == "0.3"
+    }
+
+    /// The preset of Kaito 0.3 of exactly that name.
+    ///
+    /// # Errors
+    /// The nearest names.
+    pub fn image_preset(&self, name: &str) -> Result<&Found<ImagePreset>, Unknown<'_>> {
+        let names = self.image_presets.keys().map(String::as_str);
+        self.image_presets.get(name).ok_or_else(|| Unknown { retired: None, nearest: nearest(name, names) })
+    }
+
+    /// Every preset of Kaito 0.3, by name.
+    pub fn image_presets(&self) -> impl Iterator<Item = &Found<ImagePreset>> {
+        self.image_presets.values()
+    }
+
+    /// What starts a preset of Kaito 0.3.
+    pub fn launcher(&self, preset: &ImagePreset) -> Option<&Launcher> {
+        self.launchers.get(&preset.launcher)
+    }
+
+    fn unknown_launchers(&self) -> impl Iterator<Item = Diagnostic> {
+        let unknown = self.image_presets.values().filter(|found| self.launcher(&found.value).is_none());
+        unknown.map(|found| {
+            let message = format!("{}: {} has the launcher {:?}", found.origin, found.value.name, found.value.launcher);
+            let known: Vec<&str> = self.launchers.keys().map(String::as_str).collect();
+            Diagnostic::error(message).help(format!("launchers.yaml has {}", known.join(", ")))
+        })
     }
 
     /// Every model, by id.
@@ -174,13 +214,13 @@ fn aliases(models: &BTreeMap<String, Found<Model>>, findings: &mut Vec<Diagnosti
     aliases
 }
 
-#[derive(serde::Deserialize, JsonSchema)]
+#[derive(Default, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Retired {
     retired: BTreeMap<String, String>,
 }
 
-#[derive(serde::Deserialize, JsonSchema)]
+#[derive(Default, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Mig {
     profiles: Vec<String>,

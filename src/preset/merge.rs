@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::{Found, Model};
+use super::{Found, ImagePreset, Model};
 use crate::diagnostic::{Diagnostic, SourceFile};
 use crate::options::Cloud;
 use crate::schema;
@@ -33,10 +33,11 @@ pub(super) fn read_file(file: &Arc<SourceFile>) -> (Vec<Document>, Vec<Diagnosti
 pub(super) struct Merged {
     files: BTreeMap<String, Raw>,
     models: BTreeMap<String, Raw>,
+    presets: BTreeMap<String, Raw>,
     skus: BTreeMap<(Cloud, String), Raw>,
 }
 
-const FILES: [&str; 8] = ["vllm", "transformers", "tuning", "sizing", "images", "karpenter", "mig", "retired"];
+const FILES: [&str; 9] = ["vllm", "transformers", "tuning", "sizing", "images", "karpenter", "mig", "retired", "launchers"];
 
 impl Merged {
     pub(super) fn add(&mut self, file: &Arc<SourceFile>, documents: Vec<Document>, is_embedded: bool, findings: &mut Vec<Diagnostic>) {
@@ -46,6 +47,8 @@ impl Merged {
         for document in documents {
             if let Some(models) = document.root.get("models") {
                 self.add_list(models, "models", &document, is_embedded, findings, |merged, id| merged.models.entry(id.to_lowercase()));
+            } else if let Some(presets) = document.root.get("presets") {
+                self.add_list(presets, "presets", &document, is_embedded, findings, |merged, name| merged.presets.entry(name.to_owned()));
             } else if let Some(skus) = document.root.get("skus") {
                 match Cloud::by_name(&stem).filter(|_| in_skus) {
                     Some(cloud) => self.add_list(skus, "skus", &document, is_embedded, findings, |merged, name| {
@@ -61,7 +64,10 @@ impl Merged {
                 let raw = self.files.entry(stem.clone()).or_insert_with(Raw::empty);
                 raw.overlay(value, document, is_embedded, Vec::new());
             } else {
-                let finding = Diagnostic::error("this isn't a preset file").help("a preset file has a list of `models` or of `skus`, or is called vllm.yaml, transformers.yaml, tuning.yaml, sizing.yaml, images.yaml, karpenter.yaml, mig.yaml or retired.yaml");
+                let finding = Diagnostic::error("this isn't a preset file").help(format!(
+                    "a preset file has a list of `models`, `presets` (Kaito 0.3) or `skus`, or is called {}",
+                    FILES.map(|stem| format!("{stem}.yaml")).join(", ")
+                ));
                 findings.push(document.finding(finding, &[]));
             }
         }
@@ -122,14 +128,21 @@ impl Merged {
         raw.into_iter().filter_map(|(id, raw)| Some((id, raw.read::<Model>(&schema, findings)?))).collect()
     }
 
+    pub(super) fn presets(&mut self, findings: &mut Vec<Diagnostic>) -> BTreeMap<String, Found<ImagePreset>> {
+        let schema = std::cell::OnceCell::new();
+        let raw = std::mem::take(&mut self.presets);
+        raw.into_iter().filter_map(|(name, raw)| Some((name, raw.read::<ImagePreset>(&schema, findings)?))).collect()
+    }
+
     pub(super) fn skus(&mut self, findings: &mut Vec<Diagnostic>) -> BTreeMap<(Cloud, String), Found<Sku>> {
         let schema = std::cell::OnceCell::new();
         let raw = std::mem::take(&mut self.skus);
         raw.into_iter().filter_map(|(key, raw)| Some((key, raw.read::<Sku>(&schema, findings)?))).collect()
     }
 
-    pub(super) fn file<T: DeserializeOwned + JsonSchema>(&mut self, stem: &str, findings: &mut Vec<Diagnostic>) -> Option<T> {
-        let raw = self.files.remove(stem)?;
+    /// What a file says; empty if the version has none of that name.
+    pub(super) fn file<T: DeserializeOwned + JsonSchema + Default>(&mut self, stem: &str, findings: &mut Vec<Diagnostic>) -> Option<T> {
+        let Some(raw) = self.files.remove(stem) else { return Some(T::default()) };
         raw.read::<T>(&std::cell::OnceCell::new(), findings).map(|found| found.value)
     }
 }

@@ -4,6 +4,7 @@ mod catalog;
 mod layer;
 mod merge;
 mod rules;
+mod v0_3;
 
 use std::collections::BTreeMap;
 
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use catalog::{Catalog, Found, Unknown};
 pub use layer::{Layer, embedded_versions};
 pub use rules::{DefaultTraining, Sizing, Startup, TransformersRules, TuningRules, VllmRules};
+pub use v0_3::{ImagePreset, ImageTuning, Launcher};
 
 use crate::quantity::Quantity;
 
@@ -213,9 +215,9 @@ impl Model {
     }
 }
 
-/// Every image that a version of Kaito puts into a pod.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+/// Every image that a version of Kaito puts into a pod; empty is one that the version doesn't use.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Images {
     /// The registry and path before `base`.
     pub registry: String,
@@ -242,7 +244,7 @@ pub struct Images {
 }
 
 /// An image as charts name it.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ImageParts {
     /// The registry and path.

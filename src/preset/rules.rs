@@ -11,7 +11,7 @@ use crate::quantity::{GIB, Quantity};
 use crate::yaml;
 
 /// The vLLM command: what every model gets and what follows from its name or architecture.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct VllmRules {
     /// The program.
@@ -35,7 +35,7 @@ pub struct VllmRules {
 }
 
 /// `--dtype` for quantized and other models.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Dtype {
     /// For quantized models.
@@ -45,7 +45,7 @@ pub struct Dtype {
 }
 
 /// The share of a GPU's memory that vLLM takes.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Utilization {
     /// For every GPU not listed.
@@ -112,7 +112,7 @@ fn by_longest_prefix<'t>(table: &'t BTreeMap<String, String>, name: &str) -> Opt
 }
 
 /// The transformers command.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TransformersRules {
     /// The program that starts the script.
@@ -126,7 +126,7 @@ pub struct TransformersRules {
 }
 
 /// The tuning command, and what a Workspace gets that says little.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TuningRules {
     /// The program that starts the script.
@@ -160,14 +160,14 @@ impl DefaultTraining {
 
 impl TuningRules {
     /// The target modules of a model, where they aren't the trainer's own.
-    pub fn target_modules(&self, model: &Model) -> Option<&str> {
-        by_longest_prefix(&self.target_modules, &model.name()).map(|(_, modules)| modules.as_str())
+    pub fn target_modules(&self, name: &str) -> Option<&str> {
+        by_longest_prefix(&self.target_modules, name).map(|(_, modules)| modules.as_str())
     }
 }
 
-/// The figures behind node counts, disks and probe budgets.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+/// The figures behind node counts, disks and probe budgets; zero where a version estimates nothing.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Sizing {
     /// How many nodes a model needs.
     pub node_estimate: NodeEstimate,
@@ -187,7 +187,7 @@ impl Sizing {
 }
 
 /// The figures of the node estimate.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NodeEstimate {
     /// How much larger weights are in memory than on disk.
@@ -203,7 +203,7 @@ pub struct NodeEstimate {
 }
 
 /// How long a model may take to start, in seconds.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[expect(missing_docs, reason = "explained in sizing.yaml")]
 pub struct Startup {

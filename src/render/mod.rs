@@ -4,6 +4,7 @@ mod context;
 mod engine;
 mod shape;
 mod tuning;
+mod v0_3;
 
 pub use engine::{Engine, TemplateError, Templates};
 pub use shape::Object;
@@ -19,6 +20,9 @@ use crate::preset::DefaultTraining;
 pub fn render(engine: &Engine, plan: &Plan<'_>, context: &Context<'_>) -> Result<Vec<Object>, TemplateError> {
     let mut manifests = Vec::new();
     match context.options.node_provisioner {
+        NodeProvisioner::Machine if context.catalog.is_v0_3() => manifests = v0_3::claims(engine, "machine.yaml", plan, context)?,
+        // The Karpenter of that time takes single nodes.
+        NodeProvisioner::Karpenter if context.catalog.is_v0_3() => manifests = v0_3::claims(engine, "nodeclaim.yaml", plan, context)?,
         NodeProvisioner::GpuProvisioner => claims(engine, "nodeclaim.yaml", plan, context, &mut manifests)?,
         NodeProvisioner::Machine => claims(engine, "machine.yaml", plan, context, &mut manifests)?,
         // Karpenter refuses a pool of nothing; Kaito makes none.
@@ -27,16 +31,26 @@ pub fn render(engine: &Engine, plan: &Plan<'_>, context: &Context<'_>) -> Result
         }
         NodeProvisioner::Karpenter | NodeProvisioner::Byo => {}
     }
-    if plan.workload.has_services() {
+    let services = |manifests: &mut Vec<Object>| {
         let service = context::service(plan, context);
         manifests.push(engine.render("service.yaml", &service)?);
         manifests.push(engine.render("service-headless.yaml", &service)?);
+        Ok(())
+    };
+    match &plan.workload {
+        Workload::Preset(preset) => {
+            services(&mut manifests)?;
+            manifests.push(engine.render("statefulset.yaml", &context::preset(plan, preset, context))?);
+        }
+        Workload::Template(template) => {
+            services(&mut manifests)?;
+            manifests.push(engine.render("statefulset-template.yaml", &context::template(plan, template, context))?);
+        }
+        Workload::Tuning(tuning) => manifests.push(engine.render("job.yaml", &tuning::job(plan, tuning, context))?),
+        Workload::InferenceV0_3(inference) => manifests.extend(v0_3::inference(engine, plan, inference)?),
+        Workload::TemplateV0_3(template) => manifests.push(v0_3::template(engine, plan, template)?),
+        Workload::TuningV0_3(tuning) => manifests.push(v0_3::tuning(engine, plan, tuning, context)?),
     }
-    manifests.push(match &plan.workload {
-        Workload::Tuning(tuning) => engine.render("job.yaml", &tuning::job(plan, tuning, context))?,
-        Workload::Preset(preset) => engine.render("statefulset.yaml", &context::preset(plan, preset, context))?,
-        Workload::Template(template) => engine.render("statefulset-template.yaml", &context::template(plan, template, context))?,
-    });
     Ok(manifests)
 }
 

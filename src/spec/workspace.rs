@@ -194,6 +194,13 @@ impl TuningMethod {
     }
 }
 
+impl PresetSpec {
+    /// Whether the image is the user's own, as Kaito 0.3 has it.
+    pub fn is_private(&self) -> bool {
+        matches!(self.access_mode, Some(AccessMode::Private))
+    }
+}
+
 impl TuningSpec {
     /// The method, in any case.
     pub fn method(&self) -> Option<TuningMethod> {
