@@ -152,7 +152,9 @@ impl Catalog {
     }
 
     fn unknown_launchers(&self) -> impl Iterator<Item = Diagnostic> {
-        let unknown = self.image_presets.values().filter(|found| self.launcher(&found.value).is_none());
+        // Presets of Kaito 0.3 in a directory that serves other versions too say nothing here.
+        let presets = self.image_presets.values().filter(|_| self.is_v0_3());
+        let unknown = presets.filter(|found| self.launcher(&found.value).is_none());
         unknown.map(|found| {
             let message = format!("{}: {} has the launcher {:?}", found.origin, found.value.name, found.value.launcher);
             let known: Vec<&str> = self.launchers.keys().map(String::as_str).collect();
