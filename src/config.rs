@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::image::is_reference;
+use crate::node_pool::{AgentPools, MachinePools};
 use crate::options::{Cloud, FeatureGates, NodeImageFamily, NodeProvisioner, OwnNode};
 use crate::preset::NodeClasses;
 use crate::quantity::Quantity;
@@ -51,6 +52,10 @@ pub struct RenderConfig {
     pub templates: Option<String>,
     /// The NodeClasses for Karpenter.
     pub karpenter: Option<NodeClasses>,
+    /// The agent pools of Azure Service Operator, for `nodeProvisioner: aso`.
+    pub aso: Option<AgentPools>,
+    /// The machine pools of Cluster API, for `nodeProvisioner: capi`.
+    pub capi: Option<MachinePools>,
     /// Nodes of one's own, for `nodeProvisioner: byo`.
     pub nodes: Option<Vec<DeclaredNodes>>,
 }
@@ -111,10 +116,17 @@ impl RenderConfig {
             let finding = Diagnostic::error(format!("{registry:?} is no registry of images"));
             say(finding.help("write host, or host/path, without a tag: registry.example.com/kaito"), &[Step::Field("presetRegistry")]);
         }
-        let defaults = config.karpenter.as_ref().map_or(1, |karpenter| karpenter.classes.iter().filter(|class| class.default).count());
-        if defaults != 1 {
-            let finding = Diagnostic::error(format!("{defaults} NodeClasses are the default; exactly one must be"));
-            say(finding, &[Step::Field("karpenter"), Step::Field("classes")]);
+        let pools = [
+            ("karpenter", config.karpenter.as_ref().map(NodeClasses::faults)),
+            ("aso", config.aso.as_ref().map(AgentPools::faults)),
+            ("capi", config.capi.as_ref().map(MachinePools::faults)),
+        ];
+        for (section, faults) in pools {
+            for (path, finding) in faults.into_iter().flatten() {
+                let path: Vec<_> = std::iter::once(Step::Field(section)).chain(path).collect();
+                // What is missing has been said to be.
+                findings.extend(Some(document.finding(finding, &path)).filter(|finding| finding.is_exact));
+            }
         }
         (findings.len() == before).then_some(config)
     }

@@ -17,6 +17,7 @@ pub mod yaml;
 
 pub mod config;
 pub mod image;
+pub mod node_pool;
 pub mod options;
 pub mod schema;
 pub mod sku;

@@ -16,7 +16,7 @@ pub struct ObjectRef {
 }
 
 /// The kinds in the order in which they are applied; others come before the workloads, by name.
-const ORDER: [&str; 26] = [
+const ORDER: [&str; 31] = [
     "Namespace",
     "CustomResourceDefinition",
     "PriorityClass",
@@ -38,6 +38,11 @@ const ORDER: [&str; 26] = [
     "NodePool",
     "NodeClaim",
     "Machine",
+    "ManagedClustersAgentPool",
+    "MachinePool",
+    "AzureASOManagedMachinePool",
+    "AzureManagedMachinePool",
+    "AWSManagedMachinePool",
     "Service",
     "",
     "Deployment",

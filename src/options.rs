@@ -6,6 +6,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::node_pool::{AgentPools, MachinePools};
 use crate::preset::NodeClasses;
 use crate::selector::Selector;
 use crate::sku::NodeShape;
@@ -53,13 +54,17 @@ pub enum NodeProvisioner {
     GpuProvisioner,
     /// A NodePool `karpenter.sh/v1` for Karpenter.
     Karpenter,
+    /// An agent pool of AKS `containerservice.azure.com` for Azure Service Operator.
+    Aso,
+    /// A MachinePool `cluster.x-k8s.io` for Cluster API.
+    Capi,
     /// Nobody: the nodes are there.
     Byo,
 }
 
 impl NodeProvisioner {
     /// Every one.
-    pub const ALL: [Self; 4] = [Self::Machine, Self::GpuProvisioner, Self::Karpenter, Self::Byo];
+    pub const ALL: [Self; 6] = [Self::Machine, Self::GpuProvisioner, Self::Karpenter, Self::Aso, Self::Capi, Self::Byo];
 
     /// The one of that name; `azure-gpu-provisioner` is what Kaito's own flag calls the default.
     pub fn by_name(name: &str) -> Option<Self> {
@@ -73,6 +78,8 @@ impl NodeProvisioner {
             Self::Machine => "machine",
             Self::GpuProvisioner => "gpu-provisioner",
             Self::Karpenter => "karpenter",
+            Self::Aso => "aso",
+            Self::Capi => "capi",
             Self::Byo => "byo",
         }
     }
@@ -80,6 +87,20 @@ impl NodeProvisioner {
     /// Whether nodes are made for a Workspace (Kaito's "node auto-provisioning").
     pub fn makes_nodes(self) -> bool {
         self != Self::Byo
+    }
+
+    /// The clouds that it can make nodes in. Karpenter can wherever somebody declares NodeClasses.
+    pub fn clouds(self) -> &'static [Cloud] {
+        match self {
+            Self::Aso => &[Cloud::Azure],
+            Self::Machine | Self::GpuProvisioner | Self::Capi => &[Cloud::Azure, Cloud::Aws],
+            Self::Karpenter | Self::Byo => &Cloud::ALL,
+        }
+    }
+
+    /// Whether a pool of the cloud's own holds all nodes of a Workspace.
+    pub fn makes_cloud_pools(self) -> bool {
+        matches!(self, Self::Aso | Self::Capi)
     }
 }
 
@@ -208,8 +229,24 @@ pub struct Options {
     pub registry: Option<String>,
     /// The NodeClasses, if not the preset's.
     pub node_classes: Option<NodeClasses>,
+    /// What is known of the agent pools, for Azure Service Operator.
+    pub agent_pools: Option<AgentPools>,
+    /// What is known of the machine pools, for Cluster API.
+    pub machine_pools: Option<MachinePools>,
     /// The nodes that `kaito.yaml` declares.
     pub own_nodes: Vec<OwnNode>,
+}
+
+impl Options {
+    /// The namespace of the pool of a Workspace in `own`: that of the cluster which gets it, if `kaito.yaml` names one.
+    pub fn pool_namespace<'a>(&'a self, own: &'a str) -> &'a str {
+        let declared = match self.node_provisioner {
+            NodeProvisioner::Aso => self.agent_pools.as_ref().and_then(|pools| pools.namespace.as_deref()),
+            NodeProvisioner::Capi => self.machine_pools.as_ref().and_then(|pools| pools.namespace.as_deref()),
+            _ => None,
+        };
+        declared.unwrap_or(own)
+    }
 }
 
 impl Default for Options {
@@ -225,6 +262,8 @@ impl Default for Options {
             selector: None,
             registry: None,
             node_classes: None,
+            agent_pools: None,
+            machine_pools: None,
             own_nodes: Vec::new(),
         }
     }

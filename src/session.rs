@@ -9,7 +9,7 @@ use crate::diagnostic::Diagnostic;
 use crate::manifest::ObjectRef;
 use crate::options::{NodeProvisioner, Options};
 use crate::plan::{self, Context, InferencePool, Nodes, Plan};
-use crate::preset::{Catalog, DefaultTraining};
+use crate::preset::{Catalog, DefaultTraining, NodeClass, NodeClasses};
 use crate::render::{self, Engine, Object, TemplateError};
 use crate::spec::Input;
 use crate::yaml::{Document, Step};
@@ -75,6 +75,10 @@ impl<'a> Session<'a> {
         for (namespace, default) in self.training_configs() {
             take(None, render::render_training_config(engine, default, namespace)?)?;
         }
+        // Those of Kaito's chart are made as it is installed, and by no Workspace.
+        if let Some(classes) = &self.context.options.node_classes {
+            self.node_classes(classes).into_iter().try_for_each(|class| take(None, render::render_node_class(engine, classes, class)?))?;
+        }
         for pool in &self.pools {
             let objects = render::render_pool(engine, pool, &self.context)?;
             objects.into_iter().try_for_each(|object| take(Some((pool.namespace, pool.name)), object))?;
@@ -87,6 +91,17 @@ impl<'a> Session<'a> {
         let defaults = self.plans.iter().filter_map(|plan| Some((plan.namespace, plan.workload.default_training()?)));
         let by_name: BTreeMap<_, _> = defaults.map(|(namespace, default)| ((namespace, default.name.as_str()), default)).collect();
         by_name.into_iter().map(|((namespace, _), default)| (namespace, default)).collect()
+    }
+
+    /// The NodeClasses in use that are declared with a `spec` and that the input itself doesn't hold, by name.
+    fn node_classes(&self, classes: &'a NodeClasses) -> Vec<&'a NodeClass> {
+        let used = self.plans.iter().filter(|plan| plan.nodes.count > 0).filter_map(|plan| plan.nodes.node_class);
+        let by_name: BTreeMap<_, _> = used.filter(|class| !class.spec.is_empty()).map(|class| (class.name.as_str(), class)).collect();
+        let is_given = |name: &str| {
+            let same = |other: &ObjectRef| other.group == classes.group && other.kind == classes.kind && other.name == name;
+            self.context.input.passed.iter().any(|passed| same(&passed.reference))
+        };
+        by_name.into_values().filter(|class| !is_given(&class.name)).collect()
     }
 
     /// Renders everything once, to see that templates of the user's own work and make no object twice.
@@ -178,12 +193,21 @@ fn references(plan: &Plan<'_>, context: &Context<'_>) -> Vec<ObjectRef> {
         (0..plan.nodes.count)
             .map(move |ordinal| ObjectRef::new("karpenter.sh", kind, None, &Nodes::claim_name(plan.namespace, name, ordinal)))
     };
-    match context.options.node_provisioner {
+    let options = context.options;
+    let pool = Nodes::pool_name(plan.namespace, name);
+    let in_pool_namespace = |group, kind| ObjectRef::new(group, kind, Some(options.pool_namespace(plan.namespace)), &pool);
+    match options.node_provisioner {
         NodeProvisioner::Karpenter if context.catalog.is_v0_3() => references.extend(claims("NodeClaim")),
         NodeProvisioner::GpuProvisioner => references.extend(claims("NodeClaim")),
         NodeProvisioner::Machine => references.extend(claims("Machine")),
-        NodeProvisioner::Karpenter => {
-            references.push(ObjectRef::new("karpenter.sh", "NodePool", None, &Nodes::pool_name(plan.namespace, name)));
+        // There is no pool of nothing.
+        _ if plan.nodes.count == 0 => {}
+        NodeProvisioner::Karpenter => references.push(ObjectRef::new("karpenter.sh", "NodePool", None, &pool)),
+        NodeProvisioner::Aso => references.push(in_pool_namespace("containerservice.azure.com", "ManagedClustersAgentPool")),
+        NodeProvisioner::Capi => {
+            let kind = options.machine_pools.as_ref().map(|pools| pools.infrastructure(options.cloud).0);
+            references.extend(kind.map(|kind| in_pool_namespace("infrastructure.cluster.x-k8s.io", kind)));
+            references.push(in_pool_namespace("cluster.x-k8s.io", "MachinePool"));
         }
         NodeProvisioner::Byo => {}
     }

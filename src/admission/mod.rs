@@ -3,6 +3,7 @@
 //! Source: the validating webhooks of Kaito 0.12. Where Kaito reads the cluster, the input set stands in for it.
 
 mod inference;
+mod node_labels;
 mod resource;
 mod template;
 mod tuning;

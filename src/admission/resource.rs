@@ -38,19 +38,7 @@ impl Check<'_> {
             self.partition(partition);
         }
         self.selector();
-        if self.context.options.node_provisioner == NodeProvisioner::Karpenter {
-            self.karpenter_labels();
-        }
-    }
-
-    /// Labels that the CRD of the NodePool refuses in its template.
-    fn karpenter_labels(&mut self) {
-        for key in self.workspace.node_labels().into_keys() {
-            if is_restricted_by_karpenter(key) {
-                let finding = Diagnostic::error("Karpenter lets no NodePool set this label").help("select nodes by a label of your own");
-                self.say(finding, at!["resource", "labelSelector", "matchLabels", key]);
-            }
-        }
+        self.node_labels();
     }
 
     fn instance_type(&mut self) {
@@ -210,27 +198,4 @@ impl Check<'_> {
             self.say(finding, at!["resource", "labelSelector", "matchLabels"]);
         }
     }
-}
-
-/// Whether a key is in a domain that Karpenter keeps to itself.
-///
-/// Source: the validation rules in the CRD of NodePool `karpenter.sh/v1`.
-fn is_restricted_by_karpenter(key: &str) -> bool {
-    const KNOWN: [&str; 11] = [
-        "beta.kubernetes.io/instance-type",
-        "failure-domain.beta.kubernetes.io/region",
-        "beta.kubernetes.io/os",
-        "beta.kubernetes.io/arch",
-        "failure-domain.beta.kubernetes.io/zone",
-        "topology.kubernetes.io/zone",
-        "topology.kubernetes.io/region",
-        "node.kubernetes.io/instance-type",
-        "kubernetes.io/arch",
-        "kubernetes.io/os",
-        "node.kubernetes.io/windows-build",
-    ];
-    let Some((domain, _)) = key.split_once('/') else { return false };
-    let allowed = ["node.kubernetes.io", "node-restriction.kubernetes.io", "kops.k8s.io"].iter().any(|end| domain.ends_with(end));
-    let kept = ["kubernetes.io", "k8s.io", "karpenter.sh"].iter().any(|end| domain.ends_with(end));
-    kept && !allowed && !KNOWN.contains(&key) && key != "karpenter.sh/capacity-type"
 }

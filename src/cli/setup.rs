@@ -87,6 +87,8 @@ fn provisioners() -> impl TypedValueParser<Value = NodeProvisioner> {
         PossibleValue::new("machine").help("Machines, as the gpu-provisioner of Kaito 0.3 took them"),
         PossibleValue::new("gpu-provisioner").alias("azure-gpu-provisioner").help("NodeClaims for the gpu-provisioner"),
         PossibleValue::new("karpenter").help("A NodePool for Karpenter"),
+        PossibleValue::new("aso").help("An agent pool of AKS for Azure Service Operator"),
+        PossibleValue::new("capi").help("A MachinePool for Cluster API"),
         PossibleValue::new("byo").help("No nodes: they are there"),
     ];
     PossibleValuesParser::new(values).try_map(|name| NodeProvisioner::by_name(&name).ok_or("there is no such provisioner"))
@@ -225,6 +227,7 @@ fn options(args: &RenderingArgs, config: &RenderConfig, version: &str, findings:
         findings.push(Diagnostic::error("the gate ModelStreaming needs the gate ModelMirror"));
     }
     let cloud = args.cloud.or(config.cloud).unwrap_or_default();
+    findings.extend(missing_for_pools(node_provisioner, cloud, config));
     Options {
         cloud,
         node_provisioner,
@@ -236,6 +239,8 @@ fn options(args: &RenderingArgs, config: &RenderConfig, version: &str, findings:
         selector: None,
         registry: config.preset_registry.clone().filter(|registry| !registry.is_empty()),
         node_classes: config.karpenter.clone(),
+        agent_pools: config.aso.clone(),
+        machine_pools: config.capi.clone(),
         own_nodes: config.own_nodes(),
     }
 }
@@ -262,6 +267,30 @@ fn node_provisioner(
         findings.push(Diagnostic::error(message).help("leave one of them out"));
     }
     chosen
+}
+
+/// Why a provisioner can't make its pools: it doesn't know the cloud, or not which cluster gets them.
+fn missing_for_pools(provisioner: NodeProvisioner, cloud: Cloud, config: &RenderConfig) -> Option<Diagnostic> {
+    let clouds = provisioner.clouds();
+    if provisioner.makes_cloud_pools() && !clouds.contains(&cloud) {
+        let clouds: Vec<&str> = clouds.iter().map(|cloud| cloud.name()).collect();
+        let others: Vec<&str> =
+            NodeProvisioner::ALL.into_iter().filter(|other| other.clouds().contains(&cloud)).map(NodeProvisioner::name).collect();
+        let finding = Diagnostic::error(format!("the node provisioner {} makes no nodes on {}", provisioner.name(), cloud.name()));
+        let finding = finding.help(format!("it goes with the cloud {}", either(&clouds)));
+        return Some(finding.help(format!("what goes with {} is {}", cloud.name(), either(&others))));
+    }
+    match provisioner {
+        NodeProvisioner::Aso if config.aso.is_none() => {
+            let finding = Diagnostic::error("the node provisioner aso must know the ManagedCluster that gets the nodes");
+            Some(finding.help("say it in kaito.yaml: aso: {owner: {name: NAME}}"))
+        }
+        NodeProvisioner::Capi if config.capi.is_none() => {
+            let finding = Diagnostic::error("the node provisioner capi must know the Cluster that gets the nodes");
+            Some(finding.help("say it in kaito.yaml: capi: {clusterName: NAME}"))
+        }
+        _ => None,
+    }
 }
 
 /// As for kubectl, an empty name is none.

@@ -5,6 +5,7 @@ mod count;
 mod estimate;
 mod inference;
 mod inference_pool;
+mod node_reasons;
 mod nodes;
 mod reason;
 mod shape;
@@ -127,7 +128,14 @@ pub fn plan<'a>(located: &'a Located<Workspace>, context: &Context<'a>, explain:
             .add("disk", || (disk.clone().into_owned(), "what is put on it isn't known".to_owned(), context.catalog.file_name("sizing")));
     }
     let nodes = nodes::plan(located, context, count, disk, &mut reasons);
-    Some(Plan { workspace, namespace: &located.namespace, document: &located.document, nodes, workload, reasons })
+    nodes::has_disk(&nodes, located, context, findings).then_some(Plan {
+        workspace,
+        namespace: &located.namespace,
+        document: &located.document,
+        nodes,
+        workload,
+        reasons,
+    })
 }
 
 impl Plan<'_> {

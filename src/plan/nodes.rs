@@ -4,10 +4,13 @@ use std::borrow::Cow;
 
 use sha2::{Digest, Sha256};
 
-use super::{Context, Reasons};
-use crate::options::{NodeImageFamily, NodeProvisioner};
+use super::{Context, Reasons, node_reasons};
+use crate::diagnostic::Diagnostic;
+use crate::options::{Cloud, NodeImageFamily, NodeProvisioner};
 use crate::preset::NodeClass;
+use crate::quantity::{self, GIB};
 use crate::spec::{Located, Workspace, names};
+use crate::yaml::Step;
 
 /// The nodes of a Workspace.
 pub struct Nodes<'a> {
@@ -38,9 +41,9 @@ pub(super) fn plan<'a>(
     let mut selector: Vec<_> = workspace.node_labels().into_iter().collect();
     let own = (workspace.metadata.name.as_str(), located.namespace.as_str());
     match provisioner {
-        // A Job goes by the user's labels alone.
-        _ if workspace.tuning.is_some() => {}
-        NodeProvisioner::GpuProvisioner | NodeProvisioner::Machine => {
+        // Kaito's Job goes by the user's labels alone. Where pools are no matter of Kaito's, it is kept to its own too.
+        _ if workspace.tuning.is_some() && !provisioner.makes_cloud_pools() => {}
+        NodeProvisioner::Aso | NodeProvisioner::Capi | NodeProvisioner::GpuProvisioner | NodeProvisioner::Machine => {
             selector.extend([(names::WORKSPACE, own.0), (names::WORKSPACE_NAMESPACE, own.1)]);
         }
         NodeProvisioner::Karpenter => {
@@ -58,33 +61,22 @@ pub(super) fn plan<'a>(
         node_class,
         selector,
     };
-    explain(&nodes, provisioner, asked_family, reasons);
+    node_reasons::explain(&nodes, located, asked_family.is_some(), context, reasons);
     nodes
 }
 
-fn explain(nodes: &Nodes<'_>, provisioner: NodeProvisioner, asked_family: Option<NodeImageFamily>, reasons: &mut Reasons) {
-    match (provisioner, nodes.node_class) {
-        (NodeProvisioner::Karpenter, Some(class)) => reasons.add("node class", || {
-            (
-                class.name.clone(),
-                "the annotation kaito.sh/node-class-name, else the default class; its disk is that of the nodes".to_owned(),
-                "karpenter.classes".to_owned(),
-            )
-        }),
-        (NodeProvisioner::GpuProvisioner, _) => reasons.add("node image", || {
-            let origin = if asked_family.is_some() { "annotation kaito.sh/node-image-family" } else { "--default-node-image-family" };
-            (nodes.image_family.name().to_owned(), "the annotation, else the default".to_owned(), origin.to_owned())
-        }),
-        _ => {}
+/// Whether the cloud has disks as large as the nodes need; if not, that is said.
+pub(super) fn has_disk(nodes: &Nodes<'_>, located: &Located<Workspace>, context: &Context<'_>, findings: &mut Vec<Diagnostic>) -> bool {
+    let (whose, largest) = match context.options.cloud {
+        Cloud::Aws => ("EKS", 16384),
+        Cloud::Azure | Cloud::Arc => ("AKS", 2048),
+    };
+    let fits = !context.options.node_provisioner.makes_cloud_pools() || nodes.disk_gib() <= largest;
+    if !fits {
+        let finding = Diagnostic::error(format!("its nodes need a disk of {}, and {whose} has none above {largest}Gi", nodes.disk));
+        findings.push(located.document.finding(finding.help("use nodes of your own: --node-provisioner byo"), &[Step::Field("resource")]));
     }
-    reasons.add("node labels", || {
-        let labels = nodes.selector.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(" ");
-        (
-            labels,
-            "resource.labelSelector.matchLabels and, for what serves, the labels of the node provisioner".to_owned(),
-            format!("--node-provisioner {}", provisioner.name()),
-        )
-    });
+    fits
 }
 
 fn node_class<'a>(workspace: &Workspace, context: &Context<'a>) -> Option<&'a NodeClass> {
@@ -96,6 +88,18 @@ fn node_class<'a>(workspace: &Workspace, context: &Context<'a>) -> Option<&'a No
 }
 
 impl Nodes<'_> {
+    /// The disk of each node in GiB, a part of one counted as one.
+    pub fn disk_gib(&self) -> u64 {
+        quantity::bytes(&self.disk).unwrap_or_default().div_ceil(GIB)
+    }
+
+    /// How many nodes of a Workspace Karpenter may replace at once for their drift.
+    ///
+    /// Those of a set wait for Kaito's operator, which raises it for one pool after the other.
+    pub fn drift_budget(workspace: &Workspace) -> u64 {
+        u64::from(workspace.label(names::INFERENCE_SET_CREATED_BY).is_none())
+    }
+
     /// The name of the `ordinal`-th NodeClaim or Machine, which becomes an AKS agent pool's: 11 lower-case alphanumerics.
     ///
     /// Kaito hashes the clock; here the same Workspace gives the same names, so that a second rendering makes no new nodes.
@@ -103,7 +107,12 @@ impl Nodes<'_> {
         format!("ws{}", &hex(format!("{namespace}/{workspace}/{ordinal}").as_bytes())[..9])
     }
 
-    /// The name of the NodePool: `<namespace>-<workspace>`, cut to 53 characters and a hash if it is longer than 63.
+    /// The name of a pool in the cloud, which AKS wants as 1 to 12 lower-case alphanumerics with a letter first.
+    pub fn cloud_pool_name(namespace: &str, workspace: &str) -> String {
+        format!("ws{}", &hex(format!("{namespace}/{workspace}").as_bytes())[..9])
+    }
+
+    /// The name of the object that is a pool: `<namespace>-<workspace>`, cut to 53 characters and a hash if it is longer than 63.
     pub fn pool_name(namespace: &str, workspace: &str) -> String {
         let full = format!("{namespace}-{workspace}");
         if full.len() <= 63 { full } else { format!("{}-{}", &full[..53], &hex(full.as_bytes())[..9]) }

@@ -16,7 +16,10 @@ pub use layer::{Layer, embedded_versions};
 pub use rules::{DefaultTraining, Sizing, Startup, TransformersRules, TuningRules, VllmRules};
 pub use v0_3::{ImagePreset, ImageTuning, Launcher};
 
+use crate::diagnostic::Diagnostic;
 use crate::quantity::Quantity;
+use crate::spec::names;
+use crate::yaml::Step;
 
 /// A model as a file in `presets/*/models/` describes it.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -269,6 +272,41 @@ pub struct NodeClasses {
     pub classes: Vec<NodeClass>,
 }
 
+impl NodeClasses {
+    /// What is wrong, each with the field below `karpenter`.
+    ///
+    /// Source: Kaito's checks of `--karpenter-node-classes`.
+    pub fn faults(&self) -> Vec<(Vec<Step<'static>>, Diagnostic)> {
+        let mut faults = Vec::new();
+        let is_word = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let parts = [
+            ("group", &self.group, names::is_dns_subdomain(&self.group), "karpenter.azure.com"),
+            ("kind", &self.kind, is_word(&self.kind), "AKSNodeClass"),
+            ("version", &self.version, is_word(&self.version), "v1beta1"),
+        ];
+        for (field, found, _, example) in parts.into_iter().filter(|(_, _, is_right, _)| !is_right) {
+            let finding = Diagnostic::error(format!("{found:?} is no {field} of an API"));
+            faults.push((vec![Step::Field(field)], finding.help(format!("write it as {example}"))));
+        }
+        let defaults = self.classes.iter().filter(|class| class.default).count();
+        if defaults != 1 {
+            let finding = Diagnostic::error(format!("{defaults} NodeClasses are the default; exactly one must be"));
+            faults.push((vec![Step::Field("classes")], finding));
+        }
+        for (index, class) in self.classes.iter().enumerate() {
+            let at = || vec![Step::Field("classes"), Step::from(index), Step::Field("name")];
+            if !names::is_dns_subdomain(&class.name) {
+                let finding = Diagnostic::error(format!("{:?} is no name for a NodeClass", class.name));
+                faults.push((at(), finding.help("use lower-case letters, digits, dashes and dots")));
+            }
+            if self.classes.iter().take(index).any(|other| other.name == class.name) {
+                faults.push((at(), Diagnostic::error(format!("the NodeClass {} is there twice", class.name))));
+            }
+        }
+        faults
+    }
+}
+
 /// One NodeClass.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -278,7 +316,7 @@ pub struct NodeClass {
     /// Whether a Workspace that names no class gets this one.
     #[serde(default)]
     pub default: bool,
-    /// Its `spec`.
+    /// Its `spec`. A class without one, and those of Kaito's chart, are taken to be in the cluster.
     #[serde(default)]
     pub spec: serde_json::Map<String, serde_json::Value>,
 }

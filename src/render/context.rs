@@ -6,82 +6,26 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::options::Cloud;
-use crate::plan::{AdapterSource, Context, InferencePool, Nodes, Plan, PresetInference, Runtime, Weights, leader};
+use crate::plan::{AdapterSource, Context, InferencePool, Plan, PresetInference, Runtime, Weights, leader};
 use crate::spec::{Role, names};
 
 /// What every template is given.
 #[derive(Serialize)]
 pub(super) struct Common<'a> {
-    name: &'a str,
-    namespace: &'a str,
+    pub name: &'a str,
+    pub namespace: &'a str,
     cloud: &'static str,
     node_provisioner: &'static str,
 }
 
-fn common<'a>(plan: &Plan<'a>, context: &Context<'_>) -> Common<'a> {
+/// The context of every template.
+pub(super) fn common<'a>(plan: &Plan<'a>, context: &Context<'_>) -> Common<'a> {
     let name = plan.workspace.metadata.name.as_str();
     Common {
         name,
         namespace: plan.namespace,
         cloud: context.options.cloud.name(),
         node_provisioner: context.options.node_provisioner.name(),
-    }
-}
-
-/// For `nodeclaim.yaml` and `machine.yaml`.
-#[derive(Serialize)]
-pub(super) struct Claim<'a> {
-    #[serde(flatten)]
-    common: Common<'a>,
-    claim_name: String,
-    selector: BTreeMap<&'a str, &'a str>,
-    instance_type: &'a str,
-    disk: &'a str,
-    image_family: &'static str,
-}
-
-/// The context of the `ordinal`-th claim.
-pub(super) fn claim<'a>(plan: &'a Plan<'a>, context: &Context<'_>, ordinal: u64) -> Claim<'a> {
-    let common = common(plan, context);
-    Claim {
-        claim_name: Nodes::claim_name(common.namespace, common.name, ordinal),
-        selector: plan.workspace.node_labels(),
-        instance_type: plan.nodes.instance_type.unwrap_or_default(),
-        disk: &plan.nodes.disk,
-        image_family: plan.nodes.image_family.name(),
-        common,
-    }
-}
-
-/// For `nodepool.yaml`.
-#[derive(Serialize)]
-pub(super) struct Pool<'a> {
-    #[serde(flatten)]
-    common: Common<'a>,
-    pool_name: String,
-    replicas: u64,
-    instance_type: &'a str,
-    selector: BTreeMap<&'a str, &'a str>,
-    inference_set: Option<&'a str>,
-    node_class_group: &'a str,
-    node_class_kind: &'a str,
-    node_class_name: &'a str,
-}
-
-/// The context of a NodePool.
-pub(super) fn pool<'a>(plan: &'a Plan<'a>, context: &Context<'a>) -> Pool<'a> {
-    let common = common(plan, context);
-    let classes = context.node_classes();
-    Pool {
-        pool_name: Nodes::pool_name(common.namespace, common.name),
-        replicas: plan.nodes.count,
-        instance_type: plan.nodes.instance_type.unwrap_or_default(),
-        selector: plan.workspace.node_labels(),
-        inference_set: plan.workspace.label(names::INFERENCE_SET_CREATED_BY),
-        node_class_group: classes.map_or("", |classes| &classes.group),
-        node_class_kind: classes.map_or("", |classes| &classes.kind),
-        node_class_name: plan.nodes.node_class.map_or("", |class| &class.name),
-        common,
     }
 }
 

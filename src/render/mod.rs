@@ -2,14 +2,15 @@
 
 mod context;
 mod engine;
+mod nodes;
 mod shape;
 mod tuning;
 mod v0_3;
 
 pub use engine::{Engine, TemplateError, Templates};
+pub use nodes::render_node_class;
 pub use shape::Object;
 
-use crate::options::NodeProvisioner;
 use crate::plan::{Context, InferencePool, Plan, Workload};
 use crate::preset::DefaultTraining;
 
@@ -18,19 +19,7 @@ use crate::preset::DefaultTraining;
 /// # Errors
 /// The template at fault, with its line.
 pub fn render(engine: &Engine, plan: &Plan<'_>, context: &Context<'_>) -> Result<Vec<Object>, TemplateError> {
-    let mut manifests = Vec::new();
-    match context.options.node_provisioner {
-        NodeProvisioner::Machine if context.catalog.is_v0_3() => manifests = v0_3::claims(engine, "machine.yaml", plan, context)?,
-        // The Karpenter of that time takes single nodes.
-        NodeProvisioner::Karpenter if context.catalog.is_v0_3() => manifests = v0_3::claims(engine, "nodeclaim.yaml", plan, context)?,
-        NodeProvisioner::GpuProvisioner => claims(engine, "nodeclaim.yaml", plan, context, &mut manifests)?,
-        NodeProvisioner::Machine => claims(engine, "machine.yaml", plan, context, &mut manifests)?,
-        // Karpenter refuses a pool of nothing; Kaito makes none.
-        NodeProvisioner::Karpenter if plan.nodes.count > 0 => {
-            manifests.push(engine.render("nodepool.yaml", &context::pool(plan, context))?);
-        }
-        NodeProvisioner::Karpenter | NodeProvisioner::Byo => {}
-    }
+    let mut manifests = nodes::nodes(engine, plan, context)?;
     let services = |manifests: &mut Vec<Object>| {
         let service = context::service(plan, context);
         manifests.push(engine.render("service.yaml", &service)?);
@@ -69,17 +58,4 @@ pub fn render_training_config(engine: &Engine, default: &DefaultTraining, namesp
 pub fn render_pool(engine: &Engine, pool: &InferencePool<'_>, context: &Context<'_>) -> Result<Vec<Object>, TemplateError> {
     let values = context::router(pool, context);
     Ok(vec![engine.render("ocirepository.yaml", &values)?, engine.render("helmrelease.yaml", &values)?])
-}
-
-fn claims(
-    engine: &Engine,
-    template: &str,
-    plan: &Plan<'_>,
-    context: &Context<'_>,
-    manifests: &mut Vec<Object>,
-) -> Result<(), TemplateError> {
-    for ordinal in 0..plan.nodes.count {
-        manifests.push(engine.render(template, &context::claim(plan, context, ordinal))?);
-    }
-    Ok(())
 }
