@@ -8,10 +8,10 @@ use crate::admission;
 use crate::diagnostic::Diagnostic;
 use crate::manifest::ObjectRef;
 use crate::options::{NodeProvisioner, Options};
-use crate::plan::{self, Context, InferencePool, Nodes, Plan};
-use crate::preset::{Catalog, DefaultTraining, NodeClass, NodeClasses};
+use crate::plan::{self, Context, InferencePool, Nodes, Plan, RagPlan};
+use crate::preset::{Catalog, DefaultTraining, GuardrailsPolicy, NodeClass, NodeClasses};
 use crate::render::{self, Engine, Object, TemplateError};
-use crate::spec::Input;
+use crate::spec::{Input, Located, RagEngine};
 use crate::yaml::{Document, Step};
 
 /// The Workspaces of an input that can be rendered, planned.
@@ -19,6 +19,7 @@ pub struct Session<'a> {
     context: Context<'a>,
     plans: Vec<Plan<'a>>,
     pools: Vec<InferencePool<'a>>,
+    rag_engines: Vec<RagPlan<'a>>,
 }
 
 impl<'a> Session<'a> {
@@ -31,11 +32,7 @@ impl<'a> Session<'a> {
             .map(|located| {
                 let mut findings = Vec::new();
                 admission::check(located, &context, &mut findings);
-                if !located.unfit.is_empty() {
-                    // What is said of a field that is missing or was left out may only follow from that.
-                    findings
-                        .retain(|finding| finding.is_exact && !located.unfit.iter().any(|unfit| finding.field.starts_with(unfit.as_str())));
-                }
+                keep_what_holds(&located.unfit, &mut findings);
                 let admitted = located.unfit.is_empty() && !findings.iter().any(Diagnostic::is_error);
                 let plan = admitted.then(|| plan::plan(located, &context, explain, &mut findings)).flatten();
                 if admitted && plan.is_none() && !findings.iter().any(Diagnostic::is_error) {
@@ -52,7 +49,8 @@ impl<'a> Session<'a> {
             plans.extend(plan);
         }
         let pools = input.sets.iter().filter_map(|set| plan::inference_pool(set, &context, findings)).collect();
-        let session = Self { context, plans, pools };
+        let rag_engines = input.rag_engines.iter().filter_map(|located| plan_rag_engine(located, &context, explain, findings)).collect();
+        let session = Self { context, plans, pools, rag_engines };
         session.find_clashes(findings);
         session
     }
@@ -62,8 +60,18 @@ impl<'a> Session<'a> {
         self.plans.iter()
     }
 
-    /// Renders what belongs to no single Workspace: the training configurations that those of a namespace share, and the
-    /// routers of sets. Each object is passed to `take`, one of a router with the namespace and name of its set.
+    /// The RAGEngines, planned, by namespace and name.
+    pub fn rag_engines(&self) -> impl Iterator<Item = &RagPlan<'a>> {
+        self.rag_engines.iter()
+    }
+
+    /// Whether nothing of Kaito's is rendered.
+    pub fn is_empty(&self) -> bool {
+        self.plans.is_empty() && self.rag_engines.is_empty()
+    }
+
+    /// Renders what belongs to no single Workspace: what those of a namespace share, RAGEngines, and the routers of sets. Each
+    /// object is passed to `take`, with the namespace and name of the RAGEngine or set that it belongs to.
     ///
     /// # Errors
     /// A template at fault, or what `take` says.
@@ -79,6 +87,13 @@ impl<'a> Session<'a> {
         if let Some(classes) = &self.context.options.node_classes {
             self.node_classes(classes).into_iter().try_for_each(|class| take(None, render::render_node_class(engine, classes, class)?))?;
         }
+        for (namespace, policy) in self.guardrails() {
+            take(None, render::render_guardrails(engine, policy, namespace)?)?;
+        }
+        for planned in &self.rag_engines {
+            let objects = render::render_rag_engine(engine, planned, &self.context)?;
+            objects.into_iter().try_for_each(|object| take(Some(planned.key()), object))?;
+        }
         for pool in &self.pools {
             let objects = render::render_pool(engine, pool, &self.context)?;
             objects.into_iter().try_for_each(|object| take(Some((pool.namespace, pool.name)), object))?;
@@ -91,6 +106,11 @@ impl<'a> Session<'a> {
         let defaults = self.plans.iter().filter_map(|plan| Some((plan.namespace, plan.workload.default_training()?)));
         let by_name: BTreeMap<_, _> = defaults.map(|(namespace, default)| ((namespace, default.name.as_str()), default)).collect();
         by_name.into_iter().map(|((namespace, _), default)| (namespace, default)).collect()
+    }
+
+    /// The default rules for answers in use, each with its namespace.
+    fn guardrails(&self) -> BTreeMap<&str, &'a GuardrailsPolicy> {
+        self.rag_engines.iter().filter_map(|planned| Some((planned.namespace, planned.default_guardrails?))).collect()
     }
 
     /// The NodeClasses in use that are declared with a `spec` and that the input itself doesn't hold, by name.
@@ -152,7 +172,7 @@ impl<'a> Session<'a> {
     fn find_clashes(&self, findings: &mut Vec<Diagnostic>) {
         let namespace = &self.context.options.namespace;
         let passed = self.context.input.passed.iter().map(|passed| (passed.reference.clone().in_namespace(namespace), None));
-        let mut owners: HashMap<ObjectRef, Option<&Plan<'_>>> = passed.collect();
+        let mut owners: HashMap<ObjectRef, Option<Owner<'_>>> = passed.collect();
         for pool in &self.pools {
             let name = format!("{}-inferencepool", pool.name);
             let kinds = [("source.toolkit.fluxcd.io", "OCIRepository"), ("helm.toolkit.fluxcd.io", "HelmRelease")];
@@ -162,18 +182,48 @@ impl<'a> Session<'a> {
                 }
             }
         }
-        for plan in &self.plans {
-            for reference in references(plan, &self.context) {
-                let Some(other) = owners.insert(reference.clone().in_namespace(namespace), Some(plan)) else { continue };
+        let workspaces = self.plans.iter().map(|plan| (("Workspace", plan.key()), plan.document, references(plan, &self.context)));
+        let rag_engines = self
+            .rag_engines
+            .iter()
+            .map(|planned| (("RAGEngine", planned.key()), planned.document, planned.references(self.context.options.node_provisioner)));
+        for (owner, document, references) in workspaces.chain(rag_engines) {
+            for reference in references {
+                let Some(other) = owners.insert(reference.clone().in_namespace(namespace), Some(owner)) else { continue };
                 let whose = match other {
                     None => "the input itself".to_owned(),
                     // The same Workspace twice has been reported as such.
-                    Some(other) if other.key() == plan.key() => continue,
-                    Some(other) => format!("the Workspace {}/{}", other.key().0, other.key().1),
+                    Some(other) if other == owner => continue,
+                    Some((kind, (namespace, name))) => format!("the {kind} {namespace}/{name}"),
                 };
-                findings.push(clash(plan.document, &reference, &whose));
+                findings.push(clash(document, &reference, &whose));
             }
         }
+    }
+}
+
+/// Whose an object is: the kind, and namespace and name.
+type Owner<'p> = (&'static str, (&'p str, &'p str));
+
+/// Admits and plans a RAGEngine.
+fn plan_rag_engine<'a>(
+    located: &'a Located<RagEngine>,
+    context: &Context<'a>,
+    explain: bool,
+    findings: &mut Vec<Diagnostic>,
+) -> Option<RagPlan<'a>> {
+    let mut own_findings = Vec::new();
+    admission::check_rag_engine(located, context, &mut own_findings);
+    keep_what_holds(&located.unfit, &mut own_findings);
+    let admitted = located.unfit.is_empty() && !own_findings.iter().any(Diagnostic::is_error);
+    findings.append(&mut own_findings);
+    admitted.then(|| plan::rag_engine(located, context, explain))
+}
+
+/// Drops what is said of a field that is missing or was left out, since it may only follow from that.
+fn keep_what_holds(unfit: &[String], findings: &mut Vec<Diagnostic>) {
+    if !unfit.is_empty() {
+        findings.retain(|finding| finding.is_exact && !unfit.iter().any(|unfit| finding.field.starts_with(unfit.as_str())));
     }
 }
 

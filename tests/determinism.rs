@@ -4,9 +4,10 @@ use std::fs;
 
 use crate::support::{finish, kaito, names, run};
 
-/// Every file of the examples that needs no configuration of its own.
+/// Every Workspace of the examples that needs no configuration of its own.
 fn plain_examples() -> Vec<String> {
-    let plain = |name: &String| !fs::exists(format!("examples/{name}/kaito.yaml")).unwrap();
+    let has = |name: &str, file: &str| fs::exists(format!("examples/{name}/{file}")).unwrap();
+    let plain = |name: &String| has(name, "workspace.yaml") && !has(name, "kaito.yaml");
     // Names in examples repeat; of those that do, one is enough here.
     let mut seen = std::collections::BTreeSet::new();
     let is_first = |name: &String| {

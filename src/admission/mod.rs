@@ -4,10 +4,13 @@
 
 mod inference;
 mod node_labels;
+mod rag_engine;
 mod resource;
 mod template;
 mod tuning;
 mod v0_3;
+
+pub use rag_engine::check_rag_engine;
 
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::options::{NodeImageFamily, NodeProvisioner};

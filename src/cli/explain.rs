@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use super::output::{self, Color, Exit};
 use super::setup::{InputArgs, RenderingArgs, Setup};
 use crate::diagnostic::{Diagnostic, did_you_mean};
-use crate::plan::{Plan, Reason};
+use crate::plan::{Plan, RagPlan, Reason};
 use crate::session::Session;
-use crate::spec::{Input, Workspace, names};
+use crate::spec::{Input, RagEngine, Workspace, names};
 
 /// Show the formula, the inputs and the origin of every figure of a Workspace.
 #[derive(Debug, clap::Args)]
@@ -30,25 +30,24 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
     };
     let files = setup.read(&args.input, &mut findings);
     let input = Input::read(&files, &setup.options, &mut findings);
-    // A set is asked for by its own name.
-    let is_called = |workspace: &Workspace, name: &str| {
-        let sets = [names::INFERENCE_SET_CREATED_BY, names::MULTI_ROLE_CREATED_BY];
-        workspace.metadata.name == name || sets.iter().any(|set| workspace.label(set) == Some(name))
-    };
-    let asked = |workspace: &Workspace, namespace: &str| match &args.workspace {
+    let asked = |namespace: &str, is_called: &dyn Fn(&str) -> bool| match &args.workspace {
         None => true,
         Some(asked) => match asked.split_once('/') {
-            Some((in_namespace, name)) => in_namespace == namespace && is_called(workspace, name),
-            None => is_called(workspace, asked),
+            Some((in_namespace, name)) => in_namespace == namespace && is_called(name),
+            None => is_called(asked),
         },
     };
+    let asked_workspace = |workspace: &Workspace, namespace: &str| asked(namespace, &|name| is_called(workspace, name));
+    let asked_engine = |engine: &RagEngine, namespace: &str| asked(namespace, &|name| engine.metadata.name == name);
     let session = Session::new(&input, &setup.catalog, &setup.options, true, &mut findings);
-    let known = || input.workspaces.iter().map(|located| located.value.metadata.name.as_str());
-    let is_known = input.workspaces.iter().any(|located| asked(&located.value, &located.namespace));
+    let rag_engines = || input.rag_engines.iter().map(|located| located.value.metadata.name.as_str());
+    let known = || input.workspaces.iter().map(|located| located.value.metadata.name.as_str()).chain(rag_engines());
+    let is_known = input.workspaces.iter().any(|located| asked_workspace(&located.value, &located.namespace))
+        || input.rag_engines.iter().any(|located| asked_engine(&located.value, &located.namespace));
     if !is_known && !findings.iter().any(Diagnostic::is_error) {
         findings.push(match args.workspace.as_deref() {
             Some(name) => {
-                let mut finding = Diagnostic::error(format!("the input has no Workspace {name}"));
+                let mut finding = Diagnostic::error(format!("the input has no Workspace or RAGEngine {name}"));
                 finding.help.extend(did_you_mean(name, known()));
                 finding
             }
@@ -58,7 +57,15 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
     if output::findings(findings, color, "explained") {
         return Exit::Invalid;
     }
-    output::data(&text(session.plans().filter(|plan| asked(plan.workspace, plan.namespace))))
+    let workspaces = session.plans().filter(|plan| asked_workspace(plan.workspace, plan.namespace));
+    let rag_engines = session.rag_engines().filter(|planned| asked_engine(planned.engine, planned.namespace));
+    output::data(&text(workspaces, rag_engines))
+}
+
+/// Whether a Workspace goes by a name: its own, or that of the set that makes it.
+fn is_called(workspace: &Workspace, name: &str) -> bool {
+    let sets = [names::INFERENCE_SET_CREATED_BY, names::MULTI_ROLE_CREATED_BY];
+    workspace.metadata.name == name || sets.iter().any(|set| workspace.label(set) == Some(name))
 }
 
 /// What is said of an input without a Workspace.
@@ -68,14 +75,19 @@ pub(super) fn nothing() -> Diagnostic {
 }
 
 /// The reasons of plans as text.
-pub(super) fn text<'p, 'a: 'p>(plans: impl Iterator<Item = &'p Plan<'a>>) -> String {
+pub(super) fn text<'p, 'a: 'p>(
+    workspaces: impl Iterator<Item = &'p Plan<'a>>,
+    rag_engines: impl Iterator<Item = &'p RagPlan<'a>>,
+) -> String {
+    let workspaces = workspaces.map(|plan| ("Workspace", plan.key(), &plan.reasons));
+    let rag_engines = rag_engines.map(|planned| ("RAGEngine", planned.key(), &planned.reasons));
     let mut text = String::new();
-    for plan in plans {
+    for (kind, (namespace, name), reasons) in workspaces.chain(rag_engines) {
         if !text.is_empty() {
             text.push('\n');
         }
-        _ = writeln!(text, "Workspace {}/{}", plan.namespace, plan.workspace.metadata.name);
-        let (arguments, figures): (Vec<&Reason>, Vec<&Reason>) = plan.reasons.iter().partition(|reason| reason.figure == "argument");
+        _ = writeln!(text, "{kind} {namespace}/{name}");
+        let (arguments, figures): (Vec<&Reason>, Vec<&Reason>) = reasons.iter().partition(|reason| reason.figure == "argument");
         for reason in figures {
             _ = writeln!(text, "  {}: {}", reason.figure, reason.value);
             _ = writeln!(text, "    = {}", reason.because);

@@ -88,7 +88,7 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
     let input = Input::read(&files, &setup.options, &mut findings);
     let session = Session::new(&input, &setup.catalog, &setup.options, args.output.explain, &mut findings);
     let passed = if args.output.passthrough { input.passed.as_slice() } else { &[] };
-    if session.plans().next().is_none() && passed.is_empty() && !args.output.allow_empty && !findings.iter().any(Diagnostic::is_error) {
+    if session.is_empty() && passed.is_empty() && !args.output.allow_empty && !findings.iter().any(Diagnostic::is_error) {
         findings.push(if args.output.selector.is_some() {
             Diagnostic::error("there is nothing to render: no object of the input has the labels of --selector")
                 .help("or say --allow-empty")
@@ -97,14 +97,14 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
             finding.help("name the files with -f (and -R for directories below), or say --allow-empty")
         });
     }
-    if args.output.explain && session.plans().next().is_none() && !findings.iter().any(Diagnostic::is_error) {
+    if args.output.explain && session.is_empty() && !findings.iter().any(Diagnostic::is_error) {
         findings.push(explain::nothing());
     }
     if output::findings(findings, color, if args.output.explain { "explained" } else { "rendered" }) {
         return Exit::Invalid;
     }
     if args.output.explain {
-        return output::data(&explain::text(session.plans()));
+        return output::data(&explain::text(session.plans(), session.rag_engines()));
     }
     match write(args, &setup, &session, passed) {
         Ok(exit) => exit,

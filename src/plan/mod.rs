@@ -7,6 +7,7 @@ mod inference;
 mod inference_pool;
 mod node_reasons;
 mod nodes;
+mod rag_engine;
 mod reason;
 mod shape;
 mod tuning;
@@ -21,6 +22,7 @@ pub use command::leader;
 pub use estimate::{Estimate, TooSmall, estimate};
 pub use inference_pool::{InferencePool, inference_pool};
 pub use nodes::Nodes;
+pub use rag_engine::{RagPlan, rag_engine};
 pub use reason::{Reason, Reasons};
 pub use workload::{Adapter, AdapterSource, PresetInference, Training, Tuning, TuningInput, TuningOutput, Weights, Workload};
 

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 
 use super::merge::{self, Merged};
 use super::v0_3::Launchers;
-use super::{ImagePreset, Images, Launcher, Layer, Model, NodeClasses, Sizing, TransformersRules, TuningRules, VllmRules};
+use super::{ImagePreset, Images, Launcher, Layer, Model, NodeClasses, RagRules, Sizing, TransformersRules, TuningRules, VllmRules};
 use crate::diagnostic::{Diagnostic, either, nearest};
 use crate::options::Cloud;
 use crate::sku::Sku;
@@ -41,6 +41,8 @@ pub struct Catalog {
     pub tuning: TuningRules,
     /// Figures for nodes, disks and probes.
     pub sizing: Sizing,
+    /// What a RAGEngine gets.
+    pub rag_engine: RagRules,
     /// The images.
     pub images: Images,
     image_presets: BTreeMap<String, Found<ImagePreset>>,
@@ -102,6 +104,7 @@ impl Catalog {
                 transformers: merged.file("transformers", findings)?,
                 tuning: merged.file("tuning", findings)?,
                 sizing: merged.file("sizing", findings)?,
+                rag_engine: merged.file("ragengine", findings)?,
                 images: merged.file("images", findings)?,
                 launchers: merged.file::<Launchers>("launchers", findings)?.launchers,
                 image_presets,

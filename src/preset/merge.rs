@@ -37,7 +37,7 @@ pub(super) struct Merged {
     skus: BTreeMap<(Cloud, String), Raw>,
 }
 
-const FILES: [&str; 9] = ["vllm", "transformers", "tuning", "sizing", "images", "karpenter", "mig", "retired", "launchers"];
+const FILES: [&str; 10] = ["vllm", "transformers", "tuning", "sizing", "images", "karpenter", "mig", "retired", "launchers", "ragengine"];
 
 impl Merged {
     pub(super) fn add(&mut self, file: &Arc<SourceFile>, documents: Vec<Document>, is_embedded: bool, findings: &mut Vec<Diagnostic>) {

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use catalog::{Catalog, Found, Unknown};
 pub use layer::{Layer, embedded_versions};
-pub use rules::{DefaultTraining, Sizing, Startup, TransformersRules, TuningRules, VllmRules};
+pub use rules::{DefaultTraining, GuardrailsPolicy, RagRules, Sizing, Startup, TransformersRules, TuningRules, VllmRules};
 pub use v0_3::{ImagePreset, ImageTuning, Launcher};
 
 use crate::diagnostic::Diagnostic;
@@ -236,6 +236,8 @@ pub struct Images {
     pub adapter_pusher: String,
     /// The container that keeps a tuning pod's processes together.
     pub pause: String,
+    /// The image of a RAGEngine, below the registry.
+    pub rag_service: String,
     /// The sidecar in front of decode pods.
     pub routing_sidecar: String,
     /// The chart of the router in front of sets.

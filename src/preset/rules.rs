@@ -165,6 +165,35 @@ impl TuningRules {
     }
 }
 
+/// What a RAGEngine gets.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RagRules {
+    /// The disk of its node.
+    pub disk: Quantity,
+    /// The rules for answers where a RAGEngine names none.
+    pub guardrails: GuardrailsPolicy,
+}
+
+/// The rules for answers.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GuardrailsPolicy {
+    /// The name of their ConfigMap.
+    pub name: String,
+    /// `guardrails.yaml`.
+    pub policy: serde_json::Map<String, serde_json::Value>,
+}
+
+impl GuardrailsPolicy {
+    /// `guardrails.yaml`.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        yaml::to_yaml(&json!(self.policy), &mut text);
+        text
+    }
+}
+
 /// The figures behind node counts, disks and probe budgets; zero where a version estimates nothing.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]

@@ -19,14 +19,13 @@ pub(super) struct Common<'a> {
 }
 
 /// The context of every template.
-pub(super) fn common<'a>(plan: &Plan<'a>, context: &Context<'_>) -> Common<'a> {
-    let name = plan.workspace.metadata.name.as_str();
-    Common {
-        name,
-        namespace: plan.namespace,
-        cloud: context.options.cloud.name(),
-        node_provisioner: context.options.node_provisioner.name(),
-    }
+pub(super) fn common<'a>(plan: &'a Plan<'a>, context: &Context<'_>) -> Common<'a> {
+    common_of(plan.key(), context)
+}
+
+/// What is common to the templates of an object with this namespace and name.
+pub(super) fn common_of<'a>((namespace, name): (&'a str, &'a str), context: &Context<'_>) -> Common<'a> {
+    Common { name, namespace, cloud: context.options.cloud.name(), node_provisioner: context.options.node_provisioner.name() }
 }
 
 /// For `ocirepository.yaml` and `helmrelease.yaml`.

@@ -3,12 +3,14 @@
 mod context;
 mod engine;
 mod nodes;
+mod rag_engine;
 mod shape;
 mod tuning;
 mod v0_3;
 
 pub use engine::{Engine, TemplateError, Templates};
 pub use nodes::render_node_class;
+pub use rag_engine::{render_guardrails, render_rag_engine};
 pub use shape::Object;
 
 use crate::plan::{Context, InferencePool, Plan, Workload};

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::context::{Common, common};
+use super::context::{Common, common, common_of};
 use super::{Engine, Object, TemplateError, v0_3};
 use crate::node_pool::{AgentPools, MachinePools};
 use crate::options::NodeProvisioner;
-use crate::plan::{Context, Nodes, Plan};
+use crate::plan::{Context, Nodes, Plan, RagPlan};
 use crate::preset::{NodeClass, NodeClasses};
 use crate::spec::names;
 
@@ -68,6 +68,8 @@ struct Class<'a> {
 struct Claim<'a> {
     #[serde(flatten)]
     common: Common<'a>,
+    /// `workspace` or `ragengine`, as the labels of its owner have it.
+    owner: &'static str,
     claim_name: String,
     selector: BTreeMap<&'a str, &'a str>,
     instance_type: &'a str,
@@ -84,8 +86,32 @@ fn claim<'a>(plan: &'a Plan<'a>, context: &Context<'_>, ordinal: u64) -> Claim<'
         instance_type: plan.nodes.instance_type.unwrap_or_default(),
         disk: &plan.nodes.disk,
         image_family: plan.nodes.image_family.name(),
+        owner: "workspace",
         common,
     }
+}
+
+/// The manifest of a RAGEngine's node, if one is made for it.
+///
+/// # Errors
+/// The template at fault, with its line.
+pub(super) fn rag_node(engine: &Engine, planned: &RagPlan<'_>, context: &Context<'_>) -> Result<Option<Object>, TemplateError> {
+    let template = match context.options.node_provisioner {
+        NodeProvisioner::GpuProvisioner => "nodeclaim.yaml",
+        NodeProvisioner::Machine => "machine.yaml",
+        _ => return Ok(None),
+    };
+    let Some(instance_type) = planned.instance_type else { return Ok(None) };
+    let claim = Claim {
+        claim_name: planned.claim_name(),
+        selector: planned.node_labels.iter().copied().collect(),
+        instance_type,
+        disk: context.catalog.rag_engine.disk.as_str(),
+        image_family: planned.image_family.name(),
+        owner: "ragengine",
+        common: common_of(planned.key(), context),
+    };
+    engine.render(template, &claim).map(Some)
 }
 
 /// For `nodepool.yaml`.

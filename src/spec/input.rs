@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{InferenceSet, MultiRoleInference, ObjectMeta, Workspace};
+use super::{InferenceSet, MultiRoleInference, ObjectMeta, RagEngine, Workspace};
 use crate::config::{FILE_NAME, gate_is_off};
 use crate::diagnostic::{Diagnostic, SourceFile, did_you_mean};
 use crate::manifest::ObjectRef;
@@ -57,6 +57,8 @@ pub struct Input {
     pub workspaces: Vec<Located<Workspace>>,
     /// The InferenceSets and MultiRoleInferences whose Workspaces these are.
     pub sets: Vec<Declarer>,
+    /// The RAGEngines, by namespace and name.
+    pub rag_engines: Vec<Located<RagEngine>>,
     /// The ConfigMaps, which Workspaces refer to.
     pub config_maps: HashMap<Key, Arc<Document>>,
     /// The nodes, by name: facts that are never rendered.
@@ -71,13 +73,16 @@ static WORKSPACE_SCHEMA: LazyLock<Value> = LazyLock::new(schema::of::<Workspace>
 static INFERENCE_SET_SCHEMA: LazyLock<Value> = LazyLock::new(schema::of::<InferenceSet>);
 static MULTI_ROLE_INFERENCE_SCHEMA: LazyLock<Value> = LazyLock::new(schema::of::<MultiRoleInference>);
 
+static RAG_ENGINE_SCHEMA: LazyLock<Value> = LazyLock::new(schema::of::<RagEngine>);
+
 /// Kinds of `kaito.sh` that are known but not rendered yet.
-const OTHER_KINDS: [&str; 2] = ["ModelMirror", "RAGEngine"];
+const OTHER_KINDS: [&str; 1] = ["ModelMirror"];
 
 /// What one document declares.
 enum Declared {
     Workspace(Box<Located<Workspace>>),
     Set(Declarer),
+    RagEngine(Box<Located<RagEngine>>),
     Node(OwnNode),
     ConfigMap(Key, Arc<Document>),
     Passed(Passed),
@@ -103,6 +108,8 @@ impl Input {
             declared.into_iter().for_each(|declared| input.add(declared));
         }
         input.workspaces.sort_by(|a, b| (&a.namespace, &a.value.metadata.name).cmp(&(&b.namespace, &b.value.metadata.name)));
+        let key = |located: &Located<RagEngine>| (located.namespace.clone(), located.value.metadata.name.clone());
+        input.rag_engines.sort_by_key(key);
         input.nodes.sort_by(|a, b| a.name.cmp(&b.name));
         input.passed.sort_by(|a, b| a.reference.cmp(&b.reference));
         input.find_repetitions(&options.namespace, findings);
@@ -119,6 +126,7 @@ impl Input {
                 }
                 self.sets.push(set);
             }
+            Declared::RagEngine(engine) => self.rag_engines.push(*engine),
             Declared::Node(node) => self.nodes.push(node),
             Declared::ConfigMap(key, document) => _ = self.config_maps.insert(key, document),
             Declared::Passed(passed) => self.passed.push(passed),
@@ -131,11 +139,14 @@ impl Input {
         let workspaces = self.workspaces.iter().map(|workspace| {
             (ObjectRef::new("kaito.sh", "Workspace", Some(&workspace.namespace), &workspace.value.metadata.name), &workspace.document)
         });
+        let rag_engines = self.rag_engines.iter().map(|engine| {
+            (ObjectRef::new("kaito.sh", "RAGEngine", Some(&engine.namespace), &engine.value.metadata.name), &engine.document)
+        });
         let others = self.passed.iter().chain(&self.looked_up);
         let others = others.map(|object| (object.reference.clone(), &*object.document));
         let mut first: HashMap<ObjectRef, &Document> = HashMap::new();
         let name = [Step::Field("metadata"), Step::Field("name")];
-        for (reference, document) in workspaces.chain(others) {
+        for (reference, document) in workspaces.chain(rag_engines).chain(others) {
             let identity = reference.clone().in_namespace(namespace);
             if let Some(other) = first.get(&identity) {
                 let place = other.place(&name);
@@ -200,6 +211,7 @@ impl Reader<'_> {
             ("kaito.sh", "Workspace") => self.add_workspace(document, &api_version),
             ("kaito.sh", "InferenceSet") => self.add_set(document, &api_version),
             ("kaito.sh", "MultiRoleInference") => self.add_roles(document, &api_version),
+            ("kaito.sh", "RAGEngine") => self.add_rag_engine(document, &api_version),
             ("kaito.sh", _) => self.findings.push(other_kind(&document, &kind)),
             ("config.kaito.sh", _) => {
                 if document.file.name.rsplit('/').next() != Some(FILE_NAME) {
@@ -247,6 +259,12 @@ impl Reader<'_> {
             self.say(&located.document, finding, &[Step::Field("spec"), Step::Field("labelSelector")]);
         }
         self.declared.push(Declared::Set(Declarer::Roles(Box::new(located))));
+    }
+
+    fn add_rag_engine(&mut self, document: Document, api_version: &str) {
+        let versions = ["v1beta1", "v1alpha1"];
+        let located = self.kaito::<RagEngine>(document, api_version, &versions, &RAG_ENGINE_SCHEMA, |value| &value.metadata);
+        self.declared.extend(located.map(|located| Declared::RagEngine(Box::new(located))));
     }
 
     /// Reads a document of `kaito.sh` in one of its versions.
@@ -365,7 +383,9 @@ fn other_kind(document: &Document, kind: &str) -> Diagnostic {
             .help("leave it out of the input, or apply it to a cluster where Kaito runs")
     } else {
         let mut finding = Diagnostic::error(format!("{kind} is no kind of kaito.sh"));
-        finding.help.extend(did_you_mean(kind, OTHER_KINDS.into_iter().chain(["Workspace", "InferenceSet", "MultiRoleInference"])));
+        finding
+            .help
+            .extend(did_you_mean(kind, OTHER_KINDS.into_iter().chain(["Workspace", "InferenceSet", "MultiRoleInference", "RAGEngine"])));
         finding
     };
     document.finding(finding, &[Step::Field("kind")])

@@ -7,6 +7,7 @@ mod input;
 mod meta;
 mod multi_role_inference;
 pub mod names;
+mod rag_engine;
 mod training_config;
 mod workspace;
 
@@ -15,6 +16,7 @@ pub use inference_set::InferenceSet;
 pub use input::{Declarer, Input, Key, Located, Passed};
 pub use meta::{LabelSelector, LabelSelectorRequirement, ObjectMeta};
 pub use multi_role_inference::{MultiRoleInference, Role};
+pub use rag_engine::{LocalEmbeddingSpec, RagEngine, RagVolume};
 pub use training_config::TrainingConfig;
 pub use workspace::{
     AccessMode, AdapterSpec, DataDestination, DataSource, InferenceSpec, PartitionMode, PartitionSpec, PresetOptions, PresetSpec,

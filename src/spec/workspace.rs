@@ -194,6 +194,14 @@ impl TuningMethod {
     }
 }
 
+impl ResourceSpec {
+    /// The labels that select nodes, without those that Kaito reserves for itself and drops in silence.
+    pub fn node_labels(&self) -> BTreeMap<&str, &str> {
+        let labels = self.label_selector.match_labels.iter().flatten().map(|(key, value)| (key.as_str(), value.as_str()));
+        labels.filter(|(key, _)| !super::names::RESERVED_SELECTOR_LABELS.contains(key)).collect()
+    }
+}
+
 impl PresetSpec {
     /// Whether the image is the user's own, as Kaito 0.3 has it.
     pub fn is_private(&self) -> bool {
@@ -268,9 +276,7 @@ impl Workspace {
 
     /// The labels that select nodes, without those that Kaito reserves for itself and drops in silence.
     pub fn node_labels(&self) -> BTreeMap<&str, &str> {
-        let labels = self.resource.as_ref().and_then(|resource| resource.label_selector.match_labels.as_ref());
-        let pairs = labels.into_iter().flatten().map(|(key, value)| (key.as_str(), value.as_str()));
-        pairs.filter(|(key, _)| !super::names::RESERVED_SELECTOR_LABELS.contains(key)).collect()
+        self.resource.as_ref().map(ResourceSpec::node_labels).unwrap_or_default()
     }
 
     /// The preset to serve.
