@@ -32,6 +32,7 @@ pub mod manifest;
 pub mod render;
 pub mod selector;
 pub mod session;
+pub mod why;
 
 pub mod output_dir;
 pub mod source;

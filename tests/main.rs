@@ -16,6 +16,7 @@ mod output_dir;
 mod properties;
 mod strings;
 mod support;
+mod why;
 
 use std::fs;
 

@@ -8,6 +8,7 @@ mod render;
 mod schema;
 mod setup;
 mod sku;
+mod why;
 
 use std::process::ExitCode;
 
@@ -34,6 +35,8 @@ enum Command {
     Render(render::Args),
     /// Show the formula and origin of every figure of a Workspace
     Explain(explain::Args),
+    /// Show where a field of a rendered object comes from
+    Why(why::Args),
     /// Look into the catalog of models
     #[command(subcommand)]
     Preset(preset::Command),
@@ -60,6 +63,7 @@ pub fn run() -> ExitCode {
     let exit = match cli.command {
         Command::Render(args) => render::run(&args, cli.color),
         Command::Explain(args) => explain::run(&args, cli.color),
+        Command::Why(args) => why::run(&args, cli.color),
         Command::Preset(command) => preset::run(&command, cli.color),
         Command::Sku(command) => sku::run(&command, cli.color),
         Command::Schema(args) => schema::run(&args),

@@ -138,7 +138,16 @@ impl Setup {
 
     /// The engine for the templates.
     pub(super) fn engine(&self) -> Engine {
-        Engine::new(Templates::new(&self.catalog.version, self.overrides.clone()))
+        Engine::new(self.templates())
+    }
+
+    /// The engine for the templates that can tell where fields come from.
+    pub(super) fn tracing_engine(&self) -> Engine {
+        Engine::tracing(self.templates())
+    }
+
+    fn templates(&self) -> Templates {
+        Templates::new(&self.catalog.version, self.overrides.clone())
     }
 }
 

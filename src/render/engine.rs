@@ -7,6 +7,7 @@
 //! whatever it holds. A field to which the template gives nothing is left out. The same text is read only once: a thousand
 //! Workspaces of one shape cost one reading.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 
@@ -18,9 +19,11 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::diagnostic::{Diagnostic, SourceFile, did_you_mean};
+use crate::manifest::ObjectRef;
 use crate::yaml;
 
 use super::shape::{CLOSE, OPEN, Object, Shape, holds_tokens};
+use super::trace::{Marked, Trace};
 
 /// How much a template of the user's own may do before it is stopped.
 const FUEL: u64 = 5_000_000;
@@ -68,6 +71,15 @@ pub struct Engine {
     /// The YAML reading of texts that templates have left so far.
     shapes: RwLock<HashMap<String, Arc<Shape>>>,
     templates: Arc<Templates>,
+    /// What was rendered, traced to its templates, if that was asked for.
+    traces: Option<Tracing>,
+}
+
+/// The marked templates, and the traces of the objects that were rendered from them.
+#[derive(Default)]
+struct Tracing {
+    marked: Arc<Marked>,
+    traces: RwLock<HashMap<ObjectRef, Arc<Trace>>>,
 }
 
 /// The values that one run of a template has put aside.
@@ -77,6 +89,20 @@ struct Aside(Vec<Value>);
 impl Engine {
     /// An engine for these templates; undefined names are errors.
     pub fn new(templates: Templates) -> Self {
+        Self::build(templates, None)
+    }
+
+    /// An engine that can tell where each field of an object comes from.
+    pub fn tracing(templates: Templates) -> Self {
+        Self::build(templates, Some(Tracing::default()))
+    }
+
+    /// Where the fields of an object come from that this engine, which traces, has rendered.
+    pub fn trace(&self, reference: &ObjectRef) -> Option<Arc<Trace>> {
+        self.traces.as_ref()?.traces.read().ok()?.get(reference).cloned()
+    }
+
+    fn build(templates: Templates, traces: Option<Tracing>) -> Self {
         let has_overrides = !templates.overrides.is_empty();
         let templates = Arc::new(templates);
         let mut environment = Environment::new();
@@ -100,13 +126,14 @@ impl Engine {
             environment.set_debug(true);
         }
         let files = Arc::clone(&templates);
+        let marked = traces.as_ref().map(|traces| Arc::clone(&traces.marked));
         environment.set_loader(move |name| match files.file(name) {
             Some(file) if holds_tokens(&file.text) => {
                 Err(Error::new(ErrorKind::SyntaxError, "a template can't hold the characters U+E0F0 to U+E0F2"))
             }
-            found => Ok(found.map(|file| file.text.clone())),
+            found => Ok(found.map(|file| marked.as_ref().map_or_else(|| file.text.clone(), |marked| marked.mark(&file)))),
         });
-        Self { environment, shapes: RwLock::default(), templates }
+        Self { environment, shapes: RwLock::default(), templates, traces }
     }
 
     /// Whether the user has put templates of their own in the place of built-in ones.
@@ -123,8 +150,23 @@ impl Engine {
         let template = self.environment.get_template(name).map_err(fault)?;
         let mut run = template.render_captured(minijinja::Value::from(Serde(context))).map_err(fault)?;
         let values = run.with_state_mut(|state| state.get_extension_mut::<Aside>().map(std::mem::take).unwrap_or_default());
-        let shape = self.shape(name, run.output())?;
+        let (text, lines) = match &self.traces {
+            None => (Cow::Borrowed(run.output()), Vec::new()),
+            Some(traces) => {
+                let (text, lines) = traces.marked.strip(run.output());
+                (Cow::Owned(text), lines)
+            }
+        };
+        let shape = self.shape(name, &text)?;
+        let traced = self.traces.as_ref().map(|traces| (traces, values.0.clone()));
         let object = Object::new(shape, values.0).map_err(|message| self.fault(name, &message))?;
+        if let Some((traces, values)) = traced {
+            let documents = yaml::read(&SourceFile::new("", text.as_ref()), yaml::Limits::default(), &mut Vec::new());
+            let trace = documents.first().map(|document| Trace::new(document.root.as_ref().clone(), text.into_owned(), values, lines));
+            if let (Some(trace), Ok(mut all)) = (trace, traces.traces.write()) {
+                all.insert(object.reference().clone(), Arc::new(trace));
+            }
+        }
         if self.has_overrides() && holds_tokens(&object.to_value().to_string()) {
             return Err(self.fault(name, "a value holds a part of what a block or macro has left; print that by itself"));
         }

@@ -5,6 +5,7 @@ mod engine;
 mod nodes;
 mod rag_engine;
 mod shape;
+mod trace;
 mod tuning;
 mod v0_3;
 
@@ -12,6 +13,7 @@ pub use engine::{Engine, TemplateError, Templates};
 pub use nodes::render_node_class;
 pub use rag_engine::{render_guardrails, render_rag_engine};
 pub use shape::Object;
+pub use trace::{TemplateLine, Trace};
 
 use crate::plan::{Context, InferencePool, Plan, Workload};
 use crate::preset::DefaultTraining;

@@ -229,7 +229,7 @@ fn fill(tree: &Value, values: &[Value]) -> Value {
     }
 }
 
-fn fill_key(key: &str, values: &[Value]) -> Result<String, String> {
+pub(super) fn fill_key(key: &str, values: &[Value]) -> Result<String, String> {
     if !key.contains(OPEN) {
         return Ok(key.to_owned());
     }
@@ -241,7 +241,7 @@ fn fill_key(key: &str, values: &[Value]) -> Result<String, String> {
     }
 }
 
-fn fill_text<'a>(text: &str, values: &'a [Value]) -> Cow<'a, Value> {
+pub(super) fn fill_text<'a>(text: &str, values: &'a [Value]) -> Cow<'a, Value> {
     if let Some(value) = text.strip_prefix(OPEN).and_then(|rest| rest.strip_suffix(CLOSE)).and_then(|number| value_of(number, values)) {
         return Cow::Borrowed(value);
     }
