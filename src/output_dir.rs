@@ -236,7 +236,7 @@ fn write_list(directory: &Path, paths: &BTreeSet<&str>) -> Result<(), OutputDirE
 
 /// Puts a whole file in its place at once.
 fn replace(target: &Path, bytes: &[u8]) -> Result<(), OutputDirError> {
-    let folder = target.parent().unwrap_or(Path::new("."));
+    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
     builder.prefix(UNFINISHED);
     #[cfg(unix)]
@@ -248,6 +248,19 @@ fn replace(target: &Path, bytes: &[u8]) -> Result<(), OutputDirError> {
     file.write_all(bytes).map_err(io_error(target))?;
     file.persist(target).map_err(|error| OutputDirError::Io { path: target.to_owned(), source: error.error })?;
     Ok(())
+}
+
+/// Writes one file at once, with the folders above it. A file that is as wanted isn't touched; a link is written through.
+///
+/// # Errors
+/// The file system's.
+pub fn write_file(target: &Path, text: &str) -> Result<(), OutputDirError> {
+    if fs::read(target).is_ok_and(|have| have == text.as_bytes()) {
+        return Ok(());
+    }
+    let target = &fs::canonicalize(target).unwrap_or_else(|_| target.to_owned());
+    target.parent().filter(|folder| !folder.as_os_str().is_empty()).map_or(Ok(()), create_dir)?;
+    replace(target, text.as_bytes())
 }
 
 /// Removes a file of an earlier run, and the folders that it leaves empty.

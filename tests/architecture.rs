@@ -8,7 +8,7 @@ const EDGES: [&str; 2] = ["source", "output_dir"];
 const DOOR: [&str; 2] = ["cli", "main"];
 
 /// What the core must not name. Each is looked for as written in a path or a call.
-const FORBIDDEN: [&str; 16] = [
+const FORBIDDEN: [&str; 17] = [
     "std::fs",
     "std::net",
     "std::env",
@@ -21,6 +21,7 @@ const FORBIDDEN: [&str; 16] = [
     "rand::",
     "tokio",
     "tempfile",
+    "ureq",
     "println!",
     "eprintln!",
     "print!(",
@@ -82,6 +83,21 @@ fn nobody_uses_the_door_and_only_one_file_prints() {
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// Rendering is offline: one file speaks to a network, and one verb asks it to.
+#[test]
+fn only_an_import_asks_the_network() {
+    let allowed = |word: &str| match word {
+        "Hub::new" => vec!["src/source/hub.rs", "src/cli/preset/import.rs"],
+        _ => vec!["src/source/http.rs"],
+    };
+    for (_, path) in sources() {
+        let code = code(&path);
+        for word in ["ureq", "Hub::new", "std::net", "TcpStream"].into_iter().filter(|word| code.contains(*word)) {
+            assert!(allowed(word).iter().any(|allowed| path == Path::new(allowed)), "{} names {word}", path.display());
+        }
+    }
 }
 
 #[test]

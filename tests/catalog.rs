@@ -15,14 +15,14 @@ fn catalog() -> Catalog {
     Catalog::load("0.12", &[Layer::embedded("0.12")]).unwrap_or_else(|faults| panic!("{faults:?}"))
 }
 
-fn data(name: &str) -> Value {
+pub(crate) fn data(name: &str) -> Value {
     let text = std::fs::read_to_string(format!("tests/data/{name}")).unwrap();
     let documents = yaml::read(&SourceFile::new(name, text), yaml::Limits::default(), &mut Vec::new());
     documents[0].root.to_value()
 }
 
 /// What a plan says of a model on a size, without anything else.
-fn command(catalog: &Catalog, model: &str, sku: &str) -> (u64, String) {
+pub(crate) fn command(catalog: &Catalog, model: &str, sku: &str) -> (u64, String) {
     let text = format!(
         "{{apiVersion: kaito.sh/v1beta1, kind: Workspace, metadata: {{name: w}}, resource: {{instanceType: {sku}, labelSelector: {{}}}}, inference: {{preset: {{name: {model}}}}}}}"
     );
@@ -38,7 +38,7 @@ fn command(catalog: &Catalog, model: &str, sku: &str) -> (u64, String) {
 }
 
 /// The arguments behind the program that serves, up to the end of the command or of its branch.
-fn arguments(command: &str) -> BTreeMap<String, String> {
+pub(crate) fn arguments(command: &str) -> BTreeMap<String, String> {
     let (_, after) = command.split_once("inference_api.py").unwrap();
     let words = after.split("; else").next().unwrap().split_whitespace();
     words

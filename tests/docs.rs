@@ -20,8 +20,11 @@ fn the_configuration_that_is_shown_is_read() {
     fs::create_dir_all(path("presets/skus")).unwrap();
     fs::create_dir_all(path("templates")).unwrap();
     let shown = blocks("docs/presets.md", "yaml");
-    fs::write(path("presets/models.yaml"), &shown[0]).unwrap();
-    fs::write(path("presets/skus/azure.yaml"), &shown[1]).unwrap();
+    let files = ["presets/models.yaml", "presets/phi-4.yaml", "presets/old.yaml", "presets/skus/azure.yaml", "presets/vllm.yaml"];
+    assert_eq!(shown.len(), files.len());
+    files.iter().zip(&shown).for_each(|(file, text)| fs::write(path(file), text).unwrap());
+    let checked = crate::support::run(&["preset", "check", path("presets").to_str().unwrap()]);
+    assert!(checked.stderr.contains("5 files, 3 models, 1 size: nothing is wrong"), "{}", checked.stderr);
     fs::write(path("templates/service.yaml"), &blocks("docs/templates.md", "yaml")[0]).unwrap();
     let run = run(&["render", "-f", path("w.yaml").to_str().unwrap(), "--node-provisioner", "byo"]);
     assert_eq!(run.code, 0, "{}", run.stderr);
@@ -35,8 +38,13 @@ fn every_link_leads_somewhere() {
     {
         let text = fs::read_to_string(page).unwrap();
         let folder = std::path::Path::new(page).parent().unwrap();
-        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
-            assert!(link.starts_with("http") || folder.join(link).exists(), "{page}: {link} leads nowhere");
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()).filter(|link| !link.starts_with("http")) {
+            let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() { std::path::PathBuf::from(page) } else { folder.join(file) };
+            assert!(target.exists(), "{page}: {link} leads nowhere");
+            let anchor = |line: &str| line.trim_start_matches(['#', ' ']).to_lowercase().replace(' ', "-");
+            let has = |text: String| text.lines().any(|line| line.starts_with('#') && anchor(line) == heading);
+            assert!(heading.is_empty() || has(fs::read_to_string(&target).unwrap()), "{page}: {link} leads to no heading");
         }
     }
 }

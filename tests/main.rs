@@ -13,6 +13,7 @@ mod golden;
 mod hostile;
 mod input;
 mod output_dir;
+mod preset_import;
 mod properties;
 mod strings;
 mod support;

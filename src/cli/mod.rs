@@ -37,7 +37,7 @@ enum Command {
     Explain(explain::Args),
     /// Show where a field of a rendered object comes from
     Why(why::Args),
-    /// Look into the catalog of models
+    /// Look into the catalog of models, and add to it
     #[command(subcommand)]
     Preset(preset::Command),
     /// Look into the tables of node sizes

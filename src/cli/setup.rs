@@ -114,10 +114,9 @@ impl Setup {
     /// Resolves flags and `kaito.yaml`; `None` if that fails, with the reasons among the findings.
     pub(super) fn new(args: &RenderingArgs, inputs: &[PathBuf], findings: &mut Vec<Diagnostic>) -> Option<Self> {
         let (config, path) = find_config(args, inputs, findings)?;
-        let base = path.as_deref().and_then(Path::parent).map(Path::to_owned).unwrap_or_default();
-        let own = |directory: &Option<String>| directory.as_ref().filter(|path| !path.is_empty()).map(|directory| base.join(directory));
         let version = version(args, &config, findings)?;
-        let (own_presets, own_templates) = (own(&config.presets), own(&config.templates));
+        let own = |directory| beside(path.as_deref(), directory);
+        let (own_presets, own_templates) = (own(config.presets.as_ref()), own(config.templates.as_ref()));
         let catalog = catalog(&version, [args.presets.as_deref(), own_presets.as_deref()], findings);
         let known = Templates::names(&version);
         let mut overrides = HashMap::new();
@@ -151,6 +150,23 @@ impl Setup {
     }
 }
 
+/// A directory that a configuration names relative to itself.
+fn beside(config: Option<&Path>, directory: Option<&String>) -> Option<PathBuf> {
+    let base = config.and_then(Path::parent).unwrap_or(Path::new(""));
+    directory.filter(|path| !path.is_empty()).map(|directory| base.join(directory))
+}
+
+/// The version that `kaito.yaml` or a flag wants, and the directory of presets that `kaito.yaml` names, be it there or not.
+pub(super) fn own_presets(
+    config: Option<PathBuf>,
+    kaito_version: Option<String>,
+    findings: &mut Vec<Diagnostic>,
+) -> Option<(String, Option<PathBuf>)> {
+    let args = RenderingArgs { kaito_version, config, ..RenderingArgs::default() };
+    let (config, path) = find_config(&args, &[PathBuf::from("-")], findings)?;
+    Some((version(&args, &config, findings)?, beside(path.as_deref(), config.presets.as_ref())))
+}
+
 /// The configuration, and the file that it comes from.
 fn find_config(args: &RenderingArgs, inputs: &[PathBuf], findings: &mut Vec<Diagnostic>) -> Option<(RenderConfig, Option<PathBuf>)> {
     let path = if let Some(path) = &args.config {
@@ -177,7 +193,7 @@ fn find_config(args: &RenderingArgs, inputs: &[PathBuf], findings: &mut Vec<Diag
 }
 
 /// v0.12, 0.12 and 0.12.0 mean the same.
-fn known_version(asked: &str) -> Result<String, String> {
+pub(super) fn known_version(asked: &str) -> Result<String, String> {
     let wanted = asked.strip_prefix('v').unwrap_or(asked);
     let known = embedded_versions();
     let is_patch = |rest: &str| rest.strip_prefix('.').is_some_and(|patch| patch.parse::<u32>().is_ok());

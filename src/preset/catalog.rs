@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use rayon::prelude::*;
 use schemars::JsonSchema;
 
-use super::merge::{self, Merged};
+use super::hub::{self, is_id};
+use super::merge::Merged;
 use super::v0_3::Launchers;
 use super::{ImagePreset, Images, Launcher, Layer, Model, NodeClasses, RagRules, Sizing, TransformersRules, TuningRules, VllmRules};
 use crate::diagnostic::{Diagnostic, either, nearest};
@@ -56,6 +56,8 @@ pub struct Unknown<'a> {
     pub retired: Option<&'a str>,
     /// The names nearest to it.
     pub nearest: Vec<&'a str>,
+    /// Whether the version takes any model of Hugging Face, once it is imported.
+    pub importable: bool,
 }
 
 impl Unknown<'_> {
@@ -68,7 +70,12 @@ impl Unknown<'_> {
         if !self.nearest.is_empty() {
             finding = finding.help(format!("did you mean {}?", either(&self.nearest)));
         }
-        finding.help("`kaito preset list` shows all; a file in --presets DIR adds one")
+        finding = finding.help("`kaito preset list` shows all; a file in --presets DIR adds one");
+        if self.importable {
+            let id = if is_id(name) { name } else { "ORGANISATION/MODEL" };
+            finding = finding.help(format!("`kaito preset import {id}` writes such a file for a model of Hugging Face"));
+        }
+        finding
     }
 }
 
@@ -79,14 +86,7 @@ impl Catalog {
     /// Every fault of the files.
     pub fn load(version: &str, layers: &[Layer]) -> Result<Self, Vec<Diagnostic>> {
         let mut findings = Vec::new();
-        let mut merged = Merged::default();
-        for layer in layers {
-            let read: Vec<_> = layer.files.par_iter().map(merge::read_file).collect();
-            for (file, (documents, faults)) in layer.files.iter().zip(read) {
-                findings.extend(faults);
-                merged.add(file, documents, layer.is_embedded, &mut findings);
-            }
-        }
+        let mut merged = Merged::of(layers, |is_embedded, stem| !is_embedded || stem != hub::STEM, &mut findings);
         let models = merged.models(&mut findings);
         let image_presets = merged.presets(&mut findings);
         let aliases = aliases(&models, &mut findings);
@@ -125,9 +125,11 @@ impl Catalog {
     pub fn model(&self, name: &str) -> Result<&Found<Model>, Unknown<'_>> {
         let lower = name.to_lowercase();
         let id = self.aliases.get(&lower).unwrap_or(&lower);
-        self.models
-            .get(id)
-            .ok_or_else(|| Unknown { retired: self.retired.get(&lower).map(String::as_str), nearest: nearest(name, self.preset_names()) })
+        self.models.get(id).ok_or_else(|| Unknown {
+            retired: self.retired.get(&lower).map(String::as_str),
+            nearest: nearest(name, self.preset_names()),
+            importable: true,
+        })
     }
 
     /// Whether this is Kaito 0.3, whose presets are images with the weights inside.
@@ -141,7 +143,7 @@ impl Catalog {
     /// The nearest names.
     pub fn image_preset(&self, name: &str) -> Result<&Found<ImagePreset>, Unknown<'_>> {
         let names = self.image_presets.keys().map(String::as_str);
-        self.image_presets.get(name).ok_or_else(|| Unknown { retired: None, nearest: nearest(name, names) })
+        self.image_presets.get(name).ok_or_else(|| Unknown { retired: None, nearest: nearest(name, names), importable: false })
     }
 
     /// Every preset of Kaito 0.3, by name.

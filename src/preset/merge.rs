@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
+use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::{Found, ImagePreset, Model};
+use super::{Found, ImagePreset, Layer, Model};
 use crate::diagnostic::{Diagnostic, SourceFile};
 use crate::options::Cloud;
 use crate::schema;
@@ -22,8 +23,18 @@ struct Raw {
     path: Vec<String>,
 }
 
+/// An entry of a list that the user's own files describe or change.
+pub(super) struct Entry<'m> {
+    /// The merged value.
+    pub(super) value: &'m Value,
+    /// The entry in each of the user's files, lowest first.
+    pub(super) own: Vec<&'m Document>,
+    /// Whether it is built in too.
+    pub(super) is_built_in: bool,
+}
+
 /// The documents of a file, and what is wrong with it.
-pub(super) fn read_file(file: &Arc<SourceFile>) -> (Vec<Document>, Vec<Diagnostic>) {
+fn read_file(file: &Arc<SourceFile>) -> (Vec<Document>, Vec<Diagnostic>) {
     let mut findings = Vec::new();
     (yaml::read(file, yaml::Limits::default(), &mut findings), findings)
 }
@@ -37,12 +48,33 @@ pub(super) struct Merged {
     skus: BTreeMap<(Cloud, String), Raw>,
 }
 
-const FILES: [&str; 10] = ["vllm", "transformers", "tuning", "sizing", "images", "karpenter", "mig", "retired", "launchers", "ragengine"];
+const FILES: [&str; 11] =
+    ["vllm", "transformers", "tuning", "sizing", "images", "karpenter", "mig", "retired", "launchers", "ragengine", "hub"];
+
+/// The name of a file without its ending.
+pub(super) fn stem(file: &SourceFile) -> &str {
+    let base = file.name.rsplit(['/', '\\']).next().unwrap_or_default();
+    base.split('.').next().unwrap_or_default()
+}
 
 impl Merged {
-    pub(super) fn add(&mut self, file: &Arc<SourceFile>, documents: Vec<Document>, is_embedded: bool, findings: &mut Vec<Diagnostic>) {
+    /// The layers, lowest first, of the files that are wanted: by whether they are built in, and their name without its ending.
+    pub(super) fn of(layers: &[Layer], wanted: impl Fn(bool, &str) -> bool, findings: &mut Vec<Diagnostic>) -> Self {
+        let mut merged = Self::default();
+        for layer in layers {
+            let files: Vec<_> = layer.files.iter().filter(|file| wanted(layer.is_embedded, stem(file))).collect();
+            let read: Vec<_> = files.par_iter().map(|file| read_file(file)).collect();
+            for (file, (documents, faults)) in files.into_iter().zip(read) {
+                findings.extend(faults);
+                merged.add(file, documents, layer.is_embedded, findings);
+            }
+        }
+        merged
+    }
+
+    fn add(&mut self, file: &Arc<SourceFile>, documents: Vec<Document>, is_embedded: bool, findings: &mut Vec<Diagnostic>) {
         let name = file.name.replace('\\', "/");
-        let stem = name.rsplit('/').next().and_then(|base| base.split('.').next()).unwrap_or_default().to_owned();
+        let stem = stem(file).to_owned();
         let in_skus = name.rsplit('/').nth(1) == Some("skus");
         for document in documents {
             if let Some(models) = document.root.get("models") {
@@ -122,6 +154,21 @@ impl Merged {
         over.filter(|(_, names)| !names.is_empty()).collect()
     }
 
+    /// The models that the user's files describe or change.
+    pub(super) fn own_models(&self) -> Vec<Entry<'_>> {
+        self.models.values().filter_map(Raw::own).collect()
+    }
+
+    /// The presets of Kaito 0.3 that the user's files describe or change.
+    pub(super) fn own_presets(&self) -> Vec<Entry<'_>> {
+        self.presets.values().filter_map(Raw::own).collect()
+    }
+
+    /// The sizes that the user's files describe or change.
+    pub(super) fn own_skus(&self) -> Vec<(Cloud, Entry<'_>)> {
+        self.skus.iter().filter_map(|((cloud, _), raw)| Some((*cloud, raw.own()?))).collect()
+    }
+
     pub(super) fn models(&mut self, findings: &mut Vec<Diagnostic>) -> BTreeMap<String, Found<Model>> {
         let schema = std::cell::OnceCell::new();
         let raw = std::mem::take(&mut self.models);
@@ -156,6 +203,12 @@ impl Raw {
         overlay(&mut self.value, value);
         self.documents.push((document, is_embedded));
         self.path = path;
+    }
+
+    fn own(&self) -> Option<Entry<'_>> {
+        let own: Vec<&Document> = self.documents.iter().filter(|(_, is_embedded)| !is_embedded).map(|(document, _)| document).collect();
+        let is_built_in = self.documents.iter().any(|(_, is_embedded)| *is_embedded);
+        (!own.is_empty()).then_some(Entry { value: &self.value, own, is_built_in })
     }
 
     /// Reads the entry; one that is as embedded is known to be right and skips the search for faults.

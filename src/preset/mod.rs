@@ -1,6 +1,9 @@
 //! What `presets/` says: models, the rules that turn them into commands, figures for sizing, images.
 
 mod catalog;
+mod check;
+pub mod file;
+mod hub;
 mod layer;
 mod merge;
 mod rules;
@@ -12,6 +15,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use catalog::{Catalog, Found, Unknown};
+pub use check::{Checked, check};
+pub use hub::{HubRules, Repository, WeightsRule, is_id};
 pub use layer::{Layer, embedded_versions};
 pub use rules::{DefaultTraining, GuardrailsPolicy, RagRules, Sizing, Startup, TransformersRules, TuningRules, VllmRules};
 pub use v0_3::{ImagePreset, ImageTuning, Launcher};

@@ -132,7 +132,7 @@ fn read_into(files: &mut Vec<Arc<SourceFile>>, name: &str, from: impl Read, size
     }
 }
 
-fn unreadable(path: &Path, error: &io::Error) -> Diagnostic {
+pub(super) fn unreadable(path: &Path, error: &io::Error) -> Diagnostic {
     let why = match error.kind() {
         io::ErrorKind::NotFound => "there is no such file or directory".to_owned(),
         io::ErrorKind::PermissionDenied => "there is no permission to read it".to_owned(),
@@ -161,9 +161,7 @@ pub fn config_for(input: &Path) -> Option<PathBuf> {
 
 /// Reads a `kaito.yaml`.
 pub fn read_config(path: &Path, findings: &mut Vec<Diagnostic>) -> Option<crate::config::RenderConfig> {
-    let mut files = Vec::new();
-    file(path, &mut files, findings);
-    let mut documents = yaml::read(files.first()?, Limits::default(), findings);
+    let mut documents = yaml::read(&read_file(path, findings)?, Limits::default(), findings);
     if documents.len() > 1 {
         findings.push(documents[1].finding(Diagnostic::error("a kaito.yaml holds one document"), &[]));
         return None;
@@ -177,6 +175,13 @@ pub fn read_config(path: &Path, findings: &mut Vec<Diagnostic>) -> Option<crate:
         return None;
     };
     crate::config::RenderConfig::read(&document, findings)
+}
+
+/// Reads one file.
+pub fn read_file(path: &Path, findings: &mut Vec<Diagnostic>) -> Option<Arc<SourceFile>> {
+    let mut files = Vec::new();
+    file(path, &mut files, findings);
+    files.pop()
 }
 
 /// The preset files of a directory.
@@ -218,10 +223,8 @@ fn everything_below(directory: &Path, findings: &mut Vec<Diagnostic>, wanted: im
                     if path.is_dir() && !path.is_symlink() {
                         open.push(path);
                     } else if path.is_file() && wanted(&path) {
-                        let mut files = Vec::new();
-                        file(&path, &mut files, findings);
                         let name = path.strip_prefix(directory).unwrap_or(&path).to_string_lossy().replace('\\', "/");
-                        found.extend(files.pop().map(|file| (name, file)));
+                        found.extend(read_file(&path, findings).map(|file| (name, file)));
                     }
                 }
             }

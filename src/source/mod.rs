@@ -1,5 +1,10 @@
-//! Where texts come from: files, directories and standard input.
+//! Where texts come from: files, directories, standard input, and for presets the hub.
 
 mod dir;
+mod http;
+mod hub;
+mod listing;
 
-pub use dir::{Inputs, config_for, preset_layer, read_config, template_overrides};
+pub use dir::{Inputs, config_for, preset_layer, read_config, read_file, template_overrides};
+pub use hub::Hub;
+pub use listing::repository_in;

@@ -1,4 +1,7 @@
-//! `kaito preset list` and `kaito preset show`.
+//! `kaito preset`: the catalog of models looked into, added to and checked.
+
+mod check;
+mod import;
 
 use clap::Subcommand;
 use serde::Serialize;
@@ -6,16 +9,21 @@ use serde_json::json;
 
 use super::output::{self, Color, Exit};
 use super::setup::{CatalogArgs, catalog_only};
-use crate::preset::{Catalog, Found, ImagePreset, Model, Unknown};
+use crate::diagnostic::Diagnostic;
+use crate::preset::{Catalog, Found, ImagePreset, Model};
 use crate::yaml;
 
-/// Look into the catalog of models.
+/// Look into the catalog of models, and add to it.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// List the models
     List(ListArgs),
     /// Show all of one model: what its file says, what follows from it, and where it comes from
     Show(ShowArgs),
+    /// Write a preset file for any model of Hugging Face
+    Import(import::Args),
+    /// Check preset files of your own
+    Check(check::Args),
 }
 
 /// `kaito preset list`.
@@ -37,33 +45,33 @@ pub(super) struct ShowArgs {
     catalog: CatalogArgs,
 }
 
-/// Lists or shows.
+/// Lists, shows, imports or checks.
 pub(super) fn run(command: &Command, color: Color) -> Exit {
-    let mut findings = Vec::new();
-    let args = match command {
-        Command::List(args) => &args.catalog,
-        Command::Show(args) => &args.catalog,
-    };
-    let Some(catalog) = catalog_only(args, &mut findings) else {
-        output::findings(findings, color, "shown");
-        return Exit::Invalid;
-    };
     match command {
-        Command::List(args) if catalog.is_v0_3() => output::data(&list_images(catalog.image_presets(), args.output.as_deref())),
-        Command::List(args) => output::data(&list(catalog.models(), args.output.as_deref())),
-        Command::Show(args) if catalog.is_v0_3() => match catalog.image_preset(&args.name) {
-            Ok(found) => output::data(&show_entry(found)),
-            Err(unknown) => not_found(&unknown, &args.name, color),
-        },
-        Command::Show(args) => match catalog.model(&args.name) {
-            Ok(found) => output::data(&show(&catalog, found)),
-            Err(unknown) => not_found(&unknown, &args.name, color),
-        },
+        Command::List(args) => look_into(&args.catalog, color, |catalog| {
+            let format = args.output.as_deref();
+            Ok(if catalog.is_v0_3() { list_images(catalog.image_presets(), format) } else { list(catalog.models(), format) })
+        }),
+        Command::Show(args) => look_into(&args.catalog, color, |catalog| {
+            let shown = if catalog.is_v0_3() {
+                catalog.image_preset(&args.name).map(show_entry)
+            } else {
+                catalog.model(&args.name).map(|found| show(catalog, found))
+            };
+            shown.map_err(|unknown| unknown.finding(&args.name))
+        }),
+        Command::Import(args) => import::run(args, color),
+        Command::Check(args) => check::run(args, color),
     }
 }
 
-fn not_found(unknown: &Unknown<'_>, name: &str, color: Color) -> Exit {
-    output::findings(vec![unknown.finding(name)], color, "shown");
+fn look_into(args: &CatalogArgs, color: Color, text: impl FnOnce(&Catalog) -> Result<String, Diagnostic>) -> Exit {
+    let mut findings = Vec::new();
+    let text = catalog_only(args, &mut findings).and_then(|catalog| text(&catalog).map_err(|finding| findings.push(finding)).ok());
+    if let Some(text) = text {
+        return output::data(&text);
+    }
+    output::findings(findings, color, "shown");
     Exit::Invalid
 }
 
