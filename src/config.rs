@@ -11,6 +11,8 @@ use crate::node_pool::{AgentPools, MachinePools};
 use crate::options::{Cloud, FeatureGates, NodeImageFamily, NodeProvisioner, OwnNode};
 use crate::preset::NodeClasses;
 use crate::quantity::Quantity;
+use crate::rule;
+use crate::rule::{LintConfig, no_such_rule};
 use crate::schema;
 use crate::sku::NodeShape;
 use crate::yaml::{Document, Step};
@@ -58,6 +60,8 @@ pub struct RenderConfig {
     pub capi: Option<MachinePools>,
     /// Nodes of one's own, for `nodeProvisioner: byo`.
     pub nodes: Option<Vec<DeclaredNodes>>,
+    /// How bad the rules of `kaito lint` are.
+    pub lint: Option<LintConfig>,
 }
 
 /// Nodes of one's own that are alike.
@@ -110,6 +114,9 @@ impl RenderConfig {
                 say(unknown_gate(gate), &[Step::Field("featureGates"), Step::Field(gate)]);
             }
         }
+        for id in config.lint.iter().flat_map(LintConfig::unknown_rules) {
+            say(no_such_rule(id), &[Step::Field("lint"), Step::Field("rules"), Step::Field(id)]);
+        }
         if let Some(registry) =
             config.preset_registry.as_ref().filter(|registry| !registry.is_empty() && !is_reference(&format!("{registry}/base")))
         {
@@ -147,7 +154,7 @@ pub fn unknown_gate(gate: &str) -> Diagnostic {
 
 /// What is said of something whose gate is off.
 pub fn gate_is_off(gate: &str) -> Diagnostic {
-    let finding = Diagnostic::error(format!("the feature gate {gate} is off"));
+    let finding = rule::FEATURE_GATE_OFF.says(format!("the feature gate {gate} is off"));
     finding.help(format!("switch it on: --feature-gates {gate}=true, or featureGates in kaito.yaml"))
 }
 

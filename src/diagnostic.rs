@@ -7,12 +7,16 @@ use std::sync::{Arc, OnceLock};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
+use crate::rule::{self, Rule};
+
 /// A text that was read, with the name under which people know it.
 pub struct SourceFile {
     /// The path as the user gave it, or `<stdin>`.
     pub name: String,
     /// The whole text.
     pub text: String,
+    /// Where the text stands if it is a value in another file.
+    within: Option<Place>,
     /// Where its lines start, found when somebody first asks.
     lines: OnceLock<Vec<usize>>,
     /// Where its documents start and whether they may be shown, found when somebody first asks.
@@ -22,7 +26,16 @@ pub struct SourceFile {
 impl SourceFile {
     /// A file of this name and text.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
-        Arc::new(Self { name: name.into(), text: text.into(), lines: OnceLock::new(), documents: OnceLock::new() })
+        Self::make(name.into(), text.into(), None)
+    }
+
+    /// A text that is a value in another file, and the place of that value.
+    pub fn within(place: Place, name: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
+        Self::make(name.into(), text.into(), Some(place))
+    }
+
+    fn make(name: String, text: String, within: Option<Place>) -> Arc<Self> {
+        Arc::new(Self { name, text, within, lines: OnceLock::new(), documents: OnceLock::new() })
     }
 
     /// The line and column, both from 1, of a byte offset; columns count characters.
@@ -100,6 +113,48 @@ pub struct Place {
     pub span: Range<usize>,
 }
 
+/// Lines and columns, both from 1; the end is behind the last character.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Region {
+    /// The line and column of the first character.
+    pub start: (usize, usize),
+    /// The line and column behind the last one.
+    pub end: (usize, usize),
+}
+
+impl Place {
+    /// The place on disk: that of the value where the text is one of a file.
+    pub fn outermost(&self) -> &Self {
+        self.file.within.as_ref().map_or(self, Self::outermost)
+    }
+
+    /// The file on disk, and where in it: for a text that is a value of a file, the same line of that value.
+    pub fn region(&self) -> (&Arc<SourceFile>, Region) {
+        let text = &self.file.text;
+        let end = self.span.end.min(text.len());
+        let start = self.span.start.min(end);
+        let shown = text.as_bytes()[start..end].trim_ascii_end().len();
+        let own = Region { start: self.file.line_column(start), end: self.file.line_column(start + shown) };
+        let Some(outer) = &self.file.within else { return (&self.file, own) };
+        let (file, whole) = outer.region();
+        (file, own.in_block(text, &file.text, whole).unwrap_or(whole))
+    }
+}
+
+impl Region {
+    /// This region of a text that is a block scalar (`|`), as one of the file in which that stands at `outer`.
+    fn in_block(self, text: &str, file: &str, outer: Self) -> Option<Self> {
+        let inner = text.lines().nth(self.start.0 - 1)?;
+        // The text begins on the line of the value, or on the one below its `|`.
+        let (number, line) =
+            file.lines().enumerate().skip(outer.start.0 + self.start.0 - 2).take(2).find(|(_, line)| line.trim() == inner.trim())?;
+        let indent = |line: &str| line.chars().take_while(|c| *c == ' ').count();
+        let (lines, columns) = (number + 1 - self.start.0, indent(line).checked_sub(indent(inner))?);
+        let moved = |(line, column): (usize, usize)| (line + lines, column + columns);
+        Some(Self { start: moved(self.start), end: moved(self.end) })
+    }
+}
+
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
@@ -111,9 +166,22 @@ pub enum Severity {
     Note,
 }
 
+impl Severity {
+    /// The name as formats and flags spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Note => "note",
+        }
+    }
+}
+
 /// One finding.
 #[derive(Clone, Debug)]
 pub struct Diagnostic {
+    /// The rule that is broken; none if it is about the run itself.
+    pub rule: Option<&'static Rule>,
     /// How bad it is.
     pub severity: Severity,
     /// What was found, in one line.
@@ -131,21 +199,21 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// An error without a place.
     pub fn error(message: impl Into<String>) -> Self {
-        Self::new(Severity::Error, message)
+        Self::new(None, Severity::Error, message)
     }
 
     /// A warning without a place.
     pub fn warning(message: impl Into<String>) -> Self {
-        Self::new(Severity::Warning, message)
+        Self::new(None, Severity::Warning, message)
     }
 
     /// A note without a place.
     pub fn note(message: impl Into<String>) -> Self {
-        Self::new(Severity::Note, message)
+        Self::new(None, Severity::Note, message)
     }
 
-    fn new(severity: Severity, message: impl Into<String>) -> Self {
-        Self { severity, message: message.into(), place: None, field: String::new(), is_exact: false, help: Vec::new() }
+    pub(crate) fn new(rule: Option<&'static Rule>, severity: Severity, message: impl Into<String>) -> Self {
+        Self { rule, severity, message: message.into(), place: None, field: String::new(), is_exact: false, help: Vec::new() }
     }
 
     /// The same finding at a place.
@@ -180,16 +248,38 @@ impl Diagnostic {
         (file, start, self.severity, &self.message)
     }
 
+    /// The message with its field before it, shortened.
+    pub fn title(&self) -> String {
+        let message = shortened(&self.message);
+        if self.field.is_empty() { message.into_owned() } else { format!("{}: {message}", shortened(&self.field)) }
+    }
+
     /// The finding as text for a terminal (`styled`) or a log: a title, `--> file:line:column`, the lines, and help.
     pub fn render(&self, styled: bool) -> String {
+        self.render_as(None, styled)
+    }
+
+    /// The same with the name of its rule in the title, as `error[unknown-preset]`.
+    pub fn render_with_rule(&self, styled: bool) -> String {
+        self.render_as(Some(self.rule().id), styled)
+    }
+
+    /// The rule; the general one if it has none of its own.
+    pub fn rule(&self) -> &'static Rule {
+        self.rule.unwrap_or(&rule::GENERAL)
+    }
+
+    fn render_as(&self, rule: Option<&str>, styled: bool) -> String {
         let level = match self.severity {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
             Severity::Note => Level::NOTE,
         };
-        let message = shortened(&self.message);
-        let title = if self.field.is_empty() { message.into_owned() } else { format!("{}: {message}", shortened(&self.field)) };
-        let mut group = Group::with_title(level.primary_title(title));
+        let title = level.primary_title(self.title());
+        let mut group = Group::with_title(match rule {
+            Some(rule) => title.id(rule),
+            None => title,
+        });
         let shown = self.place.as_ref().filter(|place| place.file.may_show(place.span.start));
         if let Some(place) = shown {
             let (number, start) = place.file.line(place.span.start);

@@ -14,6 +14,7 @@
 
 pub mod diagnostic;
 pub mod quantity;
+pub mod rule;
 pub mod yaml;
 
 pub mod config;
@@ -29,6 +30,7 @@ pub mod preset;
 pub mod admission;
 pub mod plan;
 
+pub mod lint;
 pub mod manifest;
 pub mod render;
 pub mod selector;

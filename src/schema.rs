@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::diagnostic::{Diagnostic, did_you_mean, either};
 use crate::quantity::{self, Quantity};
+use crate::rule;
 use crate::yaml::{Document, Entry, Kind, Node, Step};
 
 /// The schema of a type, with everything inlined.
@@ -38,7 +39,7 @@ pub fn read_what_fits<T: DeserializeOwned>(document: &Document, schema: &Value, 
         Err(error) => {
             // What the schema has already said need not be said in serde's words.
             if findings.len() == before {
-                findings.push(document.finding(Diagnostic::error(error.to_string()), &[]));
+                findings.push(document.finding(rule::INVALID_VALUE.says(error.to_string()), &[]));
             }
             None
         }
@@ -159,10 +160,14 @@ impl<'a> Check<'a> {
             (Some("integer"), Kind::Number(number)) if number.as_i64().is_some() => self.bounds(number.as_i64().unwrap_or(0), schema),
             (Some("number"), Kind::Number(_)) | (Some("boolean"), Kind::Bool(_)) | (None, _) => {}
             (Some("integer"), Kind::Number(_)) if self.source(node).bytes().all(|byte| byte.is_ascii_digit()) => {
-                self.fault(Diagnostic::error(format!("{} is too large", self.source(node))), schema);
+                self.fault(rule::INVALID_VALUE.says(format!("{} is too large", self.source(node))), schema);
+            }
+            // A bare `off` is false in YAML 1.1; where it is one of the words that are allowed, it is that word.
+            (Some("string"), Kind::Bool(_)) if allowed_values(schema).is_some_and(|allowed| allowed.contains(&self.source(node))) => {
+                self.unfit.push((self.path.clone(), Some(Value::from(self.source(node)))));
             }
             (Some(want), kind) => {
-                let mut finding = Diagnostic::error(format!("expected {}, found {}", article(want), node.describe()));
+                let mut finding = rule::WRONG_TYPE.says(format!("expected {}, found {}", article(want), node.describe()));
                 if want == "string" && matches!(kind, Kind::Bool(_) | Kind::Number(_)) {
                     finding = finding.help(format!("put it in quotes: \"{}\"", self.source(node)));
                 }
@@ -184,7 +189,7 @@ impl<'a> Check<'a> {
         }
         for name in schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
             if node.get(name).is_none_or(Node::is_null) {
-                self.findings.push(self.document.finding(Diagnostic::error(format!("the field {name} is missing")), &self.path));
+                self.findings.push(self.document.finding(rule::MISSING_FIELD.says(format!("the field {name} is missing")), &self.path));
                 let mut path = self.path.clone();
                 path.push(Step::Field(name));
                 self.unfit.push((path, properties.get(name).map(blank)));
@@ -197,7 +202,7 @@ impl<'a> Check<'a> {
         let near = did_you_mean(&entry.key, known.iter().copied());
         let help = near.unwrap_or_else(|| format!("the fields here are {}", known.join(", ")));
         self.path.push(Step::Field(&entry.key));
-        let finding = self.document.finding(Diagnostic::error("unknown field").help(help), &self.path);
+        let finding = self.document.finding(rule::UNKNOWN_FIELD.says("unknown field").help(help), &self.path);
         // The key is what is wrong, whatever stands behind it.
         self.findings.push(finding.at(&self.document.file, entry.key_span.clone()));
         self.unfit.push((self.path.clone(), None));
@@ -219,7 +224,7 @@ impl<'a> Check<'a> {
                 || format!("at least {least}"),
                 |most| if least > 0 { format!("{least} to {most}") } else { format!("at most {most}") },
             );
-            self.fault(Diagnostic::error(format!("{} items; allowed are {allowed}", items.len())), schema);
+            self.fault(rule::INVALID_VALUE.says(format!("{} items; allowed are {allowed}", items.len())), schema);
         }
     }
 
@@ -227,11 +232,12 @@ impl<'a> Check<'a> {
         if schema.get("format").and_then(Value::as_str) == Some(quantity::FORMAT)
             && let Err(message) = Quantity::try_from(text.to_owned())
         {
-            return self.fault(Diagnostic::error(message), schema);
+            return self.fault(rule::INVALID_VALUE.says(message), schema);
         }
         let Some(allowed) = allowed_values(schema) else { return };
         if !allowed.contains(&text) {
-            let mut finding = Diagnostic::error(format!("{text:?} is not allowed here")).help(format!("allowed is {}", either(&allowed)));
+            let mut finding =
+                rule::INVALID_VALUE.says(format!("{text:?} is not allowed here")).help(format!("allowed is {}", either(&allowed)));
             finding.help.extend(did_you_mean(text, allowed));
             self.fault(finding, schema);
         }
@@ -245,9 +251,9 @@ impl<'a> Check<'a> {
         let least = least.or(int32.then_some(i64::from(i32::MIN)));
         let most = most.or(int32.then_some(i64::from(i32::MAX)));
         if least.is_some_and(|least| number < least) {
-            self.fault(Diagnostic::error(format!("{number} is too small; the least is {}", least.unwrap_or(0))), schema);
+            self.fault(rule::INVALID_VALUE.says(format!("{number} is too small; the least is {}", least.unwrap_or(0))), schema);
         } else if most.is_some_and(|most| number > most) {
-            self.fault(Diagnostic::error(format!("{number} is too large; the most is {}", most.unwrap_or(0))), schema);
+            self.fault(rule::INVALID_VALUE.says(format!("{number} is too large; the most is {}", most.unwrap_or(0))), schema);
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::options::{NodeProvisioner, Options};
 use crate::plan::{self, Context, InferencePool, Nodes, Plan, RagPlan};
 use crate::preset::{Catalog, DefaultTraining, GuardrailsPolicy, NodeClass, NodeClasses};
 use crate::render::{self, Engine, Object, TemplateError};
+use crate::rule;
 use crate::spec::{Input, Located, RagEngine};
 use crate::yaml::{Document, Step};
 
@@ -32,7 +33,8 @@ impl<'a> Session<'a> {
             .map(|located| {
                 let mut findings = Vec::new();
                 admission::check(located, &context, &mut findings);
-                keep_what_holds(&located.unfit, &mut findings);
+                // What is said of a field that is missing or was left out may only follow from that.
+                findings.retain(|finding| located.is_certain(finding));
                 let admitted = located.unfit.is_empty() && !findings.iter().any(Diagnostic::is_error);
                 let plan = admitted.then(|| plan::plan(located, &context, explain, &mut findings)).flatten();
                 if admitted && plan.is_none() && !findings.iter().any(Diagnostic::is_error) {
@@ -53,6 +55,11 @@ impl<'a> Session<'a> {
         let session = Self { context, plans, pools, rag_engines };
         session.find_clashes(findings);
         session
+    }
+
+    /// What everything was planned from.
+    pub fn context(&self) -> &Context<'a> {
+        &self.context
     }
 
     /// The plans, by namespace and name.
@@ -214,22 +221,15 @@ fn plan_rag_engine<'a>(
 ) -> Option<RagPlan<'a>> {
     let mut own_findings = Vec::new();
     admission::check_rag_engine(located, context, &mut own_findings);
-    keep_what_holds(&located.unfit, &mut own_findings);
+    own_findings.retain(|finding| located.is_certain(finding));
     let admitted = located.unfit.is_empty() && !own_findings.iter().any(Diagnostic::is_error);
     findings.append(&mut own_findings);
     admitted.then(|| plan::rag_engine(located, context, explain))
 }
 
-/// Drops what is said of a field that is missing or was left out, since it may only follow from that.
-fn keep_what_holds(unfit: &[String], findings: &mut Vec<Diagnostic>) {
-    if !unfit.is_empty() {
-        findings.retain(|finding| finding.is_exact && !unfit.iter().any(|unfit| finding.field.starts_with(unfit.as_str())));
-    }
-}
-
 /// What is said of a document whose object another one has too.
 fn clash(document: &Document, reference: &ObjectRef, whose: &str) -> Diagnostic {
-    let finding = Diagnostic::error(format!("its {reference} is already there, from {whose}")).help("give one of them another name");
+    let finding = rule::OBJECT_CLASH.says(format!("its {reference} is already there, from {whose}")).help("give one of them another name");
     document.finding(finding, &[Step::Field("metadata"), Step::Field("name")])
 }
 

@@ -34,8 +34,15 @@ fn the_configuration_that_is_shown_is_read() {
 
 #[test]
 fn every_link_leads_somewhere() {
-    for page in ["README.md", "ARCHITECTURE.md", "docs/configuration.md", "docs/presets.md", "docs/templates.md", "benches/peers/README.md"]
-    {
+    for page in [
+        "README.md",
+        "ARCHITECTURE.md",
+        "docs/configuration.md",
+        "docs/lint.md",
+        "docs/presets.md",
+        "docs/templates.md",
+        "benches/peers/README.md",
+    ] {
         let text = fs::read_to_string(page).unwrap();
         let folder = std::path::Path::new(page).parent().unwrap();
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()).filter(|link| !link.starts_with("http")) {

@@ -123,8 +123,9 @@ fn defaults_of_tuning_that_are_none() {
 
 #[test]
 fn a_full_disk_is_said() {
-    let verbs: [&[&str]; 6] = [
+    let verbs: [&[&str]; 7] = [
         &["render", "-f", "examples/data-parallel"],
+        &["lint", "-f", "examples/data-parallel"],
         &["explain", "-f", "examples/data-parallel"],
         &["preset", "list"],
         &["sku", "list"],

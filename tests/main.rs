@@ -12,6 +12,7 @@ mod docs;
 mod golden;
 mod hostile;
 mod input;
+mod lint;
 mod output_dir;
 mod preset_import;
 mod properties;

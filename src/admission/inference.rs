@@ -2,10 +2,11 @@
 
 use serde_json::{Map, Value};
 
-use super::{Check, at, image_reference};
+use super::{Check, at, image_reference, missing_config_map};
 use crate::diagnostic::Diagnostic;
 use crate::options::Options;
 use crate::plan::{Runtime, runtime};
+use crate::rule;
 use crate::spec::{AdapterSpec, DataSource, InferenceConfig, max_model_len, names};
 use crate::yaml::{Node, Step};
 
@@ -17,11 +18,11 @@ impl Check<'_> {
         let Some(inference) = &self.workspace.inference else { return };
         match (&inference.preset, &inference.template) {
             (None, None) => self.say(
-                Diagnostic::error("neither preset nor template is set").help("name a preset: `kaito preset list` shows them"),
+                rule::EXACTLY_ONE.says("neither preset nor template is set").help("name a preset: `kaito preset list` shows them"),
                 at!["inference"],
             ),
             (Some(_), Some(_)) => {
-                self.say(Diagnostic::error("both preset and template are set; keep one of them"), at!["inference", "template"]);
+                self.say(rule::EXACTLY_ONE.says("both preset and template are set; keep one of them"), at!["inference", "template"]);
             }
             (Some(_), None) => self.preset(),
             (None, Some(template)) => {
@@ -44,20 +45,22 @@ impl Check<'_> {
             let at = at!["inference", "preset", "presetOptions", "modelAccessSecret"];
             self.secret_name(secret, at);
             if self.workspace.is_v1alpha1() {
-                self.say(Diagnostic::error("unknown field").help("it is there since kaito.sh/v1beta1"), at);
+                self.say(rule::UNKNOWN_FIELD.says("unknown field").help("it is there since kaito.sh/v1beta1"), at);
             }
         }
         let runtime = runtime(self.workspace, self.context.options);
         self.streaming(runtime);
         if runtime == Runtime::Transformers && model.transformers.is_none() {
-            let finding = Diagnostic::error(format!("{} does not run on the transformers runtime", model.name()))
+            let finding = rule::PRESET_RUNTIME
+                .says(format!("{} does not run on the transformers runtime", model.name()))
                 .help("leave out the annotation kaito.sh/runtime: transformers (and the gate vLLM=false)");
             self.say(finding, at);
         }
         if runtime == Runtime::Vllm {
             let strengths = self.workspace.adapters().iter().enumerate().filter(|(_, adapter)| adapter.strength.is_some());
             for index in strengths.map(|(index, _)| index).collect::<Vec<_>>() {
-                let finding = Diagnostic::error("vLLM has no strength of adapters")
+                let finding = rule::INVALID_ADAPTER
+                    .says("vLLM has no strength of adapters")
                     .help("leave the field out, or use the annotation kaito.sh/runtime: transformers");
                 self.say(finding, at!["inference", "adapters", index, "strength"]);
             }
@@ -79,7 +82,7 @@ impl Check<'_> {
 
     pub(super) fn secret_name(&mut self, name: &str, path: &[Step<'_>]) {
         if !names::is_dns_subdomain(name) {
-            let finding = Diagnostic::error(format!("{name:?} is no name for a Secret"));
+            let finding = rule::INVALID_NAME.says(format!("{name:?} is no name for a Secret"));
             self.say(finding.help("use lower-case letters, digits, dashes and dots"), path);
         }
     }
@@ -91,7 +94,7 @@ impl Check<'_> {
             let at = [path, &[Step::Item(index)]].concat();
             self.secret_name(secret, &at);
             if secrets[..index].contains(secret) {
-                self.say(Diagnostic::error(format!("the Secret {secret} stands here twice")).help("take one out"), &at);
+                self.say(rule::INVALID_VALUE.says(format!("the Secret {secret} stands here twice")).help("take one out"), &at);
             }
         }
     }
@@ -101,25 +104,27 @@ impl Check<'_> {
         let Some(name) = self.workspace.config().filter(|_| runtime(self.workspace, self.context.options) == Runtime::Vllm) else { return };
         let at = at!["inference", "config"];
         let Some(document) = self.context.config_map(&self.located.namespace, name) else {
-            let finding = self.missing_config_map(name);
+            let finding = missing_config_map(self.context, &self.located.namespace, name);
             self.say(finding, at);
             return;
         };
         let names_no_namespace = document.root.get("metadata").and_then(|metadata| metadata.get("namespace")).is_none_or(Node::is_null);
         if names_no_namespace && self.located.namespace != Options::default().namespace {
-            let finding = Diagnostic::warning(format!("the ConfigMap {name} names no namespace, and is printed so"));
+            let finding = rule::CONFIG_MAP_NAMESPACE.says(format!("the ConfigMap {name} names no namespace, and is printed so"));
             self.say(finding.help(format!("write namespace: {} into it, or apply with --namespace", self.located.namespace)), at);
         }
         let Some(config) = InferenceConfig::read(document, name, self.findings) else { return };
         let Some(given) = config.max_model_len.as_deref().map(str::trim).filter(|given| !given.is_empty()) else { return };
         let Some(limit) = context_limit else { return };
         let wrong = match given.parse::<i64>() {
-            Err(_) => Some(Diagnostic::error(format!("{given:?} is no integer"))),
+            Err(_) => Some(rule::INVALID_CONFIG.says(format!("{given:?} is no integer"))),
             Ok(value) if value > i64::try_from(limit).unwrap_or(i64::MAX) => Some(
-                Diagnostic::error(format!("{value} is beyond the model's context of {limit} tokens")).help(format!("use at most {limit}")),
+                rule::INVALID_CONFIG
+                    .says(format!("{value} is beyond the model's context of {limit} tokens"))
+                    .help(format!("use at most {limit}")),
             ),
             Ok(value) if value > 0 && max_model_len(&config.text).is_none() => {
-                let finding = Diagnostic::warning(format!("the node estimate doesn't see {value}, since it reads lines and not YAML"));
+                let finding = rule::UNSEEN_CONFIG.says(format!("the node estimate doesn't see {value}, since it reads lines and not YAML"));
                 Some(
                     finding.help(
                         "write `vllm:` and, two spaces deeper, `max-model-len: N` on lines of their own, without quotes or a comment",
@@ -134,18 +139,9 @@ impl Check<'_> {
         }
     }
 
-    pub(super) fn missing_config_map(&self, name: &str) -> Diagnostic {
-        let elsewhere = self.context.input.config_maps.keys().find(|(_, other)| other == name);
-        let message = format!("the ConfigMap {name} is not in the namespace {} of the input", self.located.namespace);
-        Diagnostic::error(message).help(match elsewhere {
-            Some((namespace, _)) => format!("the one in the namespace {namespace} is another"),
-            None => "add it to the files given with -f: kaito reads it, and passes it through".to_owned(),
-        })
-    }
-
     pub(super) fn volume_source(&mut self, volume: &Map<String, Value>, path: &[Step<'_>]) {
         if volume.len() != 1 || volume.contains_key("name") {
-            let finding = Diagnostic::error(format!("a volumeSource has one kind of volume; found {}", volume.len()));
+            let finding = rule::INVALID_VOLUME_SOURCE.says(format!("a volumeSource has one kind of volume; found {}", volume.len()));
             self.say(finding.help("write it as in a pod, without a name: persistentVolumeClaim: {claimName: ...}"), path);
         }
     }
@@ -153,11 +149,11 @@ impl Check<'_> {
     fn adapters(&mut self) {
         let adapters = self.workspace.adapters();
         if adapters.len() > MOST_ADAPTERS {
-            let finding = Diagnostic::error(format!("{} adapters; a Workspace has at most {MOST_ADAPTERS}", adapters.len()));
+            let finding = rule::INVALID_ADAPTER.says(format!("{} adapters; a Workspace has at most {MOST_ADAPTERS}", adapters.len()));
             self.say(finding, at!["inference", "adapters"]);
         }
         if self.workspace.inference.as_ref().is_some_and(|inference| inference.template.is_some()) && !adapters.is_empty() {
-            return self.say(Diagnostic::warning("adapters have no effect beside a template"), at!["inference", "adapters"]);
+            return self.say(rule::ADAPTER_WITHOUT_EFFECT.says("adapters have no effect beside a template"), at!["inference", "adapters"]);
         }
         for (index, adapter) in adapters.iter().enumerate() {
             self.adapter(index, adapter);
@@ -169,7 +165,8 @@ impl Check<'_> {
         if let Some(strength) = &adapter.strength
             && !strength.parse::<f64>().is_ok_and(|value| (0.0..=1.0).contains(&value))
         {
-            let finding = Diagnostic::warning(format!("{strength:?} is no strength, and Kaito refuses to change a Workspace with it"));
+            let finding =
+                rule::ADAPTER_STRENGTH.says(format!("{strength:?} is no strength, and Kaito refuses to change a Workspace with it"));
             self.say(finding.help("a strength is a number from 0 to 1, in quotes"), at!["inference", "adapters", index, "strength"]);
         }
     }
@@ -179,7 +176,7 @@ impl Check<'_> {
         let earlier = self.workspace.adapters()[..index].iter().filter_map(|other| other.source.as_ref());
         if earlier.map(|other| other.name.as_deref().unwrap_or_default()).any(|other| other == name) {
             let at = at!["inference", "adapters", index, "source", "name"];
-            self.say(Diagnostic::error(format!("two adapters are called {name:?}")), at);
+            self.say(rule::INVALID_ADAPTER.says(format!("two adapters are called {name:?}")), at);
         }
     }
 
@@ -187,7 +184,7 @@ impl Check<'_> {
         let at = |field: &'static str| [Step::Field("inference"), Step::Field("adapters"), Step::Item(index), Step::Field(field)];
         self.strength(index, adapter);
         let Some(source) = &adapter.source else {
-            self.say(Diagnostic::error("the adapter has no source").help("name an image or a volumeSource"), &at("source"));
+            self.say(rule::INVALID_ADAPTER.says("the adapter has no source").help("name an image or a volumeSource"), &at("source"));
             return;
         };
         let within = |field: &'static str| {
@@ -195,18 +192,23 @@ impl Check<'_> {
         };
         let name = source.name.as_deref().unwrap_or_default();
         if !names::is_dns_subdomain(name) {
-            let finding =
-                Diagnostic::error(format!("{name:?} is no name for an adapter")).help("use lower-case letters, digits, dashes and dots");
+            let finding = rule::INVALID_NAME
+                .says(format!("{name:?} is no name for an adapter"))
+                .help("use lower-case letters, digits, dashes and dots");
             self.say(finding, &within("name"));
         } else if name.contains('.') || name.len() > longest_adapter_name(source) {
             let most = longest_adapter_name(source);
-            let finding = Diagnostic::error(format!("{name:?} can't be part of the names of its container and volume"));
+            let finding = rule::INVALID_NAME.says(format!("{name:?} can't be part of the names of its container and volume"));
             self.say(finding.help(format!("use at most {most} lower-case letters, digits and dashes, no dots")), &within("name"));
         }
         self.adapter_twice(index, name);
         if source.urls().is_some() {
             let message = "an adapter can't come from URLs";
-            let finding = if source.volume_source.is_some() { Diagnostic::warning(message) } else { Diagnostic::error(message) };
+            let finding = if source.volume_source.is_some() {
+                rule::ADAPTER_WITHOUT_EFFECT.says(message)
+            } else {
+                rule::INVALID_ADAPTER.says(message)
+            };
             self.say(finding.help("name an image or a volumeSource"), &within("urls"));
         }
         if let Some(volume) = &source.volume_source {
@@ -214,8 +216,8 @@ impl Check<'_> {
         }
         self.pull_secrets(source, &within("imagePullSecrets"));
         match (source.image(), &source.volume_source) {
-            (None, None) => self.say(Diagnostic::error("the adapter has neither an image nor a volumeSource"), &at("source")),
-            (Some(_), Some(_)) => self.say(Diagnostic::warning("the volumeSource wins over the image"), &within("image")),
+            (None, None) => self.say(rule::INVALID_ADAPTER.says("the adapter has neither an image nor a volumeSource"), &at("source")),
+            (Some(_), Some(_)) => self.say(rule::ADAPTER_WITHOUT_EFFECT.says("the volumeSource wins over the image"), &within("image")),
             (Some(image), None) if !crate::image::is_reference(image) => {
                 self.say(image_reference(image), &within("image"));
             }

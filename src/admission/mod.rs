@@ -15,6 +15,7 @@ pub use rag_engine::check_rag_engine;
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::options::{NodeImageFamily, NodeProvisioner};
 use crate::plan::Context;
+use crate::rule;
 use crate::spec::{Located, Workspace, names};
 use crate::yaml::Step;
 
@@ -62,37 +63,38 @@ impl Check<'_> {
         let name = &self.workspace.metadata.name;
         let at = at!["metadata", "name"];
         if !names::is_dns_label(name) {
-            let finding = Diagnostic::error(format!("{name:?} is no name for a Workspace"))
+            let finding = rule::INVALID_NAME
+                .says(format!("{name:?} is no name for a Workspace"))
                 .help("use at most 63 lower-case letters, digits and dashes, the first and last no dash; no dots");
             self.say(finding, at);
         } else if has_stateful_set && name.len() > LONGEST_NAME {
-            let finding =
-                Diagnostic::error(format!("the name has {} characters; its Service {name}-headless can't have more than 63", name.len()))
-                    .help(format!("use at most {LONGEST_GOOD_NAME} characters"));
+            let finding = rule::NAME_TOO_LONG
+                .says(format!("the name has {} characters; its Service {name}-headless can't have more than 63", name.len()))
+                .help(format!("use at most {LONGEST_GOOD_NAME} characters"));
             self.say(finding, at);
         } else if has_stateful_set && name.len() > LONGEST_GOOD_NAME {
-            let finding = Diagnostic::warning(format!(
-                "the name has {} characters; its pods can't be labelled with controller-revision-hash",
-                name.len()
-            ))
-            .help(format!("use at most {LONGEST_GOOD_NAME} characters"));
+            let finding = rule::NAME_TOO_LONG_FOR_PODS
+                .says(format!("the name has {} characters; its pods can't be labelled with controller-revision-hash", name.len()))
+                .help(format!("use at most {LONGEST_GOOD_NAME} characters"));
             self.say(finding, at);
         } else if has_service && name.starts_with(|first: char| first.is_ascii_digit()) {
             self.say(
-                Diagnostic::error(format!("the name of a Service can't start with a digit, and {name} needs one of its name"))
+                rule::INVALID_NAME
+                    .says(format!("the name of a Service can't start with a digit, and {name} needs one of its name"))
                     .help("start it with a letter"),
                 at,
             );
         }
         if !names::is_dns_label(&self.located.namespace) {
-            let finding = Diagnostic::error(format!("{:?} is no name for a namespace", self.located.namespace))
+            let finding = rule::INVALID_NAME
+                .says(format!("{:?} is no name for a namespace", self.located.namespace))
                 .help("use lower-case letters, digits and dashes");
             self.say(finding, at!["metadata", "namespace"]);
         }
         let workspace = self.workspace;
         for (key, value) in workspace.labels() {
             if !names::is_qualified_name(key) {
-                self.say(Diagnostic::error(format!("{key:?} is no key for a label")), at!["metadata", "labels", key.as_str()]);
+                self.say(rule::INVALID_LABEL.says(format!("{key:?} is no key for a label")), at!["metadata", "labels", key.as_str()]);
             }
             if !names::is_label_value(value) {
                 self.say(label_value(value), at!["metadata", "labels", key.as_str()]);
@@ -100,7 +102,10 @@ impl Check<'_> {
         }
         for key in workspace.metadata.annotations.iter().flat_map(|all| all.keys()) {
             if !names::is_qualified_name(&key.to_lowercase()) {
-                self.say(Diagnostic::error(format!("{key:?} is no key for an annotation")), at!["metadata", "annotations", key.as_str()]);
+                self.say(
+                    rule::INVALID_LABEL.says(format!("{key:?} is no key for an annotation")),
+                    at!["metadata", "annotations", key.as_str()],
+                );
             }
         }
     }
@@ -108,7 +113,8 @@ impl Check<'_> {
     fn annotations(&mut self) {
         let at = |key| [Step::Field("metadata"), Step::Field("annotations"), Step::Field(key)];
         let one_of = |value: &str, allowed: &[&'static str]| {
-            let mut finding = Diagnostic::error(format!("{value:?} is not allowed here"))
+            let mut finding = rule::INVALID_ANNOTATION
+                .says(format!("{value:?} is not allowed here"))
                 .help(format!("allowed is {}", crate::diagnostic::either(allowed)));
             finding.help.extend(did_you_mean(value, allowed.iter().copied()));
             finding
@@ -127,8 +133,9 @@ impl Check<'_> {
         }
         self.enable_lb();
         if let Some(value) = self.workspace.annotation(names::RUNTIME).filter(|value| !matches!(*value, "vllm" | "transformers")) {
-            let finding =
-                Diagnostic::warning(format!("{value:?} is no runtime, so vllm is used")).help("runtimes are vllm and transformers");
+            let finding = rule::ANNOTATION_WITHOUT_EFFECT
+                .says(format!("{value:?} is no runtime, so vllm is used"))
+                .help("runtimes are vllm and transformers");
             self.say(finding, &at(names::RUNTIME));
         }
         self.unknown_annotations(&names::ANNOTATIONS);
@@ -138,8 +145,9 @@ impl Check<'_> {
     fn enable_lb(&mut self) {
         let given = self.workspace.annotation(names::ENABLE_LB);
         if let Some(value) = given.filter(|value| *value != "True" && value.eq_ignore_ascii_case("true")) {
-            let finding =
-                Diagnostic::warning(format!("{value:?} doesn't make the Service a load balancer")).help("Kaito wants exactly \"True\"");
+            let finding = rule::ANNOTATION_WITHOUT_EFFECT
+                .says(format!("{value:?} doesn't make the Service a load balancer"))
+                .help("Kaito wants exactly \"True\"");
             self.say(finding, at!["metadata", "annotations", names::ENABLE_LB]);
         }
     }
@@ -148,8 +156,8 @@ impl Check<'_> {
         let workspace = self.workspace;
         for key in workspace.metadata.annotations.iter().flat_map(|all| all.keys()) {
             let ours = key.starts_with("kaito.sh/") || key.starts_with("inference.kaito.sh/");
-            if ours && !known.contains(&key.as_str()) {
-                let mut finding = Diagnostic::warning(format!("Kaito {} knows no such annotation", self.context.catalog.version));
+            if ours && key != names::LINT_IGNORE && !known.contains(&key.as_str()) {
+                let mut finding = rule::UNKNOWN_ANNOTATION.says(format!("Kaito {} knows no such annotation", self.context.catalog.version));
                 finding.help.extend(did_you_mean(key, known.iter().copied()));
                 self.say(finding, at!["metadata", "annotations", key.as_str()]);
             }
@@ -163,15 +171,17 @@ impl Check<'_> {
         }
         let Some(classes) = self.context.node_classes() else {
             let cloud = self.context.options.cloud.name();
-            let finding = Diagnostic::error(format!("no NodeClasses are known for Karpenter on {cloud}"))
+            let finding = rule::UNKNOWN_NODE_CLASS
+                .says(format!("no NodeClasses are known for Karpenter on {cloud}"))
                 .help("declare them in kaito.yaml: karpenter.classes");
             self.say(finding, &[]);
             return;
         };
         let known: Vec<&str> = classes.classes.iter().map(|class| class.name.as_str()).collect();
         if let Some(name) = named.filter(|name| !known.contains(name)) {
-            let mut finding =
-                Diagnostic::error(format!("{name:?} is no declared NodeClass")).help(format!("declared are {}", known.join(", ")));
+            let mut finding = rule::UNKNOWN_NODE_CLASS
+                .says(format!("{name:?} is no declared NodeClass"))
+                .help(format!("declared are {}", known.join(", ")));
             finding.help.extend(did_you_mean(name, known));
             self.say(finding, &[Step::Field("metadata"), Step::Field("annotations"), Step::Field(names::NODE_CLASS_NAME)]);
         }
@@ -180,20 +190,36 @@ impl Check<'_> {
     fn one_job(&mut self) {
         let help = "give it `inference` to serve a model, or `tuning` to fine-tune one";
         match (&self.workspace.inference, &self.workspace.tuning) {
-            (None, None) => self.say(Diagnostic::error("neither inference nor tuning is set").help(help), &[]),
+            (None, None) => self.say(rule::EXACTLY_ONE.says("neither inference nor tuning is set").help(help), &[]),
             (Some(_), Some(_)) => {
-                self.say(Diagnostic::error("both inference and tuning are set; a Workspace does one of them").help(help), at!["tuning"]);
+                self.say(
+                    rule::EXACTLY_ONE.says("both inference and tuning are set; a Workspace does one of them").help(help),
+                    at!["tuning"],
+                );
             }
             (None, Some(_)) | (Some(_), None) => {}
         }
     }
 }
 
+/// What is said of a ConfigMap that a Workspace of this namespace refers to and that isn't there.
+pub(crate) fn missing_config_map(context: &Context<'_>, namespace: &str, name: &str) -> Diagnostic {
+    let elsewhere = context.input.config_maps.keys().find(|(_, other)| other == name);
+    let message = format!("the ConfigMap {name} is not in the namespace {namespace} of the input");
+    rule::MISSING_CONFIG_MAP.says(message).help(match elsewhere {
+        Some((namespace, _)) => format!("the one in the namespace {namespace} is another"),
+        None => "add it to the files given with -f: kaito reads it, and passes it through".to_owned(),
+    })
+}
+
 fn image_reference(image: &str) -> Diagnostic {
-    Diagnostic::error(format!("{image:?} is no reference of an image")).help("write registry/repository:tag, the repository in lower case")
+    rule::INVALID_IMAGE
+        .says(format!("{image:?} is no reference of an image"))
+        .help("write registry/repository:tag, the repository in lower case")
 }
 
 fn label_value(value: &str) -> Diagnostic {
-    Diagnostic::error(format!("{value:?} is no value for a label"))
+    rule::INVALID_LABEL
+        .says(format!("{value:?} is no value for a label"))
         .help("use at most 63 letters, digits, dashes, underscores and dots, the first and last alphanumeric")
 }

@@ -1,8 +1,8 @@
 //! The labels of `resource.labelSelector` as labels of nodes: what a provisioner, a kubelet or a cloud refuses.
 
 use super::{Check, at};
-use crate::diagnostic::Diagnostic;
 use crate::options::NodeProvisioner;
+use crate::rule;
 use crate::yaml::Step;
 
 impl Check<'_> {
@@ -16,7 +16,7 @@ impl Check<'_> {
             NodeProvisioner::Machine | NodeProvisioner::GpuProvisioner | NodeProvisioner::Byo => return,
         };
         for key in self.workspace.node_labels().into_keys().filter(|key| refuses.0(key)) {
-            let finding = Diagnostic::error(refuses.1).help("select nodes by a label of your own");
+            let finding = rule::INVALID_LABEL.says(refuses.1).help("select nodes by a label of your own");
             self.say(finding, at!["resource", "labelSelector", "matchLabels", key]);
         }
     }

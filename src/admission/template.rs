@@ -5,7 +5,7 @@
 use serde_json::{Map, Value};
 
 use super::{Check, at};
-use crate::diagnostic::Diagnostic;
+use crate::rule;
 use crate::spec::names;
 use crate::yaml::Step;
 
@@ -14,27 +14,27 @@ impl Check<'_> {
         let base = at!["inference", "template"];
         for field in template.keys().filter(|field| !matches!(field.as_str(), "metadata" | "spec")) {
             self.say(
-                Diagnostic::error("unknown field").help("the fields here are metadata, spec"),
+                rule::UNKNOWN_FIELD.says("unknown field").help("the fields here are metadata, spec"),
                 at!["inference", "template", field.as_str()],
             );
         }
         if !matches!(template.get("metadata"), None | Some(Value::Null | Value::Object(_))) {
-            self.say(Diagnostic::error("expected a mapping"), at!["inference", "template", "metadata"]);
+            self.say(rule::WRONG_TYPE.says("expected a mapping"), at!["inference", "template", "metadata"]);
         }
         for (key, value) in
             template.get("metadata").and_then(|metadata| metadata.get("labels")).and_then(Value::as_object).into_iter().flatten()
         {
             if !value.is_string() {
-                let finding = Diagnostic::error(format!("expected a string, found {value}")).help("put it in quotes");
+                let finding = rule::WRONG_TYPE.says(format!("expected a string, found {value}")).help("put it in quotes");
                 self.say(finding, at!["inference", "template", "metadata", "labels", key.as_str()]);
             }
         }
         let Some(spec) = template.get("spec").and_then(Value::as_object) else {
-            let finding = Diagnostic::error("the template has no spec").help("write it as the template of a StatefulSet");
+            let finding = rule::INVALID_TEMPLATE.says("the template has no spec").help("write it as the template of a StatefulSet");
             return self.say(finding, base);
         };
         if spec.get("restartPolicy").is_some_and(|policy| policy != "Always") {
-            let finding = Diagnostic::error("pods that serve are always restarted").help("leave the field out");
+            let finding = rule::INVALID_TEMPLATE.says("pods that serve are always restarted").help("leave the field out");
             self.say(finding, at!["inference", "template", "spec", "restartPolicy"]);
         }
         for field in ["tolerations", "volumes", "imagePullSecrets"] {
@@ -42,7 +42,7 @@ impl Check<'_> {
         }
         let containers = self.list(spec, "containers");
         if containers.is_empty() {
-            let finding = Diagnostic::error("the pod has no containers").help("give it at least one, with a name and an image");
+            let finding = rule::INVALID_TEMPLATE.says("the pod has no containers").help("give it at least one, with a name and an image");
             self.say(finding, at!["inference", "template", "spec"]);
         }
         self.containers("containers", containers);
@@ -56,7 +56,7 @@ impl Check<'_> {
             None | Some(Value::Null) => &[],
             Some(Value::Array(items)) => items,
             Some(_) => {
-                self.say(Diagnostic::error("expected a list"), at!["inference", "template", "spec", field]);
+                self.say(rule::WRONG_TYPE.says("expected a list"), at!["inference", "template", "spec", field]);
                 &[]
             }
         }
@@ -68,15 +68,17 @@ impl Check<'_> {
             let place = at!["inference", "template", "spec", field, index, "name"];
             if !names::is_dns_label(name) {
                 self.say(
-                    Diagnostic::error(format!("{name:?} is no name for a container")).help("use lower-case letters, digits and dashes"),
+                    rule::INVALID_NAME
+                        .says(format!("{name:?} is no name for a container"))
+                        .help("use lower-case letters, digits and dashes"),
                     place,
                 );
             } else if containers[..index].iter().any(|other| other["name"] == name) {
-                self.say(Diagnostic::error(format!("two containers are called {name:?}")), place);
+                self.say(rule::INVALID_TEMPLATE.says(format!("two containers are called {name:?}")), place);
             }
             for (number, env) in container["env"].as_array().into_iter().flatten().enumerate() {
                 if !matches!(env["value"], Value::Null | Value::String(_)) {
-                    let finding = Diagnostic::error(format!("expected a string, found {}", env["value"])).help("put it in quotes");
+                    let finding = rule::WRONG_TYPE.says(format!("expected a string, found {}", env["value"])).help("put it in quotes");
                     self.say(finding, at!["inference", "template", "spec", field, index, "env", number, "value"]);
                 }
             }

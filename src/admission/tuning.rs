@@ -6,10 +6,11 @@ use std::collections::HashSet;
 use fluent_uri::Uri;
 use fluent_uri::component::Host;
 
-use super::{Check, at, image_reference};
+use super::{Check, at, image_reference, missing_config_map};
 use crate::diagnostic::Diagnostic;
 use crate::image;
 use crate::options::NodeProvisioner;
+use crate::rule;
 use crate::spec::{DataDestination, DataSource, TrainingConfig, TuningMethod, TuningSpec, names};
 use crate::yaml::Step;
 
@@ -27,12 +28,12 @@ impl Check<'_> {
         let Some(tuning) = self.workspace.tuning.as_ref().filter(|_| self.workspace.inference.is_none()) else { return };
         self.one_node();
         if self.context.options.node_provisioner == NodeProvisioner::Byo {
-            let finding = Diagnostic::error("Kaito tunes only on nodes that are made for it, of a size that it knows");
+            let finding = rule::INVALID_TUNING.says("Kaito tunes only on nodes that are made for it, of a size that it knows");
             self.say(finding.help("use another --node-provisioner"), at!["tuning"]);
         }
         let name = self.workspace.metadata.name.as_str();
         if CONTAINERS.contains(&name) {
-            let finding = Diagnostic::error(format!("the pod has another container called {name}"));
+            let finding = rule::INVALID_NAME.says(format!("the pod has another container called {name}"));
             self.say(finding.help("give the Workspace another name"), at!["metadata", "name"]);
         }
         self.tuning_preset(tuning);
@@ -44,13 +45,16 @@ impl Check<'_> {
     /// Tuning is not divided over nodes.
     pub(super) fn one_node(&mut self) {
         if self.workspace.count() > 1 {
-            self.say(Diagnostic::error("tuning runs on one node").help("leave the field out, or write 1"), at!["resource", "count"]);
+            self.say(
+                rule::INVALID_TUNING.says("tuning runs on one node").help("leave the field out, or write 1"),
+                at!["resource", "count"],
+            );
         }
     }
 
     fn tuning_preset(&mut self, tuning: &TuningSpec) {
         let Some(preset) = &tuning.preset else {
-            return self.say(Diagnostic::error("the preset is missing").help("name the model to tune"), at!["tuning", "preset"]);
+            return self.say(rule::MISSING_FIELD.says("the preset is missing").help("name the model to tune"), at!["tuning", "preset"]);
         };
         let at = at!["tuning", "preset", "name"];
         match self.context.catalog.model(&preset.name) {
@@ -58,7 +62,7 @@ impl Check<'_> {
             Ok(found) if found.value.tuning.is_none() => {
                 let known = self.context.catalog.models().filter(|model| model.value.tuning.is_some()).map(|model| model.value.name());
                 let help = format!("models to tune are {}", known.collect::<Vec<_>>().join(", "));
-                self.say(Diagnostic::error(format!("{} can't be tuned", found.value.name())).help(help), at);
+                self.say(rule::PRESET_RUNTIME.says(format!("{} can't be tuned", found.value.name())).help(help), at);
             }
             Ok(_) => {}
         }
@@ -68,20 +72,23 @@ impl Check<'_> {
     pub(super) fn tuning_config(&mut self, tuning: &TuningSpec) {
         let asked = tuning.method.as_deref().unwrap_or_default();
         let Some(method) = tuning.method() else {
-            let finding =
-                Diagnostic::error(if asked.is_empty() { "the method is missing".to_owned() } else { format!("{asked:?} is no method") });
+            let finding = rule::INVALID_TUNING.says(if asked.is_empty() {
+                "the method is missing".to_owned()
+            } else {
+                format!("{asked:?} is no method")
+            });
             return self.say(finding.help("methods are lora and qlora"), at!["tuning", "method"]);
         };
         let default = self.context.catalog.tuning.defaults.get(method.name());
         if tuning.config().is_none() && asked != method.name() {
-            let finding = Diagnostic::error(format!("Kaito has no default configuration for {asked:?}"));
+            let finding = rule::INVALID_TUNING.says(format!("Kaito has no default configuration for {asked:?}"));
             self.say(finding.help(format!("write {}, or name a ConfigMap in tuning.config", method.name())), at!["tuning", "method"]);
         }
         let Some(name) = tuning.config().or(default.map(|default| default.name.as_str())) else { return };
         match self.context.config_map(&self.located.namespace, name) {
             Some(document) => _ = TrainingConfig::read(document, name, method, self.findings),
             None if tuning.config().is_some() => {
-                let finding = self.missing_config_map(name);
+                let finding = missing_config_map(self.context, &self.located.namespace, name);
                 self.say(finding, at!["tuning", "config"]);
             }
             None => self.default_training(method),
@@ -114,16 +121,17 @@ impl Check<'_> {
     fn tuning_input(&mut self, input: &DataSource) {
         let given = [input.urls().is_some(), input.volume_source.is_some(), input.image().is_some()];
         if given.iter().filter(|given| **given).count() != 1 {
-            let finding = Diagnostic::error("training data comes from exactly one of urls, volumeSource and image");
+            let finding = rule::EXACTLY_ONE.says("training data comes from exactly one of urls, volumeSource and image");
             return self.say(finding, at!["tuning", "input"]);
         }
         let mut file_names = HashSet::new();
         for (index, url) in input.urls().into_iter().flatten().enumerate() {
             let at = at!["tuning", "input", "urls", index];
             if let Err((message, help)) = check_url(url) {
-                self.say(Diagnostic::error(message).help(help), at);
+                self.say(rule::TRAINING_URL.says(message).help(help), at);
             } else if !file_names.insert(file_name(url)) {
-                let finding = Diagnostic::warning(format!("another file is called {} too, and only one of them is kept", file_name(url)));
+                let finding =
+                    rule::TRAINING_FILE.says(format!("another file is called {} too, and only one of them is kept", file_name(url)));
                 self.say(finding.help("give each file a name of its own"), at);
             }
         }
@@ -132,7 +140,7 @@ impl Check<'_> {
         }
         let name = input.name.as_deref().unwrap_or_default();
         if input.image().is_some() && !name.is_empty() && (!names::is_dns_label(name) || name.len() > LONGEST_INPUT_NAME) {
-            let finding = Diagnostic::error(format!("{name:?} can't be part of the name of a volume"));
+            let finding = rule::INVALID_NAME.says(format!("{name:?} can't be part of the name of a volume"));
             self.say(
                 finding.help(format!("use at most {LONGEST_INPUT_NAME} lower-case letters, digits and dashes")),
                 at!["tuning", "input", "name"],
@@ -146,7 +154,7 @@ impl Check<'_> {
 
     fn tuning_output(&mut self, output: &DataDestination) {
         if output.volume_source.is_some() == output.image().is_some() {
-            let finding = Diagnostic::error("the adapter goes to exactly one of volumeSource and image");
+            let finding = rule::EXACTLY_ONE.says("the adapter goes to exactly one of volumeSource and image");
             return self.say(finding, at!["tuning", "output"]);
         }
         if let Some(volume) = &output.volume_source {
@@ -159,7 +167,7 @@ impl Check<'_> {
         if let Some(secret) = output.image_push_secret.as_deref().filter(|secret| !secret.is_empty()) {
             self.secret_name(secret, at!["tuning", "output", "imagePushSecret"]);
         } else {
-            let finding = Diagnostic::error("the Secret to push the image with is missing");
+            let finding = rule::INVALID_TUNING.says("the Secret to push the image with is missing");
             self.say(finding.help("name one of type kubernetes.io/dockerconfigjson"), at!["tuning", "output", "imagePushSecret"]);
         }
     }

@@ -2,6 +2,7 @@
 
 mod completion;
 mod explain;
+mod lint;
 mod output;
 mod preset;
 mod render;
@@ -33,6 +34,9 @@ pub struct Cli {
 enum Command {
     /// Print the manifests that Workspaces stand for
     Render(render::Args),
+    /// Check Workspaces and what belongs to them, without rendering anything
+    #[command(visible_alias = "validate")]
+    Lint(lint::Args),
     /// Show the formula and origin of every figure of a Workspace
     Explain(explain::Args),
     /// Show where a field of a rendered object comes from
@@ -62,6 +66,7 @@ pub fn run() -> ExitCode {
     };
     let exit = match cli.command {
         Command::Render(args) => render::run(&args, cli.color),
+        Command::Lint(args) => lint::run(&args, cli.color),
         Command::Explain(args) => explain::run(&args, cli.color),
         Command::Why(args) => why::run(&args, cli.color),
         Command::Preset(command) => preset::run(&command, cli.color),

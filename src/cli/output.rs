@@ -39,10 +39,19 @@ pub(super) enum Color {
 
 impl Color {
     fn on_stderr(self) -> bool {
+        self.on(&io::stderr())
+    }
+
+    /// Whether what goes to standard output is coloured.
+    pub(super) fn on_output(self) -> bool {
+        self.on(&io::stdout())
+    }
+
+    fn on(self, stream: &impl IsTerminal) -> bool {
         match self {
             Self::Always => true,
             Self::Never => false,
-            Self::Auto => io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+            Self::Auto => stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
         }
     }
 }

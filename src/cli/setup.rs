@@ -11,6 +11,7 @@ use crate::diagnostic::{Diagnostic, SourceFile, either};
 use crate::options::{Cloud, FeatureGates, KARPENTER_GATE, NodeImageFamily, NodeProvisioner, Options};
 use crate::preset::{Catalog, Layer, embedded_versions};
 use crate::render::{Engine, Templates};
+use crate::rule::LintConfig;
 use crate::source::{self, Inputs};
 use crate::spec::names;
 
@@ -105,6 +106,8 @@ pub(super) struct Setup {
     /// The catalog.
     pub catalog: Catalog,
     overrides: HashMap<String, Arc<SourceFile>>,
+    /// What `kaito.yaml` says about the rules of lint.
+    pub lint: LintConfig,
     /// Directories within the input that hold no manifests.
     pub except: Vec<PathBuf>,
     config: Option<PathBuf>,
@@ -126,7 +129,7 @@ impl Setup {
         let options = options(args, &config, &version, findings);
         let except = [&args.presets, &args.templates, &own_presets, &own_templates].into_iter().flatten().cloned().collect();
         let failed = findings.iter().any(Diagnostic::is_error);
-        (!failed).then_some(Self { options, catalog: catalog?, overrides, except, config: path })
+        (!failed).then_some(Self { options, catalog: catalog?, overrides, lint: config.lint.unwrap_or_default(), except, config: path })
     }
 
     /// Reads the files that were asked for.

@@ -5,6 +5,7 @@ use super::{Context, Reasons, Runtime, runtime, shape};
 use crate::diagnostic::{Diagnostic, plural};
 use crate::preset::Model;
 use crate::quantity::gib_text;
+use crate::rule;
 use crate::sku::NodeShape;
 use crate::spec::{Located, Workspace, max_model_len, names};
 use crate::yaml::Step;
@@ -51,7 +52,7 @@ pub(super) fn estimated(
                 plural(estimate.nodes, "node"),
                 gib_text(shape.memory)
             );
-            let finding = Diagnostic::error(message).help("choose a larger profile or a smaller model");
+            let finding = rule::GPU_MEMORY.says(message).help("choose a larger profile or a smaller model");
             let at = [Step::Field("resource"), Step::Field("partition"), Step::Field("profile")];
             findings.push(located.document.finding(finding, &at));
             None
@@ -62,7 +63,8 @@ pub(super) fn estimated(
             });
             let asked = located.value.resource.as_ref().and_then(|resource| resource.count);
             if let Some(asked) = asked.filter(|asked| u64::try_from(*asked) != Ok(estimate.nodes)) {
-                let finding = Diagnostic::note(format!("vLLM gets {} by Kaito's estimate, not {asked}", plural(estimate.nodes, "node")))
+                let finding = rule::COUNT_IGNORED
+                    .says(format!("vLLM gets {} by Kaito's estimate, not {asked}", plural(estimate.nodes, "node")))
                     .help("the field counts only for the transformers runtime and for templates");
                 findings.push(located.document.finding(finding, &[Step::Field("resource"), Step::Field("count")]));
             }
@@ -75,7 +77,7 @@ pub(super) fn estimated(
                 estimate::gib(small.reserved),
                 estimate::gib(small.usable)
             );
-            let finding = Diagnostic::error(message).help("choose a size with larger GPUs, or a smaller max-model-len");
+            let finding = rule::GPU_MEMORY.says(message).help("choose a size with larger GPUs, or a smaller max-model-len");
             let field = if context.options.node_provisioner.makes_nodes() { "instanceType" } else { "labelSelector" };
             findings.push(located.document.finding(finding, &[Step::Field("resource"), Step::Field(field)]));
             None
@@ -113,9 +115,10 @@ pub(super) fn counted(
             )
         };
         if workspace.annotation(names::BYPASS_RESOURCE_CHECKS).is_some() {
-            findings.push(located.document.finding(Diagnostic::warning(message), &at));
+            findings.push(located.document.finding(rule::LITTLE_GPU_MEMORY.says(message), &at));
         } else {
-            let finding = Diagnostic::error(message)
+            let finding = rule::GPU_MEMORY
+                .says(message)
                 .help("choose a larger size, or skip this check with the annotation kaito.sh/bypass-resource-checks");
             findings.push(located.document.finding(finding, &at));
             fits = false;
@@ -128,7 +131,7 @@ pub(super) fn counted(
             gib_text(weights),
             gib_text(shape.memory)
         );
-        findings.push(located.document.finding(Diagnostic::error(message).help("choose a larger size, or the vllm runtime"), &at));
+        findings.push(located.document.finding(rule::GPU_MEMORY.says(message).help("choose a larger size, or the vllm runtime"), &at));
         fits = false;
     }
     fits.then_some(count).and_then(|count| within_limit(located, count, findings))
@@ -153,7 +156,8 @@ pub(super) fn within_limit(located: &Located<Workspace>, count: u64, findings: &
     if count <= MOST_NODES {
         return Some(count);
     }
-    let finding = Diagnostic::error(format!("{count} nodes; a Workspace has at most {MOST_NODES}"))
+    let finding = rule::TOO_MANY_NODES
+        .says(format!("{count} nodes; a Workspace has at most {MOST_NODES}"))
         .help("choose a larger size of node or a smaller model");
     findings.push(located.document.finding(finding, &[Step::Field("resource"), Step::Field("count")]));
     None

@@ -5,6 +5,7 @@ use super::{Context, Reasons, Runtime, command, count, runtime, shape};
 use crate::diagnostic::Diagnostic;
 use crate::preset::{Found, Model};
 use crate::quantity::{GIB, gib_text};
+use crate::rule;
 use crate::sku::NodeShape;
 use crate::spec::{InferenceConfig, Located, PartitionMode, Role, Workspace, names};
 use crate::yaml::Step;
@@ -198,7 +199,7 @@ fn warn_of_old_gpus(located: &Located<Workspace>, planned: &PresetInference<'_>,
     let Some(capability) = shape.compute_capability.filter(|capability| *capability < 8.0) else { return };
     let wants_bfloat16 = ["--dtype=bfloat16", "--torch_dtype=bfloat16"].iter().any(|flag| planned.command.contains(flag));
     if wants_bfloat16 {
-        let finding = Diagnostic::warning(format!(
+        let finding = rule::OLD_GPU.says(format!(
             "{} asks for bfloat16, which {} can't do (compute capability {capability:.1}, needed is 8.0)",
             planned.model.name(),
             shape.model

@@ -4,6 +4,7 @@
 
 use super::Context;
 use crate::diagnostic::Diagnostic;
+use crate::rule;
 use crate::spec::{Declarer, InferenceSet, Located, MultiRoleInference, names};
 use crate::yaml::{Document, Step};
 
@@ -56,7 +57,7 @@ fn of_roles<'a>(
             let config_map = context.config_map(&roles.namespace, name);
             let text = config_map.and_then(|document| document.root.get("data")?.get("config.yaml")?.as_str());
             if text.is_none() {
-                let finding = Diagnostic::error(format!(
+                let finding = rule::MISSING_CONFIG_MAP.says(format!(
                     "there is no ConfigMap {name} with the key config.yaml in the namespace {} of the input",
                     roles.namespace
                 ));

@@ -9,6 +9,7 @@ use crate::diagnostic::Diagnostic;
 use crate::options::{Cloud, NodeImageFamily, NodeProvisioner};
 use crate::preset::NodeClass;
 use crate::quantity::{self, GIB};
+use crate::rule;
 use crate::spec::{Located, Workspace, names};
 use crate::yaml::Step;
 
@@ -73,7 +74,7 @@ pub(super) fn has_disk(nodes: &Nodes<'_>, located: &Located<Workspace>, context:
     };
     let fits = !context.options.node_provisioner.makes_cloud_pools() || nodes.disk_gib() <= largest;
     if !fits {
-        let finding = Diagnostic::error(format!("its nodes need a disk of {}, and {whose} has none above {largest}Gi", nodes.disk));
+        let finding = rule::DISK_TOO_LARGE.says(format!("its nodes need a disk of {}, and {whose} has none above {largest}Gi", nodes.disk));
         findings.push(located.document.finding(finding.help("use nodes of your own: --node-provisioner byo"), &[Step::Field("resource")]));
     }
     fits

@@ -4,8 +4,9 @@ use super::Context;
 use crate::diagnostic::Diagnostic;
 use crate::options::OwnNode;
 use crate::quantity::gib_text;
+use crate::rule;
 use crate::sku::NodeShape;
-use crate::spec::{Located, PartitionMode, PartitionSpec, Workspace};
+use crate::spec::{Located, PartitionMode, PartitionSpec, Workspace, names};
 use crate::yaml::Step;
 
 /// Why one's own nodes won't do, and what would.
@@ -18,7 +19,7 @@ pub(super) fn shape(located: &Located<Workspace>, context: &Context<'_>, finding
         return Some(found.value.shape(format!("SKU {} in {}", found.value.name, found.origin)));
     }
     let refuse = |(message, help): Refusal| {
-        let finding = Diagnostic::error(message).help(help);
+        let finding = rule::UNFIT_NODES.says(message).help(help);
         findings.push(located.document.finding(finding, &[Step::Field("resource"), Step::Field("labelSelector")]));
     };
     own_shape(located, context).map_err(refuse).ok()
@@ -31,7 +32,11 @@ fn own_shape(located: &Located<Workspace>, context: &Context<'_>) -> Result<Node
     }
     let nodes = own_nodes(located, context);
     if nodes.is_empty() {
-        let help = "add the Node documents (kubectl get nodes -o yaml) to the input, or declare nodes in kaito.yaml";
+        let help = if located.value.label(names::MULTI_ROLE_CREATED_BY).is_some() && !context.input.nodes.is_empty() {
+            "nodes for a MultiRoleInference have the labels multiroleinference.kaito.sh/created-by and kaito.sh/inference-role too"
+        } else {
+            "add the Node documents (kubectl get nodes -o yaml) to the input, or declare nodes in kaito.yaml"
+        };
         return Err(("no node of the input matches the selector".to_owned(), help));
     }
     if partition.is_none() {
@@ -86,7 +91,8 @@ pub(super) fn enough(located: &Located<Workspace>, context: &Context<'_>, needed
     if ready >= needed {
         return true;
     }
-    let finding = Diagnostic::error(format!("{needed} nodes are needed, but only {ready} of the input match the selector and are ready"))
+    let finding = rule::UNFIT_NODES
+        .says(format!("{needed} nodes are needed, but only {ready} of the input match the selector and are ready"))
         .help("add nodes with these labels, or choose a smaller model");
     findings.push(located.document.finding(finding, &[Step::Field("resource"), Step::Field("labelSelector")]));
     false

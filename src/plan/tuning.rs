@@ -8,6 +8,7 @@ use crate::diagnostic::Diagnostic;
 use crate::image;
 use crate::preset::Model;
 use crate::quantity::gib_text;
+use crate::rule;
 use crate::sku::NodeShape;
 use crate::spec::{DataDestination, DataSource, Located, TrainingConfig, TuningMethod, Workspace};
 use crate::yaml::Step;
@@ -81,7 +82,7 @@ fn warn_of_little_memory(located: &Located<Workspace>, model: &Model, shape: &No
     let Some(needs) = model.tuning.as_ref().filter(|needs| needs.min_gpu_memory.bytes() > shape.memory) else { return };
     let message =
         format!("tuning {} takes {} of GPU memory, and a node has {}", model.name(), needs.min_gpu_memory.as_str(), gib_text(shape.memory));
-    let finding = Diagnostic::warning(message).help("choose a larger size");
+    let finding = rule::LITTLE_GPU_MEMORY.says(message).help("choose a larger size");
     findings.push(located.document.finding(finding, &[Step::Field("resource"), Step::Field("instanceType")]));
 }
 

@@ -9,6 +9,7 @@ use super::command::{argument, text};
 use super::{Context, Nodes, Plan, Reasons, Training, TuningInput, Workload, count};
 use crate::diagnostic::Diagnostic;
 use crate::preset::ImagePreset;
+use crate::rule;
 use crate::spec::{AdapterSpec, Located, PresetSpec, TuningMethod, Workspace};
 use crate::yaml::Step;
 
@@ -213,11 +214,10 @@ fn warn_of_unit_less_disk(located: &Located<Workspace>, preset: &ImagePreset, fi
             "the gpu-provisioner of Kaito 0.3 (0.2.0) reads it so; for another, write disk: {}Gi for it in --presets DIR",
             preset.disk.as_str()
         );
-        findings.push(
-            located
-                .document
-                .finding(Diagnostic::warning(message).help(help), &[Step::Field("inference"), Step::Field("preset"), Step::Field("name")]),
-        );
+        findings.push(located.document.finding(
+            rule::DISK_WITHOUT_UNIT.says(message).help(help),
+            &[Step::Field("inference"), Step::Field("preset"), Step::Field("name")],
+        ));
     }
 }
 

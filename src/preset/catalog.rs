@@ -10,6 +10,7 @@ use super::v0_3::Launchers;
 use super::{ImagePreset, Images, Launcher, Layer, Model, NodeClasses, RagRules, Sizing, TransformersRules, TuningRules, VllmRules};
 use crate::diagnostic::{Diagnostic, either, nearest};
 use crate::options::Cloud;
+use crate::rule;
 use crate::sku::Sku;
 
 /// An entry and where it came from, as `presets/0.12/models/qwen.yaml:3 (embedded)`.
@@ -63,7 +64,7 @@ pub struct Unknown<'a> {
 impl Unknown<'_> {
     /// What is said of the name.
     pub fn finding(&self, name: &str) -> Diagnostic {
-        let mut finding = Diagnostic::error(match self.retired {
+        let mut finding = rule::UNKNOWN_PRESET.says(match self.retired {
             Some(why) => format!("the preset {name} is {why}"),
             None => format!("the preset {name:?} is unknown"),
         });

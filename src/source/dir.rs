@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::config::FILE_NAME;
 use crate::diagnostic::{Diagnostic, SourceFile};
 use crate::preset::Layer;
+use crate::rule;
 use crate::yaml::{self, Limits};
 
 /// The endings of files that a directory is searched for, as kubectl has them.
@@ -62,12 +63,12 @@ impl Inputs<'_> {
                 }
             } else if name == FILE_NAME {
                 if path != root && !self.config.is_some_and(|config| is_same(config, &entry)) {
-                    let finding = Diagnostic::warning(format!("{} is not used", entry.display()));
+                    let finding = rule::MISPLACED_CONFIG.says(format!("{} is not used", entry.display()));
                     let help = "one kaito.yaml holds for one run, the one beside or above the input; render that directory by itself";
                     findings.push(finding.help(help));
                 }
             } else if matches!(name.as_str(), "kustomization.yaml" | "kustomization.yml" | "Kustomization") {
-                let finding = Diagnostic::error(format!("{} is for kustomize", entry.display()));
+                let finding = rule::NEEDS_KUSTOMIZE.says(format!("{} is for kustomize", entry.display()));
                 findings.push(finding.help(format!("build it first: kustomize build {} | kaito render -f -", path.display())));
             } else if entry.extension().is_some_and(|ending| ENDINGS.iter().any(|known| ending == *known)) {
                 if is_link && !entry.exists() {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, SourceFile};
+use crate::rule;
 use crate::yaml::{Document, Step};
 
 /// The text of a key of a ConfigMap, as a file of its own; what is wrong is added to `findings`.
@@ -14,15 +15,22 @@ pub(super) fn text(
     findings: &mut Vec<Diagnostic>,
 ) -> Option<Arc<SourceFile>> {
     let Some(node) = config_map.root.get("data").and_then(|data| data.get(key)) else {
-        let finding = Diagnostic::error(format!("ConfigMap {name} has no key {key}, which {needed_by} needs"));
+        let finding = rule::INVALID_CONFIG.says(format!("ConfigMap {name} has no key {key}, which {needed_by} needs"));
         findings.push(config_map.finding(finding, &[Step::Field("data")]));
         return None;
     };
     let Some(text) = node.as_str() else {
-        let finding =
-            Diagnostic::error(format!("expected a string, found {}", node.describe())).help(format!("write it as a block: {key}: |"));
+        let finding = rule::INVALID_CONFIG
+            .says(format!("expected a string, found {}", node.describe()))
+            .help(format!("write it as a block: {key}: |"));
         findings.push(config_map.finding(finding, &[Step::Field("data"), Step::Field(key)]));
         return None;
     };
-    Some(SourceFile::new(format!("{} (ConfigMap {name}, {key})", config_map.file.name), text))
+    Some(file(config_map, name, key, text))
+}
+
+/// The text of a key of a ConfigMap, as a file that knows where it stands.
+pub(super) fn file(config_map: &Document, name: &str, key: &str, text: &str) -> Arc<SourceFile> {
+    let place = config_map.place(&[Step::Field("data"), Step::Field(key)]);
+    SourceFile::within(place, format!("{} (ConfigMap {name}, {key})", config_map.file.name), text)
 }

@@ -6,7 +6,8 @@
 use std::sync::Arc;
 
 use super::config_map;
-use crate::diagnostic::{Diagnostic, SourceFile, did_you_mean};
+use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::rule;
 use crate::yaml::{self, Document, Kind, Node, Step};
 
 /// What of `inference_config.yaml` matters before the model runs.
@@ -43,7 +44,7 @@ impl InferenceConfig {
 
     /// Where `vllm.max-model-len` stands, for a finding about it.
     pub fn finding(&self, config_map: &Document, name: &str, finding: Diagnostic) -> Diagnostic {
-        let file = SourceFile::new(format!("{} (ConfigMap {name}, {KEY})", config_map.file.name), self.text.clone());
+        let file = config_map::file(config_map, name, KEY, &self.text);
         let documents = yaml::read(&file, yaml::Limits::default(), &mut Vec::new());
         match documents.first() {
             Some(document) => document.finding(finding, &[Step::Field("vllm"), Step::Field("max-model-len")]),
@@ -57,11 +58,11 @@ fn traps(document: &Document, warnings: &mut Vec<Diagnostic>) {
     let Kind::Mapping(sections) = &document.root.kind else { return };
     for section in sections.iter().filter(|section| section.key != "vllm") {
         if let Some(help) = did_you_mean(&section.key, ["vllm"]) {
-            warnings.push(document.finding(Diagnostic::warning("nobody reads this section").help(help), &[Step::Field(&section.key)]));
+            warnings.push(document.finding(rule::UNSEEN_CONFIG.says("nobody reads this section").help(help), &[Step::Field(&section.key)]));
         }
     }
     if document.root.get("vllm").and_then(|vllm| vllm.get("max_model_len")).is_some() {
-        let finding = Diagnostic::warning("vLLM takes this spelling, but Kaito's checks and its node estimate don't see it");
+        let finding = rule::UNSEEN_CONFIG.says("vLLM takes this spelling, but Kaito's checks and its node estimate don't see it");
         warnings.push(document.finding(finding.help("write max-model-len"), &[Step::Field("vllm"), Step::Field("max_model_len")]));
     }
 }
@@ -70,15 +71,17 @@ fn traps(document: &Document, warnings: &mut Vec<Diagnostic>) {
 fn vllm(document: &Document, findings: &mut Vec<Diagnostic>) -> Vec<(String, String)> {
     let Some(vllm) = document.root.get("vllm").filter(|vllm| !vllm.is_null()) else { return Vec::new() };
     let Kind::Mapping(entries) = &vllm.kind else {
-        findings
-            .push(document.finding(Diagnostic::error(format!("expected a mapping, found {}", vllm.describe())), &[Step::Field("vllm")]));
+        findings.push(
+            document.finding(rule::INVALID_CONFIG.says(format!("expected a mapping, found {}", vllm.describe())), &[Step::Field("vllm")]),
+        );
         return Vec::new();
     };
     let mut arguments = Vec::new();
     for entry in entries {
         match entry.value.kind {
             Kind::Mapping(_) | Kind::Sequence(_) => {
-                let finding = Diagnostic::error(format!("expected one value for --{}, found {}", entry.key, entry.value.describe()));
+                let finding =
+                    rule::INVALID_CONFIG.says(format!("expected one value for --{}, found {}", entry.key, entry.value.describe()));
                 findings.push(document.finding(finding, &[Step::Field("vllm"), Step::Field(&entry.key)]));
             }
             Kind::Null => {}

@@ -12,6 +12,7 @@ use crate::config::{FILE_NAME, gate_is_off};
 use crate::diagnostic::{Diagnostic, SourceFile, did_you_mean};
 use crate::manifest::ObjectRef;
 use crate::options::{Options, OwnNode};
+use crate::rule;
 use crate::schema;
 use crate::sku::NodeShape;
 use crate::yaml::{self, Document, Kind, Node, Step};
@@ -30,6 +31,14 @@ pub struct Located<T> {
     pub document: Document,
     /// The fields that don't fit the type. They have been reported, and the rest is only looked at for more.
     pub unfit: Vec<String>,
+}
+
+impl<T> Located<T> {
+    /// Whether a finding holds whatever should stand in the fields that were left out, and isn't about one of them.
+    pub fn is_certain(&self, finding: &Diagnostic) -> bool {
+        let is_about = |unfit: &String| finding.field.starts_with(unfit.as_str());
+        self.unfit.is_empty() || (finding.is_exact && !self.unfit.iter().any(is_about))
+    }
 }
 
 /// An object that passes through unchanged.
@@ -116,6 +125,16 @@ impl Input {
         input
     }
 
+    /// Whether nothing at all is declared.
+    pub fn is_empty(&self) -> bool {
+        self.workspaces.is_empty() && self.sets.is_empty() && self.rag_engines.is_empty() && self.objects().next().is_none()
+    }
+
+    /// Every object that isn't of Kaito, whether it is printed or only looked things up in.
+    pub fn objects(&self) -> impl Iterator<Item = &Passed> {
+        self.passed.iter().chain(&self.looked_up)
+    }
+
     fn add(&mut self, declared: Declared) {
         match declared {
             Declared::Workspace(workspace) => self.workspaces.push(*workspace),
@@ -142,8 +161,7 @@ impl Input {
         let rag_engines = self.rag_engines.iter().map(|engine| {
             (ObjectRef::new("kaito.sh", "RAGEngine", Some(&engine.namespace), &engine.value.metadata.name), &engine.document)
         });
-        let others = self.passed.iter().chain(&self.looked_up);
-        let others = others.map(|object| (object.reference.clone(), &*object.document));
+        let others = self.objects().map(|object| (object.reference.clone(), &*object.document));
         let mut first: HashMap<ObjectRef, &Document> = HashMap::new();
         let name = [Step::Field("metadata"), Step::Field("name")];
         for (reference, document) in workspaces.chain(rag_engines).chain(others) {
@@ -152,7 +170,7 @@ impl Input {
                 let place = other.place(&name);
                 let (line, column) = place.file.line_column(place.span.start);
                 let message = format!("{reference} stands here again; it is already in {}:{line}:{column}", place.file.name);
-                findings.push(document.finding(Diagnostic::error(message), &name));
+                findings.push(document.finding(rule::DUPLICATE_OBJECT.says(message), &name));
             } else {
                 first.insert(identity, document);
             }
@@ -184,10 +202,10 @@ impl Reader<'_> {
         match document.root.get(field) {
             Some(Node { kind: Kind::String(text), .. }) if !text.is_empty() => return Some(text.clone()),
             None | Some(Node { kind: Kind::Null, .. }) => {
-                self.say(document, Diagnostic::error(format!("this isn't a Kubernetes object: it has no {field}")), &[]);
+                self.say(document, rule::NOT_AN_OBJECT.says(format!("this isn't a Kubernetes object: it has no {field}")), &[]);
             }
             Some(other) => {
-                self.say(document, Diagnostic::error(format!("expected a string, found {}", other.describe())), &[Step::Field(field)]);
+                self.say(document, rule::WRONG_TYPE.says(format!("expected a string, found {}", other.describe())), &[Step::Field(field)]);
             }
         }
         None
@@ -195,7 +213,7 @@ impl Reader<'_> {
 
     fn add(&mut self, document: Document) {
         if document.root.get("apiVersion").is_none() && document.root.get("kind").is_none() {
-            let finding = Diagnostic::error("this isn't a Kubernetes object: it has neither apiVersion nor kind");
+            let finding = rule::NOT_AN_OBJECT.says("this isn't a Kubernetes object: it has neither apiVersion nor kind");
             return self.say(&document, finding, &[]);
         }
         let (api_version, kind) = (self.text(&document, "apiVersion"), self.text(&document, "kind"));
@@ -215,12 +233,13 @@ impl Reader<'_> {
             ("kaito.sh", _) => self.findings.push(other_kind(&document, &kind)),
             ("config.kaito.sh", _) => {
                 if document.file.name.rsplit('/').next() != Some(FILE_NAME) {
-                    let finding = Diagnostic::warning(format!("a {kind} counts only in a file called {FILE_NAME}"));
+                    let finding = rule::MISPLACED_CONFIG.says(format!("a {kind} counts only in a file called {FILE_NAME}"));
                     self.say(&document, finding.help("rename the file, or name it with --config"), &[Step::Field("kind")]);
                 }
             }
             ("kustomize.config.k8s.io", _) => {
-                let finding = Diagnostic::error(format!("a {kind} is not a manifest"))
+                let finding = rule::NEEDS_KUSTOMIZE
+                    .says(format!("a {kind} is not a manifest"))
                     .help("build it first: kustomize build DIR | kaito render -f -");
                 self.say(&document, finding, &[Step::Field("kind")]);
             }
@@ -250,12 +269,12 @@ impl Reader<'_> {
         let Some(located) = located.filter(|located| self.gate(&located.document, "enableMultiRoleInferenceController")) else { return };
         let spec = &located.value.spec;
         if spec.roles.len() == 2 && spec.roles[0].role == spec.roles[1].role {
-            let finding = Diagnostic::error("both roles are the same").help("one role is prefill, the other decode");
+            let finding = rule::INVALID_VALUE.says("both roles are the same").help("one role is prefill, the other decode");
             self.say(&located.document, finding, &[Step::Field("spec"), Step::Field("roles"), Step::Item(1), Step::Field("type")]);
         }
         let labels = &spec.label_selector;
         if labels.match_labels.as_ref().is_none_or(BTreeMap::is_empty) && labels.match_expressions.as_ref().is_none_or(Vec::is_empty) {
-            let finding = Diagnostic::error("the selector is empty").help("name at least one label in matchLabels");
+            let finding = rule::EMPTY_SELECTOR.says("the selector is empty").help("name at least one label in matchLabels");
             self.say(&located.document, finding, &[Step::Field("spec"), Step::Field("labelSelector")]);
         }
         self.declared.push(Declared::Set(Declarer::Roles(Box::new(located))));
@@ -280,7 +299,7 @@ impl Reader<'_> {
             let kind = document.root.get("kind").and_then(Node::as_str).unwrap_or_default();
             let known: Vec<String> = versions.iter().map(|version| format!("kaito.sh/{version}")).collect();
             let finding =
-                Diagnostic::error(format!("there is no {kind} of {api_version}")).help(format!("known is {}", known.join(" and ")));
+                rule::UNKNOWN_KIND.says(format!("there is no {kind} of {api_version}")).help(format!("known is {}", known.join(" and ")));
             self.say(&document, finding, &[Step::Field("apiVersion")]);
             return None;
         }
@@ -289,7 +308,8 @@ impl Reader<'_> {
         let unfit = self.findings[before..].iter().map(|finding| finding.field.clone()).collect();
         let given = metadata(&value).namespace.clone().filter(|namespace| !namespace.is_empty());
         if let Some(given) = given.as_ref().filter(|given| self.options.namespace_is_required && **given != self.options.namespace) {
-            let finding = Diagnostic::error(format!("the namespace {given:?} does not match the namespace {:?}", self.options.namespace))
+            let finding = rule::NAMESPACE_MISMATCH
+                .says(format!("the namespace {given:?} does not match the namespace {:?}", self.options.namespace))
                 .help(format!("render it with --namespace={given}, or leave the field out"));
             self.say(&document, finding, &[Step::Field("metadata"), Step::Field("namespace")]);
         }
@@ -309,12 +329,12 @@ impl Reader<'_> {
     fn add_node(&mut self, document: Document) {
         let value = document.root.to_value();
         let Some(name) = value["metadata"]["name"].as_str() else {
-            return self.say(&document, Diagnostic::error("the field name is missing"), &[Step::Field("metadata")]);
+            return self.say(&document, rule::NOT_AN_OBJECT.says("the field name is missing"), &[Step::Field("metadata")]);
         };
         let labels: BTreeMap<String, String> = match serde_json::from_value(value["metadata"]["labels"].clone()) {
             Ok(labels) => Option::unwrap_or_default(labels),
             Err(error) => {
-                let finding = Diagnostic::error(format!("labels are strings: {error}")).help("put numbers and booleans in quotes");
+                let finding = rule::WRONG_TYPE.says(format!("labels are strings: {error}")).help("put numbers and booleans in quotes");
                 return self.say(&document, finding, &[Step::Field("metadata"), Step::Field("labels")]);
             }
         };
@@ -338,7 +358,7 @@ impl Reader<'_> {
             let Some(Kind::Mapping(entries)) = document.root.get(field).map(|node| &node.kind) else { continue };
             for entry in entries.iter().filter(|entry| !matches!(entry.value.kind, Kind::String(_) | Kind::Null)) {
                 let finding =
-                    Diagnostic::warning(format!("an API server takes only strings here, and this is {}", entry.value.kind_name()));
+                    rule::NON_STRING_DATA.says(format!("an API server takes only strings here, and this is {}", entry.value.kind_name()));
                 self.say(document, finding.help("put it in quotes, or write a block: |"), &[Step::Field(field), Step::Field(&entry.key)]);
             }
         }
@@ -351,7 +371,7 @@ impl Reader<'_> {
         let Some(name) = text("name") else {
             return self.say(
                 &document,
-                Diagnostic::error(format!("this {kind} has no name")),
+                rule::NOT_AN_OBJECT.says(format!("this {kind} has no name")),
                 &[Step::Field("metadata"), Step::Field("name")],
             );
         };
@@ -379,10 +399,11 @@ fn items_of<'a>(document: &'a Document, kind: &str) -> Option<&'a [Node]> {
 
 fn other_kind(document: &Document, kind: &str) -> Diagnostic {
     let finding = if OTHER_KINDS.contains(&kind) {
-        Diagnostic::error(format!("{kind} is not rendered by this version of kaito"))
+        rule::UNKNOWN_KIND
+            .says(format!("{kind} is not rendered by this version of kaito"))
             .help("leave it out of the input, or apply it to a cluster where Kaito runs")
     } else {
-        let mut finding = Diagnostic::error(format!("{kind} is no kind of kaito.sh"));
+        let mut finding = rule::UNKNOWN_KIND.says(format!("{kind} is no kind of kaito.sh"));
         finding
             .help
             .extend(did_you_mean(kind, OTHER_KINDS.into_iter().chain(["Workspace", "InferenceSet", "MultiRoleInference", "RAGEngine"])));

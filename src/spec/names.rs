@@ -22,6 +22,8 @@ pub const NODE_CLASS_NAME: &str = "kaito.sh/node-class-name";
 pub const DISABLE_BENCHMARK: &str = "kaito.sh/disable-benchmark";
 pub const PERFORMANCE_MODE: &str = "kaito.sh/performance-mode";
 pub const USE_LOCAL_WEIGHTS: &str = "kaito.sh/use-local-weights";
+/// Not Kaito's own: what `kaito lint` doesn't say of an object.
+pub const LINT_IGNORE: &str = "kaito.sh/lint-ignore";
 
 /// Every annotation of a Workspace that Kaito reads.
 pub const ANNOTATIONS: [&str; 16] = [

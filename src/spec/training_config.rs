@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::{TuningMethod, config_map};
 use crate::diagnostic::{Diagnostic, SourceFile, did_you_mean};
 use crate::preset::DefaultTraining;
+use crate::rule;
 use crate::yaml::{self, Document, Kind, Node, Step};
 
 /// What of `training_config.yaml` matters before the training runs.
@@ -40,11 +41,11 @@ impl TrainingConfig {
             [document] => check(document, method, findings),
             [] if findings.len() > before => None,
             [] => {
-                findings.push(Diagnostic::error("the text is empty").at(file, 0..0));
+                findings.push(rule::INVALID_CONFIG.says("the text is empty").at(file, 0..0));
                 None
             }
             [_, second, ..] => {
-                findings.push(second.finding(Diagnostic::error("one document is wanted, and this is another"), &[]));
+                findings.push(second.finding(rule::INVALID_CONFIG.says("one document is wanted, and this is another"), &[]));
                 None
             }
         };
@@ -78,22 +79,25 @@ fn check(document: &Document, method: TuningMethod, findings: &mut Vec<Diagnosti
     let sections = match document.root.get(ROOT) {
         Some(Node { kind: Kind::Mapping(sections), .. }) => sections,
         Some(other) => {
-            say(Diagnostic::error(format!("expected a mapping, found {}", other.describe())), &[Step::Field(ROOT)]);
+            say(rule::INVALID_CONFIG.says(format!("expected a mapping, found {}", other.describe())), &[Step::Field(ROOT)]);
             return None;
         }
         None => {
-            say(Diagnostic::error(format!("the field {ROOT} is missing")).help(format!("its sections are {}", SECTIONS.join(", "))), &[]);
+            say(
+                rule::INVALID_CONFIG.says(format!("the field {ROOT} is missing")).help(format!("its sections are {}", SECTIONS.join(", "))),
+                &[],
+            );
             return None;
         }
     };
     for section in sections {
         let at = [Step::Field(ROOT), Step::Field(&section.key)];
         if !SECTIONS.contains(&section.key.as_str()) {
-            let mut finding = Diagnostic::error("unknown section");
+            let mut finding = rule::INVALID_CONFIG.says("unknown section");
             finding.help.extend(did_you_mean(&section.key, SECTIONS));
             say(finding.help(format!("the sections are {}", SECTIONS.join(", "))), &at);
         } else if !matches!(section.value.kind, Kind::Mapping(_) | Kind::Null) {
-            say(Diagnostic::error(format!("expected a mapping, found {}", section.value.describe())), &at);
+            say(rule::INVALID_CONFIG.says(format!("expected a mapping, found {}", section.value.describe())), &at);
         }
     }
     let field = |section: &str, name: &str| document.root.get(ROOT)?.get(section)?.get(name).filter(|node| !node.is_null());
@@ -103,16 +107,16 @@ fn check(document: &Document, method: TuningMethod, findings: &mut Vec<Diagnosti
         match field("QuantizationConfig", name).map(|node| &node.kind) {
             None | Some(Kind::Bool(false)) => {}
             Some(Kind::Bool(true)) => loads.push(name),
-            Some(_) => say(Diagnostic::error("expected true or false"), &quantization(name)),
+            Some(_) => say(rule::INVALID_CONFIG.says("expected true or false"), &quantization(name)),
         }
     }
     match (method, loads.as_slice()) {
-        (_, [_, second]) => say(Diagnostic::error("a model is loaded in 4 or in 8 bits, not in both"), &quantization(second)),
+        (_, [_, second]) => say(rule::INVALID_CONFIG.says("a model is loaded in 4 or in 8 bits, not in both"), &quantization(second)),
         (TuningMethod::Lora, [one]) => {
-            say(Diagnostic::error("lora doesn't quantize").help("set it to false, or use method: qlora"), &quantization(one));
+            say(rule::INVALID_CONFIG.says("lora doesn't quantize").help("set it to false, or use method: qlora"), &quantization(one));
         }
         (TuningMethod::Qlora, []) => {
-            let finding = Diagnostic::error("qlora needs a quantized model").help("set load_in_4bit or load_in_8bit to true");
+            let finding = rule::INVALID_CONFIG.says("qlora needs a quantized model").help("set load_in_4bit or load_in_8bit to true");
             say(finding, &[Step::Field(ROOT), Step::Field("QuantizationConfig")]);
         }
         _ => {}
@@ -120,12 +124,12 @@ fn check(document: &Document, method: TuningMethod, findings: &mut Vec<Diagnosti
     let at = [Step::Field(ROOT), Step::Field("TrainingArguments"), Step::Field("output_dir")];
     let Some(node) = field("TrainingArguments", "output_dir") else { return output_dir("") };
     let Some(given) = node.as_str() else {
-        say(Diagnostic::error(format!("expected a string, found {}", node.describe())), &at);
+        say(rule::INVALID_CONFIG.says(format!("expected a string, found {}", node.describe())), &at);
         return None;
     };
     let found = output_dir(given);
     if found.is_none() {
-        let finding = Diagnostic::error(format!("{given:?} is no place for results"));
+        let finding = rule::INVALID_CONFIG.says(format!("{given:?} is no place for results"));
         say(finding.help("write results, or another directory below /mnt that is neither /mnt/data nor /mnt/config"), &at);
     }
     found

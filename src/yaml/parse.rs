@@ -10,6 +10,7 @@ use granit_parser::{Event, Parser, ScalarStyle, Span, StrInput, Tag};
 use super::node::{Document, Entry, Kind, Node};
 use super::scalar;
 use crate::diagnostic::{Diagnostic, SourceFile, next_document};
+use crate::rule;
 
 /// How much a file may ask for; beyond it, it is refused.
 #[derive(Clone, Copy, Debug)]
@@ -71,7 +72,7 @@ fn json_parts(text: &str) -> Vec<Range<usize>> {
 pub fn read_part(file: &Arc<SourceFile>, part: Range<usize>, limits: Limits, findings: &mut Vec<Diagnostic>) -> Vec<Document> {
     if file.text.len() > limits.bytes {
         let message = format!("the file has {} bytes; the limit is {}", file.text.len(), limits.bytes);
-        findings.push(Diagnostic::error(message).at(file, 0..0).help("split it into several files"));
+        findings.push(rule::YAML_SYNTAX.says(message).at(file, 0..0).help("split it into several files"));
         return Vec::new();
     }
     let options = granit_parser::options! {
@@ -91,7 +92,10 @@ pub fn read_part(file: &Arc<SourceFile>, part: Range<usize>, limits: Limits, fin
             Ok(Some(root)) => match root.kind {
                 Kind::Mapping(_) => documents.push(Document::new(file, root)),
                 Kind::Null => {}
-                _ => reader.fault(&root.span, format!("a Kubernetes object is a mapping; found {}", root.describe())),
+                _ => {
+                    let finding = rule::NOT_AN_OBJECT.says(format!("a Kubernetes object is a mapping; found {}", root.describe()));
+                    reader.findings.push(finding.at(file, root.span));
+                }
             },
             Ok(None) => return documents,
             Err(Broken) => match reader.parser.proceed_next_document() {
@@ -118,7 +122,7 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn fault(&mut self, span: &Range<usize>, message: impl Into<String>) {
-        self.findings.push(Diagnostic::error(message).at(self.file, span.clone()));
+        self.findings.push(rule::YAML_SYNTAX.says(message).at(self.file, span.clone()));
     }
 
     fn next(&mut self) -> Result<(Event<'a>, Range<usize>), Broken> {
