@@ -9,7 +9,7 @@ use crate::options::{NodeProvisioner, OwnNode};
 use crate::plan::{Plan, Weights, Workload};
 use crate::rule;
 use crate::session::Session;
-use crate::spec::names;
+use crate::spec::{Located, Workspace, names};
 use crate::yaml::Step;
 
 const SELECTOR: [Step<'_>; 2] = [Step::Field("resource"), Step::Field("labelSelector")];
@@ -35,17 +35,15 @@ pub(super) fn shared_labels(session: &Session<'_>, findings: &mut Vec<Diagnostic
     if !provisioner.makes_nodes() || provisioner.makes_cloud_pools() {
         return;
     }
-    let workspaces = &session.context().input.workspaces;
     let is_v0_3 = session.context().catalog.is_v0_3();
-    for located in workspaces.iter().filter(|located| is_v0_3 || located.value.tuning.is_some()) {
-        let labels = located.value.node_labels();
+    let workspaces: Vec<_> = session.context().input.workspaces.iter().map(|located| (located, located.value.node_labels())).collect();
+    let is_bound_by_labels = |located: &Located<Workspace>| is_v0_3 || located.value.tuning.is_some();
+    for (located, labels) in workspaces.iter().filter(|(located, labels)| is_bound_by_labels(located) && !labels.is_empty()) {
+        let name = |located: &Located<Workspace>| format!("{}/{}", located.namespace, located.value.metadata.name);
         let has_them = |other: &BTreeMap<&str, &str>| labels.iter().all(|(key, value)| other.get(key) == Some(value));
-        let key = (&located.namespace, &located.value.metadata.name);
-        let other =
-            workspaces.iter().find(|other| (&other.namespace, &other.value.metadata.name) != key && has_them(&other.value.node_labels()));
-        if let Some(other) = other.filter(|_| !labels.is_empty()) {
-            let name = format!("{}/{}", other.namespace, other.value.metadata.name);
-            let finding = rule::SHARED_LABELS.says(format!("the nodes of {name} have these labels too, and pods may go there"));
+        let mut others = workspaces.iter().filter(|(_, other)| has_them(other)).map(|(other, _)| name(other));
+        if let Some(other) = others.find(|other| *other != name(located)) {
+            let finding = rule::SHARED_LABELS.says(format!("the nodes of {other} have these labels too, and pods may go there"));
             let finding = located.document.finding(finding.help("select by a label that no other Workspace has"), &SELECTOR);
             findings.extend(Some(finding).filter(|finding| located.is_certain(finding)));
         }
