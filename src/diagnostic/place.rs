@@ -152,3 +152,32 @@ impl Region {
         Some(Self { start: moved(self.start), end: moved(self.end) })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Place, Region, SourceFile};
+    use crate::yaml::{self, Step};
+
+    #[test]
+    fn texts_in_values_are_found_in_their_file() {
+        let block = |(line, column), length| Region { start: (line, column), end: (line, column + length) };
+        let table = [
+            ("data:\n  k: |\n    a: 1\n    b: 2\n", block((4, 8), 1)),
+            ("data:\n  k: |-\n      a: 1\n      b: 2", block((4, 10), 1)),
+            ("data:\n  k: |2\n    a: 1\n    b: 2\n", block((4, 8), 1)),
+            ("data: {k: \"a: 1\\nb: 2\"}\n", block((1, 11), 12)),
+            ("data:\n  k: >\n    a: 1\n\n    b: 2\n", block((5, 8), 1)),
+        ];
+        for (text, want) in table {
+            let file = SourceFile::new("outer", text);
+            let document = yaml::read(&file, yaml::Limits::default(), &mut Vec::new()).remove(0);
+            let path = [Step::Field("data"), Step::Field("k")];
+            let inner = document.root.get("data").and_then(|data| data.get("k")?.as_str()).unwrap();
+            let within = SourceFile::within(document.place(&path), "inner", inner);
+            let at = inner.find('2').unwrap();
+            let place = Place { file: within, span: at..at + 1 };
+            let (outer, region) = place.region();
+            assert_eq!((outer.name.as_str(), region), ("outer", want), "{text}");
+        }
+    }
+}
