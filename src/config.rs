@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::image::is_reference;
+use crate::model_streaming::ModelStreaming;
 use crate::node_pool::{AgentPools, MachinePools};
 use crate::options::{Cloud, FeatureGates, NodeImageFamily, NodeProvisioner, OwnNode};
 use crate::preset::NodeClasses;
@@ -61,6 +62,8 @@ pub struct RenderConfig {
     pub nodes: Option<Vec<DeclaredNodes>>,
     /// How bad the rules of `kaito lint` are.
     pub lint: Option<LintConfig>,
+    /// What holds for all Workspaces whose weights are streamed, with the gate `ModelStreaming`.
+    pub model_streaming: Option<ModelStreaming>,
 }
 
 /// Nodes of one's own that are alike.
@@ -122,12 +125,13 @@ impl RenderConfig {
             let finding = Diagnostic::error(format!("{registry:?} is no registry of images"));
             say(finding.help("write host, or host/path, without a tag: registry.example.com/kaito"), &[Step::Field("presetRegistry")]);
         }
-        let pools = [
+        let sections = [
             ("karpenter", config.karpenter.as_ref().map(NodeClasses::faults)),
             ("aso", config.aso.as_ref().map(AgentPools::faults)),
             ("capi", config.capi.as_ref().map(MachinePools::faults)),
+            ("modelStreaming", config.model_streaming.as_ref().map(ModelStreaming::faults)),
         ];
-        for (section, faults) in pools {
+        for (section, faults) in sections {
             for (path, finding) in faults.into_iter().flatten() {
                 let path: Vec<_> = std::iter::once(Step::Field(section)).chain(path).collect();
                 // What is missing has been said to be.

@@ -19,6 +19,7 @@ pub mod yaml;
 
 pub mod config;
 pub mod image;
+pub mod model_streaming;
 pub mod node_pool;
 pub mod options;
 pub mod schema;

@@ -16,7 +16,7 @@ pub struct ObjectRef {
 }
 
 /// The kinds in the order in which they are applied; others come before the workloads, by name.
-const ORDER: [&str; 31] = [
+const ORDER: [&str; 32] = [
     "Namespace",
     "CustomResourceDefinition",
     "PriorityClass",
@@ -33,6 +33,7 @@ const ORDER: [&str; 31] = [
     "PersistentVolume",
     "PersistentVolumeClaim",
     "Workspace",
+    "ModelMirror",
     "AKSNodeClass",
     "EC2NodeClass",
     "NodePool",

@@ -6,6 +6,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::model_streaming::ModelStreaming;
 use crate::node_pool::{AgentPools, MachinePools};
 use crate::preset::NodeClasses;
 use crate::selector::Selector;
@@ -235,6 +236,8 @@ pub struct Options {
     pub machine_pools: Option<MachinePools>,
     /// The nodes that `kaito.yaml` declares.
     pub own_nodes: Vec<OwnNode>,
+    /// What holds for streamed weights.
+    pub model_streaming: ModelStreaming,
 }
 
 impl Options {
@@ -265,6 +268,7 @@ impl Default for Options {
             agent_pools: None,
             machine_pools: None,
             own_nodes: Vec::new(),
+            model_streaming: ModelStreaming::default(),
         }
     }
 }

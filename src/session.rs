@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use rayon::prelude::*;
+use serde_json::Value;
 
 use crate::admission;
 use crate::diagnostic::Diagnostic;
@@ -26,17 +27,17 @@ pub struct Session<'a> {
 impl<'a> Session<'a> {
     /// Admits and plans every Workspace; faults of one leave the others alone.
     pub fn new(input: &'a Input, catalog: &'a Catalog, options: &'a Options, explain: bool, findings: &mut Vec<Diagnostic>) -> Self {
-        let context = Context { catalog, options, input };
+        let context = Context::new(catalog, options, input);
         let planned: Vec<_> = input
             .workspaces
             .par_iter()
             .map(|located| {
                 let mut findings = Vec::new();
-                admission::check(located, &context, &mut findings);
+                let configs = admission::check(located, &context, &mut findings);
                 // What is said of a field that is missing or was left out may only follow from that.
                 findings.retain(|finding| located.is_certain(finding));
                 let admitted = located.unfit.is_empty() && !findings.iter().any(Diagnostic::is_error);
-                let plan = admitted.then(|| plan::plan(located, &context, explain, &mut findings)).flatten();
+                let plan = admitted.then(|| plan::plan(located, &configs, &context, explain, &mut findings)).flatten();
                 if admitted && plan.is_none() && !findings.iter().any(Diagnostic::is_error) {
                     // Never leave a Workspace out in silence: what is not rendered is deleted by those who apply.
                     let finding = Diagnostic::error("kaito can't plan this Workspace, and doesn't know why");
@@ -45,6 +46,12 @@ impl<'a> Session<'a> {
                 (plan, findings)
             })
             .collect();
+        for mirror in &input.mirrors {
+            let mut own_findings = Vec::new();
+            admission::check_mirror(mirror, &context, &mut own_findings);
+            own_findings.retain(|finding| mirror.is_certain(finding));
+            findings.append(&mut own_findings);
+        }
         let mut plans = Vec::new();
         for (plan, own_findings) in planned {
             findings.extend(own_findings);
@@ -72,12 +79,21 @@ impl<'a> Session<'a> {
         self.rag_engines.iter()
     }
 
-    /// Whether nothing of Kaito's is rendered.
-    pub fn is_empty(&self) -> bool {
-        self.plans.is_empty() && self.rag_engines.is_empty()
+    /// The declared mirrors as they were declared, by name.
+    pub fn declared_mirrors(&self) -> impl Iterator<Item = (ObjectRef, Value)> {
+        self.context.input.mirrors.iter().map(|located| {
+            let mut value = located.document.root.to_value();
+            plan::drop_what_servers_write(&mut value);
+            (ObjectRef::new("kaito.sh", "ModelMirror", None, &located.value.metadata.name), value)
+        })
     }
 
-    /// Renders what belongs to no single Workspace: what those of a namespace share, RAGEngines, and the routers of sets. Each
+    /// Whether nothing of Kaito's is rendered.
+    pub fn is_empty(&self) -> bool {
+        self.plans.is_empty() && self.rag_engines.is_empty() && self.context.mirrors.iter().next().is_none()
+    }
+
+    /// Renders what belongs to no single Workspace: mirrors, what those of a namespace share, RAGEngines, and the routers of sets. Each
     /// object is passed to `take`, with the namespace and name of the RAGEngine or set that it belongs to.
     ///
     /// # Errors
@@ -87,6 +103,9 @@ impl<'a> Session<'a> {
         engine: &Engine,
         mut take: impl FnMut(Option<(&str, &str)>, Object) -> Result<(), E>,
     ) -> Result<(), E> {
+        for mirror in self.context.mirrors.iter() {
+            render::render_mirror(engine, mirror, &self.context)?.into_iter().try_for_each(|object| take(None, object))?;
+        }
         for (namespace, default) in self.training_configs() {
             take(None, render::render_training_config(engine, default, namespace)?)?;
         }
@@ -194,7 +213,11 @@ impl<'a> Session<'a> {
             .rag_engines
             .iter()
             .map(|planned| (("RAGEngine", planned.key()), planned.document, planned.references(self.context.options.node_provisioner)));
-        for (owner, document, references) in workspaces.chain(rag_engines) {
+        let mirrors = self.context.mirrors.iter().map(|mirror| {
+            let job = ObjectRef::new("batch", "Job", Some(mirror.namespace), &mirror.job_name());
+            (("ModelMirror", (mirror.namespace, mirror.name.as_ref())), mirror.document, vec![job])
+        });
+        for (owner, document, references) in workspaces.chain(rag_engines).chain(mirrors) {
             for reference in references {
                 let Some(other) = owners.insert(reference.clone().in_namespace(namespace), Some(owner)) else { continue };
                 let whose = match other {

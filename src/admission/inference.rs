@@ -49,7 +49,7 @@ impl Check<'_> {
             }
         }
         let runtime = runtime(self.workspace, self.context.options);
-        self.streaming(runtime);
+        self.streaming(model, runtime);
         if runtime == Runtime::Transformers && model.transformers.is_none() {
             let finding = rule::PRESET_RUNTIME
                 .says(format!("{} does not run on the transformers runtime", model.name()))
@@ -65,18 +65,6 @@ impl Check<'_> {
                 self.say(finding, at!["inference", "adapters", index, "strength"]);
             }
             self.config(Some(model.context_limit));
-        }
-    }
-
-    fn streaming(&mut self, runtime: Runtime) {
-        let gates = &self.context.options.feature_gates;
-        let streams = gates.is_on("ModelStreaming")
-            && runtime == Runtime::Vllm
-            && self.workspace.annotation("kaito.sh/model-streaming") != Some("disabled");
-        if streams {
-            let finding = Diagnostic::error("streaming of weights is not rendered by this version of kaito");
-            let help = "switch the gate ModelStreaming off, or set the annotation kaito.sh/model-streaming: disabled";
-            self.say(finding.help(help), at!["inference", "preset", "name"]);
         }
     }
 
@@ -114,29 +102,10 @@ impl Check<'_> {
             self.say(finding.help(format!("write namespace: {} into it, or apply with --namespace", self.located.namespace)), at);
         }
         let Some(config) = InferenceConfig::read(document, name, self.findings) else { return };
-        let Some(given) = config.max_model_len.as_deref().map(str::trim).filter(|given| !given.is_empty()) else { return };
-        let Some(limit) = context_limit else { return };
-        let wrong = match given.parse::<i64>() {
-            Err(_) => Some(rule::INVALID_CONFIG.says(format!("{given:?} is no integer"))),
-            Ok(value) if value > i64::try_from(limit).unwrap_or(i64::MAX) => Some(
-                rule::INVALID_CONFIG
-                    .says(format!("{value} is beyond the model's context of {limit} tokens"))
-                    .help(format!("use at most {limit}")),
-            ),
-            Ok(value) if value > 0 && max_model_len(&config.text).is_none() => {
-                let finding = rule::UNSEEN_CONFIG.says(format!("the node estimate doesn't see {value}, since it reads lines and not YAML"));
-                Some(
-                    finding.help(
-                        "write `vllm:` and, two spaces deeper, `max-model-len: N` on lines of their own, without quotes or a comment",
-                    ),
-                )
-            }
-            Ok(_) => None,
-        };
-        if let Some(finding) = wrong {
-            let finding = config.finding(document, name, finding);
-            self.findings.push(finding);
+        if let Some(finding) = wrong_max_model_len(&config, context_limit) {
+            self.findings.push(config.finding(document, name, finding));
         }
+        self.configs.inference = Some(config);
     }
 
     pub(super) fn volume_source(&mut self, volume: &Map<String, Value>, path: &[Step<'_>]) {
@@ -223,6 +192,26 @@ impl Check<'_> {
             }
             _ => {}
         }
+    }
+}
+
+/// What is wrong with the configured `max-model-len`.
+fn wrong_max_model_len(config: &InferenceConfig, context_limit: Option<u64>) -> Option<Diagnostic> {
+    let given = config.max_model_len.as_deref().map(str::trim).filter(|given| !given.is_empty())?;
+    let limit = context_limit?;
+    match given.parse::<i64>() {
+        Err(_) => Some(rule::INVALID_CONFIG.says(format!("{given:?} is no integer"))),
+        Ok(value) if value > i64::try_from(limit).unwrap_or(i64::MAX) => Some(
+            rule::INVALID_CONFIG
+                .says(format!("{value} is beyond the model's context of {limit} tokens"))
+                .help(format!("use at most {limit}")),
+        ),
+        Ok(value) if value > 0 && max_model_len(&config.text).is_none() => {
+            let finding = rule::UNSEEN_CONFIG.says(format!("the node estimate doesn't see {value}, since it reads lines and not YAML"));
+            let help = "write `vllm:` and, two spaces deeper, `max-model-len: N` on lines of their own, without quotes or a comment";
+            Some(finding.help(help))
+        }
+        Ok(_) => None,
     }
 }
 

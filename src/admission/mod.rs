@@ -3,20 +3,23 @@
 //! Source: the validating webhooks of Kaito 0.12. Where Kaito reads the cluster, the input set stands in for it.
 
 mod inference;
+mod mirror;
 mod node_labels;
 mod rag_engine;
 mod resource;
+mod streaming;
 mod template;
 mod tuning;
 mod v0_3;
 
+pub use mirror::check_mirror;
 pub use rag_engine::check_rag_engine;
 
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::options::{NodeImageFamily, NodeProvisioner};
 use crate::plan::Context;
 use crate::rule;
-use crate::spec::{Located, Workspace, names};
+use crate::spec::{Configs, Located, Workspace, names};
 use crate::yaml::Step;
 
 /// The longest name whose Services (`<name>-headless`) are within 63 characters.
@@ -25,11 +28,13 @@ const LONGEST_NAME: usize = 54;
 /// The longest name whose pods can carry the label `controller-revision-hash`, 11 characters longer.
 const LONGEST_GOOD_NAME: usize = 52;
 
-/// Adds everything for which Kaito would refuse a Workspace, and warnings for its known traps.
-pub fn check(located: &Located<Workspace>, context: &Context<'_>, findings: &mut Vec<Diagnostic>) {
-    let mut check = Check { located, workspace: &located.value, context, findings };
+/// Adds everything for which Kaito would refuse a Workspace, and warnings for its known traps. What is configured, which it reads
+/// on the way, it gives to the plan.
+pub fn check(located: &Located<Workspace>, context: &Context<'_>, findings: &mut Vec<Diagnostic>) -> Configs {
+    let mut check = Check { located, workspace: &located.value, context, configs: Configs::default(), findings };
     if context.catalog.is_v0_3() {
-        return check.v0_3();
+        check.v0_3();
+        return check.configs;
     }
     let serves = located.value.inference.is_some();
     check.names(serves, serves);
@@ -38,12 +43,14 @@ pub fn check(located: &Located<Workspace>, context: &Context<'_>, findings: &mut
     check.resource();
     check.inference();
     check.tuning();
+    check.configs
 }
 
 struct Check<'a> {
     located: &'a Located<Workspace>,
     workspace: &'a Workspace,
     context: &'a Context<'a>,
+    configs: Configs,
     findings: &'a mut Vec<Diagnostic>,
 }
 

@@ -86,7 +86,7 @@ impl Check<'_> {
         }
         let Some(name) = tuning.config().or(default.map(|default| default.name.as_str())) else { return };
         match self.context.config_map(&self.located.namespace, name) {
-            Some(document) => _ = TrainingConfig::read(document, name, method, self.findings),
+            Some(document) => self.configs.training = TrainingConfig::read(document, name, method, self.findings),
             None if tuning.config().is_some() => {
                 let finding = missing_config_map(self.context, &self.located.namespace, name);
                 self.say(finding, at!["tuning", "config"]);
@@ -109,7 +109,7 @@ impl Check<'_> {
                 if catalog.tuning.defaults.values().filter(|other| other.name == *name).count() > 1 {
                     faults.push(Diagnostic::error(format!("two defaults are called {name}")));
                 }
-                _ = TrainingConfig::of_default(default, method, &mut faults);
+                self.configs.training = TrainingConfig::of_default(default, method, &mut faults);
             }
         }
         self.findings.extend(faults.into_iter().map(|fault| {

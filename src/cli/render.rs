@@ -45,7 +45,7 @@ struct OutputArgs {
     /// Write files into this directory, one folder a Workspace, and remove those of an earlier run that are gone
     #[arg(long, value_name = "DIR")]
     output_dir: Option<PathBuf>,
-    /// Print the Workspaces too
+    /// Print the Workspaces and ModelMirrors of the input too
     #[arg(long)]
     include_workspace: bool,
     /// Whether plain manifests of the input (ConfigMaps, Secrets, ...) are printed too
@@ -161,6 +161,9 @@ fn write(args: &Args, setup: &Setup, session: &Session<'_>, passed: &[Passed]) -
         let written: Vec<_> =
             some.par_iter().map(|passed| Written::declared(&passed.reference, &passed.document.root.to_value(), format)).collect();
         written.into_iter().try_for_each(|written| sink.take(None, written))?;
+    }
+    if args.output.include_workspace {
+        session.declared_mirrors().try_for_each(|(reference, value)| sink.take(None, Written::declared(&reference, &value, format)))?;
     }
     session.render_shared(&engine, |owner, object| sink.take(owner, Written::rendered(&object, format)))?;
     session.render(

@@ -8,6 +8,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use crate::config::{RenderConfig, unknown_gate};
 use crate::diagnostic::{Diagnostic, SourceFile, either};
+use crate::model_streaming::ModelStreaming;
 use crate::options::{Cloud, FeatureGates, KARPENTER_GATE, NodeImageFamily, NodeProvisioner, Options};
 use crate::preset::{Catalog, Layer, embedded_versions};
 use crate::render::{Engine, Templates};
@@ -52,6 +53,12 @@ pub(super) struct RenderingArgs {
     /// Whether the StorageClass kaito-local-nvme-disk is there, as Kaito's chart installs it [default: true on azure]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub local_nvme: Option<bool>,
+    /// StorageClass of mirrors unless a Workspace says otherwise
+    #[arg(long, value_name = "NAME")]
+    pub default_model_mirror_storage_class: Option<String>,
+    /// ServiceAccount of what streams weights unless a Workspace says otherwise
+    #[arg(long, value_name = "NAME")]
+    pub default_streaming_service_account: Option<String>,
     /// Configuration file [default: the kaito.yaml beside or above the input]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -270,6 +277,7 @@ fn options(args: &RenderingArgs, config: &RenderConfig, version: &str, findings:
         agent_pools: config.aso.clone(),
         machine_pools: config.capi.clone(),
         own_nodes: config.own_nodes(),
+        model_streaming: model_streaming(args, config),
     }
 }
 
@@ -319,6 +327,17 @@ fn missing_for_pools(provisioner: NodeProvisioner, cloud: Cloud, config: &Render
         }
         _ => None,
     }
+}
+
+fn model_streaming(args: &RenderingArgs, config: &RenderConfig) -> ModelStreaming {
+    let mut streaming = config.model_streaming.clone().unwrap_or_default();
+    if args.default_model_mirror_storage_class.is_some() {
+        streaming.storage_class.clone_from(&args.default_model_mirror_storage_class);
+    }
+    if args.default_streaming_service_account.is_some() {
+        streaming.service_account.clone_from(&args.default_streaming_service_account);
+    }
+    streaming
 }
 
 /// As for kubectl, an empty name is none.

@@ -86,11 +86,12 @@ pub fn next_document(text: &str, from: usize) -> Option<usize> {
     }
 }
 
-/// Whether the word `Secret` stands in a text: as the kind of an object, wherever that may be written.
+/// Whether the word `Secret` or `SecretList` stands in a text: as the kind of an object, wherever that may be written.
 fn names_a_secret(text: &str) -> bool {
     let is_word = |at: usize| {
         let before = text[..at].chars().next_back();
-        let after = text[at + "Secret".len()..].chars().next();
+        let after = &text[at + "Secret".len()..];
+        let after = after.strip_prefix("List").unwrap_or(after).chars().next();
         [before, after].into_iter().flatten().all(|c| !c.is_alphanumeric())
     };
     text.match_indices("Secret").any(|(at, _)| is_word(at))

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::workload::{PresetInference, Weights};
-use super::{Context, Reasons, Runtime};
+use super::{Context, Reasons, Runtime, Streaming};
 use crate::preset::Model;
 use crate::sku::NodeShape;
 use crate::spec::{Located, Workspace, names};
@@ -41,6 +41,9 @@ impl Arguments<'_> {
     }
 }
 
+/// The argument that the shell fills with what the init container has found, as one word.
+const MODEL_FOUND_AT_START: &str = " --model=\"$STREAM_MODEL_URI\"";
+
 /// The shell command of the main container.
 pub(super) fn command(
     located: &Located<Workspace>,
@@ -52,7 +55,11 @@ pub(super) fn command(
     match planned.runtime {
         Runtime::Transformers => transformers(context, planned, reasons),
         Runtime::Vllm => {
-            let serve = format!("{}{}", context.catalog.vllm.command, text(&vllm(located, context, planned, shape, reasons)));
+            // Which model it is, such a pod finds out as it starts.
+            let is_found = planned.streaming.as_ref().is_some_and(Streaming::fetches_token);
+            let found = if is_found { MODEL_FOUND_AT_START } else { "" };
+            let arguments = vllm(located, context, planned, shape, reasons);
+            let serve = format!("{}{found}{}", context.catalog.vllm.command, text(&arguments));
             if planned.is_distributed() { distributed(located, planned.nodes, &serve) } else { serve }
         }
     }
@@ -122,6 +129,10 @@ fn vllm(
     if planned.sidecar {
         arguments.set("port", planned.port.to_string(), || format!("label {}: decode", names::INFERENCE_ROLE));
     }
+    if planned.streaming.is_some() && arguments.values.get("tensor-parallel-size").is_some_and(|size| size != "1") {
+        let because = || "streamed by the processes of all GPUs together".to_owned();
+        arguments.set("model-loader-extra-config", "{\"distributed\": true}", because);
+    }
     arguments.set_all(&model.arguments, || format!("arguments of {}", model.id));
     arguments.explain()
 }
@@ -135,17 +146,24 @@ fn served_name(workspace: &Workspace, model: &Model) -> String {
 
 fn weights(arguments: &mut Arguments<'_>, planned: &PresetInference<'_>) {
     let model = planned.model;
-    if let Weights::Local(path) = &planned.weights {
-        arguments.set("model", path, || format!("annotation {}", names::USE_LOCAL_WEIGHTS));
-        arguments.values.remove("load_format");
-        arguments.set("load-format", "runai_streamer", || format!("annotation {}", names::USE_LOCAL_WEIGHTS));
-        return;
+    let (path, because) = match (&planned.streaming, &planned.weights) {
+        (Some(streaming), _) => (streaming.uri(), "weights are streamed".to_owned()),
+        (None, Weights::Local(path)) => (Some(path.clone()), format!("annotation {}", names::USE_LOCAL_WEIGHTS)),
+        (None, _) => {
+            arguments.set("model", model.repository(), || model.id.clone());
+            arguments.set("download-dir", "/workspace/weights", || "weights are downloaded at start".to_owned());
+            if let Some(revision) = &model.revision {
+                arguments.set("code-revision", revision, || model.id.clone());
+            }
+            return;
+        }
+    };
+    match path {
+        Some(path) => arguments.set("model", path, || because.clone()),
+        None => arguments.reasons.add("argument", || (MODEL_FOUND_AT_START.trim().to_owned(), String::new(), because.clone())),
     }
-    arguments.set("model", model.repository(), || model.id.clone());
-    arguments.set("download-dir", "/workspace/weights", || "weights are downloaded at start".to_owned());
-    if let Some(revision) = &model.revision {
-        arguments.set("code-revision", revision, || model.id.clone());
-    }
+    arguments.values.remove("load_format");
+    arguments.set("load-format", "runai_streamer", || because);
 }
 
 /// Splits the model over GPUs and nodes; whether each GPU has a whole copy.

@@ -7,134 +7,135 @@ use crate::preset::Model;
 use crate::quantity::gib_text;
 use crate::rule;
 use crate::sku::NodeShape;
-use crate::spec::{Located, Workspace, max_model_len, names};
+use crate::spec::{InferenceConfig, Located, Workspace, max_model_len, names};
 use crate::yaml::Step;
 
 /// The most nodes of one Workspace: a slip of the pen must not ask for a data centre.
 const MOST_NODES: u64 = 1000;
 
-/// The nodes for vLLM, whatever `resource.count` says.
-pub(super) fn estimated(
-    located: &Located<Workspace>,
-    context: &Context<'_>,
-    model: &Model,
-    shape: &NodeShape,
-    reasons: &mut Reasons,
-    findings: &mut Vec<Diagnostic>,
-) -> Option<u64> {
-    let sizing = &context.catalog.sizing;
-    let config = located.value.config().and_then(|name| context.config_map(&located.namespace, name));
-    let text = config.and_then(|document| document.root.get("data")?.get("inference_config.yaml")?.as_str());
-    let configured = text.and_then(max_model_len);
-    let tokens = configured.unwrap_or(sizing.node_estimate.context_length);
-    reasons.add("context for the estimate", || match configured {
-        Some(_) => (
-            format!("{tokens} tokens"),
-            "max-model-len of inference_config.yaml".to_owned(),
-            format!("ConfigMap {}", located.value.config().unwrap_or_default()),
-        ),
-        None => (format!("{tokens} tokens"), "no max-model-len is configured".to_owned(), context.catalog.file_name("sizing")),
-    });
-    reasons.add("KV cache per token", || {
-        let because = format!(
-            "{} elements x {} layers x 2 bytes ({})",
-            model.kv_elements(),
-            model.config.num_hidden_layers,
-            model.attention().name()
-        );
-        (format!("{} bytes", model.kv_bytes_per_token()), because, model.id.clone())
-    });
-    match estimate(model, shape, tokens, sizing) {
-        Ok(estimate) if estimate.nodes > 1 && shape.mig => {
-            let message = format!(
-                "{} needs {} of {} each, and slices of MIG can't be joined over nodes",
-                model.name(),
-                plural(estimate.nodes, "node"),
-                gib_text(shape.memory)
-            );
-            let finding = rule::GPU_MEMORY.says(message).help("choose a larger profile or a smaller model");
-            let at = [Step::Field("resource"), Step::Field("partition"), Step::Field("profile")];
-            findings.push(located.document.finding(finding, &at));
-            None
-        }
-        Ok(estimate) => {
-            reasons.add("nodes", || {
-                (estimate.nodes.to_string(), estimate.formula(model, shape, tokens, sizing), context.catalog.file_name("sizing"))
-            });
-            let asked = located.value.resource.as_ref().and_then(|resource| resource.count);
-            if let Some(asked) = asked.filter(|asked| u64::try_from(*asked) != Ok(estimate.nodes)) {
-                let finding = rule::COUNT_IGNORED
-                    .says(format!("vLLM gets {} by Kaito's estimate, not {asked}", plural(estimate.nodes, "node")))
-                    .help("the field counts only for the transformers runtime and for templates");
-                findings.push(located.document.finding(finding, &[Step::Field("resource"), Step::Field("count")]));
-            }
-            within_limit(located, estimate.nodes, findings)
-        }
-        Err(small) => {
-            let message = format!(
-                "a GPU of {} is too small: the runtime and the KV cache of {tokens} tokens take {} of its usable {}",
-                gib_text(shape.memory_per_gpu()),
-                estimate::gib(small.reserved),
-                estimate::gib(small.usable)
-            );
-            let finding = rule::GPU_MEMORY.says(message).help("choose a size with larger GPUs, or a smaller max-model-len");
-            let field = if context.options.node_provisioner.makes_nodes() { "instanceType" } else { "labelSelector" };
-            findings.push(located.document.finding(finding, &[Step::Field("resource"), Step::Field(field)]));
-            None
-        }
-    }
+/// What the nodes of a preset are counted by.
+#[derive(Clone, Copy)]
+pub(super) struct Counting<'c> {
+    /// The Workspace.
+    pub located: &'c Located<Workspace>,
+    /// The rules and the input.
+    pub context: &'c Context<'c>,
+    /// The model.
+    pub model: &'c Model,
+    /// What one node is like.
+    pub shape: &'c NodeShape,
 }
 
-/// The nodes for transformers: `resource.count`, whose memory must be enough.
-pub(super) fn counted(
-    located: &Located<Workspace>,
-    context: &Context<'_>,
-    model: &Model,
-    shape: &NodeShape,
-    reasons: &mut Reasons,
-    findings: &mut Vec<Diagnostic>,
-) -> Option<u64> {
-    let workspace = &located.value;
-    let count = u64::try_from(workspace.count()).unwrap_or(0);
-    let machines = if context.options.node_provisioner.makes_nodes() { count } else { shape::own_nodes(located, context).len() as u64 };
-    reasons.add("nodes", || (count.to_string(), "resource.count, 1 if absent".to_owned(), "Workspace".to_owned()));
-    let at = [Step::Field("resource"), Step::Field("instanceType")];
-    let weights = model.weights_bytes();
-    let mut fits = true;
-    if machines.saturating_mul(shape.memory) < weights {
-        let message = if machines == 0 {
-            format!("no node, and so no GPU memory for {}: resource.count is 0", model.name())
-        } else {
-            format!(
-                "{} of {} have {} of GPU memory; the weights of {} alone are {}",
-                plural(machines, "node"),
-                shape.model,
-                gib_text(machines.saturating_mul(shape.memory)),
-                model.name(),
-                gib_text(weights)
-            )
-        };
-        if workspace.annotation(names::BYPASS_RESOURCE_CHECKS).is_some() {
-            findings.push(located.document.finding(rule::LITTLE_GPU_MEMORY.says(message), &at));
-        } else {
-            let finding = rule::GPU_MEMORY
-                .says(message)
-                .help("choose a larger size, or skip this check with the annotation kaito.sh/bypass-resource-checks");
-            findings.push(located.document.finding(finding, &at));
-            fits = false;
+impl Counting<'_> {
+    /// The nodes for vLLM, whatever `resource.count` says.
+    pub(super) fn estimated(self, config: Option<&InferenceConfig>, reasons: &mut Reasons, findings: &mut Vec<Diagnostic>) -> Option<u64> {
+        let Self { located, context, model, shape } = self;
+        let sizing = &context.catalog.sizing;
+        let configured = config.and_then(|config| max_model_len(&config.text));
+        let tokens = configured.unwrap_or(sizing.node_estimate.context_length);
+        reasons.add("context for the estimate", || match configured {
+            Some(_) => (
+                format!("{tokens} tokens"),
+                "max-model-len of inference_config.yaml".to_owned(),
+                format!("ConfigMap {}", located.value.config().unwrap_or_default()),
+            ),
+            None => (format!("{tokens} tokens"), "no max-model-len is configured".to_owned(), context.catalog.file_name("sizing")),
+        });
+        reasons.add("KV cache per token", || {
+            let because = format!(
+                "{} elements x {} layers x 2 bytes ({})",
+                model.kv_elements(),
+                model.config.num_hidden_layers,
+                model.attention().name()
+            );
+            (format!("{} bytes", model.kv_bytes_per_token()), because, model.id.clone())
+        });
+        match estimate(model, shape, tokens, sizing) {
+            Ok(estimate) if estimate.nodes > 1 && shape.mig => {
+                let message = format!(
+                    "{} needs {} of {} each, and slices of MIG can't be joined over nodes",
+                    model.name(),
+                    plural(estimate.nodes, "node"),
+                    gib_text(shape.memory)
+                );
+                let finding = rule::GPU_MEMORY.says(message).help("choose a larger profile or a smaller model");
+                let at = [Step::Field("resource"), Step::Field("partition"), Step::Field("profile")];
+                findings.push(located.document.finding(finding, &at));
+                None
+            }
+            Ok(estimate) => {
+                reasons.add("nodes", || {
+                    (estimate.nodes.to_string(), estimate.formula(model, shape, tokens, sizing), context.catalog.file_name("sizing"))
+                });
+                let asked = located.value.resource.as_ref().and_then(|resource| resource.count);
+                if let Some(asked) = asked.filter(|asked| u64::try_from(*asked) != Ok(estimate.nodes)) {
+                    let finding = rule::COUNT_IGNORED
+                        .says(format!("vLLM gets {} by Kaito's estimate, not {asked}", plural(estimate.nodes, "node")))
+                        .help("the field counts only for the transformers runtime and for templates");
+                    findings.push(located.document.finding(finding, &[Step::Field("resource"), Step::Field("count")]));
+                }
+                within_limit(located, estimate.nodes, findings)
+            }
+            Err(small) => {
+                let message = format!(
+                    "a GPU of {} is too small: the runtime and the KV cache of {tokens} tokens take {} of its usable {}",
+                    gib_text(shape.memory_per_gpu()),
+                    estimate::gib(small.reserved),
+                    estimate::gib(small.usable)
+                );
+                let finding = rule::GPU_MEMORY.says(message).help("choose a size with larger GPUs, or a smaller max-model-len");
+                let field = if context.options.node_provisioner.makes_nodes() { "instanceType" } else { "labelSelector" };
+                findings.push(located.document.finding(finding, &[Step::Field("resource"), Step::Field(field)]));
+                None
+            }
         }
     }
-    if weights > shape.memory {
-        let message = format!(
-            "the weights of {} ({}) don't fit into one node ({}), and transformers can't use several",
-            model.name(),
-            gib_text(weights),
-            gib_text(shape.memory)
-        );
-        findings.push(located.document.finding(rule::GPU_MEMORY.says(message).help("choose a larger size, or the vllm runtime"), &at));
-        fits = false;
+
+    /// The nodes for transformers: `resource.count`, whose memory must be enough.
+    pub(super) fn counted(self, reasons: &mut Reasons, findings: &mut Vec<Diagnostic>) -> Option<u64> {
+        let Self { located, context, model, shape } = self;
+        let workspace = &located.value;
+        let count = u64::try_from(workspace.count()).unwrap_or(0);
+        let machines = if context.options.node_provisioner.makes_nodes() { count } else { shape::own_nodes(located, context).len() as u64 };
+        reasons.add("nodes", || (count.to_string(), "resource.count, 1 if absent".to_owned(), "Workspace".to_owned()));
+        let at = [Step::Field("resource"), Step::Field("instanceType")];
+        let weights = model.weights_bytes();
+        let mut fits = true;
+        if machines.saturating_mul(shape.memory) < weights {
+            let message = if machines == 0 {
+                format!("no node, and so no GPU memory for {}: resource.count is 0", model.name())
+            } else {
+                format!(
+                    "{} of {} have {} of GPU memory; the weights of {} alone are {}",
+                    plural(machines, "node"),
+                    shape.model,
+                    gib_text(machines.saturating_mul(shape.memory)),
+                    model.name(),
+                    gib_text(weights)
+                )
+            };
+            if workspace.annotation(names::BYPASS_RESOURCE_CHECKS).is_some() {
+                findings.push(located.document.finding(rule::LITTLE_GPU_MEMORY.says(message), &at));
+            } else {
+                let finding = rule::GPU_MEMORY
+                    .says(message)
+                    .help("choose a larger size, or skip this check with the annotation kaito.sh/bypass-resource-checks");
+                findings.push(located.document.finding(finding, &at));
+                fits = false;
+            }
+        }
+        if weights > shape.memory {
+            let message = format!(
+                "the weights of {} ({}) don't fit into one node ({}), and transformers can't use several",
+                model.name(),
+                gib_text(weights),
+                gib_text(shape.memory)
+            );
+            findings.push(located.document.finding(rule::GPU_MEMORY.says(message).help("choose a larger size, or the vllm runtime"), &at));
+            fits = false;
+        }
+        fits.then_some(count).and_then(|count| within_limit(located, count, findings))
     }
-    fits.then_some(count).and_then(|count| within_limit(located, count, findings))
 }
 
 /// The nodes of a pod template. With the vLLM runtime, which it is taken to have, Kaito makes at least one.

@@ -1,18 +1,20 @@
 //! A model of the catalog on its nodes.
 
+use super::count::Counting;
 use super::workload::{Adapter, AdapterSource, PresetInference, Weights};
-use super::{Context, Reasons, Runtime, command, count, runtime, shape};
+use super::{Context, Reasons, Runtime, command, runtime, shape, streaming};
 use crate::diagnostic::Diagnostic;
 use crate::preset::{Found, Model};
 use crate::quantity::{GIB, gib_text};
 use crate::rule;
 use crate::sku::NodeShape;
-use crate::spec::{InferenceConfig, Located, PartitionMode, Role, Workspace, names};
+use crate::spec::{Configs, Located, PartitionMode, Role, Workspace, names};
 use crate::yaml::Step;
 
 /// Plans a model of the catalog.
 pub(super) fn plan<'a>(
     located: &'a Located<Workspace>,
+    configs: &Configs,
     context: &Context<'a>,
     reasons: &mut Reasons,
     findings: &mut Vec<Diagnostic>,
@@ -24,15 +26,18 @@ pub(super) fn plan<'a>(
     let node = shape::shape(located, context, findings)?;
     let runtime = runtime(workspace, context.options);
     explain_model(&preset.name, found, &node, runtime, reasons);
+    let counting = Counting { located, context, model, shape: &node };
     let count = match runtime {
-        Runtime::Vllm => count::estimated(located, context, model, &node, reasons, findings)?,
-        Runtime::Transformers => count::counted(located, context, model, &node, reasons, findings)?,
+        Runtime::Vllm => counting.estimated(configs.inference.as_ref(), reasons, findings)?,
+        Runtime::Transformers => counting.counted(reasons, findings)?,
     };
     if !shape::enough(located, context, count, findings) {
         return None;
     }
     let role = workspace.label(names::INFERENCE_ROLE).and_then(Role::by_name);
     let sidecar = role == Some(Role::Decode) && runtime == Runtime::Vllm;
+    let streaming =
+        if streaming::streams(workspace, context.options) { Some(streaming::plan(located, model, context, reasons)?) } else { None };
     let deep_gemm = context.catalog.vllm.deep_gemm.contains(model);
     let mut planned = PresetInference {
         model,
@@ -43,7 +48,12 @@ pub(super) fn plan<'a>(
         disk: disk(context, model, reasons),
         image: context.base_image(),
         command: String::new(),
-        weights: weights(workspace, context, &node, reasons),
+        weights: if streaming.is_some() && !has_local_weights(workspace) {
+            Weights::Streamed
+        } else {
+            weights(workspace, context, &node, reasons)
+        },
+        streaming,
         startup_failures: startup_failures(context, model, reasons),
         benchmark: runtime == Runtime::Vllm && workspace.annotation(names::DISABLE_BENCHMARK) != Some("true"),
         deep_gemm,
@@ -52,16 +62,12 @@ pub(super) fn plan<'a>(
         sidecar,
         port: if sidecar { 5001 } else { 5000 },
         config: workspace.config(),
-        token_secret: preset
-            .preset_options
-            .as_ref()
-            .and_then(|options| options.model_access_secret.as_deref())
-            .filter(|name| !name.is_empty()),
+        token_secret: workspace.token_secret(),
         adapters: adapters(workspace),
     };
     explain_pod(&planned, context, reasons);
     planned.command = command::command(located, context, &planned, &node, reasons);
-    explain_config(located, context, reasons);
+    explain_config(located, configs, reasons);
     warn_of_old_gpus(located, &planned, &node, findings);
     Some(planned)
 }
@@ -106,11 +112,9 @@ fn explain_pod(planned: &PresetInference<'_>, context: &Context<'_>, reasons: &m
 }
 
 /// What the user's configuration adds at run time, where it wins over the command.
-fn explain_config(located: &Located<Workspace>, context: &Context<'_>, reasons: &mut Reasons) {
-    let name = located.value.config().filter(|_| reasons.are_wanted() && runtime(&located.value, context.options) == Runtime::Vllm);
-    let Some((name, document)) = name.and_then(|name| Some((name, context.config_map(&located.namespace, name)?))) else { return };
-    let config = InferenceConfig::read(document, name, &mut Vec::new()).unwrap_or_default();
-    for (key, value) in config.arguments {
+fn explain_config(located: &Located<Workspace>, configs: &Configs, reasons: &mut Reasons) {
+    let name = located.value.config().unwrap_or_default();
+    for (key, value) in configs.inference.iter().flat_map(|config| &config.arguments) {
         reasons.add("argument", || (format!("--{key} {value}"), String::new(), format!("ConfigMap {name}, appended at run time: it wins")));
     }
 }
@@ -133,8 +137,12 @@ fn disk(context: &Context<'_>, model: &Model, reasons: &mut Reasons) -> String {
     disk
 }
 
+fn has_local_weights(workspace: &Workspace) -> bool {
+    workspace.annotation(names::USE_LOCAL_WEIGHTS) == Some("true")
+}
+
 fn weights(workspace: &Workspace, context: &Context<'_>, shape: &NodeShape, reasons: &mut Reasons) -> Weights {
-    if workspace.annotation(names::USE_LOCAL_WEIGHTS) == Some("true") {
+    if has_local_weights(workspace) {
         let name = workspace.preset().map_or("", |preset| preset.name.as_str());
         let path = format!("/opt/kaito/models/{}", name.trim().to_lowercase().replace(['/', '\\'], "-"));
         reasons.add("weights", || {

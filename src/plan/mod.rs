@@ -5,11 +5,14 @@ mod count;
 mod estimate;
 mod inference;
 mod inference_pool;
+mod mirror;
 mod node_reasons;
 mod nodes;
 mod rag_engine;
 mod reason;
 mod shape;
+mod storage;
+mod streaming;
 mod tuning;
 pub mod v0_3;
 mod workload;
@@ -21,15 +24,18 @@ use serde_json::Value;
 pub use command::leader;
 pub use estimate::{Estimate, TooSmall, estimate};
 pub use inference_pool::{InferencePool, inference_pool};
+pub use mirror::{Mirror, Mirrors, mirror_name};
 pub use nodes::Nodes;
 pub use rag_engine::{RagPlan, rag_engine};
 pub use reason::{Reason, Reasons};
+pub use storage::{BLOB_DRIVER, Container, Storage};
+pub use streaming::{StreamSource, Streaming, is_static, model_id, service_account, storage_class, streams};
 pub use workload::{Adapter, AdapterSource, PresetInference, Training, Tuning, TuningInput, TuningOutput, Weights, Workload};
 
 use crate::diagnostic::Diagnostic;
 use crate::options::Options;
 use crate::preset::{Catalog, NodeClasses};
-use crate::spec::{Input, Located, Workspace, names};
+use crate::spec::{Configs, Input, Located, Workspace, names};
 use crate::yaml::Document;
 
 /// What a plan is made from, besides the Workspace.
@@ -40,9 +46,25 @@ pub struct Context<'a> {
     pub options: &'a Options,
     /// The ConfigMaps and nodes to look things up in.
     pub input: &'a Input,
+    /// The mirrors of models, with the gate `ModelMirror`.
+    pub mirrors: Mirrors<'a>,
 }
 
 impl<'a> Context<'a> {
+    /// What plans of this input are made from.
+    pub fn new(catalog: &'a Catalog, options: &'a Options, input: &'a Input) -> Self {
+        Self { catalog, options, input, mirrors: Mirrors::new(input, catalog, options) }
+    }
+
+    /// The blob container behind a mirror, if that is known.
+    ///
+    /// # Errors
+    /// A volume that is none of a blob container.
+    pub fn container(&self, mirror: &Mirror<'a>) -> Result<Option<Container<'a>>, Diagnostic> {
+        let claim = (mirror.namespace, mirror.name.as_ref());
+        self.mirrors.storage.container(claim, mirror.storage_class, &mirror.model_id, self.options, self.catalog)
+    }
+
     /// The ConfigMap of that name.
     pub fn config_map(&self, namespace: &str, name: &str) -> Option<&'a Document> {
         self.input.config_maps.get(&(namespace.to_owned(), name.to_owned())).map(AsRef::as_ref)
@@ -106,22 +128,28 @@ pub struct Plan<'a> {
 }
 
 /// Plans an admitted Workspace; `None` if it can't run (a GPU too small, nodes missing), with the reason among the findings.
-pub fn plan<'a>(located: &'a Located<Workspace>, context: &Context<'a>, explain: bool, findings: &mut Vec<Diagnostic>) -> Option<Plan<'a>> {
+pub fn plan<'a>(
+    located: &'a Located<Workspace>,
+    configs: &Configs,
+    context: &Context<'a>,
+    explain: bool,
+    findings: &mut Vec<Diagnostic>,
+) -> Option<Plan<'a>> {
     if context.catalog.is_v0_3() {
-        return v0_3::plan(located, context, explain, findings);
+        return v0_3::plan(located, configs, context, explain, findings);
     }
     let mut reasons = Reasons::new(explain);
     let workspace = &located.value;
     let unknown_disk = Cow::Borrowed(context.catalog.sizing.unknown_disk.as_str());
     let template = workspace.inference.as_ref().and_then(|inference| inference.template.as_ref());
     let (workload, count, disk) = if workspace.tuning.is_some() {
-        let tuning = tuning::plan(located, context, &mut reasons, findings)?;
+        let tuning = tuning::plan(located, configs, context, &mut reasons, findings)?;
         (Workload::Tuning(Box::new(tuning)), 1, unknown_disk)
     } else if let Some(template) = template {
         let count = count::of_template(located, context, &mut reasons, findings)?;
         (Workload::Template(template), count, unknown_disk)
     } else {
-        let preset = inference::plan(located, context, &mut reasons, findings)?;
+        let preset = inference::plan(located, configs, context, &mut reasons, findings)?;
         let (count, disk) = (preset.nodes, preset.disk.clone());
         (Workload::Preset(Box::new(preset)), count, Cow::Owned(disk))
     };
@@ -146,14 +174,8 @@ impl Plan<'_> {
         let is_made = !self.document.moves.is_empty();
         let mut value =
             if is_made { without_nulls(serde_json::to_value(self.workspace).unwrap_or_default()) } else { self.document.root.to_value() };
-        if let Some(fields) = value.as_object_mut() {
-            fields.remove("status");
-        }
+        drop_what_servers_write(&mut value);
         if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
-            // What only an API server writes, and refuses from others.
-            for field in ["managedFields", "resourceVersion", "uid", "creationTimestamp", "generation", "selfLink"] {
-                metadata.remove(field);
-            }
             metadata.insert("namespace".to_owned(), Value::from(self.namespace));
         }
         value
@@ -167,6 +189,18 @@ impl Plan<'_> {
     /// The runtime, which a template is taken to have too.
     pub fn runtime(&self, options: &Options) -> Runtime {
         runtime(self.workspace, options)
+    }
+}
+
+/// Drops what only an API server writes, and refuses from others.
+pub fn drop_what_servers_write(object: &mut Value) {
+    if let Some(fields) = object.as_object_mut() {
+        fields.remove("status");
+    }
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        for field in ["managedFields", "resourceVersion", "uid", "creationTimestamp", "generation", "selfLink"] {
+            metadata.remove(field);
+        }
     }
 }
 

@@ -120,7 +120,8 @@ impl Nodes<'_> {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// The SHA-256 of bytes in hexadecimal.
+pub(super) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
         _ = write!(text, "{byte:02x}");

@@ -10,12 +10,13 @@ use crate::preset::Model;
 use crate::quantity::gib_text;
 use crate::rule;
 use crate::sku::NodeShape;
-use crate::spec::{DataDestination, DataSource, Located, TrainingConfig, TuningMethod, Workspace};
+use crate::spec::{Configs, DataDestination, DataSource, Located, TuningMethod, Workspace};
 use crate::yaml::Step;
 
 /// Plans a fine-tuning.
 pub(super) fn plan<'a>(
     located: &'a Located<Workspace>,
+    configs: &Configs,
     context: &Context<'a>,
     reasons: &mut Reasons,
     findings: &mut Vec<Diagnostic>,
@@ -37,7 +38,7 @@ pub(super) fn plan<'a>(
         command: format!("{} --num_processes={} {}", rules.launcher, shape.gpus, rules.script),
         weights_image: format!("{}/{}", context.registry(), needs.weights_image),
         target_modules: rules.target_modules(&model.name()),
-        training: training(located, context, method)?,
+        training: training(located, configs, context, method)?,
         input: input(&tuning.input)?,
         output: output(&tuning.output)?,
     };
@@ -47,16 +48,18 @@ pub(super) fn plan<'a>(
 }
 
 /// The user's configuration, or the default of the method.
-pub(super) fn training<'a>(located: &'a Located<Workspace>, context: &Context<'a>, method: TuningMethod) -> Option<Training<'a>> {
+pub(super) fn training<'a>(
+    located: &'a Located<Workspace>,
+    configs: &Configs,
+    context: &Context<'a>,
+    method: TuningMethod,
+) -> Option<Training<'a>> {
     let default = context.catalog.tuning.defaults.get(method.name());
     let asked = located.value.tuning.as_ref()?.config();
     let config = asked.or(default.map(|default| default.name.as_str()))?;
-    let given = context.config_map(&located.namespace, config);
-    let read = match given {
-        Some(document) => TrainingConfig::read(document, config, method, &mut Vec::new())?,
-        None => TrainingConfig::of_default(default?, method, &mut Vec::new())?,
-    };
-    Some(Training { config, default: default.filter(|_| given.is_none()), output_dir: read.output_dir })
+    let is_given = context.config_map(&located.namespace, config).is_some();
+    let output_dir = configs.training.as_ref()?.output_dir.clone();
+    Some(Training { config, default: default.filter(|_| !is_given), output_dir })
 }
 
 /// The training data.

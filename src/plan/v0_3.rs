@@ -10,7 +10,7 @@ use super::{Context, Nodes, Plan, Reasons, Training, TuningInput, Workload, coun
 use crate::diagnostic::Diagnostic;
 use crate::preset::ImagePreset;
 use crate::rule;
-use crate::spec::{AdapterSpec, Located, PresetSpec, TuningMethod, Workspace};
+use crate::spec::{AdapterSpec, Configs, Located, PresetSpec, TuningMethod, Workspace};
 use crate::yaml::Step;
 
 /// The size of a Workspace that names none.
@@ -63,6 +63,7 @@ pub struct Tuning<'a> {
 /// Plans an admitted Workspace.
 pub(super) fn plan<'a>(
     located: &'a Located<Workspace>,
+    configs: &Configs,
     context: &Context<'a>,
     explain: bool,
     findings: &mut Vec<Diagnostic>,
@@ -73,7 +74,7 @@ pub(super) fn plan<'a>(
     let template = workspace.inference.as_ref().and_then(|inference| inference.template.as_ref());
     let unknown_disk = context.catalog.sizing.unknown_disk.as_str();
     let (workload, disk) = if workspace.tuning.is_some() {
-        (Workload::TuningV0_3(Box::new(tuning(located, context, &mut reasons)?)), unknown_disk)
+        (Workload::TuningV0_3(Box::new(tuning(located, configs, context, &mut reasons)?)), unknown_disk)
     } else if let Some(template) = template {
         (Workload::TemplateV0_3(template), unknown_disk)
     } else {
@@ -221,7 +222,7 @@ fn warn_of_unit_less_disk(located: &Located<Workspace>, preset: &ImagePreset, fi
     }
 }
 
-fn tuning<'a>(located: &'a Located<Workspace>, context: &Context<'a>, reasons: &mut Reasons) -> Option<Tuning<'a>> {
+fn tuning<'a>(located: &'a Located<Workspace>, configs: &Configs, context: &Context<'a>, reasons: &mut Reasons) -> Option<Tuning<'a>> {
     let workspace = &located.value;
     let tuning = workspace.tuning.as_ref()?;
     let asked = tuning.preset.as_ref()?;
@@ -245,7 +246,7 @@ fn tuning<'a>(located: &'a Located<Workspace>, context: &Context<'a>, reasons: &
         image_pull_secrets: secrets.collect(),
         command: format!("{}{} {}", rules.launcher, text(&arguments), rules.script),
         target_modules: rules.target_modules(&preset.name),
-        training: super::tuning::training(located, context, method)?,
+        training: super::tuning::training(located, configs, context, method)?,
         input: super::tuning::input(&tuning.input)?,
         output_image: tuning.output.image()?,
         push_secret,

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Runtime, v0_3};
+use super::{Runtime, Streaming, v0_3};
 use crate::preset::{DefaultTraining, Model};
 use crate::spec::Role;
 
@@ -29,12 +29,24 @@ impl<'a> Workload<'a> {
         const HEADLESS: (&str, &str, &str) = ("", "Service", "-headless");
         const STATEFUL_SET: (&str, &str, &str) = ("apps", "StatefulSet", "");
         const DEPLOYMENT: (&str, &str, &str) = ("apps", "Deployment", "");
+        const SCRIPT: (&str, &str, &str) = ("", "ConfigMap", "-fetch-sas-script");
         match self {
+            Self::Preset(preset) if preset.streaming.as_ref().is_some_and(Streaming::fetches_token) => {
+                &[SERVICE, HEADLESS, SCRIPT, STATEFUL_SET]
+            }
             Self::Preset(_) | Self::Template(_) => &[SERVICE, HEADLESS, STATEFUL_SET],
             Self::Tuning(_) | Self::TuningV0_3(_) => &[("batch", "Job", "")],
             Self::InferenceV0_3(inference) if inference.preset.distributed => &[SERVICE, HEADLESS, STATEFUL_SET],
             Self::InferenceV0_3(_) => &[SERVICE, DEPLOYMENT],
             Self::TemplateV0_3(_) => &[DEPLOYMENT],
+        }
+    }
+
+    /// Where its weights are streamed from, if they are.
+    pub fn streaming(&self) -> Option<&Streaming<'a>> {
+        match self {
+            Self::Preset(preset) => preset.streaming.as_ref(),
+            _ => None,
         }
     }
 
@@ -57,6 +69,8 @@ pub enum Weights {
     EmptyDir,
     /// In a directory of the node.
     Local(String),
+    /// Nowhere in the pod: they are streamed.
+    Streamed,
 }
 
 /// A LoRA adapter.
@@ -99,6 +113,8 @@ pub struct PresetInference<'a> {
     pub command: String,
     /// Where the weights are.
     pub weights: Weights,
+    /// Where they are streamed from, which wins over where they are.
+    pub streaming: Option<Streaming<'a>>,
     /// How often the startup probe may fail.
     pub startup_failures: u64,
     /// Whether the startup probe is a benchmark.

@@ -243,6 +243,10 @@ pub struct Images {
     pub pause: String,
     /// The image of a RAGEngine, below the registry.
     pub rag_service: String,
+    /// The image that downloads models into mirrors.
+    pub model_downloader: String,
+    /// The image that fetches tokens for streaming.
+    pub sas_fetcher: String,
     /// The sidecar in front of decode pods.
     pub routing_sidecar: String,
     /// The chart of the router in front of sets.

@@ -206,6 +206,8 @@ pub struct Sizing {
     pub unknown_disk: Quantity,
     /// How long a model may take to start.
     pub startup: Startup,
+    /// What the download of a mirror gets.
+    pub download: Download,
 }
 
 impl Sizing {
@@ -229,6 +231,16 @@ pub struct NodeEstimate {
     pub packing: f64,
     /// The context in tokens unless the user's configuration says more.
     pub context_length: u64,
+}
+
+/// What the container gets that downloads a model into its mirror, as request and as limit.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Download {
+    /// CPUs, such as `3` or `500m`.
+    pub cpu: String,
+    /// Memory.
+    pub memory: Quantity,
 }
 
 /// How long a model may take to start, in seconds.

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::options::Cloud;
-use crate::plan::{AdapterSource, Context, InferencePool, Plan, PresetInference, Runtime, Weights, leader};
+use crate::plan::{AdapterSource, Context, InferencePool, Plan, PresetInference, Runtime, StreamSource, Streaming, Weights, leader};
 use crate::spec::{Role, names};
 
 /// What every template is given.
@@ -95,13 +95,19 @@ pub(super) struct Pods<'a> {
 /// The context of every pod.
 pub(super) fn pods<'a>(plan: &'a Plan<'a>, context: &Context<'_>) -> Pods<'a> {
     let inherited = names::INHERITED_LABELS.into_iter().filter_map(|key| Some((key, plan.workspace.label(key)?)));
+    let identity = plan.workload.streaming().map(|_| (names::WORKLOAD_IDENTITY_USE, "true"));
     Pods {
         common: common(plan, context),
         replicas: plan.nodes.count,
-        pod_labels: inherited.chain([(names::WORKSPACE, plan.workspace.metadata.name.as_str())]).collect(),
+        pod_labels: inherited.chain(identity).chain([(names::WORKSPACE, plan.workspace.metadata.name.as_str())]).collect(),
         node_labels: &plan.nodes.selector,
         spot: context.options.cloud == Cloud::Azure,
     }
+}
+
+/// For `configmap-fetch-sas.yaml`.
+pub(super) fn workspace<'a>(plan: &'a Plan<'a>, context: &Context<'_>) -> Common<'a> {
+    common(plan, context)
 }
 
 /// For `statefulset.yaml`.
@@ -125,6 +131,7 @@ pub(super) struct Preset<'a> {
     startup_failures: u64,
     weights: &'static str,
     local_path: Option<&'a str>,
+    streaming: Option<Stream<'a>>,
     disk: &'a str,
     config: Option<&'a str>,
     token_secret: Option<&'a str>,
@@ -132,6 +139,32 @@ pub(super) struct Preset<'a> {
     image_adapters: Vec<Adapter<'a>>,
     volume_adapters: Vec<Adapter<'a>>,
     image_pull_secrets: Vec<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Stream<'a> {
+    model_id: &'a str,
+    service_account: &'a str,
+    storage_account: Option<&'a str>,
+    sas: Option<Sas<'a>>,
+}
+
+#[derive(Serialize)]
+struct Sas<'a> {
+    fetcher: &'a str,
+    datarefs_url: &'a str,
+    client_id: &'a str,
+    source_type: &'a str,
+}
+
+fn stream<'a>(streaming: &'a Streaming<'a>, context: &Context<'a>) -> Stream<'a> {
+    let (storage_account, sas) = match &streaming.source {
+        StreamSource::Mirror(container) => (Some(container.account.as_ref()), None),
+        StreamSource::Sas { datarefs_url, client_id, source_type } => {
+            (None, Some(Sas { fetcher: &context.catalog.images.sas_fetcher, datarefs_url, client_id, source_type }))
+        }
+    };
+    Stream { model_id: &streaming.model_id, service_account: streaming.service_account, storage_account, sas }
 }
 
 #[derive(Serialize)]
@@ -149,6 +182,7 @@ pub(super) fn preset<'a>(plan: &'a Plan<'a>, preset: &'a PresetInference<'a>, co
         Weights::Claim => ("claim", None),
         Weights::EmptyDir => ("emptyDir", None),
         Weights::Local(path) => ("hostPath", Some(path.as_str())),
+        Weights::Streamed => ("streamed", None),
     };
     let adapter = |of: &'a crate::plan::Adapter<'a>| match &of.source {
         AdapterSource::Image(image, pull_secrets) => {
@@ -179,6 +213,7 @@ pub(super) fn preset<'a>(plan: &'a Plan<'a>, preset: &'a PresetInference<'a>, co
         startup_failures: preset.startup_failures,
         weights,
         local_path,
+        streaming: preset.streaming.as_ref().map(|streaming| stream(streaming, context)),
         disk: &preset.disk,
         config: preset.config,
         token_secret: preset.token_secret,

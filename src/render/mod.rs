@@ -2,6 +2,7 @@
 
 mod context;
 mod engine;
+mod mirror;
 mod nodes;
 mod rag_engine;
 mod shape;
@@ -15,7 +16,7 @@ pub use rag_engine::{render_guardrails, render_rag_engine};
 pub use shape::Object;
 pub use trace::{TemplateLine, Trace};
 
-use crate::plan::{Context, InferencePool, Plan, Workload};
+use crate::plan::{Context, InferencePool, Mirror, Plan, Streaming, Workload};
 use crate::preset::DefaultTraining;
 
 /// The manifests of a planned Workspace: nodes, then Services, then the workload.
@@ -33,6 +34,9 @@ pub fn render(engine: &Engine, plan: &Plan<'_>, context: &Context<'_>) -> Result
     match &plan.workload {
         Workload::Preset(preset) => {
             services(&mut manifests)?;
+            if preset.streaming.as_ref().is_some_and(Streaming::fetches_token) {
+                manifests.push(engine.render("configmap-fetch-sas.yaml", &context::workspace(plan, context))?);
+            }
             manifests.push(engine.render("statefulset.yaml", &context::preset(plan, preset, context))?);
         }
         Workload::Template(template) => {
@@ -53,6 +57,16 @@ pub fn render(engine: &Engine, plan: &Plan<'_>, context: &Context<'_>) -> Result
 /// The template at fault, with its line.
 pub fn render_training_config(engine: &Engine, default: &DefaultTraining, namespace: &str) -> Result<Object, TemplateError> {
     engine.render("configmap-training.yaml", &tuning::config_map(default, namespace))
+}
+
+/// The manifests of a mirror: itself, unless it is declared; its claim, unless that is; and the Job that fills it.
+///
+/// # Errors
+/// The template at fault, with its line.
+pub fn render_mirror(engine: &Engine, mirror: &Mirror<'_>, context: &Context<'_>) -> Result<Vec<Object>, TemplateError> {
+    let values = mirror::mirror(mirror, context);
+    let wanted = [("modelmirror.yaml", !mirror.is_declared), ("modelmirror-pvc.yaml", !mirror.has_claim), ("modelmirror-job.yaml", true)];
+    wanted.into_iter().filter(|(_, is_wanted)| *is_wanted).map(|(template, _)| engine.render(template, &values)).collect()
 }
 
 /// The manifests of a router.

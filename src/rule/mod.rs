@@ -124,5 +124,8 @@ rules! {
     SHARED_NODES Warning "shared-nodes" "Workspaces that select the same nodes and together need more of them than there are"
     SHARED_LABELS Warning "shared-labels" "Pods bound by labels alone, which also select the nodes of another Workspace"
     AUTOSCALER_TARGET Warning "autoscaler-target" "An autoscaler of a set, which is not there once the set is rendered"
+    STREAMING Error "streaming" "Weights that can't be streamed: no identity, no storage class, or no blob container that is known"
+    INVALID_MIRROR Error "invalid-mirror" "A ModelMirror that Kaito refuses, or could make nothing of"
+    STREAMING_TRAP Warning "streaming-trap" "Streaming that Kaito lets pass, and that surprises later"
     UNKNOWN_RULE Warning "unknown-rule" "An annotation kaito.sh/lint-ignore that names no rule"
 }

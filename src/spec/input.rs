@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{InferenceSet, MultiRoleInference, ObjectMeta, RagEngine, Workspace};
+use super::{InferenceSet, ModelMirror, MultiRoleInference, ObjectMeta, RagEngine, Workspace};
 use crate::config::{FILE_NAME, gate_is_off};
 use crate::diagnostic::{Diagnostic, SourceFile, did_you_mean};
 use crate::manifest::ObjectRef;
@@ -15,7 +15,7 @@ use crate::options::{Options, OwnNode};
 use crate::rule;
 use crate::schema;
 use crate::sku::NodeShape;
-use crate::yaml::{self, Document, Kind, Node, Step};
+use crate::yaml::{self, Document, Entry, Kind, Node, Step};
 
 /// A namespace and a name.
 pub type Key = (String, String);
@@ -68,6 +68,8 @@ pub struct Input {
     pub sets: Vec<Declarer>,
     /// The RAGEngines, by namespace and name.
     pub rag_engines: Vec<Located<RagEngine>>,
+    /// The ModelMirrors, by name.
+    pub mirrors: Vec<Located<ModelMirror>>,
     /// The ConfigMaps, which Workspaces refer to.
     pub config_maps: HashMap<Key, Arc<Document>>,
     /// The nodes, by name: facts that are never rendered.
@@ -81,17 +83,15 @@ pub struct Input {
 static WORKSPACE_SCHEMA: LazyLock<Value> = LazyLock::new(schema::of::<Workspace>);
 static INFERENCE_SET_SCHEMA: LazyLock<Value> = LazyLock::new(schema::of::<InferenceSet>);
 static MULTI_ROLE_INFERENCE_SCHEMA: LazyLock<Value> = LazyLock::new(schema::of::<MultiRoleInference>);
-
+static MODEL_MIRROR_SCHEMA: LazyLock<Value> = LazyLock::new(schema::of::<ModelMirror>);
 static RAG_ENGINE_SCHEMA: LazyLock<Value> = LazyLock::new(schema::of::<RagEngine>);
-
-/// Kinds of `kaito.sh` that are known but not rendered yet.
-const OTHER_KINDS: [&str; 1] = ["ModelMirror"];
 
 /// What one document declares.
 enum Declared {
     Workspace(Box<Located<Workspace>>),
     Set(Declarer),
     RagEngine(Box<Located<RagEngine>>),
+    Mirror(Box<Located<ModelMirror>>),
     Node(OwnNode),
     ConfigMap(Key, Arc<Document>),
     Passed(Passed),
@@ -119,6 +119,7 @@ impl Input {
         input.workspaces.sort_by(|a, b| (&a.namespace, &a.value.metadata.name).cmp(&(&b.namespace, &b.value.metadata.name)));
         let key = |located: &Located<RagEngine>| (located.namespace.clone(), located.value.metadata.name.clone());
         input.rag_engines.sort_by_key(key);
+        input.mirrors.sort_by(|a, b| a.value.metadata.name.cmp(&b.value.metadata.name));
         input.nodes.sort_by(|a, b| a.name.cmp(&b.name));
         input.passed.sort_by(|a, b| a.reference.cmp(&b.reference));
         input.find_repetitions(&options.namespace, findings);
@@ -127,7 +128,11 @@ impl Input {
 
     /// Whether nothing at all is declared.
     pub fn is_empty(&self) -> bool {
-        self.workspaces.is_empty() && self.sets.is_empty() && self.rag_engines.is_empty() && self.objects().next().is_none()
+        self.workspaces.is_empty()
+            && self.sets.is_empty()
+            && self.rag_engines.is_empty()
+            && self.mirrors.is_empty()
+            && self.objects().next().is_none()
     }
 
     /// Every object that isn't of Kaito, whether it is printed or only looked things up in.
@@ -146,6 +151,7 @@ impl Input {
                 self.sets.push(set);
             }
             Declared::RagEngine(engine) => self.rag_engines.push(*engine),
+            Declared::Mirror(mirror) => self.mirrors.push(*mirror),
             Declared::Node(node) => self.nodes.push(node),
             Declared::ConfigMap(key, document) => _ = self.config_maps.insert(key, document),
             Declared::Passed(passed) => self.passed.push(passed),
@@ -161,10 +167,13 @@ impl Input {
         let rag_engines = self.rag_engines.iter().map(|engine| {
             (ObjectRef::new("kaito.sh", "RAGEngine", Some(&engine.namespace), &engine.value.metadata.name), &engine.document)
         });
+        let mirrors = self.mirrors.iter();
+        let mirrors =
+            mirrors.map(|mirror| (ObjectRef::new("kaito.sh", "ModelMirror", None, &mirror.value.metadata.name), &mirror.document));
         let others = self.objects().map(|object| (object.reference.clone(), &*object.document));
         let mut first: HashMap<ObjectRef, &Document> = HashMap::new();
         let name = [Step::Field("metadata"), Step::Field("name")];
-        for (reference, document) in workspaces.chain(rag_engines).chain(others) {
+        for (reference, document) in workspaces.chain(rag_engines).chain(mirrors).chain(others) {
             let identity = reference.clone().in_namespace(namespace);
             if let Some(other) = first.get(&identity) {
                 let place = other.place(&name);
@@ -219,7 +228,7 @@ impl Reader<'_> {
         let (api_version, kind) = (self.text(&document, "apiVersion"), self.text(&document, "kind"));
         let (Some(api_version), Some(kind)) = (api_version, kind) else { return };
         if let Some(items) = items_of(&document, &kind) {
-            return items.iter().for_each(|item| self.add(Document::new(&document.file, item.clone())));
+            return items.iter().for_each(|item| self.add(Document::new(&document.file, with_kind_of(item, &api_version, &kind))));
         }
         let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
         if group == "kaito.sh" && !self.is_selected(&document) {
@@ -230,6 +239,7 @@ impl Reader<'_> {
             ("kaito.sh", "InferenceSet") => self.add_set(document, &api_version),
             ("kaito.sh", "MultiRoleInference") => self.add_roles(document, &api_version),
             ("kaito.sh", "RAGEngine") => self.add_rag_engine(document, &api_version),
+            ("kaito.sh", "ModelMirror") => self.add_mirror(document, &api_version),
             ("kaito.sh", _) => self.findings.push(other_kind(&document, &kind)),
             ("config.kaito.sh", _) => {
                 if document.file.name.rsplit('/').next() != Some(FILE_NAME) {
@@ -284,6 +294,12 @@ impl Reader<'_> {
         let versions = ["v1beta1", "v1alpha1"];
         let located = self.kaito::<RagEngine>(document, api_version, &versions, &RAG_ENGINE_SCHEMA, |value| &value.metadata);
         self.declared.extend(located.map(|located| Declared::RagEngine(Box::new(located))));
+    }
+
+    fn add_mirror(&mut self, document: Document, api_version: &str) {
+        let located = self.kaito::<ModelMirror>(document, api_version, &["v1alpha1"], &MODEL_MIRROR_SCHEMA, |value| &value.metadata);
+        let Some(located) = located.filter(|located| self.gate(&located.document, "ModelMirror")) else { return };
+        self.declared.push(Declared::Mirror(Box::new(located)));
     }
 
     /// Reads a document of `kaito.sh` in one of its versions.
@@ -388,26 +404,34 @@ impl Reader<'_> {
     }
 }
 
-/// The objects of a List; `List` itself may have none.
+/// The objects of a `List`, or of a list of one kind as API servers answer with. An empty one may have no items; an object that is
+/// only called so has a name.
 fn items_of<'a>(document: &'a Document, kind: &str) -> Option<&'a [Node]> {
+    let is_named = || document.root.get("metadata").is_some_and(|metadata| metadata.get("name").is_some());
     match document.root.get("items").map(|items| &items.kind) {
         Some(Kind::Sequence(items)) if kind.ends_with("List") => Some(items),
-        None | Some(Kind::Null) if kind == "List" => Some(&[]),
+        None | Some(Kind::Null) if kind == "List" || (kind.ends_with("List") && !is_named()) => Some(&[]),
         _ => None,
     }
 }
 
+/// An item of a list. API servers leave out what the list of one kind says for all: a `ConfigMapList` holds `ConfigMap`s.
+fn with_kind_of(item: &Node, api_version: &str, list: &str) -> Node {
+    let mut item = item.clone();
+    let kind = list.strip_suffix("List").filter(|kind| !kind.is_empty());
+    if let (Some(kind), span, Kind::Mapping(fields)) = (kind, item.span.clone(), &mut item.kind) {
+        for (key, value) in [("apiVersion", api_version), ("kind", kind)] {
+            if fields.iter().all(|field| field.key != key) {
+                let value = Node { span: span.clone(), kind: Kind::String(value.to_owned()) };
+                fields.push(Entry { key: key.to_owned(), key_span: span.clone(), value });
+            }
+        }
+    }
+    item
+}
+
 fn other_kind(document: &Document, kind: &str) -> Diagnostic {
-    let finding = if OTHER_KINDS.contains(&kind) {
-        rule::UNKNOWN_KIND
-            .says(format!("{kind} is not rendered by this version of kaito"))
-            .help("leave it out of the input, or apply it to a cluster where Kaito runs")
-    } else {
-        let mut finding = rule::UNKNOWN_KIND.says(format!("{kind} is no kind of kaito.sh"));
-        finding
-            .help
-            .extend(did_you_mean(kind, OTHER_KINDS.into_iter().chain(["Workspace", "InferenceSet", "MultiRoleInference", "RAGEngine"])));
-        finding
-    };
+    let mut finding = rule::UNKNOWN_KIND.says(format!("{kind} is no kind of kaito.sh"));
+    finding.help.extend(did_you_mean(kind, ["Workspace", "InferenceSet", "MultiRoleInference", "RAGEngine", "ModelMirror"]));
     document.finding(finding, &[Step::Field("kind")])
 }

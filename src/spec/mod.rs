@@ -5,6 +5,7 @@ mod inference_config;
 mod inference_set;
 mod input;
 mod meta;
+mod model_mirror;
 mod multi_role_inference;
 pub mod names;
 mod rag_engine;
@@ -15,6 +16,7 @@ pub use inference_config::{InferenceConfig, max_model_len};
 pub use inference_set::InferenceSet;
 pub use input::{Declarer, Input, Key, Located, Passed};
 pub use meta::{LabelSelector, LabelSelectorRequirement, ObjectMeta};
+pub use model_mirror::{ModelMirror, ModelMirrorMode, ModelMirrorSource, ModelMirrorSpec, ModelMirrorStorage, ObjectReference, Registry};
 pub use multi_role_inference::{MultiRoleInference, Role};
 pub use rag_engine::{LocalEmbeddingSpec, RagEngine, RagVolume};
 pub use training_config::TrainingConfig;
@@ -22,3 +24,12 @@ pub use workspace::{
     AccessMode, AdapterSpec, DataDestination, DataSource, InferenceSpec, PartitionMode, PartitionSpec, PresetOptions, PresetSpec,
     ResourceSpec, TuningMethod, TuningSpec, Workspace,
 };
+
+/// The configurations in the ConfigMaps that a Workspace names, as admission has read them.
+#[derive(Debug, Default)]
+pub struct Configs {
+    /// What vLLM is told at run time.
+    pub inference: Option<InferenceConfig>,
+    /// What training goes by: the Workspace's own, or the default of its method.
+    pub training: Option<TrainingConfig>,
+}

@@ -24,6 +24,16 @@ pub const PERFORMANCE_MODE: &str = "kaito.sh/performance-mode";
 pub const USE_LOCAL_WEIGHTS: &str = "kaito.sh/use-local-weights";
 /// Not Kaito's own: what `kaito lint` doesn't say of an object.
 pub const LINT_IGNORE: &str = "kaito.sh/lint-ignore";
+pub const MODEL_STREAMING: &str = "kaito.sh/model-streaming";
+pub const MODEL_MIRROR_STORAGE_CLASS: &str = "kaito.sh/model-mirror-storage-class";
+pub const STREAMING_SERVICE_ACCOUNT: &str = "kaito.sh/streaming-service-account";
+pub const STATIC_MODEL_MIRROR: &str = "inference.kaito.sh/static-model-mirror";
+pub const STREAM_DATAREFS_URL: &str = "inference.kaito.sh/stream-datarefs-url";
+pub const STREAM_IDENTITY_CLIENT_ID: &str = "inference.kaito.sh/stream-identity-client-id";
+pub const STREAM_SOURCE_TYPE: &str = "inference.kaito.sh/stream-source-type";
+
+pub const WORKLOAD_IDENTITY_CLIENT_ID: &str = "azure.workload.identity/client-id";
+pub const WORKLOAD_IDENTITY_USE: &str = "azure.workload.identity/use";
 
 /// Every annotation of a Workspace that Kaito reads.
 pub const ANNOTATIONS: [&str; 16] = [
@@ -35,15 +45,18 @@ pub const ANNOTATIONS: [&str; 16] = [
     DISABLE_BENCHMARK,
     PERFORMANCE_MODE,
     USE_LOCAL_WEIGHTS,
-    "kaito.sh/model-streaming",
-    "kaito.sh/model-mirror-storage-class",
-    "kaito.sh/streaming-service-account",
+    MODEL_STREAMING,
+    MODEL_MIRROR_STORAGE_CLASS,
+    STREAMING_SERVICE_ACCOUNT,
     "kaito.sh/upgrade-start-time",
-    "inference.kaito.sh/static-model-mirror",
-    "inference.kaito.sh/stream-datarefs-url",
-    "inference.kaito.sh/stream-identity-client-id",
-    "inference.kaito.sh/stream-source-type",
+    STATIC_MODEL_MIRROR,
+    STREAM_DATAREFS_URL,
+    STREAM_IDENTITY_CLIENT_ID,
+    STREAM_SOURCE_TYPE,
 ];
+
+/// The annotations that say where to stream from by tokens that run out; such a Workspace needs all three.
+pub const SAS_ANNOTATIONS: [&str; 3] = [STREAM_DATAREFS_URL, STREAM_IDENTITY_CLIENT_ID, STREAM_SOURCE_TYPE];
 
 /// Keys that Kaito drops from `labelSelector.matchLabels` in silence.
 pub const RESERVED_SELECTOR_LABELS: [&str; 8] = [
@@ -76,6 +89,16 @@ fn is_dns_label_of_any_length(part: &str) -> bool {
         && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
         && !part.starts_with('-')
         && !part.ends_with('-')
+}
+
+/// Whether this is the id of a model on Hugging Face: `model` or `organisation/model`, each of letters, digits, `-`, `_` and `.`,
+/// the first alphanumeric or `_`. It becomes a folder, so that it leads nowhere else.
+pub fn is_model_id(id: &str) -> bool {
+    let fits = |part: &str| {
+        part.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+            && part.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '_')
+    };
+    id.len() <= 96 && id.split('/').count() <= 2 && id.split('/').all(fits)
 }
 
 /// Whether this may be the value of a label: at most 63 of letters, digits, `-`, `_` and `.`, first and last alphanumeric.

@@ -284,6 +284,11 @@ impl Workspace {
         self.inference.as_ref().and_then(|inference| inference.preset.as_ref())
     }
 
+    /// The Secret with the token for the hub; empty is the same as absent.
+    pub fn token_secret(&self) -> Option<&str> {
+        self.preset()?.preset_options.as_ref()?.model_access_secret.as_deref().filter(|name| !name.is_empty())
+    }
+
     /// The LoRA adapters.
     pub fn adapters(&self) -> &[AdapterSpec] {
         self.inference.as_ref().and_then(|inference| inference.adapters.as_deref()).unwrap_or_default()

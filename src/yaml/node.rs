@@ -212,6 +212,11 @@ impl Document {
         Self { file: Arc::clone(file), root: Arc::new(root), moves: Arc::new([]) }
     }
 
+    /// The string in a field, if the document has one there.
+    pub fn text(&self, path: &[&str]) -> Option<&str> {
+        path.iter().try_fold(&*self.root, |node, field| node.get(field)).and_then(Node::as_str)
+    }
+
     /// Where a field stands; the nearest field above it if it is absent.
     pub fn place(&self, path: &[Step<'_>]) -> Place {
         Place { file: Arc::clone(&self.file), span: self.root.span_of(path).0 }
