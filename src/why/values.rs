@@ -47,6 +47,10 @@ origins! {
     "startup_failures" => ["startup budget"];
     "deep_gemm" | "cuda_toolkit" => ["model"] ["inference"."preset"."name"];
     "weights" | "local_path" => ["weights"] ["metadata"."annotations"."kaito.sh/use-local-weights"];
+    "streaming" => ["weights", "service account"] ["metadata"."annotations"."kaito.sh/streaming-service-account"]
+        ["metadata"."annotations"."inference.kaito.sh/stream-datarefs-url"]
+        ["metadata"."annotations"."inference.kaito.sh/stream-identity-client-id"]
+        ["metadata"."annotations"."inference.kaito.sh/stream-source-type"];
     "weights_image" => ["weights"] ["tuning"."preset"."name"];
     "config" => ["configuration"] ["inference"."config"] ["tuning"."config"];
     "token_secret" => [] ["inference"."preset"."presetOptions"."modelAccessSecret"];
