@@ -9,7 +9,7 @@ use crate::admission;
 use crate::diagnostic::Diagnostic;
 use crate::manifest::ObjectRef;
 use crate::options::{NodeProvisioner, Options};
-use crate::plan::{self, Context, InferencePool, Nodes, Plan, RagPlan};
+use crate::plan::{self, Context, InferencePool, Mirror, Nodes, Plan, RagPlan};
 use crate::preset::{Catalog, DefaultTraining, GuardrailsPolicy, NodeClass, NodeClasses};
 use crate::render::{self, Engine, Object, TemplateError};
 use crate::rule;
@@ -79,6 +79,11 @@ impl<'a> Session<'a> {
         self.rag_engines.iter()
     }
 
+    /// The mirrors, by name.
+    pub fn mirrors(&self) -> impl Iterator<Item = &Mirror<'a>> {
+        self.context.mirrors.iter()
+    }
+
     /// The declared mirrors as they were declared, by name.
     pub fn declared_mirrors(&self) -> impl Iterator<Item = (ObjectRef, Value)> {
         self.context.input.mirrors.iter().map(|located| {
@@ -90,7 +95,7 @@ impl<'a> Session<'a> {
 
     /// Whether nothing of Kaito's is rendered.
     pub fn is_empty(&self) -> bool {
-        self.plans.is_empty() && self.rag_engines.is_empty() && self.context.mirrors.iter().next().is_none()
+        self.plans.is_empty() && self.rag_engines.is_empty() && self.mirrors().next().is_none()
     }
 
     /// Renders what belongs to no single Workspace: mirrors, what those of a namespace share, RAGEngines, and the routers of sets. Each
@@ -103,7 +108,7 @@ impl<'a> Session<'a> {
         engine: &Engine,
         mut take: impl FnMut(Option<(&str, &str)>, Object) -> Result<(), E>,
     ) -> Result<(), E> {
-        for mirror in self.context.mirrors.iter() {
+        for mirror in self.mirrors() {
             render::render_mirror(engine, mirror, &self.context)?.into_iter().try_for_each(|object| take(None, object))?;
         }
         for (namespace, default) in self.training_configs() {
@@ -213,7 +218,7 @@ impl<'a> Session<'a> {
             .rag_engines
             .iter()
             .map(|planned| (("RAGEngine", planned.key()), planned.document, planned.references(self.context.options.node_provisioner)));
-        let mirrors = self.context.mirrors.iter().map(|mirror| {
+        let mirrors = self.mirrors().map(|mirror| {
             let job = ObjectRef::new("batch", "Job", Some(mirror.namespace), &mirror.job_name());
             (("ModelMirror", (mirror.namespace, mirror.name.as_ref())), mirror.document, vec![job])
         });

@@ -224,7 +224,11 @@ impl Check<'_> {
             self.storage_class(class, &at);
         } else if self.workspace.annotation(names::MODEL_MIRROR_STORAGE_CLASS).is_some() && mirror.storage_class != class {
             let (id, of) = (&mirror.model_id, &mirror.storage_class);
-            let message = format!("the StorageClass has no effect: the mirror of {id} has {of:?}, from {}", origin(mirror));
+            let message = format!(
+                "the StorageClass has no effect: the mirror of {id} has {of:?}, from the {} in {}",
+                mirror.owner(),
+                mirror.document.file.name
+            );
             self.say(rule::ANNOTATION_WITHOUT_EFFECT.says(message).help("a model has one mirror for all Workspaces"), &at);
         }
     }
@@ -258,13 +262,4 @@ fn unknown_container(mirror: &Mirror<'_>) -> Diagnostic {
     .help(format!("declare it in {FILE_NAME}: modelStreaming: {{containers: [{entry}]}}"))
     .help(format!("or add that PersistentVolume to the input (kubectl get pv -o yaml), or {class}"))
     .help(format!("where there is no volume yet, render the ModelMirror {name} by itself first"))
-}
-
-/// Where a mirror comes from, for people.
-fn origin(mirror: &Mirror<'_>) -> String {
-    let file = &mirror.document.file.name;
-    if mirror.is_declared {
-        return format!("the ModelMirror in {file}");
-    }
-    format!("{}/{} in {file}", mirror.namespace, mirror.document.text(&["metadata", "name"]).unwrap_or_default())
 }

@@ -33,6 +33,9 @@ pub(super) struct Args {
     rendering: RenderingArgs,
 }
 
+/// What several share has no figures.
+static NO_REASONS: Reasons = Reasons::new(true);
+
 /// An object that may be meant, and what it was rendered for.
 struct Found<'a> {
     object: Object,
@@ -86,9 +89,8 @@ fn answer(args: &Args, session: &Session<'_>, input: &Input, engine: &Engine) ->
     let object = found.object.to_value();
     let field = field(args, found.object.reference(), &object)?;
     let mut text = heading(args, found.object.reference(), field);
-    let none = Reasons::default();
     let document = found.owner.as_ref().map(|(_, document, _)| *document);
-    let reasons = found.owner.as_ref().map_or(&none, |(_, _, reasons)| *reasons);
+    let reasons = found.owner.as_ref().map_or(&NO_REASONS, |(_, _, reasons)| *reasons);
     if let Some((owner, document, _)) = &found.owner {
         _ = writeln!(text, "\nfor       {owner}, {}", at(&document.place(&[])));
     }
@@ -105,6 +107,8 @@ fn rendered<'s>(session: &'s Session<'_>, engine: &Engine) -> Result<Vec<Found<'
     session.render_shared(engine, |owner, object| {
         let engine = session.rag_engines().find(|planned| Some(planned.key()) == owner && object.reference().kind != "HelmRelease");
         let owner = engine.map(|planned| (name("RAGEngine", planned.key()), planned.document, &planned.reasons));
+        let mirror = session.mirrors().find(|mirror| mirror.has(object.reference()));
+        let owner = owner.or_else(|| mirror.map(|mirror| (mirror.owner(), mirror.document, &NO_REASONS)));
         all.push(Found { object, owner });
         Ok::<_, TemplateError>(())
     })?;

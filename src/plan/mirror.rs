@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use super::nodes::hex;
 use super::storage::Storage;
 use super::streaming::{is_static, model_id, service_account, storage_class, streams};
+use crate::manifest::ObjectRef;
 use crate::options::Options;
 use crate::preset::Catalog;
 use crate::spec::{Input, Located, ModelMirror, Workspace};
@@ -39,6 +40,23 @@ pub struct Mirror<'a> {
 }
 
 impl Mirror<'_> {
+    /// Whose it is: the ModelMirror that declares it, or the first Workspace that needs it.
+    pub fn owner(&self) -> String {
+        let name = self.document.text(&["metadata", "name"]).unwrap_or_default();
+        let kind = self.document.text(&["kind"]).unwrap_or_default();
+        if self.is_declared { format!("{kind} {name}") } else { format!("{kind} {}/{name}", self.namespace) }
+    }
+
+    /// Whether an object that is rendered is the mirror itself, its claim, or its Job.
+    pub fn has(&self, object: &ObjectRef) -> bool {
+        match object.kind.as_str() {
+            "ModelMirror" => object.name == self.name,
+            "PersistentVolumeClaim" => object.namespace.as_deref() == Some(self.namespace) && object.name == self.name,
+            "Job" => object.namespace.as_deref() == Some(self.namespace) && object.name == self.job_name(),
+            _ => false,
+        }
+    }
+
     /// The name of the Job. Kaito leaves the end of it to the API server.
     pub fn job_name(&self) -> String {
         format!("{}-download", self.name)

@@ -22,7 +22,7 @@ pub struct Reasons {
 
 impl Reasons {
     /// An empty list that keeps reasons if they are wanted.
-    pub fn new(wanted: bool) -> Self {
+    pub const fn new(wanted: bool) -> Self {
         Self { wanted, all: Vec::new() }
     }
 

@@ -64,7 +64,13 @@ origins! {
     "input_urls" => [] ["tuning"."input"."urls"];
     "input_image" | "input_name" | "input_secrets" | "input_volume" => [] ["tuning"."input"];
     "output_image" | "output_volume" | "output_annotations" | "push_secret" => [] ["tuning"."output"];
-    "model_id" | "model_access_secret" | "embedding_type" => [] ["spec"."embedding"];
+    "storage_class" => [] ["spec"."storage"."storageClassName"] ["metadata"."annotations"."kaito.sh/model-mirror-storage-class"];
+    "size" => [] ["spec"."storage"."size"] ["inference"."preset"."name"];
+    "service_account" | "workload_identity" => [] ["spec"."serviceAccountName"]
+        ["metadata"."annotations"."kaito.sh/streaming-service-account"];
+    "access_secret" => [] ["spec"."source"."accessSecret"] ["inference"."preset"."presetOptions"."modelAccessSecret"];
+    "model_id" => [] ["spec"."source"."modelID"] ["inference"."preset"."name"] ["spec"."embedding"];
+    "model_access_secret" | "embedding_type" => [] ["spec"."embedding"];
     "vector_db" | "vector_db_url" | "vector_db_secret" => [] ["spec"."storage"."vectorDB"];
     "mount_path" | "claim" | "persist_dir" => ["vectors"] ["spec"."storage"];
     "context_window" | "inference_url" | "inference_secret" => [] ["spec"."inferenceService"];
