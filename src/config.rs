@@ -1,15 +1,17 @@
 //! `kaito.yaml`: the rendering options of a repository, so that CI, Argo CD, Flux and people agree without flags.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::diagnostic::{Diagnostic, did_you_mean};
-use crate::image::is_reference;
+use crate::diagnostic::{Diagnostic, SourceFile, did_you_mean};
+use crate::image::{ImageEntry, ImageRules, RegistryMirror, is_reference};
 use crate::model_streaming::ModelStreaming;
 use crate::node_pool::{AgentPools, MachinePools};
 use crate::options::{Cloud, FeatureGates, NodeImageFamily, NodeProvisioner, OwnNode};
+use crate::patch::{self, Patch, PatchEntry};
 use crate::preset::NodeClasses;
 use crate::quantity::Quantity;
 use crate::rule::{self, LintConfig, no_such_rule};
@@ -64,6 +66,18 @@ pub struct RenderConfig {
     pub lint: Option<LintConfig>,
     /// What holds for all Workspaces whose weights are streamed, with the gate `ModelStreaming`.
     pub model_streaming: Option<ModelStreaming>,
+    /// Other names, tags and digests for images, as kustomize's `images`.
+    pub images: Option<Vec<ImageEntry>>,
+    /// Registries from which images are pulled in the place of others.
+    pub registry_mirrors: Option<Vec<RegistryMirror>>,
+    /// Changes to objects, as kustomize's `patches`.
+    pub patches: Option<Vec<PatchEntry>>,
+    /// `images` and `registryMirrors`, read.
+    #[serde(skip)]
+    pub image_rules: ImageRules,
+    /// `patches`, read.
+    #[serde(skip)]
+    pub read_patches: Vec<Patch>,
 }
 
 /// Nodes of one's own that are alike.
@@ -101,10 +115,17 @@ fn one() -> u32 {
 }
 
 impl RenderConfig {
-    /// Reads `kaito.yaml`; everything that is wrong with it is added to `findings`.
-    pub fn read(document: &Document, findings: &mut Vec<Diagnostic>) -> Option<Self> {
+    /// Reads `kaito.yaml`, and with `open` the files that its patches are in; everything that is wrong is added to `findings`.
+    pub fn read(
+        document: &Document,
+        open: impl FnMut(&str, &mut Vec<Diagnostic>) -> Option<Arc<SourceFile>>,
+        findings: &mut Vec<Diagnostic>,
+    ) -> Option<Self> {
         let before = findings.len();
-        let config: Self = schema::read_what_fits(document, &schema::of::<Self>(), findings)?;
+        let mut config: Self = schema::read_what_fits(document, &schema::of::<Self>(), findings)?;
+        let (images, mirrors) = (config.images.as_deref().unwrap_or_default(), config.registry_mirrors.as_deref().unwrap_or_default());
+        config.image_rules = ImageRules::new(document, images, mirrors, findings);
+        config.read_patches = patch::read(document, config.patches.as_deref().unwrap_or_default(), open, findings);
         let mut say = |finding: Diagnostic, path: &[Step<'_>]| findings.push(document.finding(finding, path));
         let is_whole = ["apiVersion", "kind"].iter().all(|name| document.root.get(name).is_some());
         if is_whole && (config.api_version != API_VERSION || config.kind != "RenderConfig") {

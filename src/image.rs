@@ -1,6 +1,14 @@
-//! References of container images, as Docker reads them.
+//! Container images: references as Docker reads them, other names for them, and which of them objects need.
 //!
 //! Source: `github.com/distribution/reference`.
+
+mod rewrite;
+mod used;
+
+use serde_json::Value;
+
+pub use rewrite::{ImageEntry, ImageRules, RegistryMirror};
+pub use used::{Use, UsedImages};
 
 /// Whether this is a reference of an image: `[registry/]repository[:tag][@digest]`, the repository in lower case.
 pub fn is_reference(text: &str) -> bool {
@@ -27,19 +35,64 @@ pub fn is_reference(text: &str) -> bool {
 
 /// The full form of a reference: registry, `library/`, and `latest` filled in.
 pub fn normalise(text: &str) -> String {
-    let (name, digest) = text.split_once('@').map_or((text, None), |(name, digest)| (name, Some(digest)));
-    let (name, tag) = split_tag(name);
+    let (name, tag, digest) = split(text);
+    let name = normalise_name(name);
+    match (digest, tag) {
+        // A digest says more than a tag, and skopeo takes only one of them.
+        (Some(digest), _) => format!("{name}@{digest}"),
+        (None, tag) => format!("{name}:{}", tag.unwrap_or("latest")),
+    }
+}
+
+/// The full form of a name: registry and `library/` filled in.
+fn normalise_name(name: &str) -> String {
     let (domain, path) = split_domain(name);
     let domain = match domain {
         None | Some("index.docker.io") => "docker.io",
         Some(domain) => domain,
     };
     let library = if domain == "docker.io" && !path.contains('/') { "library/" } else { "" };
-    match (digest, tag) {
-        // A digest says more than a tag, and skopeo takes only one of them.
-        (Some(digest), _) => format!("{domain}/{library}{path}@{digest}"),
-        (None, tag) => format!("{domain}/{library}{path}:{}", tag.unwrap_or("latest")),
+    format!("{domain}/{library}{path}")
+}
+
+/// A reference in its parts: name, tag and digest.
+pub fn split(text: &str) -> (&str, Option<&str>, Option<&str>) {
+    let (name, digest) = text.split_once('@').map_or((text, None), |(name, digest)| (name, Some(digest)));
+    let (name, tag) = split_tag(name);
+    (name, tag, digest)
+}
+
+/// Visits the images of all pods in a value, those of containers and of volumes, each with its path below `at`.
+fn each_in_pods(value: &mut Value, at: &str, visit: &mut impl FnMut(&str, &mut String)) {
+    match value {
+        Value::Array(items) => {
+            items.iter_mut().enumerate().for_each(|(number, item)| each_in_pods(item, &format!("{at}[{number}]"), visit));
+        }
+        Value::Object(fields) => {
+            for (name, value) in fields.iter_mut() {
+                let at = if at.is_empty() { name.clone() } else { format!("{at}.{name}") };
+                let image = match name.as_str() {
+                    "containers" | "initContainers" | "ephemeralContainers" => "image",
+                    "volumes" => "image/reference",
+                    _ => "",
+                };
+                for (number, item) in value.as_array_mut().filter(|_| !image.is_empty()).into_iter().flatten().enumerate() {
+                    if let Some(Value::String(text)) = item.pointer_mut(&format!("/{image}")) {
+                        visit(&format!("{at}[{number}].{}", image.replace('/', ".")), text);
+                    }
+                }
+                each_in_pods(value, &at, visit);
+            }
+        }
+        _ => {}
     }
+}
+
+/// The images of all pods in a value.
+pub fn in_pods(value: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    each_in_pods(&mut value.clone(), "", &mut |_, image| found.push(image.clone()));
+    found
 }
 
 fn split_tag(name: &str) -> (&str, Option<&str>) {

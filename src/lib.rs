@@ -33,6 +33,7 @@ pub mod plan;
 
 pub mod lint;
 pub mod manifest;
+pub mod patch;
 pub mod render;
 pub mod selector;
 pub mod session;

@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+use serde_json::Value;
+
+use crate::spec::names;
+
 /// What identifies an object. Orders as objects are applied: by kind, namespace, name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ObjectRef {
@@ -55,6 +59,39 @@ impl ObjectRef {
     /// A reference from its parts.
     pub fn new(group: &str, kind: &str, namespace: Option<&str>, name: &str) -> Self {
         Self { group: group.to_owned(), kind: kind.to_owned(), namespace: namespace.map(ToOwned::to_owned), name: name.to_owned() }
+    }
+
+    /// The reference of an object.
+    ///
+    /// # Errors
+    /// What makes it no Kubernetes object.
+    pub fn of(object: &Value) -> Result<Self, String> {
+        let text = |value: &Value, what: &str| match value.as_str() {
+            Some(text) if !text.is_empty() => Ok(text.to_owned()),
+            _ => Err(format!("it has no {what}")),
+        };
+        let (api_version, kind) = (text(&object["apiVersion"], "apiVersion")?, text(&object["kind"], "kind")?);
+        let metadata = &object["metadata"];
+        let name = text(&metadata["name"], "metadata.name")?;
+        let (group, version) = api_version.rsplit_once('/').unwrap_or(("", &api_version));
+        if !names::is_dns_label(version) || !(group.is_empty() || names::is_dns_subdomain(group)) {
+            return Err(format!("{api_version:?} is no apiVersion"));
+        }
+        if !kind.starts_with(|c: char| c.is_ascii_uppercase()) || !kind.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            return Err(format!("{kind:?} is no kind"));
+        }
+        // RBAC alone has names with colons and the like.
+        if group != "rbac.authorization.k8s.io" && !names::is_dns_subdomain(&name) {
+            return Err(format!("{name:?} is no name: it has lower-case letters, digits, dashes and dots"));
+        }
+        let namespace = match &metadata["namespace"] {
+            Value::Null => None,
+            namespace => Some(text(namespace, "metadata.namespace")?),
+        };
+        match namespace {
+            Some(namespace) if !names::is_dns_label(&namespace) => Err(format!("{namespace:?} is no name of a namespace")),
+            namespace => Ok(Self::new(group, &kind, namespace.as_deref(), &name)),
+        }
     }
 
     /// As kubectl prints it with `-o name`: `statefulset.apps/phi-4`, `service/phi-4`.

@@ -6,8 +6,10 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::image::ImageRules;
 use crate::model_streaming::ModelStreaming;
 use crate::node_pool::{AgentPools, MachinePools};
+use crate::patch::Patch;
 use crate::preset::NodeClasses;
 use crate::selector::Selector;
 use crate::sku::NodeShape;
@@ -238,6 +240,12 @@ pub struct Options {
     pub own_nodes: Vec<OwnNode>,
     /// What holds for streamed weights.
     pub model_streaming: ModelStreaming,
+    /// Other names for images.
+    pub images: ImageRules,
+    /// Changes to rendered objects, in their order.
+    pub patches: Vec<Patch>,
+    /// Whether only a part of what `kaito.yaml` is for is rendered on purpose, so that patches of the rest are about nothing.
+    pub is_partial: bool,
 }
 
 impl Options {
@@ -269,6 +277,9 @@ impl Default for Options {
             machine_pools: None,
             own_nodes: Vec::new(),
             model_streaming: ModelStreaming::default(),
+            images: ImageRules::default(),
+            patches: Vec::new(),
+            is_partial: false,
         }
     }
 }

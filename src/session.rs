@@ -1,19 +1,26 @@
 //! The whole line for a set of files: what to render, with every finding, before anything is written.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+mod images;
+mod rehearsal;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rayon::prelude::*;
 use serde_json::Value;
+
+pub use images::PulledImage;
+pub use rehearsal::Patched;
 
 use crate::admission;
 use crate::diagnostic::Diagnostic;
 use crate::manifest::ObjectRef;
 use crate::options::{NodeProvisioner, Options};
+use crate::patch::{self, Outcome};
 use crate::plan::{self, Context, InferencePool, Mirror, Nodes, Plan, RagPlan};
 use crate::preset::{Catalog, DefaultTraining, GuardrailsPolicy, NodeClass, NodeClasses};
 use crate::render::{self, Engine, Object, TemplateError};
 use crate::rule;
-use crate::spec::{Input, Located, RagEngine};
+use crate::spec::{Input, Located, Passed, RagEngine};
 use crate::yaml::{Document, Step};
 
 /// The Workspaces of an input that can be rendered, planned.
@@ -23,6 +30,12 @@ pub struct Session<'a> {
     pools: Vec<InferencePool<'a>>,
     rag_engines: Vec<RagPlan<'a>>,
 }
+
+/// The namespace and name of the set or RAGEngine that objects belong to, if they belong to one.
+type Key<'a> = Option<(&'a str, &'a str)>;
+
+/// What templates have made, or which of them is at fault.
+type Made = Result<Vec<Object>, TemplateError>;
 
 impl<'a> Session<'a> {
     /// Admits and plans every Workspace; faults of one leave the others alone.
@@ -61,6 +74,7 @@ impl<'a> Session<'a> {
         let rag_engines = input.rag_engines.iter().filter_map(|located| plan_rag_engine(located, &context, explain, findings)).collect();
         let session = Self { context, plans, pools, rag_engines };
         session.find_clashes(findings);
+        session.find_unused_image_rules(findings);
         session
     }
 
@@ -106,30 +120,80 @@ impl<'a> Session<'a> {
     pub fn render_shared<E: From<TemplateError>>(
         &self,
         engine: &Engine,
-        mut take: impl FnMut(Option<(&str, &str)>, Object) -> Result<(), E>,
+        mut take: impl FnMut(Key<'_>, Object) -> Result<(), E>,
     ) -> Result<(), E> {
-        for mirror in self.mirrors() {
-            render::render_mirror(engine, mirror, &self.context)?.into_iter().try_for_each(|object| take(None, object))?;
-        }
-        for (namespace, default) in self.training_configs() {
-            take(None, render::render_training_config(engine, default, namespace)?)?;
-        }
-        // Those of Kaito's chart are made as it is installed, and by no Workspace.
-        if let Some(classes) = &self.context.options.node_classes {
-            self.node_classes(classes).into_iter().try_for_each(|class| take(None, render::render_node_class(engine, classes, class)?))?;
-        }
-        for (namespace, policy) in self.guardrails() {
-            take(None, render::render_guardrails(engine, policy, namespace)?)?;
-        }
-        for planned in &self.rag_engines {
-            let objects = render::render_rag_engine(engine, planned, &self.context)?;
-            objects.into_iter().try_for_each(|object| take(Some(planned.key()), object))?;
-        }
-        for pool in &self.pools {
-            let objects = render::render_pool(engine, pool, &self.context)?;
-            objects.into_iter().try_for_each(|object| take(Some((pool.namespace, pool.name)), object))?;
+        for (owner, objects) in self.shared(engine) {
+            self.all_patched(objects?)?.into_iter().try_for_each(|object| take(owner, object))?;
         }
         Ok(())
+    }
+
+    /// What belongs to no single Workspace, as templates have it, with the set that it belongs to.
+    fn shared(&self, engine: &Engine) -> impl Iterator<Item = (Key<'_>, Made)> {
+        let one = |object: Result<Object, TemplateError>| (None, object.map(|object| vec![object]));
+        let mirrors = self.mirrors().map(|mirror| (None, render::render_mirror(engine, mirror, &self.context)));
+        let configs = self.training_configs().into_iter();
+        let configs = configs.map(move |(namespace, default)| one(render::render_training_config(engine, default, namespace)));
+        // Those of Kaito's chart are made as it is installed, and by no Workspace.
+        let classes = self
+            .context
+            .options
+            .node_classes
+            .iter()
+            .flat_map(|classes| self.node_classes(classes).into_iter().map(move |class| (classes, class)));
+        let classes = classes.map(move |(classes, class)| one(render::render_node_class(engine, classes, class)));
+        let guardrails = self.guardrails().into_iter();
+        let guardrails = guardrails.map(move |(namespace, policy)| one(render::render_guardrails(engine, policy, namespace)));
+        let rag_engines = self.rag_engines.iter();
+        let rag_engines = rag_engines.map(|planned| (Some(planned.key()), render::render_rag_engine(engine, planned, &self.context)));
+        let pools = self.pools.iter().map(|pool| (Some((pool.namespace, pool.name)), render::render_pool(engine, pool, &self.context)));
+        mirrors.chain(configs).chain(classes).chain(guardrails).chain(rag_engines).chain(pools)
+    }
+
+    /// An object that passes through, with the images and patches that the user wants; `None` if a patch deletes it.
+    ///
+    /// # Errors
+    /// A patch that can't be applied.
+    pub fn pass(&self, passed: &Passed) -> Result<Option<(ObjectRef, Value)>, TemplateError> {
+        let value = self.passed_value(passed);
+        match self.apply_patches(&passed.reference, || value.clone(), &mut BTreeSet::new())? {
+            Outcome::Untouched => Ok(Some((passed.reference.clone(), value))),
+            Outcome::Changed(value) => Ok(Some((ObjectRef::of(&value).unwrap_or_else(|_| passed.reference.clone()), value))),
+            Outcome::Deleted => Ok(None),
+        }
+    }
+
+    /// An object that passes through, with the images that the user wants.
+    fn passed_value(&self, passed: &Passed) -> Value {
+        let mut value = passed.document.root.to_value();
+        // A definition's schema has fields of these names too.
+        if passed.reference.kind != "CustomResourceDefinition" {
+            self.context.options.images.rewrite_pods(&mut value);
+        }
+        value
+    }
+
+    fn all_patched(&self, objects: Vec<Object>) -> Result<Vec<Object>, TemplateError> {
+        objects.into_iter().filter_map(|object| self.patched(object).transpose()).collect()
+    }
+
+    /// An object with the patches that are about it.
+    fn patched(&self, object: Object) -> Result<Option<Object>, TemplateError> {
+        match self.apply_patches(object.reference(), || object.to_value(), &mut BTreeSet::new())? {
+            Outcome::Untouched => Ok(Some(object)),
+            Outcome::Changed(value) => Object::of(value).map(Some).map_err(|message| TemplateError(Box::new(Diagnostic::error(message)))),
+            Outcome::Deleted => Ok(None),
+        }
+    }
+
+    fn apply_patches(
+        &self,
+        reference: &ObjectRef,
+        object: impl Fn() -> Value,
+        used: &mut BTreeSet<usize>,
+    ) -> Result<Outcome, TemplateError> {
+        let options = self.context.options;
+        patch::apply(&options.patches, reference, object, &options.namespace, used).map_err(TemplateError)
     }
 
     /// The default training configurations in use, each with its namespace.
@@ -155,30 +219,6 @@ impl<'a> Session<'a> {
         by_name.into_values().filter(|class| !is_given(&class.name)).collect()
     }
 
-    /// Renders everything once, to see that templates of the user's own work and make no object twice.
-    ///
-    /// # Errors
-    /// A template at fault.
-    pub fn try_templates(&self, engine: &Engine) -> Result<(), TemplateError> {
-        let namespace = &self.context.options.namespace;
-        let identity = |object: &Object| object.reference().clone().in_namespace(namespace);
-        let passed = &self.context.input.passed;
-        let mut seen: HashSet<ObjectRef> = passed.iter().map(|passed| passed.reference.clone().in_namespace(namespace)).collect();
-        let mut add = |reference: ObjectRef| {
-            if seen.insert(reference.clone()) {
-                return Ok(());
-            }
-            let finding = Diagnostic::error(format!("the templates make {reference} twice"));
-            Err(TemplateError(Box::new(finding.help("give objects of different Workspaces different names"))))
-        };
-        self.render_shared(engine, |_, object| add(identity(&object)))?;
-        self.render(
-            engine,
-            |_, objects| Ok(objects.iter().map(identity).collect::<Vec<_>>()),
-            |made: Vec<ObjectRef>| made.into_iter().try_for_each(&mut add),
-        )
-    }
-
     /// Renders the Workspaces in order, some at a time, so that few are in memory: `prepare` is called in parallel with each
     /// one's objects, and what it gives is passed to `take` one by one.
     ///
@@ -192,8 +232,11 @@ impl<'a> Session<'a> {
     ) -> Result<(), E> {
         const AT_ONCE: usize = 32;
         for some in self.plans.chunks(AT_ONCE) {
-            let prepared: Vec<_> =
-                some.par_iter().with_min_len(4).map(|plan| prepare(plan, render::render(engine, plan, &self.context)?)).collect();
+            let prepared: Vec<_> = some
+                .par_iter()
+                .with_min_len(4)
+                .map(|plan| prepare(plan, self.all_patched(render::render(engine, plan, &self.context)?)?))
+                .collect();
             prepared.into_iter().try_for_each(|prepared| take(prepared?))?;
         }
         Ok(())

@@ -33,6 +33,24 @@ fn the_configuration_that_is_shown_is_read() {
 }
 
 #[test]
+fn the_images_and_patches_that_are_shown_are_read() {
+    let home = tempfile::tempdir().unwrap();
+    let path = |name: &str| home.path().join(name);
+    let shown = blocks("docs/configuration.md", "yaml");
+    let of = |field: &str| shown.iter().find(|block| block.starts_with(field)).unwrap();
+    let config = format!("apiVersion: config.kaito.sh/v1alpha1\nkind: RenderConfig\n{}{}", of("registryMirrors:"), of("patches:"));
+    fs::write(path("kaito.yaml"), config).unwrap();
+    fs::copy("examples/patches/workspace.yaml", path("w.yaml")).unwrap();
+    fs::create_dir(path("patches")).unwrap();
+    fs::copy("examples/patches/patches/phi-4.yaml", path("patches/phi-4.yaml")).unwrap();
+    let run = run(&["render", "-R", "-f", home.path().to_str().unwrap()]);
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+    for part in ["image: registry.corp/mcr/aks/kaito/kaito-base@sha256:", "priorityClassName: inference", "example.com/team: search"] {
+        assert!(run.stdout.contains(part), "{part}: {}", run.stdout);
+    }
+}
+
+#[test]
 fn every_link_leads_somewhere() {
     for page in [
         "README.md",

@@ -3,7 +3,8 @@
 //! - `examples/NAME/` is rendered as its README says and compared with `golden/examples/NAME.yaml`, what is said about it with
 //!   `NAME.txt`, and its explanation with `NAME.explain.txt`.
 //! - `golden/cases/NAME/input.yaml` is rendered with the flags in `args`, if there are any, and compared with `expected.yaml`
-//!   beside it, what is said about it with `expected.txt`. A case with no `expected.yaml` is refused.
+//!   beside it, what is said about it with `expected.txt`. A case with no `expected.yaml` is refused. `args` may begin with
+//!   another verb. A `kaito.yaml` beside the input holds.
 
 use std::path::Path;
 
@@ -32,8 +33,9 @@ fn cases() {
         let directory = Path::new("golden/cases").join(&name);
         let input = directory.join("input.yaml");
         let flags = std::fs::read_to_string(directory.join("args")).unwrap_or_default();
-        let mut args = vec!["render", "-f", input.to_str().unwrap()];
-        args.extend(flags.split_whitespace());
+        let mut flags = flags.split_whitespace().peekable();
+        let verb = flags.next_if(|word| !word.starts_with('-')).unwrap_or("render");
+        let args: Vec<&str> = [verb, "-f", input.to_str().unwrap()].into_iter().chain(flags).collect();
         let rendered = run(&args);
         assert!(matches!(rendered.code, 0 | 1), "{name}: exit {}: {}", rendered.code, rendered.stderr);
         assert_eq!(rendered.code == 0, !rendered.stdout.is_empty(), "{name}: output exactly when it succeeds");

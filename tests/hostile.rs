@@ -236,3 +236,26 @@ fn templates_of_ones_own_are_stopped() {
         assert!(run.stderr.contains(says) && run.stderr.contains("service.yaml"), "{template}: {says:?} is not said in\n{}", run.stderr);
     }
 }
+
+#[test]
+fn patches_that_grow_without_end() {
+    let doubling: Vec<String> = (0..60).map(|n| format!("{{op: copy, from: /metadata, path: /metadata/x{n}}}")).collect();
+    let deepening: Vec<String> =
+        (0..60).map(|n| format!("{{op: add, path: {}/x, value: {{x: {{x: {{x: {{}}}}}}}}}}", "/x/x/x/x".repeat(n))).collect();
+    for (operations, says) in [
+        (doubling, "larger or deeper"),
+        (deepening, "larger or deeper"),
+        (vec![format!("{{op: remove, path: /{}}}", "a".repeat(1 << 20))], "no such place"),
+        (vec!["{op: replace, path: '', value: []}".to_owned()], "no Kubernetes object"),
+    ] {
+        let home = tempfile::tempdir().unwrap();
+        fs::write(home.path().join("w.yaml"), WORKSPACE).unwrap();
+        let patches = "patches: [{path: p.yaml, target: {kind: StatefulSet}}, {path: p.yaml, target: {name: '(a*)*b|.*'}}]";
+        let config = format!("apiVersion: config.kaito.sh/v1alpha1\nkind: RenderConfig\n{patches}\n");
+        fs::write(home.path().join("kaito.yaml"), config).unwrap();
+        fs::write(home.path().join("p.yaml"), format!("[{}]", operations.join(", "))).unwrap();
+        let run = run(&["render", "-f", home.path().to_str().unwrap()]);
+        assert_eq!((run.code, run.stdout.as_str()), (1, ""), "{says}");
+        assert!(run.stderr.contains(says) && !run.stderr.contains("panicked"), "{says}: {}", &run.stderr[..run.stderr.len().min(3000)]);
+    }
+}

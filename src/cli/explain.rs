@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use super::output::{self, Color, Exit};
 use super::setup::{InputArgs, RenderingArgs, Setup};
 use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::patch::Patch;
 use crate::plan::{Plan, RagPlan, Reason};
-use crate::session::Session;
+use crate::session::{Patched, Session};
 use crate::spec::{Input, RagEngine, Workspace, names};
 
 /// Show the formula, the inputs and the origin of every figure of a Workspace.
@@ -54,12 +55,13 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
             None => nothing(),
         });
     }
+    let patched = session.rehearse(&setup.engine(), &mut findings);
     if output::findings(findings, color, "explained") {
         return Exit::Invalid;
     }
     let workspaces = session.plans().filter(|plan| asked_workspace(plan.workspace, plan.namespace));
     let rag_engines = session.rag_engines().filter(|planned| asked_engine(planned.engine, planned.namespace));
-    output::data(&text(workspaces, rag_engines))
+    output::data(&text(workspaces, rag_engines, &setup.options.patches, &patched))
 }
 
 /// Whether a Workspace goes by a name: its own, or that of the set that makes it.
@@ -74,10 +76,12 @@ pub(super) fn nothing() -> Diagnostic {
         .help("name the files with -f (and -R for directories below)")
 }
 
-/// The reasons of plans as text.
+/// The reasons of plans as text, and the patches of their objects.
 pub(super) fn text<'p, 'a: 'p>(
     workspaces: impl Iterator<Item = &'p Plan<'a>>,
     rag_engines: impl Iterator<Item = &'p RagPlan<'a>>,
+    patches: &[Patch],
+    patched: &[Patched],
 ) -> String {
     let workspaces = workspaces.map(|plan| ("Workspace", plan.key(), &plan.reasons));
     let rag_engines = rag_engines.map(|planned| ("RAGEngine", planned.key(), &planned.reasons));
@@ -92,6 +96,13 @@ pub(super) fn text<'p, 'a: 'p>(
             _ = writeln!(text, "  {}: {}", reason.figure, reason.value);
             _ = writeln!(text, "    = {}", reason.because);
             _ = writeln!(text, "    from {}", reason.origin);
+        }
+        let is_own = |patched: &&Patched| {
+            patched.owner.as_ref().is_some_and(|(namespace, name)| (namespace.as_str(), name.as_str()) == (namespace, name))
+        };
+        for patched in patched.iter().filter(is_own) {
+            let (kind, origin) = patches[patched.patch].origin();
+            _ = writeln!(text, "  patched: {}\n    = {kind}\n    from {origin}", patched.object);
         }
         if !arguments.is_empty() {
             text.push_str("  arguments:\n");

@@ -92,9 +92,7 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
     let session = Session::new(&input, &setup.catalog, &setup.options, false, &mut findings);
     lint::check(&session, &mut findings);
     let engine = setup.engine();
-    if engine.has_overrides() && !findings.iter().any(Diagnostic::is_error) {
-        findings.extend(session.try_templates(&engine).err().map(|error| *error.0));
-    }
+    session.rehearse(&engine, &mut findings);
     report(args, &setup.lint, findings, &files, color)
 }
 

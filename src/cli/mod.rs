@@ -2,6 +2,7 @@
 
 mod completion;
 mod explain;
+mod images;
 mod lint;
 mod output;
 mod preset;
@@ -41,6 +42,8 @@ enum Command {
     Explain(explain::Args),
     /// Show where a field of a rendered object comes from
     Why(why::Args),
+    /// List the images that Workspaces need, for mirrors
+    Images(images::Args),
     /// Look into the catalog of models, and add to it
     #[command(subcommand)]
     Preset(preset::Command),
@@ -69,6 +72,7 @@ pub fn run() -> ExitCode {
         Command::Lint(args) => lint::run(&args, cli.color),
         Command::Explain(args) => explain::run(&args, cli.color),
         Command::Why(args) => why::run(&args, cli.color),
+        Command::Images(args) => images::run(&args, cli.color),
         Command::Preset(command) => preset::run(&command, cli.color),
         Command::Sku(command) => sku::run(&command, cli.color),
         Command::Schema(args) => schema::run(&args),

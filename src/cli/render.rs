@@ -12,7 +12,7 @@ use super::setup::{InputArgs, RenderingArgs, Setup};
 use crate::diagnostic::{Diagnostic, plural};
 use crate::manifest::ObjectRef;
 use crate::output_dir::{Files, OutputDirError};
-use crate::render::{Object, TemplateError};
+use crate::render::{Engine, Object, TemplateError};
 use crate::selector::Selector;
 use crate::session::Session;
 use crate::spec::{Input, Passed};
@@ -100,13 +100,16 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
     if args.output.explain && session.is_empty() && !findings.iter().any(Diagnostic::is_error) {
         findings.push(explain::nothing());
     }
+    let engine = setup.engine();
+    let patched = session.rehearse(&engine, &mut findings);
     if output::findings(findings, color, if args.output.explain { "explained" } else { "rendered" }) {
         return Exit::Invalid;
     }
     if args.output.explain {
-        return output::data(&explain::text(session.plans(), session.rag_engines()));
+        let text = explain::text(session.plans(), session.rag_engines(), &setup.options.patches, &patched);
+        return output::data(&text);
     }
-    match write(args, &setup, &session, passed) {
+    match write(args, &engine, &session, passed) {
         Ok(exit) => exit,
         Err(Failure::Output(error)) => output::finish(Err(error)),
         Err(Failure::Template(error)) => {
@@ -146,28 +149,27 @@ impl From<OutputDirError> for Failure {
     }
 }
 
-fn write(args: &Args, setup: &Setup, session: &Session<'_>, passed: &[Passed]) -> Result<Exit, Failure> {
-    let engine = setup.engine();
-    // The built-in templates are known to work; with others, all are tried before the first byte is written.
-    if engine.has_overrides() {
-        session.try_templates(&engine)?;
-    }
+fn write(args: &Args, engine: &Engine, session: &Session<'_>, passed: &[Passed]) -> Result<Exit, Failure> {
     let format = if args.output.output_dir.is_some() { Format::Yaml } else { args.output.output };
     let mut sink = match &args.output.output_dir {
         Some(directory) => Sink::Directory(Files::default(), directory.clone()),
         None => Sink::Stream(Stdout::new(), format, 0),
     };
     for some in passed.chunks(256) {
-        let written: Vec<_> =
-            some.par_iter().map(|passed| Written::declared(&passed.reference, &passed.document.root.to_value(), format)).collect();
-        written.into_iter().try_for_each(|written| sink.take(None, written))?;
+        let written: Vec<_> = some
+            .par_iter()
+            .map(|passed| Ok(session.pass(passed)?.map(|(reference, value)| Written::declared(&reference, &value, format))))
+            .collect();
+        written
+            .into_iter()
+            .try_for_each(|written: Result<_, TemplateError>| written?.map_or(Ok(()), |written| sink.take(None, written)))?;
     }
     if args.output.include_workspace {
         session.declared_mirrors().try_for_each(|(reference, value)| sink.take(None, Written::declared(&reference, &value, format)))?;
     }
-    session.render_shared(&engine, |owner, object| sink.take(owner, Written::rendered(&object, format)))?;
+    session.render_shared(engine, |owner, object| sink.take(owner, Written::rendered(&object, format)))?;
     session.render(
-        &engine,
+        engine,
         |plan, objects| {
             let owner = (plan.namespace.to_owned(), plan.workspace.metadata.name.clone());
             let mut written = Vec::new();

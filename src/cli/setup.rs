@@ -115,7 +115,7 @@ pub(super) struct Setup {
     overrides: HashMap<String, Arc<SourceFile>>,
     /// What `kaito.yaml` says about the rules of lint.
     pub lint: LintConfig,
-    /// Directories within the input that hold no manifests.
+    /// Directories and files within the input that hold no manifests.
     pub except: Vec<PathBuf>,
     config: Option<PathBuf>,
 }
@@ -133,8 +133,12 @@ impl Setup {
         for directory in [args.templates.as_deref(), own_templates.as_deref()].into_iter().flatten() {
             overrides.extend(source::template_overrides(directory, &known, findings));
         }
-        let options = options(args, &config, &version, findings);
-        let except = [&args.presets, &args.templates, &own_presets, &own_templates].into_iter().flatten().cloned().collect();
+        let mut options = options(args, &config, &version, findings);
+        let folder = path.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
+        options.is_partial = args.config.is_none() && !inputs.iter().any(|input| source::is_whole(input, folder));
+        let patches = config.patches.iter().flatten().filter_map(|entry| own(entry.path.as_ref()));
+        let directories = [&args.presets, &args.templates, &own_presets, &own_templates].into_iter().flatten().cloned();
+        let except = directories.chain(patches).collect();
         let failed = findings.iter().any(Diagnostic::is_error);
         (!failed).then_some(Self { options, catalog: catalog?, overrides, lint: config.lint.unwrap_or_default(), except, config: path })
     }
@@ -278,6 +282,9 @@ fn options(args: &RenderingArgs, config: &RenderConfig, version: &str, findings:
         machine_pools: config.capi.clone(),
         own_nodes: config.own_nodes(),
         model_streaming: model_streaming(args, config),
+        images: config.image_rules.clone(),
+        patches: config.read_patches.clone(),
+        is_partial: false,
     }
 }
 

@@ -1,5 +1,6 @@
 //! `kaito why`: where a field of a rendered object comes from.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use serde_json::Value;
@@ -8,6 +9,8 @@ use super::output::{self, Color, Exit};
 use super::setup::{InputArgs, RenderingArgs, Setup};
 use crate::diagnostic::{Diagnostic, Place, did_you_mean};
 use crate::manifest::ObjectRef;
+use crate::options::Options;
+use crate::patch::{self, Outcome};
 use crate::plan::{Reason, Reasons};
 use crate::render::{Engine, Object, TemplateError};
 use crate::session::Session;
@@ -53,13 +56,17 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
     let files = setup.read(&args.input, &mut findings);
     let input = Input::read(&files, &setup.options, &mut findings);
     let session = Session::new(&input, &setup.catalog, &setup.options, true, &mut findings);
+    session.rehearse(&setup.engine(), &mut findings);
     // What is only doubtful was said by `render`.
     findings.retain(Diagnostic::is_error);
     if output::findings(findings, color, "shown") {
         return Exit::Invalid;
     }
     let engine = setup.tracing_engine();
-    match answer(args, &session, &input, &engine) {
+    // What templates leave, so that patches can be told from it.
+    let plain = Options { patches: Vec::new(), ..setup.options.clone() };
+    let session = Session::new(&input, &setup.catalog, &plain, true, &mut Vec::new());
+    match answer(args, &session, &input, &setup.options, &engine) {
         Ok(text) => output::data(&text),
         Err(finding) => {
             output::findings(vec![*finding], color, "shown");
@@ -68,10 +75,11 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
     }
 }
 
-fn answer(args: &Args, session: &Session<'_>, input: &Input, engine: &Engine) -> Result<String, Box<Diagnostic>> {
+fn answer(args: &Args, session: &Session<'_>, input: &Input, options: &Options, engine: &Engine) -> Result<String, Box<Diagnostic>> {
     let is_meant = |reference: &ObjectRef| is_meant(&args.object, reference);
     if let Some(passed) = input.passed.iter().find(|passed| is_meant(&passed.reference)) {
-        return passed_through(args, &passed.reference, &passed.document);
+        let (reference, object) = session.pass(passed).map_err(|error| error.0)?.unwrap_or_else(|| (passed.reference.clone(), Value::Null));
+        return passed_through(args, &reference, &object, &passed.document, options);
     }
     let all = rendered(session, engine).map_err(|error| error.0)?;
     let known: Vec<String> = all.iter().map(|found| found.object.reference().resource_name()).collect();
@@ -87,7 +95,8 @@ fn answer(args: &Args, session: &Session<'_>, input: &Input, engine: &Engine) ->
         return Err(Box::new(finding.help("say KIND/NAMESPACE/NAME")));
     }
     let object = found.object.to_value();
-    let field = field(args, found.object.reference(), &object)?;
+    let patched = patched(args, found.object.reference(), &object, options)?;
+    let field = field(args, found.object.reference(), &patched.object)?;
     let mut text = heading(args, found.object.reference(), field);
     let document = found.owner.as_ref().map(|(_, document, _)| *document);
     let reasons = found.owner.as_ref().map_or(&NO_REASONS, |(_, _, reasons)| *reasons);
@@ -98,7 +107,36 @@ fn answer(args: &Args, session: &Session<'_>, input: &Input, engine: &Engine) ->
     if let Some(why) = trace.as_ref().and_then(|trace| why::why(trace, &args.path, &object, document, reasons)) {
         text.push_str(&describe(&why));
     }
+    text.push_str(&patched.by);
     Ok(text)
+}
+
+/// What patches make of an object, and a line for each that changes the field.
+struct Patched {
+    object: Value,
+    by: String,
+}
+
+fn patched(args: &Args, reference: &ObjectRef, object: &Value, options: &Options) -> Result<Patched, Box<Diagnostic>> {
+    let mut now = Patched { object: object.clone(), by: String::new() };
+    for (number, patch) in options.patches.iter().enumerate() {
+        let outcome = patch::apply(&options.patches[..=number], reference, || object.clone(), &options.namespace, &mut BTreeSet::new())?;
+        let (kind, origin) = patch.origin();
+        let after = match outcome {
+            Outcome::Untouched => continue,
+            Outcome::Changed(after) => after,
+            Outcome::Deleted => {
+                let finding = Diagnostic::error(format!("{reference} isn't rendered: {kind} deletes it"));
+                return Err(Box::new(finding.help(format!("it is in {origin}"))));
+            }
+        };
+        let field = |object: &Value| args.path.resolve(object).and_then(|steps| value_at(object, &steps).cloned());
+        if field(&now.object) != field(&after) {
+            _ = writeln!(now.by, "patch     {kind}, {origin}");
+        }
+        now.object = after;
+    }
+    Ok(now)
 }
 
 /// Every object, with what it is for.
@@ -140,12 +178,22 @@ fn is_meant(asked: &str, reference: &ObjectRef) -> bool {
     is_kind && name == reference.name && namespace.is_none_or(|namespace| reference.namespace.as_deref() == Some(namespace))
 }
 
-fn passed_through(args: &Args, reference: &ObjectRef, document: &Document) -> Result<String, Box<Diagnostic>> {
-    let object = document.root.to_value();
-    let value = field(args, reference, &object)?;
-    let steps = args.path.resolve(&object).unwrap_or_default();
+fn passed_through(
+    args: &Args,
+    reference: &ObjectRef,
+    object: &Value,
+    document: &Document,
+    options: &Options,
+) -> Result<String, Box<Diagnostic>> {
+    let patched = patched(args, reference, object, options)?;
+    let value = field(args, reference, &patched.object)?;
+    let steps = args.path.resolve(object).unwrap_or_default();
     let mut text = heading(args, reference, value);
-    _ = writeln!(text, "\ninput     {}, passed through as it is", at(&document.place(&steps)));
+    let declared = document.root.to_value();
+    let is_declared = value_at(&declared, &steps) == value_at(object, &steps);
+    let how = if is_declared { "passed through as it is" } else { "with images and registryMirrors of kaito.yaml" };
+    _ = writeln!(text, "\ninput     {}, {how}", at(&document.place(&steps)));
+    text.push_str(&patched.by);
     Ok(text)
 }
 

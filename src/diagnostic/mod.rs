@@ -94,6 +94,18 @@ impl Diagnostic {
         self
     }
 
+    /// The same finding, that only warns.
+    #[must_use]
+    pub fn into_warning(mut self) -> Self {
+        self.severity = Severity::Warning;
+        self
+    }
+
+    /// Whether it is about this field, or one below it.
+    pub fn is_about(&self, field: &str) -> bool {
+        self.field.strip_prefix(field).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    }
+
     /// Whether nothing can be rendered because of it.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error

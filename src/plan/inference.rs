@@ -46,7 +46,7 @@ pub(super) fn plan<'a>(
         mig_profile: mig_profile(workspace),
         nodes: count,
         disk: disk(context, model, reasons),
-        image: context.base_image(),
+        image: context.images.base.clone(),
         command: String::new(),
         weights: if streaming.is_some() && !has_local_weights(workspace) {
             Weights::Streamed
@@ -63,7 +63,7 @@ pub(super) fn plan<'a>(
         port: if sidecar { 5001 } else { 5000 },
         config: workspace.config(),
         token_secret: workspace.token_secret(),
-        adapters: adapters(workspace),
+        adapters: adapters(workspace, context),
     };
     explain_pod(&planned, context, reasons);
     planned.command = command::command(located, context, &planned, &node, reasons);
@@ -89,14 +89,7 @@ fn explain_model(asked: &str, found: &Found<Model>, shape: &NodeShape, runtime: 
 }
 
 fn explain_pod(planned: &PresetInference<'_>, context: &Context<'_>, reasons: &mut Reasons) {
-    reasons.add("image", || {
-        let origin = if context.options.registry.is_some() {
-            "presetRegistry of kaito.yaml".to_owned()
-        } else {
-            context.catalog.file_name("images")
-        };
-        (planned.image.clone(), "registry/base".to_owned(), origin)
-    });
+    reasons.add("image", || (planned.image.clone(), "registry/base".to_owned(), context.base_image_origin()));
     reasons.add("port", || {
         let because = "5000; vLLM moves to 5001 behind the routing sidecar of a decode pod";
         (planned.port.to_string(), because.to_owned(), format!("label {}", names::INFERENCE_ROLE))
@@ -187,14 +180,14 @@ fn startup_failures(context: &Context<'_>, model: &Model, reasons: &mut Reasons)
     failures
 }
 
-fn adapters(workspace: &Workspace) -> Vec<Adapter<'_>> {
+fn adapters<'a>(workspace: &'a Workspace, context: &Context<'_>) -> Vec<Adapter<'a>> {
     let planned = workspace.adapters().iter().filter_map(|spec| {
         let source = spec.source.as_ref()?;
         let from = match (&source.volume_source, &source.image) {
             (Some(volume), _) => AdapterSource::Volume(volume),
             (None, image) => {
                 let secrets = source.image_pull_secrets.as_deref().unwrap_or_default();
-                AdapterSource::Image(crate::image::normalise(image.as_deref()?), secrets)
+                AdapterSource::Image(context.users_image(image.as_deref()?), secrets)
             }
         };
         Some(Adapter { name: source.name.as_deref()?, strength: spec.strength.as_deref(), source: from })

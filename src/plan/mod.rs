@@ -33,8 +33,9 @@ pub use streaming::{StreamSource, Streaming, is_static, model_id, service_accoun
 pub use workload::{Adapter, AdapterSource, PresetInference, Training, Tuning, TuningInput, TuningOutput, Weights, Workload};
 
 use crate::diagnostic::Diagnostic;
+use crate::image;
 use crate::options::Options;
-use crate::preset::{Catalog, NodeClasses};
+use crate::preset::{Catalog, Images, NodeClasses};
 use crate::spec::{Configs, Input, Located, Workspace, names};
 use crate::yaml::Document;
 
@@ -48,12 +49,15 @@ pub struct Context<'a> {
     pub input: &'a Input,
     /// The mirrors of models, with the gate `ModelMirror`.
     pub mirrors: Mirrors<'a>,
+    /// The images as they are pulled: in full, and by the names and mirrors that the user wants.
+    pub images: Images,
 }
 
 impl<'a> Context<'a> {
     /// What plans of this input are made from.
     pub fn new(catalog: &'a Catalog, options: &'a Options, input: &'a Input) -> Self {
-        Self { catalog, options, input, mirrors: Mirrors::new(input, catalog, options) }
+        let images = catalog.images.resolved(options.registry.as_deref(), |image| options.images.rewrite(image));
+        Self { catalog, options, input, mirrors: Mirrors::new(input, catalog, options), images }
     }
 
     /// The blob container behind a mirror, if that is known.
@@ -75,14 +79,24 @@ impl<'a> Context<'a> {
         self.options.node_classes.as_ref().or_else(|| self.catalog.node_classes(self.options.cloud))
     }
 
-    /// The image that serves and trains models.
-    pub fn base_image(&self) -> String {
-        format!("{}/{}", self.registry(), self.catalog.images.base)
+    /// An image below Kaito's registry, as it is pulled.
+    pub fn own_image(&self, image: &str) -> String {
+        self.options.images.rewrite(&format!("{}/{image}", self.images.registry))
     }
 
-    /// The registry of Kaito's own images.
-    pub fn registry(&self) -> &'a str {
-        self.options.registry.as_deref().unwrap_or(&self.catalog.images.registry)
+    /// An image of the user's as it is pulled: a full reference.
+    pub fn users_image(&self, image: &str) -> String {
+        image::normalise(&self.options.images.rewrite(image))
+    }
+
+    /// Where the name of the image comes from that serves and trains models, for people.
+    fn base_image_origin(&self) -> String {
+        let is_changed = self.catalog.images.resolved(Some(&self.images.registry), ToOwned::to_owned).base != self.images.base;
+        match (is_changed, self.options.registry.is_some()) {
+            (true, _) => "images and registryMirrors of kaito.yaml".to_owned(),
+            (false, true) => "presetRegistry of kaito.yaml".to_owned(),
+            (false, false) => self.catalog.file_name("images"),
+        }
     }
 }
 

@@ -85,7 +85,7 @@ pub fn rag_engine<'a>(located: &'a Located<RagEngine>, context: &Context<'a>, ex
         instance_type,
         image_family: asked_family.unwrap_or(context.options.default_node_image_family),
         node_labels: spec.compute.as_ref().map(|compute| compute.node_labels().into_iter().collect()).unwrap_or_default(),
-        image: format!("{}/{}", context.registry(), context.catalog.images.rag_service),
+        image: context.images.rag_service.clone(),
         gpus: sku.map(|found| found.value.gpus),
         runs_anywhere: sized.is_none(),
         guardrails,

@@ -34,12 +34,12 @@ pub(super) fn plan<'a>(
         model,
         preset_name,
         gpus: shape.gpus,
-        image: context.base_image(),
+        image: context.images.base.clone(),
         command: format!("{} --num_processes={} {}", rules.launcher, shape.gpus, rules.script),
-        weights_image: format!("{}/{}", context.registry(), needs.weights_image),
+        weights_image: context.own_image(&needs.weights_image),
         target_modules: rules.target_modules(&model.name()),
         training: training(located, configs, context, method)?,
-        input: input(&tuning.input)?,
+        input: input(&tuning.input, context)?,
         output: output(&tuning.output)?,
     };
     reasons.add("model", || (model.id.clone(), format!("tuning.preset.name {preset_name:?}"), found.origin.clone()));
@@ -63,7 +63,7 @@ pub(super) fn training<'a>(
 }
 
 /// The training data.
-pub(super) fn input(source: &DataSource) -> Option<TuningInput<'_>> {
+pub(super) fn input<'a>(source: &'a DataSource, context: &Context<'_>) -> Option<TuningInput<'a>> {
     let secrets = source.image_pull_secrets.as_deref().unwrap_or_default();
     if let Some(urls) = source.urls() {
         return Some(TuningInput::Urls(urls));
@@ -71,13 +71,14 @@ pub(super) fn input(source: &DataSource) -> Option<TuningInput<'_>> {
     if let Some(volume) = &source.volume_source {
         return Some(TuningInput::Volume(volume));
     }
-    Some(TuningInput::Image(image::normalise(source.image()?), source.name.as_deref().unwrap_or_default(), secrets))
+    Some(TuningInput::Image(context.users_image(source.image()?), source.name.as_deref().unwrap_or_default(), secrets))
 }
 
 fn output(destination: &DataDestination) -> Option<TuningOutput<'_>> {
     if let Some(volume) = &destination.volume_source {
         return Some(TuningOutput::Volume(volume));
     }
+    // What is pushed goes where the user says, not into a mirror.
     Some(TuningOutput::Image(image::normalise(destination.image()?), destination.image_push_secret.as_deref()?))
 }
 
@@ -90,14 +91,13 @@ fn warn_of_little_memory(located: &Located<Workspace>, model: &Model, shape: &No
 }
 
 fn explain(planned: &Tuning<'_>, method: TuningMethod, shape: &NodeShape, context: &Context<'_>, reasons: &mut Reasons) {
-    let images = context.catalog.file_name("images");
     reasons.add("method", || (method.name().to_owned(), "tuning.method".to_owned(), "Workspace".to_owned()));
     reasons.add("GPUs", || {
         let value = format!("{} x {} of {}", shape.gpus, shape.model, gib_text(shape.memory_per_gpu()));
         (value, "one process on each GPU of one node".to_owned(), shape.origin.clone())
     });
     reasons.add("nodes", || ("1".to_owned(), "tuning runs on one node".to_owned(), "Kaito".to_owned()));
-    reasons.add("image", || (planned.image.clone(), "registry/base".to_owned(), images.clone()));
+    reasons.add("image", || (planned.image.clone(), "registry/base".to_owned(), context.base_image_origin()));
     reasons.add("weights", || {
         (planned.weights_image.clone(), "registry and tuning.weightsImage of the model".to_owned(), planned.model.id.clone())
     });

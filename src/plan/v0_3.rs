@@ -27,7 +27,7 @@ pub struct Inference<'a> {
     /// The preset.
     pub preset: &'a ImagePreset,
     /// The image.
-    pub image: Cow<'a, str>,
+    pub image: String,
     /// The Secrets to pull it with.
     pub image_pull_secrets: &'a [String],
     /// The shell command.
@@ -43,7 +43,7 @@ pub struct Tuning<'a> {
     /// GPUs that the pod asks for.
     pub gpus: u64,
     /// The image.
-    pub image: Cow<'a, str>,
+    pub image: String,
     /// The Secrets to pull images with, and to push the result.
     pub image_pull_secrets: Vec<&'a str>,
     /// The shell command.
@@ -149,14 +149,14 @@ fn image<'a>(
     asked: &'a PresetSpec,
     context: &Context<'a>,
     reasons: &mut Reasons,
-) -> Option<(Cow<'a, str>, &'a [String])> {
+) -> Option<(String, &'a [String])> {
     if asked.is_private() {
         let options = asked.preset_options.as_ref()?;
-        let image = options.image.as_deref()?;
-        reasons.add("image", || (image.to_owned(), "presetOptions.image, since accessMode is private".to_owned(), "Workspace".to_owned()));
-        return Some((Cow::Borrowed(image), options.image_pull_secrets.as_deref().unwrap_or_default()));
+        let image = context.options.images.rewrite(options.image.as_deref()?);
+        reasons.add("image", || (image.clone(), "presetOptions.image, since accessMode is private".to_owned(), "Workspace".to_owned()));
+        return Some((image, options.image_pull_secrets.as_deref().unwrap_or_default()));
     }
-    let image = format!("{}/kaito-{}:{}", context.registry(), preset.name, preset.tag.as_deref()?);
+    let image = context.options.images.rewrite(&preset.image(&context.images.registry)?);
     reasons.add("image", || {
         (
             image.clone(),
@@ -164,7 +164,7 @@ fn image<'a>(
             format!("{} and {}", context.catalog.file_name("images"), origin(context, &preset.name)),
         )
     });
-    Some((Cow::Owned(image), &[]))
+    Some((image, &[]))
 }
 
 /// `LAUNCHER --launcher-arguments SCRIPT --arguments`. Kaito's order is that of a hash map; here it is the alphabet's.
@@ -247,7 +247,7 @@ fn tuning<'a>(located: &'a Located<Workspace>, configs: &Configs, context: &Cont
         command: format!("{}{} {}", rules.launcher, text(&arguments), rules.script),
         target_modules: rules.target_modules(&preset.name),
         training: super::tuning::training(located, configs, context, method)?,
-        input: super::tuning::input(&tuning.input)?,
+        input: super::tuning::input(&tuning.input, context)?,
         output_image: tuning.output.image()?,
         push_secret,
     };

@@ -173,6 +173,15 @@ impl Catalog {
         self.models.values()
     }
 
+    /// Every image of this version, in full: those of pods and charts, and those with weights.
+    pub fn all_images(&self, registry: Option<&str>) -> Vec<String> {
+        let images = self.images.resolved(registry, ToOwned::to_owned);
+        let weights = self.models().filter_map(|model| model.value.tuning.as_ref());
+        let weights = weights.map(|tuning| format!("{}/{}", images.registry, tuning.weights_image));
+        let presets = self.image_presets().filter_map(|preset| preset.value.image(&images.registry));
+        images.all().into_iter().chain(weights).chain(presets).collect()
+    }
+
     /// Every name that means a preset: ids and aliases.
     pub fn preset_names(&self) -> impl Iterator<Item = &str> {
         self.models.values().map(|model| model.value.id.as_str()).chain(self.aliases.keys().map(String::as_str))

@@ -223,11 +223,12 @@ impl Model {
     }
 }
 
-/// Every image that a version of Kaito puts into a pod; empty is one that the version doesn't use.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+/// Every image that a version of Kaito puts into a pod. Each field but `registry` is one: a new field is listed and mirrored
+/// like the others; an empty one isn't used by the version.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Images {
-    /// The registry and path before `base`.
+    /// The registry and path of Kaito's own images, `base` and `ragService`, and of those with weights.
     pub registry: String,
     /// The image that serves models.
     pub base: String,
@@ -251,22 +252,38 @@ pub struct Images {
     pub routing_sidecar: String,
     /// The chart of the router in front of sets.
     pub router_chart: String,
-    /// The tag of that chart.
-    pub router_chart_tag: String,
     /// The image of the router's endpoint picker.
-    pub endpoint_picker: ImageParts,
+    pub endpoint_picker: String,
 }
 
-/// An image as charts name it.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ImageParts {
-    /// The registry and path.
-    pub registry: String,
-    /// The repository below it.
-    pub repository: String,
-    /// The tag.
-    pub tag: String,
+impl Images {
+    /// The fields whose images are below `registry`, unless they have a path of their own.
+    const OWN: [&str; 2] = ["base", "ragService"];
+
+    /// The images in full, below another registry if one is given, and each as `change` has it.
+    #[must_use]
+    pub fn resolved(&self, registry: Option<&str>, change: impl Fn(&str) -> String) -> Self {
+        let registry = registry.unwrap_or(&self.registry);
+        let mut fields = self.fields();
+        for (name, value) in &mut fields {
+            if let Some(image) = value.as_str().filter(|image| name != "registry" && !image.is_empty()) {
+                let is_below = Self::OWN.contains(&name.as_str()) && !image.contains('/');
+                *value = if is_below { change(&format!("{registry}/{image}")) } else { change(image) }.into();
+            }
+        }
+        fields.insert("registry".to_owned(), registry.into());
+        serde_json::from_value(fields.into()).unwrap_or_else(|_| self.clone())
+    }
+
+    /// Every image.
+    pub fn all(&self) -> Vec<String> {
+        let fields = self.fields().into_iter().filter(|(name, _)| name != "registry");
+        fields.filter_map(|(_, image)| image.as_str().filter(|image| !image.is_empty()).map(ToOwned::to_owned)).collect()
+    }
+
+    fn fields(&self) -> serde_json::Map<String, serde_json::Value> {
+        serde_json::to_value(self).ok().and_then(|value| value.as_object().cloned()).unwrap_or_default()
+    }
 }
 
 /// The NodeClasses that a NodePool may refer to.

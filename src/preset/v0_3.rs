@@ -44,6 +44,13 @@ pub struct ImagePreset {
     pub tuning: Option<ImageTuning>,
 }
 
+impl ImagePreset {
+    /// The image below a registry, if it is there and not the user's own.
+    pub fn image(&self, registry: &str) -> Option<String> {
+        Some(format!("{registry}/kaito-{}:{}", self.name, self.tag.as_deref()?))
+    }
+}
+
 /// What tuning a preset of Kaito 0.3 needs.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use crate::image;
 use crate::options::Cloud;
 use crate::plan::{AdapterSource, Context, InferencePool, Plan, PresetInference, Runtime, StreamSource, Streaming, Weights, leader};
 use crate::spec::{Role, names};
@@ -39,15 +40,20 @@ pub(super) struct Router<'a> {
     interval: &'static str,
     picker_config: Option<&'a str>,
     router_chart: &'a str,
-    router_chart_tag: &'a str,
+    router_chart_tag: Option<&'a str>,
+    router_chart_digest: Option<&'a str>,
     picker_registry: &'a str,
     picker_repository: &'a str,
-    picker_tag: &'a str,
+    picker_tag: String,
 }
 
 /// The context of a router.
-pub(super) fn router<'a>(pool: &'a InferencePool<'a>, context: &Context<'a>) -> Router<'a> {
-    let images = &context.catalog.images;
+pub(super) fn router<'a>(pool: &'a InferencePool<'a>, context: &'a Context<'a>) -> Router<'a> {
+    let (router_chart, router_chart_tag, router_chart_digest) = image::split(&context.images.router_chart);
+    let (picker, picker_tag, picker_digest) = image::split(&context.images.endpoint_picker);
+    let (picker_registry, picker_repository) = picker.rsplit_once('/').unwrap_or(("", picker));
+    // The chart joins its parts with a colon, so that a digest can only stand behind a tag.
+    let tag = picker_tag.or(image::split(&context.catalog.images.endpoint_picker).1).unwrap_or("latest");
     Router {
         name: pool.name,
         namespace: pool.namespace,
@@ -55,11 +61,12 @@ pub(super) fn router<'a>(pool: &'a InferencePool<'a>, context: &Context<'a>) -> 
         created_by: if pool.roles { names::MULTI_ROLE_CREATED_BY } else { names::INFERENCE_SET_CREATED_BY },
         interval: if pool.roles { "10m0s" } else { "0s" },
         picker_config: pool.picker_config,
-        router_chart: &images.router_chart,
-        router_chart_tag: &images.router_chart_tag,
-        picker_registry: &images.endpoint_picker.registry,
-        picker_repository: &images.endpoint_picker.repository,
-        picker_tag: &images.endpoint_picker.tag,
+        router_chart,
+        router_chart_tag,
+        router_chart_digest,
+        picker_registry,
+        picker_repository,
+        picker_tag: picker_digest.map_or_else(|| tag.to_owned(), |digest| format!("{tag}@{digest}")),
     }
 }
 
@@ -157,11 +164,11 @@ struct Sas<'a> {
     source_type: &'a str,
 }
 
-fn stream<'a>(streaming: &'a Streaming<'a>, context: &Context<'a>) -> Stream<'a> {
+fn stream<'a>(streaming: &'a Streaming<'a>, context: &'a Context<'a>) -> Stream<'a> {
     let (storage_account, sas) = match &streaming.source {
         StreamSource::Mirror(container) => (Some(container.account.as_ref()), None),
         StreamSource::Sas { datarefs_url, client_id, source_type } => {
-            (None, Some(Sas { fetcher: &context.catalog.images.sas_fetcher, datarefs_url, client_id, source_type }))
+            (None, Some(Sas { fetcher: &context.images.sas_fetcher, datarefs_url, client_id, source_type }))
         }
     };
     Stream { model_id: &streaming.model_id, service_account: streaming.service_account, storage_account, sas }
@@ -177,7 +184,7 @@ struct Adapter<'a> {
 }
 
 /// The context of a preset's StatefulSet.
-pub(super) fn preset<'a>(plan: &'a Plan<'a>, preset: &'a PresetInference<'a>, context: &Context<'a>) -> Preset<'a> {
+pub(super) fn preset<'a>(plan: &'a Plan<'a>, preset: &'a PresetInference<'a>, context: &'a Context<'a>) -> Preset<'a> {
     let (weights, local_path) = match &preset.weights {
         Weights::Claim => ("claim", None),
         Weights::EmptyDir => ("emptyDir", None),
@@ -205,7 +212,7 @@ pub(super) fn preset<'a>(plan: &'a Plan<'a>, preset: &'a PresetInference<'a>, co
         distributed: preset.is_distributed(),
         leader: leader(&plan.workspace.metadata.name, plan.namespace),
         port: preset.port,
-        sidecar_image: preset.sidecar.then_some(context.catalog.images.routing_sidecar.as_str()),
+        sidecar_image: preset.sidecar.then_some(context.images.routing_sidecar.as_str()),
         role: preset.role.map(Role::name),
         deep_gemm: preset.deep_gemm,
         cuda_toolkit: preset.cuda_toolkit,
@@ -217,7 +224,7 @@ pub(super) fn preset<'a>(plan: &'a Plan<'a>, preset: &'a PresetInference<'a>, co
         disk: &preset.disk,
         config: preset.config,
         token_secret: preset.token_secret,
-        adapter_puller: &context.catalog.images.adapter_puller,
+        adapter_puller: &context.images.adapter_puller,
         image_adapters,
         volume_adapters,
         image_pull_secrets: secrets.flatten().map(String::as_str).collect(),
@@ -240,6 +247,7 @@ pub(super) fn template<'a>(plan: &'a Plan<'a>, template: &Map<String, Value>, co
     let mut labels = metadata.get("labels").and_then(Value::as_object).cloned().unwrap_or_default();
     labels.extend(pods.pod_labels.iter().map(|(key, value)| ((*key).to_owned(), json!(value))));
     metadata.insert("labels".to_owned(), Value::Object(labels));
-    let spec = template.get("spec").and_then(Value::as_object).cloned().unwrap_or_default();
-    Template { pods, pod_metadata: Value::Object(metadata), pod_spec: Value::Object(spec) }
+    let mut pod_spec = Value::Object(template.get("spec").and_then(Value::as_object).cloned().unwrap_or_default());
+    context.options.images.rewrite_pods(&mut pod_spec);
+    Template { pods, pod_metadata: Value::Object(metadata), pod_spec }
 }

@@ -24,7 +24,7 @@ pub(super) struct ModelMirror<'a> {
 }
 
 /// The context of a mirror.
-pub(super) fn mirror<'a>(mirror: &'a Mirror<'a>, context: &Context<'a>) -> ModelMirror<'a> {
+pub(super) fn mirror<'a>(mirror: &'a Mirror<'a>, context: &'a Context<'a>) -> ModelMirror<'a> {
     let download = &context.catalog.sizing.download;
     ModelMirror {
         name: &mirror.name,
@@ -36,7 +36,7 @@ pub(super) fn mirror<'a>(mirror: &'a Mirror<'a>, context: &Context<'a>) -> Model
         service_account: mirror.service_account,
         access_secret: mirror.access_secret,
         workload_identity: mirror.service_account.is_some() && context.options.cloud == Cloud::Azure,
-        downloader: &context.catalog.images.model_downloader,
+        downloader: &context.images.model_downloader,
         download_cpu: &download.cpu,
         download_memory: download.memory.as_str(),
     }

@@ -44,8 +44,8 @@ pub fn render(engine: &Engine, plan: &Plan<'_>, context: &Context<'_>) -> Result
             manifests.push(engine.render("statefulset-template.yaml", &context::template(plan, template, context))?);
         }
         Workload::Tuning(tuning) => manifests.push(engine.render("job.yaml", &tuning::job(plan, tuning, context))?),
-        Workload::InferenceV0_3(inference) => manifests.extend(v0_3::inference(engine, plan, inference)?),
-        Workload::TemplateV0_3(template) => manifests.push(v0_3::template(engine, plan, template)?),
+        Workload::InferenceV0_3(inference) => manifests.extend(v0_3::inference(engine, plan, inference, context)?),
+        Workload::TemplateV0_3(template) => manifests.push(v0_3::template(engine, plan, template, context)?),
         Workload::TuningV0_3(tuning) => manifests.push(v0_3::tuning(engine, plan, tuning, context)?),
     }
     Ok(manifests)

@@ -47,12 +47,17 @@ struct Text {
     holes: Vec<String>,
 }
 
-/// An object: what a template has left.
+/// An object: what a template has left, or what patches have made of that.
 pub struct Object {
-    shape: Arc<Shape>,
-    text: Arc<Text>,
-    values: Vec<Value>,
+    form: Form,
     reference: ObjectRef,
+}
+
+enum Form {
+    /// A text with holes, and what belongs into them.
+    Shaped { shape: Arc<Shape>, text: Arc<Text>, values: Vec<Value> },
+    /// A value by itself.
+    Whole(Value),
 }
 
 impl Shape {
@@ -98,7 +103,15 @@ impl Object {
         let reference = ObjectRef::new(group, &kind, field(&["metadata", "namespace"]).as_deref(), &name);
         let keys = shape.keys.iter().map(|key| fill_key(key, &values)).collect::<Result<Vec<_>, _>>()?;
         let text = shape.text(keys)?;
-        Ok(Self { shape, text, values, reference })
+        Ok(Self { form: Form::Shaped { shape, text, values }, reference })
+    }
+
+    /// An object that is there as a value.
+    ///
+    /// # Errors
+    /// What makes it no Kubernetes object.
+    pub fn of(value: Value) -> Result<Self, String> {
+        Ok(Self { reference: ObjectRef::of(&value)?, form: Form::Whole(value) })
     }
 
     /// What it is.
@@ -108,23 +121,30 @@ impl Object {
 
     /// The object as a value.
     pub fn to_value(&self) -> Value {
-        fill(&self.shape.tree, &self.values)
+        match &self.form {
+            Form::Shaped { shape, values, .. } => fill(&shape.tree, values),
+            Form::Whole(value) => value.clone(),
+        }
     }
 
     /// Appends the object as YAML, the same bytes as [`yaml::to_yaml`] of its value.
     pub fn to_yaml(&self, out: &mut String) {
-        if !self.fill_holes(out) {
-            yaml::to_yaml(&self.to_value(), out);
+        match &self.form {
+            Form::Shaped { text, values, .. } if text.fill(values, out) => {}
+            Form::Shaped { .. } => yaml::to_yaml(&self.to_value(), out),
+            Form::Whole(value) => yaml::to_yaml(value, out),
         }
     }
+}
 
+impl Text {
     /// Copies the text and fills its holes; `false`, and nothing is written, if a value needs more than one line.
-    fn fill_holes(&self, out: &mut String) -> bool {
+    fn fill(&self, values: &[Value], out: &mut String) -> bool {
         let start = out.len();
-        let Some((first, others)) = self.text.pieces.split_first() else { return false };
+        let Some((first, others)) = self.pieces.split_first() else { return false };
         out.push_str(first);
-        for (hole, piece) in self.text.holes.iter().zip(others) {
-            if !yaml::scalar_to_yaml(&fill_text(hole, &self.values), out) {
+        for (hole, piece) in self.holes.iter().zip(others) {
+            if !yaml::scalar_to_yaml(&fill_text(hole, values), out) {
                 out.truncate(start);
                 return false;
             }
@@ -132,9 +152,7 @@ impl Object {
         }
         true
     }
-}
 
-impl Text {
     /// Writes a tree with its keys filled, and a hole for every scalar that has tokens.
     ///
     /// # Errors

@@ -37,8 +37,8 @@ pub(super) struct Job<'a> {
 }
 
 /// The context of a Job.
-pub(super) fn job<'a>(plan: &'a Plan<'a>, tuning: &'a Tuning<'a>, context: &Context<'a>) -> Job<'a> {
-    let images = &context.catalog.images;
+pub(super) fn job<'a>(plan: &'a Plan<'a>, tuning: &'a Tuning<'a>, context: &'a Context<'a>) -> Job<'a> {
+    let images = &context.images;
     let empty_dir = || Map::from_iter([("emptyDir".to_owned(), json!({}))]);
     let (input_image, input_name, input_secrets) = match &tuning.input {
         TuningInput::Image(image, name, secrets) => (Some(image.as_str()), *name, *secrets),

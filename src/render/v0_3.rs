@@ -71,7 +71,7 @@ struct Served<'a> {
 #[derive(Serialize)]
 struct Adapter<'a> {
     name: &'a str,
-    image: &'a str,
+    image: String,
     strength: &'a str,
 }
 
@@ -79,10 +79,19 @@ struct Adapter<'a> {
 ///
 /// # Errors
 /// The template at fault, with its line.
-pub(super) fn inference(engine: &Engine, plan: &Plan<'_>, planned: &Inference<'_>) -> Result<Vec<Object>, TemplateError> {
+pub(super) fn inference(
+    engine: &Engine,
+    plan: &Plan<'_>,
+    planned: &Inference<'_>,
+    context: &Context<'_>,
+) -> Result<Vec<Object>, TemplateError> {
     let adapters = planned.adapters.iter().filter_map(|adapter| {
         let source = adapter.source.as_ref()?;
-        Some(Adapter { name: source.name.as_deref()?, image: source.image()?, strength: adapter.strength.as_deref()? })
+        Some(Adapter {
+            name: source.name.as_deref()?,
+            image: context.options.images.rewrite(source.image()?),
+            strength: adapter.strength.as_deref()?,
+        })
     });
     let served = Served {
         pods: pods(plan),
@@ -108,21 +117,28 @@ struct Template<'a> {
     #[serde(flatten)]
     pods: Pods<'a>,
     pod_metadata: Map<String, Value>,
-    pod_spec: Map<String, Value>,
+    pod_spec: Value,
 }
 
 /// The Deployment of a pod template.
 ///
 /// # Errors
 /// The template at fault, with its line.
-pub(super) fn template(engine: &Engine, plan: &Plan<'_>, template: &Map<String, Value>) -> Result<Object, TemplateError> {
+pub(super) fn template(
+    engine: &Engine,
+    plan: &Plan<'_>,
+    template: &Map<String, Value>,
+    context: &Context<'_>,
+) -> Result<Object, TemplateError> {
     let field = |of: &Map<String, Value>, name: &str| of.get(name).and_then(Value::as_object).cloned().unwrap_or_default();
     let pods = pods(plan);
     let mut pod_metadata = field(template, "metadata");
     let mut labels = field(&pod_metadata, "labels");
     labels.insert(names::WORKSPACE.to_owned(), json!(pods.name));
     pod_metadata.insert("labels".to_owned(), Value::Object(labels));
-    engine.render("deployment-template.yaml", &Template { pods, pod_metadata, pod_spec: field(template, "spec") })
+    let mut pod_spec = Value::Object(field(template, "spec"));
+    context.options.images.rewrite_pods(&mut pod_spec);
+    engine.render("deployment-template.yaml", &Template { pods, pod_metadata, pod_spec })
 }
 
 /// For `job.yaml`.
@@ -164,8 +180,8 @@ pub(super) fn tuning(engine: &Engine, plan: &Plan<'_>, planned: &Tuning<'_>, con
         target_modules: planned.target_modules,
         config: planned.training.config,
         output_dir: &planned.training.output_dir,
-        data_downloader: &context.catalog.images.data_downloader,
-        adapter_pusher: &context.catalog.images.adapter_pusher,
+        data_downloader: &context.images.data_downloader,
+        adapter_pusher: &context.images.adapter_pusher,
         input_urls,
         input_image,
         output_image: planned.output_image,

@@ -21,7 +21,7 @@ pub struct Inputs<'a> {
     pub paths: &'a [PathBuf],
     /// Whether directories are searched below their first level.
     pub recursive: bool,
-    /// Directories that hold no manifests.
+    /// Directories and files that hold no manifests.
     pub except: &'a [PathBuf],
     /// The configuration in use.
     pub config: Option<&'a Path>,
@@ -70,7 +70,8 @@ impl Inputs<'_> {
             } else if matches!(name.as_str(), "kustomization.yaml" | "kustomization.yml" | "Kustomization") {
                 let finding = rule::NEEDS_KUSTOMIZE.says(format!("{} is for kustomize", entry.display()));
                 findings.push(finding.help(format!("build it first: kustomize build {} | kaito render -f -", path.display())));
-            } else if entry.extension().is_some_and(|ending| ENDINGS.iter().any(|known| ending == *known)) {
+            } else if entry.extension().is_some_and(|ending| ENDINGS.iter().any(|known| ending == *known)) && !self.is_excepted_file(&entry)
+            {
                 if is_link && !entry.exists() {
                     let finding = Diagnostic::error(format!("{} is a link to nothing", entry.display()));
                     findings.push(finding.help("remove it"));
@@ -86,6 +87,11 @@ impl Inputs<'_> {
 
     fn is_excepted(&self, path: &Path) -> bool {
         self.except.iter().any(|except| is_same(except, path))
+    }
+
+    /// The same for a file; to ask the file system about each of thousands would take its time.
+    fn is_excepted_file(&self, path: &Path) -> bool {
+        self.except.iter().any(|except| except.file_name() == path.file_name() && is_same(except, path))
     }
 }
 
@@ -160,7 +166,7 @@ pub fn config_for(input: &Path) -> Option<PathBuf> {
     None
 }
 
-/// Reads a `kaito.yaml`.
+/// Reads a `kaito.yaml`, and the files that its patches are in.
 pub fn read_config(path: &Path, findings: &mut Vec<Diagnostic>) -> Option<crate::config::RenderConfig> {
     let mut documents = yaml::read(&read_file(path, findings)?, Limits::default(), findings);
     if documents.len() > 1 {
@@ -175,7 +181,14 @@ pub fn read_config(path: &Path, findings: &mut Vec<Diagnostic>) -> Option<crate:
         }
         return None;
     };
-    crate::config::RenderConfig::read(&document, findings)
+    let folder = path.parent().unwrap_or(Path::new(""));
+    crate::config::RenderConfig::read(&document, |name, findings| read_file(&folder.join(name), findings), findings)
+}
+
+/// Whether an input is all of a directory, or standard input, which stands for it.
+pub fn is_whole(input: &Path, directory: &Path) -> bool {
+    let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+    input.as_os_str() == "-" || is_same(input, directory)
 }
 
 /// Reads one file.

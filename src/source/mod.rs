@@ -5,6 +5,6 @@ mod http;
 mod hub;
 mod listing;
 
-pub use dir::{Inputs, config_for, preset_layer, read_config, read_file, template_overrides};
+pub use dir::{Inputs, config_for, is_whole, preset_layer, read_config, read_file, template_overrides};
 pub use hub::Hub;
 pub use listing::repository_in;

@@ -10,4 +10,4 @@ mod scalar;
 
 pub use emit::{scalar_to_yaml, to_json, to_yaml};
 pub use node::{Document, Entry, Kind, Move, Node, Step};
-pub use parse::{Limits, read, read_part, split};
+pub use parse::{Limits, read, read_part, read_values, split};

@@ -179,7 +179,7 @@ impl Node {
 pub struct Document {
     /// The file.
     pub file: Arc<SourceFile>,
-    /// The root, which is a mapping.
+    /// The root: a mapping, unless it was asked for whatever is there.
     pub root: Arc<Node>,
     /// For an object that was made from another: where its fields stand in the document of that.
     pub moves: Arc<[Move]>,

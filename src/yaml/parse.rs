@@ -70,6 +70,21 @@ fn json_parts(text: &str) -> Vec<Range<usize>> {
 
 /// The documents in a stretch of a file that [`split`] gave.
 pub fn read_part(file: &Arc<SourceFile>, part: Range<usize>, limits: Limits, findings: &mut Vec<Diagnostic>) -> Vec<Document> {
+    let documents = read_values(file, part, limits, findings);
+    let is_mapping = |document: &Document| {
+        let root = &document.root;
+        let fits = matches!(root.kind, Kind::Mapping(_));
+        if !fits {
+            let finding = rule::NOT_AN_OBJECT.says(format!("a Kubernetes object is a mapping; found {}", root.describe()));
+            findings.push(finding.at(file, root.span.clone()));
+        }
+        fits
+    };
+    documents.into_iter().filter(is_mapping).collect()
+}
+
+/// The documents in a stretch of a file, whatever their roots are; those that hold nothing are left out.
+pub fn read_values(file: &Arc<SourceFile>, part: Range<usize>, limits: Limits, findings: &mut Vec<Diagnostic>) -> Vec<Document> {
     if file.text.len() > limits.bytes {
         let message = format!("the file has {} bytes; the limit is {}", file.text.len(), limits.bytes);
         findings.push(rule::YAML_SYNTAX.says(message).at(file, 0..0).help("split it into several files"));
@@ -89,14 +104,8 @@ pub fn read_part(file: &Arc<SourceFile>, part: Range<usize>, limits: Limits, fin
     let mut documents = Vec::new();
     loop {
         match reader.document() {
-            Ok(Some(root)) => match root.kind {
-                Kind::Mapping(_) => documents.push(Document::new(file, root)),
-                Kind::Null => {}
-                _ => {
-                    let finding = rule::NOT_AN_OBJECT.says(format!("a Kubernetes object is a mapping; found {}", root.describe()));
-                    reader.findings.push(finding.at(file, root.span));
-                }
-            },
+            Ok(Some(root)) if root.is_null() => {}
+            Ok(Some(root)) => documents.push(Document::new(file, root)),
             Ok(None) => return documents,
             Err(Broken) => match reader.parser.proceed_next_document() {
                 Ok(true) => {}
