@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::diagnostic::{Diagnostic, SourceFile, did_you_mean};
+use crate::diff::Prices;
 use crate::image::{ImageEntry, ImageRules, RegistryMirror, is_reference};
 use crate::model_streaming::ModelStreaming;
 use crate::node_pool::{AgentPools, MachinePools};
@@ -62,6 +63,8 @@ pub struct RenderConfig {
     pub capi: Option<MachinePools>,
     /// Nodes of one's own, for `nodeProvisioner: byo`.
     pub nodes: Option<Vec<DeclaredNodes>>,
+    /// What nodes cost, for `kaito diff`.
+    pub prices: Option<Prices>,
     /// How bad the rules of `kaito lint` are.
     pub lint: Option<LintConfig>,
     /// What holds for all Workspaces whose weights are streamed, with the gate `ModelStreaming`.

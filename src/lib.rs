@@ -37,6 +37,8 @@ pub mod patch;
 pub mod render;
 pub mod selector;
 pub mod session;
+
+pub mod diff;
 pub mod why;
 
 pub mod output_dir;

@@ -190,7 +190,7 @@ impl fmt::Display for FeatureGates {
 }
 
 /// A node of one's own: its labels, whether it is ready, and its shape where the labels tell it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct OwnNode {
     /// Its name.
     pub name: String,

@@ -228,10 +228,25 @@ impl<'a> Session<'a> {
         &self,
         engine: &Engine,
         prepare: impl Fn(&Plan<'a>, Vec<Object>) -> Result<T, E> + Sync,
+        take: impl FnMut(T) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.render_some(engine, |_| true, prepare, take)
+    }
+
+    /// Renders as [`Session::render`] does the Workspaces that are wanted.
+    ///
+    /// # Errors
+    /// A template at fault, or what `prepare` and `take` say.
+    pub fn render_some<T: Send, E: From<TemplateError> + Send>(
+        &self,
+        engine: &Engine,
+        is_wanted: impl Fn(&Plan<'a>) -> bool,
+        prepare: impl Fn(&Plan<'a>, Vec<Object>) -> Result<T, E> + Sync,
         mut take: impl FnMut(T) -> Result<(), E>,
     ) -> Result<(), E> {
         const AT_ONCE: usize = 32;
-        for some in self.plans.chunks(AT_ONCE) {
+        let wanted: Vec<&Plan<'a>> = self.plans.iter().filter(|plan| is_wanted(plan)).collect();
+        for some in wanted.chunks(AT_ONCE) {
             let prepared: Vec<_> = some
                 .par_iter()
                 .with_min_len(4)

@@ -1,6 +1,7 @@
 //! The command line: one file a verb, `output` to print, `setup` for what the verbs share.
 
 mod completion;
+mod diff;
 mod explain;
 mod images;
 mod lint;
@@ -38,6 +39,8 @@ enum Command {
     /// Check Workspaces and what belongs to them, without rendering anything
     #[command(visible_alias = "validate")]
     Lint(lint::Args),
+    /// Show what a change does: objects, restarts, nodes and GPUs
+    Diff(diff::Args),
     /// Show the formula and origin of every figure of a Workspace
     Explain(explain::Args),
     /// Show where a field of a rendered object comes from
@@ -70,6 +73,7 @@ pub fn run() -> ExitCode {
     let exit = match cli.command {
         Command::Render(args) => render::run(&args, cli.color),
         Command::Lint(args) => lint::run(&args, cli.color),
+        Command::Diff(args) => diff::run(&args, cli.color),
         Command::Explain(args) => explain::run(&args, cli.color),
         Command::Why(args) => why::run(&args, cli.color),
         Command::Images(args) => images::run(&args, cli.color),

@@ -17,6 +17,10 @@ pub enum Exit {
     Invalid = 1,
     /// The command was used wrongly.
     Usage = 2,
+    /// A side of a comparison can't be rendered.
+    Unrenderable = 3,
+    /// A gate says no.
+    Refused = 5,
 }
 
 impl From<Exit> for ExitCode {
@@ -38,6 +42,15 @@ pub(super) enum Color {
 }
 
 impl Color {
+    /// Whether data is coloured.
+    pub(super) fn on_stdout(self) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Never => false,
+            Self::Auto => io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+        }
+    }
+
     fn on_stderr(self) -> bool {
         self.on(&io::stderr())
     }
@@ -57,7 +70,12 @@ impl Color {
 }
 
 /// Shows findings in reading order; whether one of them is an error, so that nothing is `done`.
-pub(super) fn findings(mut findings: Vec<Diagnostic>, color: Color, done: &str) -> bool {
+pub(super) fn findings(findings: Vec<Diagnostic>, color: Color, done: &str) -> bool {
+    findings_with(findings, color, &format!("nothing was {done}"))
+}
+
+/// Shows findings in reading order, and what follows from errors; whether there are any.
+pub(super) fn findings_with(mut findings: Vec<Diagnostic>, color: Color, follows: &str) -> bool {
     diagnostic::sort(&mut findings);
     let errors = findings.iter().filter(|finding| finding.is_error()).count();
     let styled = color.on_stderr();
@@ -73,7 +91,7 @@ pub(super) fn findings(mut findings: Vec<Diagnostic>, color: Color, done: &str) 
             1 => " and 1 warning".to_owned(),
             warnings => format!(" and {warnings} warnings"),
         };
-        _ = writeln!(text, "{errors} {noun}{rest}; nothing was {done}");
+        _ = writeln!(text, "{errors} {noun}{rest}; {follows}");
     }
     say(&text);
     errors > 0

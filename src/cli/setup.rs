@@ -1,6 +1,6 @@
 //! What the verbs share: flags, `kaito.yaml`, catalog and templates, resolved into options.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use crate::config::{RenderConfig, unknown_gate};
 use crate::diagnostic::{Diagnostic, SourceFile, either};
+use crate::diff::Prices;
 use crate::model_streaming::ModelStreaming;
 use crate::options::{Cloud, FeatureGates, KARPENTER_GATE, NodeImageFamily, NodeProvisioner, Options};
 use crate::preset::{Catalog, Layer, embedded_versions};
@@ -115,6 +116,10 @@ pub(super) struct Setup {
     overrides: HashMap<String, Arc<SourceFile>>,
     /// What `kaito.yaml` says about the rules of lint.
     pub lint: LintConfig,
+    /// What nodes cost.
+    pub prices: Option<Prices>,
+    /// The texts of presets of the user's own.
+    own_texts: Vec<String>,
     /// Directories and files within the input that hold no manifests.
     pub except: Vec<PathBuf>,
     config: Option<PathBuf>,
@@ -127,7 +132,9 @@ impl Setup {
         let version = version(args, &config, findings)?;
         let own = |directory| beside(path.as_deref(), directory);
         let (own_presets, own_templates) = (own(config.presets.as_ref()), own(config.templates.as_ref()));
-        let catalog = catalog(&version, [args.presets.as_deref(), own_presets.as_deref()], findings);
+        let layers = layers(&version, [args.presets.as_deref(), own_presets.as_deref()], findings);
+        let catalog = Catalog::load(&version, &layers).map_err(|faults| findings.extend(faults)).ok();
+        let own_texts = layers.iter().filter(|layer| !layer.is_embedded).flat_map(|layer| layer.files.iter().map(|file| file.text.clone()));
         let known = Templates::names(&version);
         let mut overrides = HashMap::new();
         for directory in [args.templates.as_deref(), own_templates.as_deref()].into_iter().flatten() {
@@ -140,7 +147,23 @@ impl Setup {
         let directories = [&args.presets, &args.templates, &own_presets, &own_templates].into_iter().flatten().cloned();
         let except = directories.chain(patches).collect();
         let failed = findings.iter().any(Diagnostic::is_error);
-        (!failed).then_some(Self { options, catalog: catalog?, overrides, lint: config.lint.unwrap_or_default(), except, config: path })
+        let (lint, prices) = (config.lint.unwrap_or_default(), config.prices);
+        (!failed).then_some(Self {
+            options,
+            catalog: catalog?,
+            overrides,
+            lint,
+            prices,
+            own_texts: own_texts.collect(),
+            except,
+            config: path,
+        })
+    }
+
+    /// Everything that decides how an input is rendered, besides the input: two that are equal render equal inputs alike.
+    pub(super) fn world(&self) -> String {
+        let overrides: BTreeMap<&String, &String> = self.overrides.iter().map(|(name, file)| (name, &file.text)).collect();
+        format!("{} {:?} {overrides:?} {:?}", self.catalog.version, self.options, self.own_texts)
     }
 
     /// Reads the files that were asked for.
@@ -230,12 +253,12 @@ fn version(args: &RenderingArgs, config: &RenderConfig, findings: &mut Vec<Diagn
     }
 }
 
-fn catalog(version: &str, directories: [Option<&Path>; 2], findings: &mut Vec<Diagnostic>) -> Option<Catalog> {
+fn layers(version: &str, directories: [Option<&Path>; 2], findings: &mut Vec<Diagnostic>) -> Vec<Layer> {
     let mut layers = vec![Layer::embedded(version)];
     for directory in directories.into_iter().flatten() {
         layers.push(source::preset_layer(directory, findings));
     }
-    Catalog::load(version, &layers).map_err(|faults| findings.extend(faults)).ok()
+    layers
 }
 
 /// The catalog for verbs that only look into it.

@@ -140,6 +140,16 @@ impl Input {
         self.passed.iter().chain(&self.looked_up)
     }
 
+    /// Whether another input says the same of everything that Workspaces are planned by, besides themselves and their ConfigMaps.
+    pub fn has_same_facts(&self, other: &Self) -> bool {
+        fn facts(input: &Input) -> impl Iterator<Item = (&ObjectRef, Value)> {
+            let objects = input.objects().filter(|object| object.reference.kind != "ConfigMap");
+            objects.map(|object| (&object.reference, object.document.root.to_value()))
+        }
+        let mirrors = |input: &Self| input.mirrors.iter().map(|mirror| mirror.document.root.to_value()).collect::<Vec<_>>();
+        self.nodes == other.nodes && mirrors(self) == mirrors(other) && facts(self).eq(facts(other))
+    }
+
     fn add(&mut self, declared: Declared) {
         match declared {
             Declared::Workspace(workspace) => self.workspaces.push(*workspace),

@@ -1,0 +1,23 @@
+//! What a change does: which objects change and how, what restarts, which nodes come and go.
+//!
+//! Two sides are planned, what can differ is rendered on both, and the objects are compared field by field. Everything that is
+//! shown is made from the [`Report`], in which secrets are hidden already.
+
+mod disruption;
+mod fields;
+mod flags;
+mod report;
+mod secrets;
+mod side;
+mod summary;
+mod text;
+mod totals;
+
+pub use disruption::{Disruption, is_node};
+pub use fields::{FieldChange, Part, Path, changes};
+pub use flags::{FlagChange, flag_changes};
+pub use report::{Change, Field, ObjectChange, OwnerChange, Report, compare, object_change};
+pub use side::{Objects, Owner, Side};
+pub use summary::{Summary, words};
+pub use text::text;
+pub use totals::{Cost, Count, Prices, Totals};

@@ -1,0 +1,147 @@
+//! One side of a comparison: an input that was planned, whose objects are rendered when they are asked for.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use serde_json::Value;
+
+use super::Summary;
+use crate::diagnostic::Diagnostic;
+use crate::manifest::ObjectRef;
+use crate::plan::Plan;
+use crate::render::{Engine, Object, TemplateError};
+use crate::session::Session;
+use crate::spec::Input;
+
+/// Whose objects are: a kind, a namespace and a name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Owner {
+    /// `Workspace`, `RAGEngine`, `InferenceSet` or `MultiRoleInference`.
+    pub kind: &'static str,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// One side.
+pub struct Side<'s> {
+    /// What was planned.
+    pub session: &'s Session<'s>,
+    /// What it was read from.
+    pub input: &'s Input,
+    /// What is wrong with it.
+    pub findings: &'s [Diagnostic],
+    engine: &'s Engine,
+    /// The namespace of objects that name none.
+    namespace: &'s str,
+    plans: HashMap<(&'s str, &'s str), &'s Plan<'s>>,
+}
+
+/// The objects of one owner, or of nobody.
+pub type Objects = BTreeMap<ObjectRef, Value>;
+
+impl<'s> Side<'s> {
+    /// A side that this engine renders.
+    pub fn new(session: &'s Session<'s>, input: &'s Input, engine: &'s Engine, findings: &'s [Diagnostic]) -> Self {
+        let plans = session.plans().map(|plan| (plan.key(), plan)).collect();
+        let namespace = session.context().options.namespace.as_str();
+        Self { session, input, findings, engine, namespace, plans }
+    }
+
+    /// The Workspaces and RAGEngines that could not be planned, with the file that each stands in.
+    pub fn broken(&self) -> Vec<(Owner, String)> {
+        let workspaces =
+            self.input.workspaces.iter().map(|located| ("Workspace", &located.namespace, &located.value.metadata.name, &located.document));
+        let engines =
+            self.input.rag_engines.iter().map(|located| ("RAGEngine", &located.namespace, &located.value.metadata.name, &located.document));
+        let all =
+            workspaces.chain(engines).map(|(kind, namespace, name, document)| (owner(kind, (namespace, name)), document.file.name.clone()));
+        let planned = self.summaries();
+        all.filter(|(owner, _)| !planned.contains_key(owner)).collect()
+    }
+
+    /// Whether something that stands in a file on the other side may be here, in a text that could not be read whole.
+    pub fn may_hold(&self, file: Option<&str>) -> bool {
+        self.findings.iter().filter(|finding| finding.is_error()).any(|finding| match (&finding.place, file) {
+            // What is wrong with no text in particular may be wrong with any.
+            (None, _) | (_, None) => true,
+            (Some(place), Some(file)) => same_file(&place.file.name, file),
+        })
+    }
+
+    /// The file in which a Workspace or RAGEngine stands.
+    pub fn file_of(&self, owner: &Owner) -> Option<&str> {
+        let key = (owner.namespace.as_str(), owner.name.as_str());
+        let plan = self.plans.get(&key).filter(|_| owner.kind == "Workspace").map(|plan| plan.document);
+        let engine = || self.session.rag_engines().find(|planned| planned.key() == key).map(|planned| planned.document);
+        plan.or_else(engine).map(|document| document.file.name.as_str())
+    }
+
+    /// What everything comes to, by its owner.
+    pub fn summaries(&self) -> BTreeMap<Owner, Summary> {
+        let context = self.session.context();
+        let plans = self.session.plans().map(|plan| (owner("Workspace", plan.key()), Summary::of_plan(plan, context)));
+        let engines =
+            self.session.rag_engines().map(|planned| (owner("RAGEngine", planned.key()), Summary::of_rag_engine(planned, context)));
+        plans.chain(engines).collect()
+    }
+
+    /// The plan of a Workspace.
+    pub fn plan(&self, owner: &Owner) -> Option<&'s Plan<'s>> {
+        self.plans.get(&(owner.namespace.as_str(), owner.name.as_str())).copied().filter(|_| owner.kind == "Workspace")
+    }
+
+    /// Renders the objects of these Workspaces.
+    ///
+    /// # Errors
+    /// A template at fault.
+    pub fn render(&self, wanted: &HashSet<&Owner>) -> Result<BTreeMap<Owner, Objects>, TemplateError> {
+        let mut all = BTreeMap::new();
+        self.session.render_some(
+            self.engine,
+            |plan| wanted.contains(&owner("Workspace", plan.key())),
+            |plan, objects| Ok((owner("Workspace", plan.key()), self.values(objects))),
+            |(owner, objects)| {
+                all.insert(owner, objects);
+                Ok::<_, TemplateError>(())
+            },
+        )?;
+        Ok(all)
+    }
+
+    /// What belongs to no single Workspace, by its owner: what passes through and what several share belong to nobody.
+    ///
+    /// # Errors
+    /// A template at fault.
+    pub fn shared(&self) -> Result<BTreeMap<Option<Owner>, Objects>, TemplateError> {
+        let mut all: BTreeMap<Option<Owner>, Objects> = BTreeMap::new();
+        for passed in &self.input.passed {
+            if let Some((reference, value)) = self.session.pass(passed)? {
+                all.entry(None).or_default().insert(reference.in_namespace(self.namespace), value);
+            }
+        }
+        self.session.render_shared(self.engine, |key, object| {
+            let owner = key.map(|key| {
+                let is_engine = self.session.rag_engines().any(|planned| planned.key() == key);
+                owner(if is_engine { "RAGEngine" } else { "InferenceSet" }, key)
+            });
+            all.entry(owner).or_default().extend(self.values(vec![object]));
+            Ok::<_, TemplateError>(())
+        })?;
+        Ok(all)
+    }
+
+    fn values(&self, objects: Vec<Object>) -> Objects {
+        objects.into_iter().map(|object| (object.reference().clone().in_namespace(self.namespace), object.to_value())).collect()
+    }
+}
+
+/// Whether two sides mean the same file: their names end alike, whatever directory or revision they begin with.
+fn same_file(one: &str, other: &str) -> bool {
+    let name = |path: &str| path.rsplit(['/', ':']).next().unwrap_or_default().to_owned();
+    name(one) == name(other)
+}
+
+fn owner(kind: &'static str, (namespace, name): (&str, &str)) -> Owner {
+    Owner { kind, namespace: namespace.to_owned(), name: name.to_owned() }
+}
