@@ -106,7 +106,7 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
         }
     };
     let is_broken = say(&faults.0, &faults.1, color);
-    let printed = output::data(&diff::text(&report, color.on_stdout()));
+    let printed = output::data(&diff::text(&report, color.for_data()));
     if printed != Exit::Done {
         return printed;
     }

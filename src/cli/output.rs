@@ -43,7 +43,7 @@ pub(super) enum Color {
 
 impl Color {
     /// Whether data is coloured.
-    pub(super) fn on_stdout(self) -> bool {
+    pub(super) fn for_data(self) -> bool {
         match self {
             Self::Always => true,
             Self::Never => false,
