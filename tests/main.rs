@@ -7,6 +7,7 @@
 mod architecture;
 mod catalog;
 mod cli;
+mod cluster;
 mod determinism;
 mod docs;
 mod golden;

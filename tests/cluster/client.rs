@@ -1,0 +1,94 @@
+//! What the tests ask of the API server.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use serde_json::Value;
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+
+/// Somebody who talks to an API server.
+pub(super) struct Client {
+    agent: ureq::Agent,
+    url: String,
+    authorization: String,
+    served: Mutex<HashMap<String, Value>>,
+}
+
+/// An object as it is sent.
+pub(super) struct Object<'a> {
+    pub api_version: &'a str,
+    pub kind: &'a str,
+    pub namespace: Option<&'a str>,
+    pub name: &'a str,
+    /// YAML or JSON.
+    pub text: &'a str,
+}
+
+impl Client {
+    /// A client that trusts only these certificates.
+    pub(super) fn new(url: &str, token: &str, certificates: &[u8]) -> Result<Self, ureq::Error> {
+        let trusted = parse_pem(certificates).filter_map(|item| match item {
+            Ok(PemItem::Certificate(certificate)) => Some(Ok(certificate)),
+            Ok(_) => None,
+            Err(error) => Some(Err(error)),
+        });
+        let trusted: Vec<Certificate<'static>> = trusted.collect::<Result<_, _>>()?;
+        let tls = TlsConfig::builder().root_certs(RootCerts::new_with_certs(&trusted)).build();
+        let config = ureq::Agent::config_builder().proxy(None).http_status_as_error(false).tls_config(tls).build();
+        Ok(Self { agent: config.into(), url: url.to_owned(), authorization: format!("Bearer {token}"), served: Mutex::default() })
+    }
+
+    /// Whether the server can be used.
+    pub(super) fn is_ready(&self) -> bool {
+        self.get("/readyz").is_ok()
+    }
+
+    /// What stands at a path.
+    ///
+    /// # Errors
+    /// The server's message.
+    pub(super) fn get(&self, path: &str) -> Result<Value, String> {
+        answer(self.agent.get(format!("{}{path}", self.url)).header("Authorization", &self.authorization).call())
+    }
+
+    /// Applies an object on the server's side as `fieldManager=kaito`, with every field known; `query` is for further parameters.
+    ///
+    /// # Errors
+    /// The server's message, or that it doesn't know the kind.
+    pub(super) fn apply(&self, object: &Object<'_>, query: &str) -> Result<Value, String> {
+        let path = self.path(object)?;
+        let url = format!("{}{path}?fieldManager=kaito&fieldValidation=Strict{query}", self.url);
+        let request = self.agent.patch(url).header("Authorization", &self.authorization);
+        answer(request.header("Content-Type", "application/apply-patch+yaml").send(object.text))
+    }
+
+    /// Where an object stands, as the server's discovery has it.
+    fn path(&self, object: &Object<'_>) -> Result<String, String> {
+        let root = if object.api_version.contains('/') { "apis" } else { "api" };
+        let group = format!("/{root}/{}", object.api_version);
+        let known = self.served.lock().unwrap().get(&group).cloned();
+        let resources = match known {
+            Some(known) => known,
+            None => self.get(&group).map_err(|_| format!("the server knows no {}", object.api_version))?,
+        };
+        let is_kind =
+            |resource: &&Value| resource["kind"] == object.kind && !resource["name"].as_str().is_some_and(|name| name.contains('/'));
+        let found = resources["resources"].as_array().and_then(|all| all.iter().find(is_kind));
+        let resource = found.ok_or_else(|| format!("the server knows no {} of {}", object.kind, object.api_version))?.clone();
+        self.served.lock().unwrap().insert(group.clone(), resources);
+        let plural = resource["name"].as_str().unwrap_or_default();
+        let place =
+            if resource["namespaced"] == true { format!("/namespaces/{}", object.namespace.unwrap_or("default")) } else { String::new() };
+        Ok(format!("{group}{place}/{plural}/{}", object.name))
+    }
+}
+
+fn answer(answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Result<Value, String> {
+    let mut answer = answer.map_err(|error| error.to_string())?;
+    let text = answer.body_mut().with_config().limit(64 << 20).read_to_string().map_err(|error| error.to_string())?;
+    let body: Value = serde_json::from_str(&text).unwrap_or_else(|_| Value::String(text.clone()));
+    if answer.status().is_success() {
+        return Ok(body);
+    }
+    Err(body["message"].as_str().map_or_else(|| format!("{}: {text}", answer.status()), ToOwned::to_owned))
+}
