@@ -20,10 +20,10 @@ const HELP: &str = "Install Go (https://go.dev/dl), with which the tests build e
 pub(super) fn folder() -> Result<PathBuf, String> {
     if let Some(given) = env::var_os("KUBEBUILDER_ASSETS").filter(|given| !given.is_empty()) {
         let given = PathBuf::from(given);
-        return match missing(&given).next() {
-            None => Ok(given),
-            Some((name, _)) => Err(format!("KUBEBUILDER_ASSETS is {}, which has no {name}\n{HELP}", given.display())),
-        };
+        let lack = missing(&given).next();
+        return lack
+            .map_or(Ok(()), |(name, _)| Err(format!("KUBEBUILDER_ASSETS is {}, which has no {name}\n{HELP}", given.display())))
+            .map(|()| given);
     }
     let folder = cache()?;
     if missing(&folder).next().is_some() {
@@ -48,7 +48,7 @@ fn cache() -> Result<PathBuf, String> {
 /// The version of a module in `tools/go.mod`.
 fn version(module: &str) -> String {
     let text = fs::read_to_string(format!("{TOOLS}/go.mod")).unwrap();
-    let found = text.lines().find_map(|line| line.trim().strip_prefix(module)?.trim().strip_prefix('v'));
+    let found = text.lines().find_map(|line| line.trim().strip_prefix(module)?.strip_prefix(" v")?.split(' ').next());
     found.unwrap_or_else(|| panic!("{TOOLS}/go.mod requires no {module}")).to_owned()
 }
 

@@ -63,7 +63,10 @@ impl Server {
         let mut will = Will::new().map_err(fault)?;
         // From here on the shell removes the directory: a static is never dropped.
         let home = TempDir::keep(home);
-        let remove = format!("rm -rf {}", shlex::try_quote(&home.to_string_lossy()).map_err(|error| error.to_string())?);
+        let quoted = home.to_string_lossy();
+        let quoted = shlex::try_quote(&quoted).map_err(|error| error.to_string())?;
+        // A process may still be writing as it dies.
+        let remove = format!("rm -rf {quoted} || {{ sleep 1; rm -rf {quoted}; }}");
         will.say(&remove).map_err(fault)?;
         let [etcd_port, port] = free_ports().map_err(fault)?;
         let token = token(&home).map_err(fault)?;
