@@ -26,6 +26,7 @@ pub mod schema;
 pub mod sku;
 pub mod spec;
 
+pub mod crd;
 pub mod preset;
 
 pub mod admission;

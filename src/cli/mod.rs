@@ -1,6 +1,7 @@
 //! The command line: one file a verb, `output` to print, `setup` for what the verbs share.
 
 mod completion;
+mod crd;
 mod diff;
 mod explain;
 mod images;
@@ -55,6 +56,8 @@ enum Command {
     Sku(sku::Command),
     /// Print the JSON schema of kaito.yaml, or of another file that kaito reads
     Schema(schema::Args),
+    /// Print the CustomResourceDefinitions of the kinds that kaito reads
+    Crd(crd::Args),
     /// Print a completion script for a shell
     Completion(completion::Args),
 }
@@ -80,6 +83,7 @@ pub fn run() -> ExitCode {
         Command::Preset(command) => preset::run(&command, cli.color),
         Command::Sku(command) => sku::run(&command, cli.color),
         Command::Schema(args) => schema::run(&args),
+        Command::Crd(args) => crd::run(&args),
         Command::Completion(args) => completion::run(&args),
     };
     exit.into()

@@ -34,7 +34,7 @@ pub struct InferenceSet {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct InferenceSetSpec {
     /// How many Workspaces; 1 if absent, when an autoscaler may change it.
-    #[schemars(range(min = 0, max = 1000))]
+    #[schemars(range(min = 0, max = 1000), extend("default" = 1))]
     pub replicas: Option<u32>,
     /// Which nodes belong to the Workspaces.
     pub label_selector: LabelSelector,
@@ -43,9 +43,44 @@ pub struct InferenceSetSpec {
     /// Not enforced.
     pub node_count_limit: Option<i64>,
     /// Not read by Kaito.
+    #[schemars(extend("default" = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1}}))]
     pub update_strategy: Option<Map<String, Value>>,
     /// Upgrades of the base image, which happen in a cluster.
-    pub auto_upgrade: Option<Map<String, Value>>,
+    pub auto_upgrade: Option<AutoUpgrade>,
+}
+
+/// Upgrades of the base image, which happen in a cluster.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AutoUpgrade {
+    /// Whether there are any.
+    #[schemars(extend("default" = false))]
+    pub enabled: Option<bool>,
+    /// How a Workspace gets to the new image.
+    #[schemars(extend("default" = "InPlace"))]
+    pub strategy: Option<UpgradeStrategy>,
+    /// When it may happen; at any time if absent.
+    pub maintenance_window: Option<MaintenanceWindow>,
+}
+
+/// How a Workspace gets to a new image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+pub enum UpgradeStrategy {
+    /// It is changed itself.
+    InPlace,
+    /// A new one takes its place.
+    Surge,
+}
+
+/// When upgrades may happen.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MaintenanceWindow {
+    /// When it opens, as the five fields of cron, in UTC.
+    pub schedule: String,
+    /// How long it is open, such as `4h`.
+    #[schemars(extend("default" = "4h"))]
+    pub duration: Option<String>,
 }
 
 /// The Workspace of an InferenceSet.

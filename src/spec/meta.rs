@@ -38,10 +38,12 @@ impl ObjectMeta {
 /// `metav1.LabelSelector`.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-map-type" = "atomic"))]
 pub struct LabelSelector {
     /// Labels and their values.
     pub match_labels: Option<BTreeMap<String, String>>,
     /// Admitted only as `In` with one value, and then without effect on what Kaito creates.
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
     pub match_expressions: Option<Vec<LabelSelectorRequirement>>,
 }
 
@@ -54,5 +56,6 @@ pub struct LabelSelectorRequirement {
     /// `In`, `NotIn`, `Exists` or `DoesNotExist`.
     pub operator: String,
     /// The values.
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
     pub values: Option<Vec<String>>,
 }

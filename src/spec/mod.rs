@@ -9,17 +9,19 @@ mod model_mirror;
 mod multi_role_inference;
 pub mod names;
 mod rag_engine;
+pub mod status;
 mod training_config;
 mod workspace;
 
 pub use inference_config::{InferenceConfig, max_model_len};
-pub use inference_set::InferenceSet;
+pub use inference_set::{AutoUpgrade, InferenceSet, MaintenanceWindow, UpgradeStrategy};
 pub use input::{Declarer, Input, Key, Located, Passed};
 pub use meta::{LabelSelector, LabelSelectorRequirement, ObjectMeta};
 pub use model_mirror::{ModelMirror, ModelMirrorMode, ModelMirrorSource, ModelMirrorSpec, ModelMirrorStorage, ObjectReference, Registry};
 pub use multi_role_inference::{MultiRoleInference, Role};
 pub use rag_engine::{LocalEmbeddingSpec, RagEngine, RagVolume};
 pub use training_config::TrainingConfig;
+pub(crate) use workspace::V1ALPHA1_INSTANCE_TYPE;
 pub use workspace::{
     AccessMode, AdapterSpec, DataDestination, DataSource, InferenceSpec, PartitionMode, PartitionSpec, PresetOptions, PresetSpec,
     ResourceSpec, TuningMethod, TuningSpec, Workspace,

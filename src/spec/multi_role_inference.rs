@@ -33,13 +33,20 @@ pub struct MultiRoleInference {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MultiRoleInferenceSpec {
     /// Which nodes belong to it.
+    #[schemars(extend("x-kubernetes-validations" = [{
+        "rule": "has(self.matchLabels) && size(self.matchLabels) > 0 || has(self.matchExpressions) && size(self.matchExpressions) > 0",
+        "message": "the selector is empty: name at least one label",
+    }]))]
     pub label_selector: LabelSelector,
     /// The model.
     pub model: RoleModel,
     /// The ConfigMap with the endpoint picker's `config.yaml`.
     pub epp_plugins_config: Option<String>,
     /// One role that reads prompts, one that writes answers.
-    #[schemars(length(min = 2, max = 2))]
+    #[schemars(length(min = 2, max = 2), extend("x-kubernetes-validations" = [{
+        "rule": "self.exists(role, role.type == 'prefill') && self.exists(role, role.type == 'decode')",
+        "message": "one role is prefill, the other decode",
+    }]))]
     pub roles: Vec<RoleSpec>,
 }
 

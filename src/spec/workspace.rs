@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::meta::{LabelSelector, ObjectMeta};
 
 /// The instance type of a v1alpha1 Workspace that names none.
-pub(super) const V1ALPHA1_INSTANCE_TYPE: &str = "Standard_NC24ads_A100_v4";
+pub(crate) const V1ALPHA1_INSTANCE_TYPE: &str = "Standard_NC24ads_A100_v4";
 
 /// A model to serve, or to tune, and the nodes for it.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -39,6 +39,7 @@ pub struct Workspace {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ResourceSpec {
     /// How many nodes; counts only for the transformers runtime and for pod templates.
+    #[schemars(extend("default" = 1))]
     pub count: Option<i64>,
     /// The cloud's name for the size of a node; none with nodes of one's own.
     pub instance_type: Option<String>,
@@ -94,6 +95,7 @@ pub struct PresetSpec {
     /// An alias (`phi-4`) or a Hugging Face id (`microsoft/phi-4`), in any case.
     pub name: String,
     /// Deprecated and without effect.
+    #[schemars(extend("default" = "public"))]
     pub access_mode: Option<AccessMode>,
     /// Options of the preset.
     pub preset_options: Option<PresetOptions>,

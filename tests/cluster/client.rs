@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 
+use super::manifest::Manifest;
 use serde_json::Value;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
@@ -12,16 +13,6 @@ pub(super) struct Client {
     url: String,
     authorization: String,
     served: Mutex<HashMap<String, Value>>,
-}
-
-/// An object as it is sent.
-pub(super) struct Object<'a> {
-    pub api_version: &'a str,
-    pub kind: &'a str,
-    pub namespace: Option<&'a str>,
-    pub name: &'a str,
-    /// YAML or JSON.
-    pub text: &'a str,
 }
 
 impl Client {
@@ -48,38 +39,63 @@ impl Client {
     /// # Errors
     /// The server's message.
     pub(super) fn get(&self, path: &str) -> Result<Value, String> {
-        answer(self.agent.get(format!("{}{path}", self.url)).header("Authorization", &self.authorization).call())
+        self.get_as(path, "application/json")
+    }
+
+    fn get_as(&self, path: &str, form: &str) -> Result<Value, String> {
+        let request = self.agent.get(format!("{}{path}", self.url));
+        answer(request.header("Authorization", &self.authorization).header("Accept", form).call())
+    }
+
+    /// The line of `kubectl get` for an object, cell by cell.
+    ///
+    /// # Errors
+    /// The server's message.
+    pub(super) fn row(&self, object: &Manifest) -> Result<Vec<Value>, String> {
+        let mut table = self.get_as(&self.path(object)?, "application/json;as=Table;v=v1;g=meta.k8s.io")?;
+        serde_json::from_value(table["rows"][0]["cells"].take()).map_err(|error| format!("{error}: {table}"))
     }
 
     /// Applies an object on the server's side as `fieldManager=kaito`, with every field known; `query` is for further parameters.
     ///
     /// # Errors
     /// The server's message, or that it doesn't know the kind.
-    pub(super) fn apply(&self, object: &Object<'_>, query: &str) -> Result<Value, String> {
-        let path = self.path(object)?;
+    pub(super) fn apply(&self, object: &Manifest, query: &str) -> Result<Value, String> {
+        self.apply_at(&self.path(object)?, object, query)
+    }
+
+    /// Applies the status of an object, and nothing else.
+    ///
+    /// # Errors
+    /// The server's message, or that it doesn't know the kind.
+    pub(super) fn apply_status(&self, object: &Manifest) -> Result<Value, String> {
+        self.apply_at(&format!("{}/status", self.path(object)?), object, "")
+    }
+
+    fn apply_at(&self, path: &str, object: &Manifest, query: &str) -> Result<Value, String> {
         let url = format!("{}{path}?fieldManager=kaito&fieldValidation=Strict{query}", self.url);
         let request = self.agent.patch(url).header("Authorization", &self.authorization);
-        answer(request.header("Content-Type", "application/apply-patch+yaml").send(object.text))
+        answer(request.header("Content-Type", "application/apply-patch+yaml").send(&object.text))
     }
 
     /// Where an object stands, as the server's discovery has it.
-    fn path(&self, object: &Object<'_>) -> Result<String, String> {
-        let root = if object.api_version.contains('/') { "apis" } else { "api" };
-        let group = format!("/{root}/{}", object.api_version);
+    fn path(&self, object: &Manifest) -> Result<String, String> {
+        let root = if object.api_version().contains('/') { "apis" } else { "api" };
+        let group = format!("/{root}/{}", object.api_version());
         let known = self.served.lock().unwrap().get(&group).cloned();
         let resources = match known {
             Some(known) => known,
-            None => self.get(&group).map_err(|_| format!("the server knows no {}", object.api_version))?,
+            None => self.get(&group).map_err(|_| format!("the server knows no {}", object.api_version()))?,
         };
         let is_kind =
-            |resource: &&Value| resource["kind"] == object.kind && !resource["name"].as_str().is_some_and(|name| name.contains('/'));
+            |resource: &&Value| resource["kind"] == object.kind() && !resource["name"].as_str().is_some_and(|name| name.contains('/'));
         let found = resources["resources"].as_array().and_then(|all| all.iter().find(is_kind));
-        let resource = found.ok_or_else(|| format!("the server knows no {} of {}", object.kind, object.api_version))?.clone();
+        let resource = found.ok_or_else(|| format!("the server knows no {} of {}", object.kind(), object.api_version()))?.clone();
         self.served.lock().unwrap().insert(group.clone(), resources);
         let plural = resource["name"].as_str().unwrap_or_default();
         let place =
-            if resource["namespaced"] == true { format!("/namespaces/{}", object.namespace.unwrap_or("default")) } else { String::new() };
-        Ok(format!("{group}{place}/{plural}/{}", object.name))
+            if resource["namespaced"] == true { format!("/namespaces/{}", object.namespace().unwrap_or("default")) } else { String::new() };
+        Ok(format!("{group}{place}/{plural}/{}", object.name()))
     }
 }
 

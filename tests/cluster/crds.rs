@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::thread;
 use std::time::Duration;
-use std::{fs, thread};
 
-use kaito::diagnostic::SourceFile;
-use kaito::yaml;
 use serde_json::{Value, json};
 
-use super::client::{Client, Object};
+use super::client::Client;
+use super::manifest::Manifest;
+use crate::support::run;
 
 /// A Go module, its version, and the CRDs in it.
 const PUBLISHED: [(&str, &str, &[&str]); 5] = [
@@ -25,17 +25,16 @@ const STAND_INS: [(&str, &str, &str, &str); 1] = [("helm.toolkit.fluxcd.io", "v2
 
 /// Installs all, and waits until they are served.
 pub(super) fn install(client: &Client) -> Result<(), String> {
-    let mut crds = STAND_INS.map(stand_in).to_vec();
+    let own = run(&["crd"]);
+    assert_eq!(own.code, 0, "{}", own.stderr);
+    let mut crds = Manifest::all("kaito crd", &own.stdout);
+    crds.extend(STAND_INS.map(stand_in).map(Manifest::from));
     for (module, version, files) in PUBLISHED {
         let directory = download(module, version)?;
-        for file in files {
-            let path = directory.join(file);
-            let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-            let documents = yaml::read(&SourceFile::new(*file, text), yaml::Limits::default(), &mut Vec::new());
-            crds.extend(documents.iter().map(|document| document.root.to_value()));
-        }
+        crds.extend(files.iter().flat_map(|file| Manifest::read(&directory.join(file))));
     }
-    crds.iter().try_for_each(|crd| apply(client, crd))?;
+    let apply = |crd: &Manifest| client.apply(crd, "").map_err(|message| format!("the CRD {} is refused: {message}", crd.name()));
+    crds.iter().try_for_each(|crd| apply(crd).map(drop))?;
     crds.iter().try_for_each(|crd| wait(client, crd))
 }
 
@@ -70,16 +69,9 @@ fn stand_in((group, version, plural, kind): (&str, &str, &str, &str)) -> Value {
     })
 }
 
-fn apply(client: &Client, crd: &Value) -> Result<(), String> {
-    let name = crd["metadata"]["name"].as_str().unwrap_or_default();
-    let text = crd.to_string();
-    let object = Object { api_version: "apiextensions.k8s.io/v1", kind: "CustomResourceDefinition", namespace: None, name, text: &text };
-    client.apply(&object, "").map(|_| ()).map_err(|message| format!("the CRD {name} is refused: {message}"))
-}
-
 /// Waits until the server has made up its mind about a CRD, and serves every version of it.
-fn wait(client: &Client, crd: &Value) -> Result<(), String> {
-    let name = crd["metadata"]["name"].as_str().unwrap_or_default();
+fn wait(client: &Client, crd: &Manifest) -> Result<(), String> {
+    let (name, crd) = (crd.name(), &crd.value);
     loop {
         let found = client.get(&format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}"))?;
         let conditions = found["status"]["conditions"].as_array().map(Vec::as_slice).unwrap_or_default();

@@ -7,7 +7,10 @@
 mod accepted;
 mod client;
 mod crds;
+mod kinds;
+mod manifest;
 mod programs;
+mod refused;
 mod server;
 mod will;
 

@@ -54,7 +54,7 @@ impl Server {
     /// Starts both programs and waits until the server is ready.
     pub(super) fn start(programs: &Path) -> Result<Self, String> {
         // Between asking for a free port and using it, it may be taken.
-        (0..3).fold(Err(String::new()), |started, _| started.or_else(|_| Self::try_start(programs)))
+        Self::try_start(programs).or_else(|_| Self::try_start(programs))
     }
 
     fn try_start(programs: &Path) -> Result<Self, String> {
