@@ -1,4 +1,4 @@
-//! The CRDs that the cluster knows: those of what kaito renders, from the Go modules that publish them, and kaito's own.
+//! The CRDs that the cluster knows: kaito's own, and those of what it renders from the Go modules that publish them.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -11,14 +11,27 @@ use super::client::Client;
 use super::manifest::Manifest;
 use crate::support::run;
 
-/// A Go module, its version, and the CRDs in it.
-const PUBLISHED: [(&str, &str, &[&str]); 5] = [
-    ("sigs.k8s.io/karpenter", "v1.10.0", &["pkg/apis/crds/karpenter.sh_nodeclaims.yaml", "pkg/apis/crds/karpenter.sh_nodepools.yaml"]),
-    ("github.com/aws/karpenter-core", "v0.30.0", &["pkg/apis/crds/karpenter.sh_machines.yaml"]),
-    ("github.com/Azure/karpenter-provider-azure", "v1.7.1", &["pkg/apis/crds/karpenter.azure.com_aksnodeclasses.yaml"]),
-    ("github.com/aws/karpenter-provider-aws", "v1.10.0", &["pkg/apis/crds/karpenter.k8s.aws_ec2nodeclasses.yaml"]),
-    ("github.com/fluxcd/source-controller", "v1.8.0", &["config/crd/bases/source.toolkit.fluxcd.io_ocirepositories.yaml"]),
+/// A Go module, and a file in it.
+const PUBLISHED: [(&str, &str); 11] = [
+    ("sigs.k8s.io/karpenter@v1.10.0", "pkg/apis/crds/karpenter.sh_nodeclaims.yaml"),
+    ("sigs.k8s.io/karpenter@v1.10.0", "pkg/apis/crds/karpenter.sh_nodepools.yaml"),
+    ("github.com/Azure/karpenter-provider-azure@v1.7.1", "pkg/apis/crds/karpenter.azure.com_aksnodeclasses.yaml"),
+    ("github.com/aws/karpenter-provider-aws@v1.10.0", "pkg/apis/crds/karpenter.k8s.aws_ec2nodeclasses.yaml"),
+    ("github.com/aws/karpenter-core@v0.30.0", "pkg/apis/crds/karpenter.sh_machines.yaml"),
+    ("sigs.k8s.io/cluster-api@v1.14.2", "core/config/crd/bases/cluster.x-k8s.io_machinepools.yaml"),
+    (CLUSTER_API_AZURE, "config/crd/bases/infrastructure.cluster.x-k8s.io_azuremanagedmachinepools.yaml"),
+    (CLUSTER_API_AZURE, "config/crd/bases/infrastructure.cluster.x-k8s.io_azureasomanagedmachinepools.yaml"),
+    (CLUSTER_API_AZURE, "config/aso/crds.yaml"),
+    ("sigs.k8s.io/cluster-api-provider-aws/v2@v2.13.0", "config/crd/bases/infrastructure.cluster.x-k8s.io_awsmanagedmachinepools.yaml"),
+    ("github.com/fluxcd/source-controller@v1.8.0", "config/crd/bases/source.toolkit.fluxcd.io_ocirepositories.yaml"),
 ];
+
+const CLUSTER_API_AZURE: &str = "sigs.k8s.io/cluster-api-provider-azure@v1.21.0";
+
+/// CRDs in these files that nobody needs and that are large.
+fn is_needed(crd: &Manifest) -> bool {
+    !crd.file.ends_with("aso/crds.yaml") || crd.name() == "managedclustersagentpools.containerservice.azure.com"
+}
 
 /// Kinds whose CRDs no module publishes: group, version, plural, kind. Of their objects the server checks only the metadata.
 const STAND_INS: [(&str, &str, &str, &str); 1] = [("helm.toolkit.fluxcd.io", "v2", "helmreleases", "HelmRelease")];
@@ -29,27 +42,49 @@ pub(super) fn install(client: &Client) -> Result<(), String> {
     assert_eq!(own.code, 0, "{}", own.stderr);
     let mut crds = Manifest::all("kaito crd", &own.stdout);
     crds.extend(STAND_INS.map(stand_in).map(Manifest::from));
-    for (module, version, files) in PUBLISHED {
-        let directory = download(module, version)?;
-        crds.extend(files.iter().flat_map(|file| Manifest::read(&directory.join(file))));
-    }
-    let apply = |crd: &Manifest| client.apply(crd, "").map_err(|message| format!("the CRD {} is refused: {message}", crd.name()));
-    crds.iter().try_for_each(|crd| apply(crd).map(drop))?;
+    crds.extend(published()?);
+    crds.iter()
+        .try_for_each(|crd| client.apply(crd, "").map(drop).map_err(|message| format!("the CRD {} is refused: {message}", crd.name())))?;
     crds.iter().try_for_each(|crd| wait(client, crd))
 }
 
-/// The directory of a module in Go's module cache; Go checks it against its checksum database.
-fn download(module: &str, version: &str) -> Result<PathBuf, String> {
+/// The CRDs in Go modules. No webhook of theirs runs here, so that no version is converted to another.
+fn published() -> Result<Vec<Manifest>, String> {
+    let modules = download()?;
+    let mut crds = Vec::new();
+    for (module, file) in PUBLISHED {
+        let all = Manifest::read(&modules.iter().find(|(name, _)| name == module).expect("all are there").1.join(file));
+        for mut crd in all.into_iter().filter(is_needed) {
+            let converts = crd.value["spec"].as_object_mut().is_some_and(|spec| spec.remove("conversion").is_some());
+            crds.push(if converts { crd.value.into() } else { crd });
+        }
+    }
+    Ok(crds)
+}
+
+/// The directories of the modules in Go's module cache. Go checks what it downloads against its checksum database.
+fn download() -> Result<Vec<(String, PathBuf)>, String> {
+    let mut modules = PUBLISHED.map(|(module, _)| module).to_vec();
+    modules.dedup();
+    // Outside of every module, so that Go takes these versions and changes no go.sum.
     let mut go = Command::new("go");
-    go.args(["mod", "download", "-json", &format!("{module}@{version}")]).env("GOWORK", "off").current_dir(std::env::temp_dir());
-    let output =
-        go.output().map_err(|error| format!("go: {error}\nInstall Go (https://go.dev/dl): {module} has CRDs that the tests need"))?;
-    let answer: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
-    let directory = answer["Dir"].as_str().map(PathBuf::from);
-    directory.ok_or_else(|| {
-        let said = answer["Error"].as_str().map_or_else(|| String::from_utf8_lossy(&output.stderr).into_owned(), ToOwned::to_owned);
-        format!("go mod download {module}@{version}: {said}")
-    })
+    go.args(["mod", "download", "-json"]).args(&modules).env("GOWORK", "off").current_dir(std::env::temp_dir());
+    let output = go.output().map_err(|error| {
+        format!("go: {error}\nInstall Go (https://go.dev/dl), with which the tests get the CRDs of Karpenter and others")
+    })?;
+    let answers = serde_json::Deserializer::from_slice(&output.stdout).into_iter::<Value>();
+    let directory = |answer: Value| {
+        let name = format!("{}@{}", answer["Path"].as_str()?, answer["Version"].as_str()?);
+        Some((name, PathBuf::from(answer["Dir"].as_str()?)))
+    };
+    let found: Vec<_> = answers.filter_map(Result::ok).filter_map(directory).collect();
+    match modules.iter().find(|module| !found.iter().any(|(name, _)| name == *module)) {
+        None => Ok(found),
+        Some(module) => {
+            let said = [output.stdout, output.stderr].map(|said| String::from_utf8_lossy(&said).into_owned()).concat();
+            Err(format!("go mod download {module} failed\n{said}"))
+        }
+    }
 }
 
 fn stand_in((group, version, plural, kind): (&str, &str, &str, &str)) -> Value {
