@@ -49,7 +49,10 @@ fn take_out_null(fields: &mut Map<String, Value>) {
             fields.insert("type".to_owned(), only);
         }
     }
-    if fields.get("default").is_some_and(Value::is_null) {
+    if let Some(Value::Object(value)) = fields.get_mut("default") {
+        value.retain(|_, value| !value.is_null());
+    }
+    if fields.get("default").is_some_and(|value| value.is_null() || *value == json!({})) {
         fields.remove("default");
     }
     let Some(Value::Array(mut alternatives)) = fields.remove("anyOf") else { return };
@@ -79,6 +82,10 @@ mod tests {
     fn schemas() {
         let table = [
             (json!({"type": ["string", "null"], "default": null}), json!({"type": "string"})),
+            (
+                json!({"type": "object", "default": {"a": null}, "properties": {}, "additionalProperties": false}),
+                json!({"type": "object", "properties": {}}),
+            ),
             (
                 json!({"type": ["integer", "null"], "format": "uint32", "minimum": 0}),
                 json!({"type": "integer", "format": "int32", "minimum": 0}),

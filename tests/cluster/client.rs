@@ -47,13 +47,17 @@ impl Client {
         answer(request.header("Authorization", &self.authorization).header("Accept", form).call())
     }
 
-    /// The line of `kubectl get` for an object, cell by cell.
+    /// The line of `kubectl get` for an object: the name of each column and what stands in it.
     ///
     /// # Errors
     /// The server's message.
-    pub(super) fn row(&self, object: &Manifest) -> Result<Vec<Value>, String> {
-        let mut table = self.get_as(&self.path(object)?, "application/json;as=Table;v=v1;g=meta.k8s.io")?;
-        serde_json::from_value(table["rows"][0]["cells"].take()).map_err(|error| format!("{error}: {table}"))
+    pub(super) fn row(&self, object: &Manifest) -> Result<Vec<(String, Value)>, String> {
+        let table = self.get_as(&self.path(object)?, "application/json;as=Table;v=v1;g=meta.k8s.io")?;
+        let (Some(columns), Some(cells)) = (table["columnDefinitions"].as_array(), table["rows"][0]["cells"].as_array()) else {
+            return Err(format!("this is no table: {table}"));
+        };
+        let name = |column: &Value| column["name"].as_str().unwrap_or_default().to_owned();
+        Ok(columns.iter().map(name).zip(cells.iter().cloned()).collect())
     }
 
     /// Applies an object on the server's side as `fieldManager=kaito`, with every field known; `query` is for further parameters.

@@ -12,9 +12,11 @@ use super::manifest::Manifest;
 use crate::support::run;
 
 /// A Go module, and a file in it.
-const PUBLISHED: [(&str, &str); 11] = [
+const PUBLISHED: [(&str, &str); 12] = [
     ("sigs.k8s.io/karpenter@v1.10.0", "pkg/apis/crds/karpenter.sh_nodeclaims.yaml"),
     ("sigs.k8s.io/karpenter@v1.10.0", "pkg/apis/crds/karpenter.sh_nodepools.yaml"),
+    // The one that Kaito 0.3 works with.
+    ("sigs.k8s.io/karpenter@v0.36.2", "pkg/apis/crds/karpenter.sh_nodeclaims.yaml"),
     ("github.com/Azure/karpenter-provider-azure@v1.7.1", "pkg/apis/crds/karpenter.azure.com_aksnodeclasses.yaml"),
     ("github.com/aws/karpenter-provider-aws@v1.10.0", "pkg/apis/crds/karpenter.k8s.aws_ec2nodeclasses.yaml"),
     ("github.com/aws/karpenter-core@v0.30.0", "pkg/apis/crds/karpenter.sh_machines.yaml"),
@@ -48,18 +50,26 @@ pub(super) fn install(client: &Client) -> Result<(), String> {
     crds.iter().try_for_each(|crd| wait(client, crd))
 }
 
-/// The CRDs in Go modules. No webhook of theirs runs here, so that no version is converted to another.
+/// The CRDs in Go modules. No webhook of theirs runs here, so that no version is converted to another. One that stands in two
+/// modules has the versions of both, and is stored as the first says.
 fn published() -> Result<Vec<Manifest>, String> {
     let modules = download()?;
-    let mut crds = Vec::new();
+    let mut crds: Vec<Value> = Vec::new();
     for (module, file) in PUBLISHED {
         let all = Manifest::read(&modules.iter().find(|(name, _)| name == module).expect("all are there").1.join(file));
-        for mut crd in all.into_iter().filter(is_needed) {
-            let converts = crd.value["spec"].as_object_mut().is_some_and(|spec| spec.remove("conversion").is_some());
-            crds.push(if converts { crd.value.into() } else { crd });
+        for Manifest { value: mut crd, .. } in all.into_iter().filter(is_needed) {
+            _ = crd["spec"].as_object_mut().and_then(|spec| spec.remove("conversion"));
+            let Some(first) = crds.iter_mut().find(|first| first["metadata"]["name"] == crd["metadata"]["name"]) else {
+                crds.push(crd);
+                continue;
+            };
+            for version in crd["spec"]["versions"].as_array_mut().into_iter().flatten() {
+                version["storage"] = json!(false);
+                _ = first["spec"]["versions"].as_array_mut().map(|versions| versions.push(version.take()));
+            }
         }
     }
-    Ok(crds)
+    Ok(crds.into_iter().map(Manifest::from).collect())
 }
 
 /// The directories of the modules in Go's module cache. Go checks what it downloads against its checksum database.

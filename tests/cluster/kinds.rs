@@ -73,69 +73,97 @@ fn names() {
     has(json!(["multiroleinferences/status", "MultiRoleInference", "", true, null]));
 }
 
-#[test]
-fn status_and_columns() {
-    let client = objects("columns");
-    let condition = |kind: &str, status: &str| json!({"type": kind, "status": status, "reason": "Said", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"});
-    let statuses = [
-        (
-            json!({"apiVersion": "kaito.sh/v1beta1", "kind": "Workspace", "metadata": {"name": "new", "namespace": "columns"}, "status": {
-                "state": "Ready", "targetNodeCount": 2, "workerNodes": ["a", "b"],
-                "conditions": [condition("ResourceReady", "True"), condition("InferenceReady", "False"), condition("WorkspaceSucceeded", "Unknown")],
-                "performance": {"metrics": {"throughput": {"description": "d", "value": "1", "unit": "u", "config": {"a": "b"}}}},
-            }}),
-            json!(["new", null, "True", "False", null, "Unknown", 2, "Ready"]),
-        ),
-        (
-            json!({"apiVersion": "kaito.sh/v1beta1", "kind": "InferenceSet", "metadata": {"name": "set", "namespace": "columns"}, "status": {
-                "replicas": 1, "readyReplicas": 0, "selector": "a=b", "conditions": [condition("InferenceSetReady", "False")],
-                "autoUpgrade": {"numDriftedWorkspaces": 1, "lastSuccessfulUpgradeTime": "2026-01-01T00:00:00Z"},
-            }}),
-            json!(["set", 1, 0]),
-        ),
-        (
-            json!({"apiVersion": "kaito.sh/v1alpha1", "kind": "MultiRoleInference", "metadata": {"name": "roles", "namespace": "columns"}, "status": {
-                "conditions": [condition("Ready", "True")], "observedGeneration": 1,
-            }}),
-            json!(["roles", "phi-4", "True"]),
-        ),
-    ];
-    for (object, want) in statuses {
-        let object = object.into();
-        client.apply_status(&object).unwrap();
-        let row = client.row(&object).unwrap();
-        let (age, cells) = row.split_last().unwrap();
-        assert_eq!(json!(cells), want);
-        assert!(age.is_string(), "{age}");
-    }
-    let scale = client.get("/apis/kaito.sh/v1beta1/namespaces/columns/inferencesets/set/scale").unwrap();
-    assert_eq!(json!([scale["spec"]["replicas"], scale["status"]["replicas"], scale["status"]["selector"]]), json!([1, 1, "a=b"]));
+/// Reports a status, and compares the line of `kubectl get`.
+fn reports(object: Value, want: &[(&str, Value)]) {
+    let object = object.into();
+    let client = &cluster().client;
+    client.apply_status(&object).unwrap();
+    let row = client.row(&object).unwrap();
+    let have: Vec<(&str, Value)> = row.iter().map(|(name, cell)| (name.as_str(), cell.clone())).collect();
+    let (age, have) = have.split_last().unwrap();
+    assert_eq!(have, want);
+    assert!(age.0 == "Age" && age.1.is_string(), "{age:?}");
 }
 
-/// That a status is checked, and that it is no way to change what is wanted.
+fn condition(kind: &str, status: &str) -> Value {
+    json!({"type": kind, "status": status, "reason": "Said", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"})
+}
+
+#[test]
+fn status_and_columns_of_a_workspace() {
+    objects("workspace-status");
+    let workspace = json!({
+        "apiVersion": "kaito.sh/v1beta1",
+        "kind": "Workspace",
+        "metadata": {"name": "new", "namespace": "workspace-status"},
+        "status": {
+            "state": "Ready",
+            "targetNodeCount": 2,
+            "workerNodes": ["a", "b"],
+            "conditions": [condition("ResourceReady", "True"), condition("InferenceReady", "False"), condition("WorkspaceSucceeded", "Unknown")],
+            "performance": {"metrics": {"throughput": {"description": "d", "value": "1", "unit": "u", "config": {"a": "b"}}}},
+        },
+    });
+    let want = [
+        ("Name", json!("new")),
+        ("Instance", Value::Null),
+        ("ResourceReady", json!("True")),
+        ("InferenceReady", json!("False")),
+        ("JobStarted", Value::Null),
+        ("WorkspaceSucceeded", json!("Unknown")),
+        ("TargetNodeCount", json!(2)),
+        ("State", json!("Ready")),
+    ];
+    reports(workspace, &want);
+}
+
+#[test]
+fn status_and_columns_of_sets() {
+    let client = objects("set-status");
+    let set = json!({
+        "apiVersion": "kaito.sh/v1beta1",
+        "kind": "InferenceSet",
+        "metadata": {"name": "set", "namespace": "set-status"},
+        "status": {
+            "replicas": 2,
+            "readyReplicas": 0,
+            "selector": "a=b",
+            "conditions": [condition("InferenceSetReady", "False")],
+            "autoUpgrade": {"numDriftedWorkspaces": 1, "lastSuccessfulUpgradeTime": "2026-01-01T00:00:00Z"},
+        },
+    });
+    reports(set, &[("Name", json!("set")), ("Replicas", json!(1)), ("ReadyReplicas", json!(0))]);
+    let scale = client.get("/apis/kaito.sh/v1beta1/namespaces/set-status/inferencesets/set/scale").unwrap();
+    assert_eq!((&scale["spec"], &scale["status"]), (&json!({"replicas": 1}), &json!({"replicas": 2, "selector": "a=b"})));
+    let roles = json!({
+        "apiVersion": "kaito.sh/v1alpha1",
+        "kind": "MultiRoleInference",
+        "metadata": {"name": "roles", "namespace": "set-status"},
+        "status": {"conditions": [condition("Ready", "True")], "observedGeneration": 1},
+    });
+    reports(roles, &[("Name", json!("roles")), ("Model", json!("phi-4")), ("Ready", json!("True"))]);
+}
+
 #[test]
 fn status_that_is_wrong() {
-    let client = objects("statuses");
-    let status = |status: Value| json!({"apiVersion": "kaito.sh/v1beta1", "kind": "Workspace", "metadata": {"name": "new", "namespace": "statuses"}, "status": status});
+    let client = objects("wrong-status");
+    let with = |field: &str, value: &str| {
+        let mut condition = condition("Ready", "True");
+        condition[field] = json!(value);
+        json!({"conditions": [condition]})
+    };
     let table = [
         (json!({"phase": "Ready"}), ".status.phase: field not declared in schema"),
         (json!({"targetNodeCount": "1"}), "status.targetNodeCount"),
         (json!({"conditions": [{"type": "Ready"}]}), "status.conditions[0].status: Required value"),
-        (
-            json!({"conditions": [{"type": "Ready", "status": "Yes", "reason": "R", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"}]}),
-            "Unsupported value: \"Yes\"",
-        ),
-        (
-            json!({"conditions": [{"type": "Ready", "status": "True", "reason": "no word", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"}]}),
-            "status.conditions[0].reason",
-        ),
-        (
-            json!({"conditions": [{"type": "Ready", "status": "True", "reason": "R", "message": "", "lastTransitionTime": "today"}]}),
-            "status.conditions[0].lastTransitionTime",
-        ),
+        (with("status", "Yes"), "Unsupported value: \"Yes\""),
+        (with("reason", "no word"), "status.conditions[0].reason"),
+        (with("lastTransitionTime", "today"), "status.conditions[0].lastTransitionTime"),
     ];
     for (wrong, want) in table {
-        let message = client.apply_status(&status(wrong.clone()).into()).expect_err(&wrong.to_string());
-        assert!(message.contains(want), "{wrong}: {message}");
+        let metadata = json!({"name": "new", "namespace": "wrong-status"});
+        let object = json!({"apiVersion": "kaito.sh/v1beta1", "kind": "Workspace", "metadata": metadata, "status": wrong});
+        let message = client.apply_status(&object.into()).expect_err(want);
+        assert!(message.contains(want), "expected {want}, but got {message}");
     }
 }

@@ -131,6 +131,8 @@ fn api_server_flags(etcd_port: u16, port: u16) -> Vec<String> {
         "--cert-dir=certificates",
         "--token-auth-file=tokens.csv",
         "--authorization-mode=RBAC",
+        // As clusters have it.
+        "--allow-privileged=true",
         "--service-cluster-ip-range=10.0.0.0/24",
         "--service-account-issuer=https://kubernetes.default.svc",
         // The key of the certificate that the server makes for itself.
