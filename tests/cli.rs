@@ -40,6 +40,24 @@ fn exit_codes() {
 }
 
 #[test]
+fn crds_by_every_name_that_kubectl_knows() {
+    let names = |args: &[&str]| {
+        let json: serde_json::Value = serde_json::from_str(&run(&[&["crd", "-o", "json"], args].concat()).stdout).unwrap();
+        let items = json["items"].as_array().cloned().unwrap_or_else(|| vec![json]);
+        items.iter().map(|crd| crd["metadata"]["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    for name in ["Workspace", "workspace", "workspaces", "wk", "WKS", "workspaces.kaito.sh"] {
+        assert_eq!(names(&[name]), ["workspaces.kaito.sh"], "{name}");
+    }
+    // Each once, in the order in which all are printed.
+    assert_eq!(names(&["mri", "wk", "Workspace"]), ["workspaces.kaito.sh", "multiroleinferences.kaito.sh"]);
+    assert_eq!(names(&[]), kaito::crd::KINDS.iter().map(|kind| format!("{}.kaito.sh", kind.plural)).collect::<Vec<_>>());
+    let unknown = run(&["crd", "workspce"]);
+    assert_eq!((unknown.code, unknown.stdout.as_str()), (2, ""));
+    assert!(unknown.stderr.contains("a similar value exists: 'workspaces'"), "{}", unknown.stderr);
+}
+
+#[test]
 fn formats_say_the_same() {
     let yaml = run(&["render", "-f", "examples/adapters"]).stdout;
     let json: serde_json::Value = serde_json::from_str(&run(&["render", "-f", "examples/adapters", "-o", "json"]).stdout).unwrap();

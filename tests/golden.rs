@@ -5,6 +5,7 @@
 //! - `golden/cases/NAME/input.yaml` is rendered with the flags in `args`, if there are any, and compared with `expected.yaml`
 //!   beside it, what is said about it with `expected.txt`. A case with no `expected.yaml` is refused. `args` may begin with
 //!   another verb. A `kaito.yaml` beside the input holds.
+//! - `kaito crd KIND` is compared with `golden/crds/KIND.yaml`.
 
 use std::path::Path;
 
@@ -22,6 +23,18 @@ fn examples() {
         faults.extend(expect(&base.join(format!("{name}.yaml")), &rendered.stdout).err());
         faults.extend(expect(&base.join(format!("{name}.txt")), &rendered.stderr).err());
         faults.extend(expect(&base.join(format!("{name}.explain.txt")), &explained.stdout).err());
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n\n"));
+}
+
+#[test]
+fn crds() {
+    let definitions = run(&["crd"]).stdout;
+    let mut faults = Vec::new();
+    for kind in &kaito::crd::KINDS {
+        let one = run(&["crd", kind.name]).stdout;
+        assert!(definitions.contains(&one), "kaito crd {} prints something else than kaito crd", kind.name);
+        faults.extend(expect(&Path::new("golden/crds").join(format!("{}.yaml", kind.plural)), &one).err());
     }
     assert!(faults.is_empty(), "{}", faults.join("\n\n"));
 }

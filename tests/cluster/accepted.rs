@@ -49,6 +49,13 @@ fn ask(manifests: &[Manifest]) {
     assert!(faults.is_empty(), "the API server refuses what it should take\n{faults}");
 }
 
+#[test]
+fn what_is_listed_as_refused_is_there() {
+    for (file, object, ..) in REFUSED {
+        assert!(Manifest::read(file.as_ref()).iter().any(|manifest| manifest.title() == object), "{file} has no {object}");
+    }
+}
+
 /// The cases that are rendered as manifests.
 fn rendered_cases() -> impl Iterator<Item = PathBuf> {
     let cases = names("golden/cases").into_iter().map(|case| PathBuf::from("golden/cases").join(case));

@@ -22,7 +22,9 @@ pub(super) fn folder() -> Result<PathBuf, String> {
         let given = PathBuf::from(given);
         let lack = missing(&given).next();
         return lack
-            .map_or(Ok(()), |(name, _)| Err(format!("KUBEBUILDER_ASSETS is {}, which has no {name}\n{HELP}", given.display())))
+            .map_or(Ok(()), |(name, _)| {
+                Err(format!("KUBEBUILDER_ASSETS is {}, which has no {name}; without it, Go builds what is needed", given.display()))
+            })
             .map(|()| given);
     }
     let folder = cache()?;
