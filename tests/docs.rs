@@ -56,6 +56,7 @@ fn every_link_leads_somewhere() {
         "README.md",
         "ARCHITECTURE.md",
         "docs/configuration.md",
+        "docs/crds.md",
         "docs/lint.md",
         "docs/presets.md",
         "docs/templates.md",

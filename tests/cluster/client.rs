@@ -29,9 +29,9 @@ impl Client {
         Ok(Self { agent: config.into(), url: url.to_owned(), authorization: format!("Bearer {token}"), served: Mutex::default() })
     }
 
-    /// Whether the server can be used.
+    /// Whether the server can be used. It makes the namespace `default` only after it says that it is ready.
     pub(super) fn is_ready(&self) -> bool {
-        self.get("/readyz").is_ok()
+        self.get("/readyz").and_then(|_| self.get("/api/v1/namespaces/default")).is_ok()
     }
 
     /// What stands at a path.
