@@ -8,7 +8,7 @@ use super::output::{self, Exit};
 use crate::crd::{KINDS, Kind};
 use crate::yaml;
 
-/// Print the CustomResourceDefinitions of the kinds that kaito reads, for clusters without Kaito's own.
+/// Print the CRDs of the kinds that kaito reads, for clusters without Kaito's own.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Kinds, as kubectl names them; all of them by default

@@ -56,7 +56,7 @@ enum Command {
     Sku(sku::Command),
     /// Print the JSON schema of kaito.yaml, or of another file that kaito reads
     Schema(schema::Args),
-    /// Print the CustomResourceDefinitions of the kinds that kaito reads
+    /// Print the CRDs of the kinds that kaito reads
     Crd(crd::Args),
     /// Print a completion script for a shell
     Completion(completion::Args),

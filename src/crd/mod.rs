@@ -1,4 +1,4 @@
-//! The CustomResourceDefinitions of the kinds that kaito reads, made from the very types that they are read into.
+//! The CRDs of the kinds that kaito reads, made from the very types that they are read into.
 //!
 //! Names, columns and versions are Kaito's own (see [`KINDS`]), so that either may be installed in the place of the other.
 
@@ -64,7 +64,7 @@ impl Kind {
         self.name.to_lowercase()
     }
 
-    /// The CustomResourceDefinition.
+    /// The CRD.
     pub fn definition(&self) -> Value {
         let mut names = json!({
             "kind": self.name,

@@ -1,4 +1,4 @@
-//! JSON schemas as CustomResourceDefinitions have them: structural ones.
+//! JSON schemas as CRDs have them: structural ones.
 //!
 //! Source: the Kubernetes documentation of structural schemas. Nothing is `or null`, a choice of strings is an enumeration, and
 //! an object whose fields aren't known says so.

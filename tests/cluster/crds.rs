@@ -12,7 +12,7 @@ use super::manifest::Manifest;
 use crate::support::run;
 
 /// A Go module, and a file in it.
-const PUBLISHED: [(&str, &str); 12] = [
+const PUBLISHED: &[(&str, &str)] = &[
     ("sigs.k8s.io/karpenter@v1.10.0", "pkg/apis/crds/karpenter.sh_nodeclaims.yaml"),
     ("sigs.k8s.io/karpenter@v1.10.0", "pkg/apis/crds/karpenter.sh_nodepools.yaml"),
     // The one that Kaito 0.3 works with.
@@ -36,14 +36,14 @@ fn is_needed(crd: &Manifest) -> bool {
 }
 
 /// Kinds whose CRDs no module publishes: group, version, plural, kind. Of their objects the server checks only the metadata.
-const STAND_INS: [(&str, &str, &str, &str); 1] = [("helm.toolkit.fluxcd.io", "v2", "helmreleases", "HelmRelease")];
+const STAND_INS: &[(&str, &str, &str, &str)] = &[("helm.toolkit.fluxcd.io", "v2", "helmreleases", "HelmRelease")];
 
 /// Installs all, and waits until they are served.
 pub(super) fn install(client: &Client) -> Result<(), String> {
     let own = run(&["crd"]);
     assert_eq!(own.code, 0, "{}", own.stderr);
     let mut crds = Manifest::all("kaito crd", &own.stdout);
-    crds.extend(STAND_INS.map(stand_in).map(Manifest::from));
+    crds.extend(STAND_INS.iter().map(stand_in).map(Manifest::from));
     crds.extend(published()?);
     crds.iter()
         .try_for_each(|crd| client.apply(crd, "").map(drop).map_err(|message| format!("the CRD {} is refused: {message}", crd.name())))?;
@@ -74,7 +74,7 @@ fn published() -> Result<Vec<Manifest>, String> {
 
 /// The directories of the modules in Go's module cache. Go checks what it downloads against its checksum database.
 fn download() -> Result<Vec<(String, PathBuf)>, String> {
-    let mut modules = PUBLISHED.map(|(module, _)| module).to_vec();
+    let mut modules = PUBLISHED.iter().map(|(module, _)| *module).collect::<Vec<_>>();
     modules.dedup();
     // Outside of every module, so that Go takes these versions and changes no go.sum.
     let mut go = Command::new("go");
@@ -97,7 +97,7 @@ fn download() -> Result<Vec<(String, PathBuf)>, String> {
     }
 }
 
-fn stand_in((group, version, plural, kind): (&str, &str, &str, &str)) -> Value {
+fn stand_in((group, version, plural, kind): &(&str, &str, &str, &str)) -> Value {
     json!({
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",

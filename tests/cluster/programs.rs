@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use super::will::Will;
 
 /// Each program and the Go package that it is built from; its version stands in `tools/go.mod`.
-const PROGRAMS: [(&str, &str); 2] = [("etcd", "go.etcd.io/etcd/server/v3"), ("kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver")];
+const PROGRAMS: &[(&str, &str)] = &[("etcd", "go.etcd.io/etcd/server/v3"), ("kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver")];
 
 const TOOLS: &str = "tests/cluster/tools";
 
@@ -35,7 +35,7 @@ pub(super) fn folder() -> Result<PathBuf, String> {
 }
 
 fn missing(folder: &Path) -> impl Iterator<Item = (&'static str, &'static str)> {
-    PROGRAMS.into_iter().filter(move |(name, _)| !folder.join(name).is_file())
+    PROGRAMS.iter().copied().filter(move |(name, _)| !folder.join(name).is_file())
 }
 
 /// The folder of these versions in the user's cache directory.
