@@ -5,14 +5,17 @@
 use super::Column::{self, Condition, Field};
 use super::{Kind, Version};
 use crate::schema;
-use crate::spec::status::{InferenceSetStatus, MultiRoleInferenceStatus, WorkspaceStatus};
-use crate::spec::{InferenceSet, MultiRoleInference, V1ALPHA1_INSTANCE_TYPE, Workspace};
+use crate::spec::status::{InferenceSetStatus, MultiRoleInferenceStatus, RagEngineStatus, WorkspaceStatus};
+use crate::spec::{InferenceSet, MultiRoleInference, RagEngine, V1ALPHA1_INSTANCE_TYPE, Workspace};
 
 const INSTANCE: Column = Field("Instance", "string", ".resource.instanceType");
 const SET: &[Column] = &[Field("Replicas", "integer", ".spec.replicas"), Field("ReadyReplicas", "integer", ".status.readyReplicas")];
 
+const RAG_ENGINE: &[Column] =
+    &[Field("Instance", "string", ".spec.compute.instanceType"), Condition("ResourceReady"), Condition("ServiceReady")];
+
 /// All kinds, in the order in which they are printed.
-pub const KINDS: [Kind; 3] = [
+pub const KINDS: [Kind; 4] = [
     Kind {
         name: "Workspace",
         plural: "workspaces",
@@ -25,6 +28,7 @@ pub const KINDS: [Kind; 3] = [
         versions: &[
             Version {
                 name: "v1alpha1",
+                is_served: true,
                 columns: &[
                     INSTANCE,
                     Condition("ResourceReady"),
@@ -44,6 +48,7 @@ pub const KINDS: [Kind; 3] = [
             },
             Version {
                 name: "v1beta1",
+                is_served: true,
                 columns: &[
                     INSTANCE,
                     Condition("ResourceReady"),
@@ -70,11 +75,12 @@ pub const KINDS: [Kind; 3] = [
         versions: &[
             Version {
                 name: "v1alpha1",
+                is_served: true,
                 columns: SET,
                 lacks: &[&["spec", "template", "resource", "partition"], &["status", "performance", "metrics", "*", "config"]],
                 defaults: &[],
             },
-            Version { name: "v1beta1", columns: SET, lacks: &[], defaults: &[] },
+            Version { name: "v1beta1", is_served: true, columns: SET, lacks: &[], defaults: &[] },
         ],
     },
     Kind {
@@ -88,9 +94,47 @@ pub const KINDS: [Kind; 3] = [
         status: schema::of::<MultiRoleInferenceStatus>,
         versions: &[Version {
             name: "v1alpha1",
+            is_served: true,
             columns: &[Field("Model", "string", ".spec.model.name"), Condition("Ready")],
             lacks: &[],
             defaults: &[],
         }],
+    },
+    Kind {
+        name: "RAGEngine",
+        plural: "ragengines",
+        short_names: &["rag"],
+        category: Some("ragengine"),
+        is_namespaced: true,
+        scales: false,
+        schema: schema::of::<RagEngine>,
+        status: schema::of::<RagEngineStatus>,
+        versions: &[
+            Version {
+                name: "v1alpha1",
+                // Its `storage` has another form, and only a webhook of Kaito's can convert it.
+                is_served: false,
+                columns: RAG_ENGINE,
+                lacks: &[
+                    &["spec", "compute", "partition"],
+                    &["spec", "storage", "persistentVolume"],
+                    &["spec", "storage", "vectorDB"],
+                    &["spec", "guardrails"],
+                ],
+                defaults: &[(&["spec", "compute", "instanceType"], V1ALPHA1_INSTANCE_TYPE)],
+            },
+            Version {
+                name: "v1beta1",
+                is_served: true,
+                columns: RAG_ENGINE,
+                lacks: &[
+                    &["spec", "storage", "persistentVolumeClaim"],
+                    &["spec", "storage", "mountPath"],
+                    &["spec", "queryServiceName"],
+                    &["spec", "indexServiceName"],
+                ],
+                defaults: &[],
+            },
+        ],
     },
 ];

@@ -27,7 +27,7 @@ pub struct Kind {
     scales: bool,
     schema: fn() -> Value,
     status: fn() -> Value,
-    /// All are served; objects are stored as the last says.
+    /// From the oldest to the newest; objects are stored as the last says.
     versions: &'static [Version],
 }
 
@@ -35,6 +35,8 @@ pub struct Kind {
 #[derive(Debug)]
 struct Version {
     name: &'static str,
+    /// Whether it can be used. One that can't be is still named for the sake of objects that were once stored so.
+    is_served: bool,
     columns: &'static [Column],
     /// The fields that it doesn't have; `*` stands for every key of a map.
     lacks: &'static [&'static [&'static str]],
@@ -118,7 +120,7 @@ impl Kind {
         let age = Column::Field("Age", "date", ".metadata.creationTimestamp");
         json!({
             "name": version.name,
-            "served": true,
+            "served": version.is_served,
             "storage": is_stored,
             "schema": {"openAPIV3Schema": schema},
             "subresources": subresources,

@@ -112,6 +112,16 @@ pub struct AutoUpgradeStatus {
     pub last_successful_upgrade_time: Option<String>,
 }
 
+/// What is reported of a RAGEngine.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RagEngineStatus {
+    /// The nodes that it runs on, sorted.
+    pub worker_nodes: Option<Vec<String>>,
+    /// The conditions, the summary being `ServiceReady`.
+    pub conditions: Option<Vec<Condition>>,
+}
+
 /// What is reported of a MultiRoleInference.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -23,9 +23,11 @@ const REFUSED: &[(&str, &str, &str, &str)] = &[
         ".data.true: expected string",
         "a bare y is the letter for kaito, and true for the server",
     ),
+    ("golden/cases/ragengine-v1alpha1/input.yaml", "RAGEngine/with-pvc", "the server knows no RAGEngine of kaito.sh/v1alpha1", NO_WEBHOOK),
 ];
 
 const PASSES: &str = "the input's own object, which passes through as it is, with a warning";
+const NO_WEBHOOK: &str = "what this version stores can't be converted without Kaito's webhook";
 
 /// Asks of each document whether the server would take it, and compares with what is expected.
 fn ask(manifests: &[Manifest]) {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::client::Client;
 use super::cluster;
 
-/// A client, and a namespace with a Workspace of each version, an InferenceSet and a MultiRoleInference.
+/// A client, and a namespace with a Workspace of each version and one object of each other kind.
 fn objects(namespace: &str) -> &'static Client {
     let client = &cluster().client;
     let inference = json!({"preset": {"name": "phi-4"}});
@@ -21,6 +21,8 @@ fn objects(namespace: &str) -> &'static Client {
             "spec": {"labelSelector": selector, "template": {"inference": inference}, "autoUpgrade": {"maintenanceWindow": {"schedule": "0 2 * * *"}}}}),
         json!({"apiVersion": "kaito.sh/v1alpha1", "kind": "MultiRoleInference", "metadata": metadata("roles"),
             "spec": {"labelSelector": selector, "model": {"name": "phi-4"}, "roles": [{"type": "prefill"}, {"type": "decode"}]}}),
+        json!({"apiVersion": "kaito.sh/v1beta1", "kind": "RAGEngine", "metadata": metadata("rag"),
+            "spec": {"compute": {"instanceType": "Standard_NC24ads_A100_v4", "labelSelector": selector}, "embedding": {"remote": {"url": "http://e"}}}}),
     ];
     for object in all {
         client.apply(&object.into(), "").unwrap();
@@ -43,6 +45,7 @@ fn defaults() {
         ("v1beta1", "inferencesets/set", "/spec/autoUpgrade/enabled", json!(false)),
         ("v1beta1", "inferencesets/set", "/spec/autoUpgrade/strategy", json!("InPlace")),
         ("v1beta1", "inferencesets/set", "/spec/autoUpgrade/maintenanceWindow/duration", json!("4h")),
+        ("v1beta1", "ragengines/rag", "/spec/compute/count", json!(1)),
         ("v1alpha1", "multiroleinferences/roles", "/spec/roles/0/replicas", Value::Null),
     ];
     for (version, path, field, want) in table {
@@ -53,8 +56,7 @@ fn defaults() {
 
 #[test]
 fn names() {
-    let client = objects("names");
-    let resources = client.get("/apis/kaito.sh/v1alpha1").unwrap();
+    let resources = cluster().client.get("/apis/kaito.sh/v1alpha1").unwrap();
     let names: Vec<Value> = resources["resources"]
         .as_array()
         .unwrap()
@@ -142,6 +144,24 @@ fn status_and_columns_of_sets() {
         "status": {"conditions": [condition("Ready", "True")], "observedGeneration": 1},
     });
     reports(roles, &[("Name", json!("roles")), ("Model", json!("phi-4")), ("Ready", json!("True"))]);
+}
+
+#[test]
+fn status_and_columns_of_a_rag_engine() {
+    objects("rag-status");
+    let engine = json!({
+        "apiVersion": "kaito.sh/v1beta1",
+        "kind": "RAGEngine",
+        "metadata": {"name": "rag", "namespace": "rag-status"},
+        "status": {"workerNodes": ["a"], "conditions": [condition("ResourceReady", "True"), condition("ServiceReady", "False")]},
+    });
+    let want = [
+        ("Name", json!("rag")),
+        ("Instance", json!("Standard_NC24ads_A100_v4")),
+        ("ResourceReady", json!("True")),
+        ("ServiceReady", json!("False")),
+    ];
+    reports(engine, &want);
 }
 
 #[test]

@@ -116,6 +116,37 @@ fn multi_role_inference() -> (Value, Vec<Change>) {
     (good, bad)
 }
 
+fn rag_engine() -> (Value, Vec<Change>) {
+    let good = json!({
+        "apiVersion": "kaito.sh/v1beta1",
+        "kind": "RAGEngine",
+        "metadata": {"name": "r"},
+        "spec": {
+            "compute": {"instanceType": "Standard_NC24ads_A100_v4", "labelSelector": {"matchLabels": {"apps": "r"}}},
+            "storage": {"persistentVolume": {"persistentVolumeClaim": "c"}, "vectorDB": {"engine": "qdrant", "url": "http://q"}},
+            "embedding": {"local": {"modelID": "BAAI/bge-small-en-v1.5"}},
+            "inferenceService": {"url": "http://w", "contextWindowSize": 4096},
+            "guardrails": {"enabled": true, "configMapRef": {"name": "g"}},
+        },
+    });
+    let spec = |fields: Value| json!({"spec": fields});
+    let bad = vec![
+        (json!({"apiVersion": "kaito.sh/v1alpha1"}), "the server knows no RAGEngine of kaito.sh/v1alpha1"),
+        (json!({"spec": null}), "spec: Required value"),
+        (spec(json!({"embedding": null})), "spec.embedding: Required value"),
+        (spec(json!({"embedding": {"remote": {"accessSecret": "s"}}})), "spec.embedding.remote.url: Required value"),
+        (spec(json!({"compute": {"labelSelector": null}})), "spec.compute.labelSelector: Required value"),
+        (spec(json!({"storage": {"mountPath": "/mnt"}})), ".spec.storage.mountPath: field not declared in schema"),
+        (spec(json!({"storage": {"persistentVolume": {"persistentVolumeClaim": null}}})), "persistentVolumeClaim: Required value"),
+        (spec(json!({"storage": {"vectorDB": {"url": null}}})), "spec.storage.vectorDB.url: Required value"),
+        (spec(json!({"inferenceService": {"contextWindowSize": null}})), "spec.inferenceService.contextWindowSize: Required value"),
+        (spec(json!({"inferenceService": {"contextWindowSize": "4096"}})), "spec.inferenceService.contextWindowSize"),
+        (spec(json!({"guardrails": {"configMapRef": {"name": null}}})), "spec.guardrails.configMapRef.name: Required value"),
+        (spec(json!({"queryServiceName": "q"})), ".spec.queryServiceName: field not declared in schema"),
+    ];
+    (good, bad)
+}
+
 /// That the server looks at what is rendered, too.
 fn node_claim() -> (Value, Vec<Change>) {
     let good = json!({
@@ -155,7 +186,7 @@ fn merge(value: &mut Value, patch: &Value) {
 fn what_is_wrong() {
     let client = &cluster().client;
     let mut faults = String::new();
-    for (good, bad) in [workspace(), inference_set(), multi_role_inference(), node_claim()] {
+    for (good, bad) in [workspace(), inference_set(), multi_role_inference(), rag_engine(), node_claim()] {
         let kind = good["kind"].clone();
         if let Err(message) = client.apply(&good.clone().into(), "&dryRun=All") {
             _ = writeln!(faults, "{kind} should be accepted\n    {message}");
