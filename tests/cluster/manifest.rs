@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use kaito::diagnostic::SourceFile;
 use kaito::yaml;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::names;
 
@@ -35,7 +35,23 @@ impl Manifest {
             text: file.text[document.root.span.clone()].to_owned(),
             value: document.root.to_value(),
         };
-        documents.into_iter().map(manifest).collect()
+        documents.into_iter().map(manifest).flat_map(Self::items).collect()
+    }
+
+    /// The objects of a list, each as an object of its own; anything else is one.
+    fn items(self) -> Vec<Self> {
+        let (Some(kind), Some(items)) = (self.kind().strip_suffix("List"), self.value.get("items")) else {
+            return vec![self];
+        };
+        let item = |mut value: Value| {
+            // Such a list says for all what they are.
+            if value.get("kind").is_none() {
+                value["apiVersion"] = json!(self.api_version());
+                value["kind"] = json!(kind);
+            }
+            Self { file: self.file.clone(), text: value.to_string(), value }
+        };
+        items.as_array().into_iter().flatten().cloned().map(item).collect()
     }
 
     fn field(&self, path: &str) -> &str {
