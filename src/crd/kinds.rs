@@ -5,8 +5,8 @@
 use super::Column::{self, Condition, Field};
 use super::{Kind, Version};
 use crate::schema;
-use crate::spec::status::{InferenceSetStatus, MultiRoleInferenceStatus, RagEngineStatus, WorkspaceStatus};
-use crate::spec::{InferenceSet, MultiRoleInference, RagEngine, V1ALPHA1_INSTANCE_TYPE, Workspace};
+use crate::spec::status::{InferenceSetStatus, ModelMirrorStatus, MultiRoleInferenceStatus, RagEngineStatus, WorkspaceStatus};
+use crate::spec::{InferenceSet, ModelMirror, MultiRoleInference, RagEngine, V1ALPHA1_INSTANCE_TYPE, Workspace};
 
 const INSTANCE: Column = Field("Instance", "string", ".resource.instanceType");
 const SET: &[Column] = &[Field("Replicas", "integer", ".spec.replicas"), Field("ReadyReplicas", "integer", ".status.readyReplicas")];
@@ -15,7 +15,7 @@ const RAG_ENGINE: &[Column] =
     &[Field("Instance", "string", ".spec.compute.instanceType"), Condition("ResourceReady"), Condition("ServiceReady")];
 
 /// All kinds, in the order in which they are printed.
-pub const KINDS: [Kind; 4] = [
+pub const KINDS: [Kind; 5] = [
     Kind {
         name: "Workspace",
         plural: "workspaces",
@@ -136,5 +136,22 @@ pub const KINDS: [Kind; 4] = [
                 defaults: &[],
             },
         ],
+    },
+    Kind {
+        name: "ModelMirror",
+        plural: "modelmirrors",
+        short_names: &[],
+        category: None,
+        is_namespaced: false,
+        scales: false,
+        schema: schema::of::<ModelMirror>,
+        status: schema::of::<ModelMirrorStatus>,
+        versions: &[Version {
+            name: "v1alpha1",
+            is_served: true,
+            columns: &[Field("Model", "string", ".spec.source.modelID"), Field("Phase", "string", ".status.phase")],
+            lacks: &[],
+            defaults: &[],
+        }],
     },
 ];

@@ -31,6 +31,7 @@ pub struct ModelMirror {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ModelMirrorSpec {
     /// Whether the weights are downloaded or are there; `Managed` if absent.
+    #[schemars(extend("default" = "Managed"))]
     pub mode: Option<ModelMirrorMode>,
     /// Where the weights come from; only for a managed mirror, which needs it.
     pub source: Option<ModelMirrorSource>,
@@ -86,6 +87,7 @@ pub struct ModelMirrorStorage {
 /// `corev1.ObjectReference`.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-map-type" = "atomic"))]
 #[expect(missing_docs, reason = "the fields of corev1.ObjectReference")]
 pub struct ObjectReference {
     pub api_version: Option<String>,

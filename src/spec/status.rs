@@ -131,3 +131,41 @@ pub struct MultiRoleInferenceStatus {
     /// The `metadata.generation` that was last looked at.
     pub observed_generation: Option<i64>,
 }
+
+/// What is reported of a ModelMirror.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ModelMirrorStatus {
+    /// Whether the weights are there.
+    pub phase: Option<ModelMirrorPhase>,
+    /// Where the weights are.
+    pub model_path: Option<String>,
+    /// Why there are none, in words for people.
+    pub failure_message: Option<String>,
+    /// When the last download was done.
+    #[schemars(extend("format" = "date-time"))]
+    pub last_download_time: Option<String>,
+    /// How far the download is.
+    pub download: Option<DownloadProgress>,
+    /// The conditions, the summary being `Ready`.
+    pub conditions: Option<Vec<Condition>>,
+}
+
+/// Whether the weights of a mirror are there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+pub enum ModelMirrorPhase {
+    /// Not yet.
+    Pending,
+    /// They are.
+    Ready,
+}
+
+/// How far a download is; -1 is what isn't known.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DownloadProgress {
+    /// Bytes a second.
+    pub speed_bytes_per_second: i64,
+    /// Seconds that are left.
+    pub remaining_seconds: i64,
+}

@@ -24,9 +24,12 @@ const REFUSED: &[(&str, &str, &str, &str)] = &[
         "a bare y is the letter for kaito, and true for the server",
     ),
     ("golden/cases/ragengine-v1alpha1/input.yaml", "RAGEngine/with-pvc", "the server knows no RAGEngine of kaito.sh/v1alpha1", NO_WEBHOOK),
+    ("golden/cases/lists/input.yaml", "AllowList/hosts", "the server knows no example.com/v1", NO_CRD),
+    ("golden/cases/lists/expected.yaml", "AllowList/hosts", "the server knows no example.com/v1", NO_CRD),
 ];
 
 const PASSES: &str = "the input's own object, which passes through as it is, with a warning";
+const NO_CRD: &str = "a kind made up for the case";
 const NO_WEBHOOK: &str = "what this version stores can't be converted without Kaito's webhook";
 
 /// Asks of each document whether the server would take it, and compares with what is expected.

@@ -72,6 +72,7 @@ fn names() {
     has(json!(["inferencesets/status", "InferenceSet", "", true, null]));
     has(json!(["inferencesets/scale", "Scale", "", true, null]));
     has(json!(["multiroleinferences", "MultiRoleInference", "multiroleinference", true, ["mri"]]));
+    has(json!(["modelmirrors", "ModelMirror", "modelmirror", false, null]));
     has(json!(["multiroleinferences/status", "MultiRoleInference", "", true, null]));
 }
 
@@ -162,6 +163,25 @@ fn status_and_columns_of_a_rag_engine() {
         ("ServiceReady", json!("False")),
     ];
     reports(engine, &want);
+}
+
+#[test]
+fn status_and_columns_of_a_model_mirror() {
+    let metadata = json!({"name": "kinds"});
+    let source = json!({"registry": "huggingface", "modelID": "microsoft/phi-4"});
+    let mirror = json!({"apiVersion": "kaito.sh/v1alpha1", "kind": "ModelMirror", "metadata": metadata, "spec": {"source": source}});
+    let made = cluster().client.apply(&mirror.into(), "").unwrap();
+    assert_eq!(made["spec"], json!({"source": source, "mode": "Managed"}));
+    let status = json!({
+        "phase": "Pending",
+        "modelPath": "/weights",
+        "failureMessage": "",
+        "lastDownloadTime": "2026-01-01T00:00:00Z",
+        "download": {"speedBytesPerSecond": -1, "remainingSeconds": -1},
+        "conditions": [condition("StorageReady", "True")],
+    });
+    let mirror = json!({"apiVersion": "kaito.sh/v1alpha1", "kind": "ModelMirror", "metadata": metadata, "status": status});
+    reports(mirror, &[("Name", json!("kinds")), ("Model", json!("microsoft/phi-4")), ("Phase", json!("Pending"))]);
 }
 
 #[test]

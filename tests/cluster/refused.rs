@@ -147,6 +147,31 @@ fn rag_engine() -> (Value, Vec<Change>) {
     (good, bad)
 }
 
+fn model_mirror() -> (Value, Vec<Change>) {
+    let good = json!({
+        "apiVersion": "kaito.sh/v1alpha1",
+        "kind": "ModelMirror",
+        "metadata": {"name": "m"},
+        "spec": {
+            "mode": "Managed",
+            "source": {"registry": "huggingface", "modelID": "microsoft/phi-4", "accessSecret": {"name": "s", "namespace": "n"}},
+            "storage": {"size": "80Gi", "storageClassName": "c"},
+            "jobNamespace": "n",
+            "serviceAccountName": "a",
+        },
+    });
+    let spec = |fields: Value| json!({"spec": fields});
+    let bad = vec![
+        (spec(json!({"mode": "Manual"})), "Unsupported value: \"Manual\": supported values: \"Managed\", \"Static\""),
+        (spec(json!({"source": {"registry": "modelscope"}})), "Unsupported value: \"modelscope\": supported values: \"huggingface\""),
+        (spec(json!({"source": {"modelID": null}})), "spec.source.modelID: Required value"),
+        (spec(json!({"source": {"accessSecret": {"key": "k"}}})), ".spec.source.accessSecret.key: field not declared in schema"),
+        (spec(json!({"storage": {"size": null}})), "spec.storage.size: Required value"),
+        (spec(json!({"storage": {"accessModes": []}})), ".spec.storage.accessModes: field not declared in schema"),
+    ];
+    (good, bad)
+}
+
 /// That the server looks at what is rendered, too.
 fn node_claim() -> (Value, Vec<Change>) {
     let good = json!({
@@ -186,7 +211,7 @@ fn merge(value: &mut Value, patch: &Value) {
 fn what_is_wrong() {
     let client = &cluster().client;
     let mut faults = String::new();
-    for (good, bad) in [workspace(), inference_set(), multi_role_inference(), rag_engine(), node_claim()] {
+    for (good, bad) in [workspace(), inference_set(), multi_role_inference(), rag_engine(), model_mirror(), node_claim()] {
         let kind = good["kind"].clone();
         if let Err(message) = client.apply(&good.clone().into(), "&dryRun=All") {
             _ = writeln!(faults, "{kind} should be accepted\n    {message}");
