@@ -126,8 +126,8 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
 }
 
 fn read(args: &Args, path: &Path, findings: &mut Vec<Diagnostic>) -> Option<Read> {
-    let inputs = InputArgs { filename: vec![path.to_owned()], recursive: args.recursive };
-    let mut setup = Setup::new(&args.rendering, &inputs.filename, findings)?;
+    let inputs = InputArgs { filename: vec![path.to_owned()], recursive: args.recursive, revision: None };
+    let mut setup = Setup::new(&args.rendering, &inputs, findings)?;
     // What a file says of itself must not differ by where it lies.
     setup.options.is_partial = false;
     let mut own = Vec::new();

@@ -25,7 +25,7 @@ pub(super) struct Args {
 /// Explains what was asked for.
 pub(super) fn run(args: &Args, color: Color) -> Exit {
     let mut findings = Vec::new();
-    let Some(setup) = Setup::new(&args.rendering, &args.input.filename, &mut findings) else {
+    let Some(setup) = Setup::new(&args.rendering, &args.input, &mut findings) else {
         output::findings(findings, color, "explained");
         return Exit::Invalid;
     };

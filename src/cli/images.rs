@@ -25,6 +25,9 @@ pub(super) struct Args {
     /// Read the directories given with -f with all below them
     #[arg(short = 'R', long)]
     recursive: bool,
+    /// Read from a revision of the git repository instead of the disk: all files and directories, kaito.yaml among them
+    #[arg(long, value_name = "REVISION")]
+    revision: Option<String>,
     /// Every image of the catalog, whatever is used of it
     #[arg(long)]
     all: bool,
@@ -51,12 +54,13 @@ enum Format {
 /// Lists what was asked for.
 pub(super) fn run(args: &Args, color: Color) -> Exit {
     let mut findings = Vec::new();
-    let here = [PathBuf::from("-")];
-    let Some(setup) = Setup::new(&args.rendering, if args.all { &here } else { &args.filename }, &mut findings) else {
+    let filename = if args.all { vec![PathBuf::from("-")] } else { args.filename.clone() };
+    let input = InputArgs { filename, recursive: args.recursive, revision: args.revision.clone() };
+    let Some(setup) = Setup::new(&args.rendering, &input, &mut findings) else {
         output::findings(findings, color, "listed");
         return Exit::Invalid;
     };
-    let listed = if args.all { Ok(of_catalog(&setup)) } else { of_input(args, &setup, &mut findings) };
+    let listed = if args.all { Ok(of_catalog(&setup)) } else { of_input(&input, &setup, &mut findings) };
     let images = match listed {
         Ok(images) => images,
         Err(finding) => {
@@ -86,9 +90,8 @@ fn of_catalog(setup: &Setup) -> Vec<PulledImage> {
     images
 }
 
-fn of_input(args: &Args, setup: &Setup, findings: &mut Vec<Diagnostic>) -> Result<Vec<PulledImage>, Box<Diagnostic>> {
-    let from = InputArgs { filename: args.filename.clone(), recursive: args.recursive };
-    let files = setup.read(&from, findings);
+fn of_input(args: &InputArgs, setup: &Setup, findings: &mut Vec<Diagnostic>) -> Result<Vec<PulledImage>, Box<Diagnostic>> {
+    let files = setup.read(args, findings);
     let input = Input::read(&files, &setup.options, findings);
     let session = Session::new(&input, &setup.catalog, &setup.options, false, findings);
     let engine = setup.engine();

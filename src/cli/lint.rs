@@ -80,7 +80,7 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
         return output::data(&list());
     }
     let mut findings = Vec::new();
-    let Some(setup) = Setup::new(&args.rendering, &args.input.filename, &mut findings) else {
+    let Some(setup) = Setup::new(&args.rendering, &args.input, &mut findings) else {
         return report(args, &LintConfig::default(), findings, &[], color);
     };
     let files = setup.read(&args.input, &mut findings);

@@ -77,7 +77,7 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
         return Exit::Usage;
     }
     let mut findings = Vec::new();
-    let Some(mut setup) = Setup::new(&args.rendering, &args.input.filename, &mut findings) else {
+    let Some(mut setup) = Setup::new(&args.rendering, &args.input, &mut findings) else {
         output::findings(findings, color, "rendered");
         return Exit::Invalid;
     };

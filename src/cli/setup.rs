@@ -14,7 +14,7 @@ use crate::options::{Cloud, FeatureGates, KARPENTER_GATE, NodeImageFamily, NodeP
 use crate::preset::{Catalog, Layer, embedded_versions};
 use crate::render::{Engine, Templates};
 use crate::rule::LintConfig;
-use crate::source::{self, Inputs};
+use crate::source::{self, Disk, Inputs, Repository, Tree};
 use crate::spec::names;
 
 /// Which files to read.
@@ -27,6 +27,19 @@ pub(super) struct InputArgs {
     /// Read the directories given with -f with all below them
     #[arg(short = 'R', long)]
     pub recursive: bool,
+    /// Read from a revision of the git repository instead of the disk: all files and directories, kaito.yaml among them
+    #[arg(long, value_name = "REVISION")]
+    pub revision: Option<String>,
+}
+
+impl InputArgs {
+    /// What the files are read from.
+    fn tree(&self) -> Result<Arc<dyn Tree>, Diagnostic> {
+        match &self.revision {
+            Some(revision) => Ok(Repository::open()?.side(revision)?.tree),
+            None => Ok(Arc::new(Disk)),
+        }
+    }
 }
 
 /// How to render.
@@ -109,6 +122,8 @@ fn image_family(text: &str) -> Result<NodeImageFamily, String> {
 
 /// Everything that a verb needs to render.
 pub(super) struct Setup {
+    /// What everything is read from.
+    tree: Arc<dyn Tree>,
     /// The options.
     pub options: Options,
     /// The catalog.
@@ -127,28 +142,36 @@ pub(super) struct Setup {
 
 impl Setup {
     /// Resolves flags and `kaito.yaml`; `None` if that fails, with the reasons among the findings.
-    pub(super) fn new(args: &RenderingArgs, inputs: &[PathBuf], findings: &mut Vec<Diagnostic>) -> Option<Self> {
-        let (config, path) = find_config(args, inputs, findings)?;
+    pub(super) fn new(args: &RenderingArgs, input: &InputArgs, findings: &mut Vec<Diagnostic>) -> Option<Self> {
+        let tree = input.tree().map_err(|finding| findings.push(finding)).ok()?;
+        Self::at(tree, args, &input.filename, findings)
+    }
+
+    /// The same with all files from a tree.
+    pub(super) fn at(tree: Arc<dyn Tree>, args: &RenderingArgs, inputs: &[PathBuf], findings: &mut Vec<Diagnostic>) -> Option<Self> {
+        let files = &*tree;
+        let (config, path) = find_config(files, args, inputs, findings)?;
         let version = version(args, &config, findings)?;
         let own = |directory| beside(path.as_deref(), directory);
         let (own_presets, own_templates) = (own(config.presets.as_ref()), own(config.templates.as_ref()));
-        let layers = layers(&version, [args.presets.as_deref(), own_presets.as_deref()], findings);
+        let layers = layers(files, &version, [args.presets.as_deref(), own_presets.as_deref()], findings);
         let catalog = Catalog::load(&version, &layers).map_err(|faults| findings.extend(faults)).ok();
         let own_texts = layers.iter().filter(|layer| !layer.is_embedded).flat_map(|layer| layer.files.iter().map(|file| file.text.clone()));
         let known = Templates::names(&version);
         let mut overrides = HashMap::new();
         for directory in [args.templates.as_deref(), own_templates.as_deref()].into_iter().flatten() {
-            overrides.extend(source::template_overrides(directory, &known, findings));
+            overrides.extend(source::template_overrides(files, directory, &known, findings));
         }
         let mut options = options(args, &config, &version, findings);
         let folder = path.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
-        options.is_partial = args.config.is_none() && !inputs.iter().any(|input| source::is_whole(input, folder));
+        options.is_partial = args.config.is_none() && !inputs.iter().any(|input| source::is_whole(files, input, folder));
         let patches = config.patches.iter().flatten().filter_map(|entry| own(entry.path.as_ref()));
         let directories = [&args.presets, &args.templates, &own_presets, &own_templates].into_iter().flatten().cloned();
         let except = directories.chain(patches).collect();
         let failed = findings.iter().any(Diagnostic::is_error);
         let (lint, prices) = (config.lint.unwrap_or_default(), config.prices);
         (!failed).then_some(Self {
+            tree,
             options,
             catalog: catalog?,
             overrides,
@@ -168,7 +191,13 @@ impl Setup {
 
     /// Reads the files that were asked for.
     pub(super) fn read(&self, args: &InputArgs, findings: &mut Vec<Diagnostic>) -> Vec<Arc<SourceFile>> {
-        let inputs = Inputs { paths: &args.filename, recursive: args.recursive, except: &self.except, config: self.config.as_deref() };
+        let inputs = Inputs {
+            tree: &*self.tree,
+            paths: &args.filename,
+            recursive: args.recursive,
+            except: &self.except,
+            config: self.config.as_deref(),
+        };
         inputs.read(findings)
     }
 
@@ -200,25 +229,30 @@ pub(super) fn own_presets(
     findings: &mut Vec<Diagnostic>,
 ) -> Option<(String, Option<PathBuf>)> {
     let args = RenderingArgs { kaito_version, config, ..RenderingArgs::default() };
-    let (config, path) = find_config(&args, &[PathBuf::from("-")], findings)?;
+    let (config, path) = find_config(&Disk, &args, &[PathBuf::from("-")], findings)?;
     Some((version(&args, &config, findings)?, beside(path.as_deref(), config.presets.as_ref())))
 }
 
 /// The configuration, and the file that it comes from.
-fn find_config(args: &RenderingArgs, inputs: &[PathBuf], findings: &mut Vec<Diagnostic>) -> Option<(RenderConfig, Option<PathBuf>)> {
+fn find_config(
+    tree: &dyn Tree,
+    args: &RenderingArgs,
+    inputs: &[PathBuf],
+    findings: &mut Vec<Diagnostic>,
+) -> Option<(RenderConfig, Option<PathBuf>)> {
     let path = if let Some(path) = &args.config {
         Some(path.clone())
     } else {
-        let mut found: Vec<PathBuf> = inputs.iter().filter_map(|input| source::config_for(input)).collect();
+        let mut found: Vec<PathBuf> = inputs.iter().filter_map(|input| source::config_for(tree, input)).collect();
         let without = inputs.len() - found.len();
         found.dedup();
         if let [first, second, ..] = found.as_slice() {
-            let message = format!("the inputs have different configurations: {} and {}", first.display(), second.display());
+            let message = format!("the inputs have different configurations: {} and {}", tree.name(first), tree.name(second));
             findings.push(Diagnostic::error(message).help("render them one by one, or name one configuration with --config"));
             return None;
         }
         if let Some(path) = found.first().filter(|_| without > 0) {
-            let finding = Diagnostic::warning(format!("{} holds for all inputs, also for those that it isn't above", path.display()));
+            let finding = Diagnostic::warning(format!("{} holds for all inputs, also for those that it isn't above", tree.name(path)));
             findings.push(finding.help("render them one by one, or name the configuration with --config"));
         }
         found.pop()
@@ -226,7 +260,7 @@ fn find_config(args: &RenderingArgs, inputs: &[PathBuf], findings: &mut Vec<Diag
     let Some(path) = path else { return Some((RenderConfig::default(), None)) };
     let shown =
         std::env::current_dir().ok().and_then(|here| path.strip_prefix(here).ok().map(Path::to_owned)).unwrap_or_else(|| path.clone());
-    Some((source::read_config(&shown, findings)?, Some(shown)))
+    Some((source::read_config(tree, &shown, findings)?, Some(shown)))
 }
 
 /// v0.12, 0.12 and 0.12.0 mean the same.
@@ -253,10 +287,10 @@ fn version(args: &RenderingArgs, config: &RenderConfig, findings: &mut Vec<Diagn
     }
 }
 
-fn layers(version: &str, directories: [Option<&Path>; 2], findings: &mut Vec<Diagnostic>) -> Vec<Layer> {
+fn layers(tree: &dyn Tree, version: &str, directories: [Option<&Path>; 2], findings: &mut Vec<Diagnostic>) -> Vec<Layer> {
     let mut layers = vec![Layer::embedded(version)];
     for directory in directories.into_iter().flatten() {
-        layers.push(source::preset_layer(directory, findings));
+        layers.push(source::preset_layer(tree, directory, findings));
     }
     layers
 }
@@ -265,7 +299,7 @@ fn layers(version: &str, directories: [Option<&Path>; 2], findings: &mut Vec<Dia
 pub(super) fn catalog_only(args: &CatalogArgs, findings: &mut Vec<Diagnostic>) -> Option<Catalog> {
     let CatalogArgs { kaito_version, config, presets } = args.clone();
     let args = RenderingArgs { kaito_version, config, presets, ..RenderingArgs::default() };
-    Setup::new(&args, &[PathBuf::from("-")], findings).map(|setup| setup.catalog)
+    Setup::at(Arc::new(Disk), &args, &[PathBuf::from("-")], findings).map(|setup| setup.catalog)
 }
 
 fn options(args: &RenderingArgs, config: &RenderConfig, version: &str, findings: &mut Vec<Diagnostic>) -> Options {

@@ -49,7 +49,7 @@ struct Found<'a> {
 /// Answers.
 pub(super) fn run(args: &Args, color: Color) -> Exit {
     let mut findings = Vec::new();
-    let Some(setup) = Setup::new(&args.rendering, &args.input.filename, &mut findings) else {
+    let Some(setup) = Setup::new(&args.rendering, &args.input, &mut findings) else {
         output::findings(findings, color, "shown");
         return Exit::Invalid;
     };

@@ -9,10 +9,12 @@ const LONGEST_LINE: usize = 10_000;
 
 /// A text that was read, with the name under which people know it.
 pub struct SourceFile {
-    /// The path as the user gave it, or `<stdin>`.
+    /// The path as the user gave it, `REVISION:PATH` from the root of the repository if it was read from git, or `<stdin>`.
     pub name: String,
     /// The whole text.
     pub text: String,
+    /// The id of the text in git's object database, if it was read from there: with the same id, it is the same.
+    pub blob: Option<String>,
     /// Where the text stands if it is a value in another file.
     within: Option<Place>,
     /// Where its lines start, found when somebody first asks.
@@ -24,16 +26,21 @@ pub struct SourceFile {
 impl SourceFile {
     /// A file of this name and text.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
-        Self::make(name.into(), text.into(), None)
+        Self::of_blob(name, text, None)
+    }
+
+    /// A file that was read from git's object database, if there is an id.
+    pub fn of_blob(name: impl Into<String>, text: impl Into<String>, blob: Option<String>) -> Arc<Self> {
+        Self::make(name.into(), text.into(), blob, None)
     }
 
     /// A text that is a value in another file, and the place of that value.
     pub fn within(place: Place, name: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
-        Self::make(name.into(), text.into(), Some(place))
+        Self::make(name.into(), text.into(), None, Some(place))
     }
 
-    fn make(name: String, text: String, within: Option<Place>) -> Arc<Self> {
-        Arc::new(Self { name, text, within, lines: OnceLock::new(), documents: OnceLock::new() })
+    fn make(name: String, text: String, blob: Option<String>, within: Option<Place>) -> Arc<Self> {
+        Arc::new(Self { name, text, blob, within, lines: OnceLock::new(), documents: OnceLock::new() })
     }
 
     /// The line and column, both from 1, of a byte offset; columns count characters.

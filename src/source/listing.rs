@@ -6,7 +6,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::dir::{read_file, unreadable};
+use super::dir::{LFS_POINTER, read_file, unreadable};
+use super::tree::Disk;
 use crate::diagnostic::{Diagnostic, plural};
 use crate::preset::Repository;
 
@@ -39,11 +40,11 @@ pub(super) fn card_text(text: &str) -> Option<String> {
 /// the index of their shards. What is wrong with it is added to `findings`.
 pub fn repository_in(directory: &Path, id: &str, revision: Option<&str>, findings: &mut Vec<Diagnostic>) -> Option<Repository> {
     if !directory.is_dir() {
-        findings.extend(fs::read_dir(directory).err().map(|error| unreadable(directory, &error)));
+        findings.extend(fs::read_dir(directory).err().map(|error| unreadable(&directory.to_string_lossy(), &error)));
         return None;
     }
     let config = ["config.json", "params.json"].map(|name| directory.join(name)).into_iter().find(|path| path.exists());
-    let config = config.and_then(|path| read_file(&path, findings));
+    let config = config.and_then(|path| read_file(&Disk, &path, findings));
     let files = if directory.join(LISTING).exists() {
         saved(&directory.join(LISTING), findings)?
     } else {
@@ -57,7 +58,7 @@ pub fn repository_in(directory: &Path, id: &str, revision: Option<&str>, finding
 }
 
 fn json(path: &Path, findings: &mut Vec<Diagnostic>) -> Option<Value> {
-    let parsed = serde_json::from_str(&read_file(path, findings)?.text);
+    let parsed = serde_json::from_str(&read_file(&Disk, path, findings)?.text);
     parsed.map_err(|error| findings.push(Diagnostic::error(format!("{} isn't JSON: {error}", path.display())))).ok()
 }
 
@@ -75,7 +76,7 @@ fn saved(path: &Path, findings: &mut Vec<Diagnostic>) -> Option<Vec<(String, u64
 fn measure(directory: &Path, root: &Path, files: &mut BTreeMap<String, u64>, findings: &mut Vec<Diagnostic>) {
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
-        Err(error) => return findings.push(unreadable(directory, &error)),
+        Err(error) => return findings.push(unreadable(&directory.to_string_lossy(), &error)),
     };
     for path in entries.filter_map(Result::ok).map(|entry| entry.path()) {
         if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.')) {
@@ -83,7 +84,7 @@ fn measure(directory: &Path, root: &Path, files: &mut BTreeMap<String, u64>, fin
         }
         if path.is_dir() && !path.is_symlink() {
             measure(&path, root, files, findings);
-        } else if let Ok(metadata) = fs::metadata(&path).map_err(|error| findings.push(unreadable(&path, &error))) {
+        } else if let Ok(metadata) = fs::metadata(&path).map_err(|error| findings.push(unreadable(&path.to_string_lossy(), &error))) {
             let name = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().replace('\\', "/");
             files.insert(name, pointed_size(&path, metadata.len()).unwrap_or(metadata.len()));
         }
@@ -93,7 +94,7 @@ fn measure(directory: &Path, root: &Path, files: &mut BTreeMap<String, u64>, fin
 /// The size that a pointer of Git LFS tells: what a clone has without the files themselves.
 fn pointed_size(path: &Path, size: u64) -> Option<u64> {
     let text = (size < 1024).then(|| fs::read_to_string(path).ok()).flatten()?;
-    text.strip_prefix("version https://git-lfs.github.com/spec/")?.lines().find_map(|line| line.strip_prefix("size ")?.parse().ok())
+    text.strip_prefix(LFS_POINTER)?.lines().find_map(|line| line.strip_prefix("size ")?.parse().ok())
 }
 
 /// Looks into the index of shards: some of them being there and others not is an error; if none is there, the index knows their size.

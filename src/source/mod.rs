@@ -1,10 +1,14 @@
-//! Where texts come from: files, directories, standard input, and for presets the hub.
+//! Where texts come from: files and directories on disk or in a revision of git, standard input, and for presets the hub.
 
 mod dir;
+mod git;
 mod http;
 mod hub;
 mod listing;
+mod tree;
 
 pub use dir::{Inputs, config_for, is_whole, preset_layer, read_config, read_file, template_overrides};
+pub use git::{Range, RangeError, Repository, Side};
 pub use hub::Hub;
 pub use listing::repository_in;
+pub use tree::{Content, Disk, Kind, Tree};

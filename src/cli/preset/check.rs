@@ -6,7 +6,7 @@ use super::output::{self, Color, Exit};
 use crate::cli::setup::{known_version, own_presets};
 use crate::diagnostic::{Diagnostic, plural};
 use crate::preset::{Layer, check};
-use crate::source;
+use crate::source::{self, Disk};
 
 /// Check preset files of your own: fields, figures, arguments, and what they change of what is built in.
 #[derive(Debug, clap::Args)]
@@ -36,7 +36,7 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
         return Exit::Usage;
     }
     let mut layers = vec![Layer::embedded(&version)];
-    layers.extend(directories.iter().map(|directory| source::preset_layer(directory, &mut findings)));
+    layers.extend(directories.iter().map(|directory| source::preset_layer(&Disk, directory, &mut findings)));
     let files: usize = layers[1..].iter().map(|layer| layer.files.len()).sum();
     if files == 0 && findings.is_empty() {
         let names: Vec<String> = directories.iter().map(|directory| directory.display().to_string()).collect();

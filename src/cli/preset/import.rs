@@ -7,7 +7,7 @@ use crate::cli::setup::{known_version, own_presets};
 use crate::diagnostic::{Diagnostic, SourceFile};
 use crate::output_dir;
 use crate::preset::{HubRules, Layer, Model, Repository, check, file, is_id};
-use crate::source::{self, Hub};
+use crate::source::{self, Disk, Hub};
 
 /// The variables with a token, in the order in which Hugging Face's own tools look at them.
 const TOKENS: [&str; 2] = ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"];
@@ -106,7 +106,7 @@ fn prepare(args: &Args, findings: &mut Vec<Diagnostic>) -> Result<Option<Done>, 
     };
     let own = own.filter(|own| own.is_dir());
     let mut layers = vec![Layer::embedded(&version)];
-    layers.extend(own.map(|own| source::preset_layer(&own, findings)));
+    layers.extend(own.map(|own| source::preset_layer(&Disk, &own, findings)));
     let rules = HubRules::load(&layers).map_err(|faults| findings.extend(faults)).ok();
     if let Some(None) = rules {
         let finding = Diagnostic::error(format!("Kaito {version} takes no models but its presets"));
@@ -157,7 +157,7 @@ fn place(args: &Args, repository: &Repository, model: &Model, target: Option<Pat
     let Some(there) = target.as_deref().filter(|target| target.exists()) else {
         return Some(Done { text, target, message: format!("wrote {shown}: {facts}") });
     };
-    let before = source::read_file(there, findings)?;
+    let before = source::read_file(&Disk, there, findings)?;
     let update = file::update(&before, model, repository.gated).map_err(|faults| findings.extend(faults)).ok()?;
     if update.text == before.text {
         return Some(Done { text: before.text.clone(), target, message: format!("{shown} is up to date: {facts}") });

@@ -79,10 +79,11 @@ impl Report<'_> {
         Some((self.path(file), region))
     }
 
-    /// The path of a file, relative to the base if it lies below.
+    /// The path of a file: from the root of its repository if it is one of a revision, else relative to the base if it lies below.
     fn path(&self, file: &SourceFile) -> String {
-        let below = file.name.strip_prefix(self.base).filter(|_| !self.base.is_empty()).and_then(|rest| rest.strip_prefix('/'));
-        let path = below.unwrap_or(&file.name).replace('\\', "/");
+        let below = || file.name.strip_prefix(self.base).filter(|_| !self.base.is_empty()).and_then(|rest| rest.strip_prefix('/'));
+        let of_revision = file.blob.as_ref().and_then(|_| Some(file.name.split_once(':')?.1));
+        let path = of_revision.or_else(below).unwrap_or(&file.name).replace('\\', "/");
         let parts: Vec<&str> =
             path.split('/').enumerate().filter(|(at, part)| *part != "." && (*at == 0 || !part.is_empty())).map(|(_, part)| part).collect();
         parts.join("/")

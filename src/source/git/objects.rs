@@ -1,0 +1,195 @@
+//! The objects and references of a repository: the one file that names libgit2.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{fs, io};
+
+use git2::{ErrorCode, ObjectType};
+
+/// The id of an object.
+pub(super) use git2::Oid as Id;
+
+/// The modes that git gives to what is in a directory.
+const DIRECTORY: i32 = 0o040_000;
+const LINK: i32 = 0o120_000;
+const SUBMODULE: i32 = 0o160_000;
+
+/// A name in a directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Entry {
+    File(Id),
+    Directory(Id),
+    Link(Id),
+    Submodule,
+}
+
+/// What is in a directory, by the bytes of the names.
+pub(super) type Directory = BTreeMap<Vec<u8>, Entry>;
+
+/// A revision that was found.
+pub(super) struct Found {
+    /// The commit; `None` if the revision is a directory rather than a commit.
+    pub commit: Option<Id>,
+    /// Its root directory.
+    pub root: Id,
+    /// An abbreviation of the id, as long as this repository needs.
+    pub short: String,
+}
+
+/// Why there is no repository, or no such revision.
+#[derive(Debug)]
+pub(super) enum Missing {
+    /// There is none.
+    NotFound,
+    /// Several objects have ids that begin so.
+    Ambiguous,
+    /// It is a file, or a directory within a commit.
+    NoRoot,
+    /// It is no way to write a revision.
+    Invalid,
+    /// Something else, in libgit2's words.
+    Other(String),
+}
+
+impl From<git2::Error> for Missing {
+    fn from(error: git2::Error) -> Self {
+        match error.code() {
+            ErrorCode::NotFound => Self::NotFound,
+            ErrorCode::Ambiguous => Self::Ambiguous,
+            ErrorCode::InvalidSpec => Self::Invalid,
+            _ => Self::Other(error.message().to_owned()),
+        }
+    }
+}
+
+/// A repository, for reading.
+pub(super) struct Objects {
+    /// Nobody needs it for long, so a lock is enough.
+    repository: Mutex<git2::Repository>,
+    /// Its working tree, if it has one.
+    pub worktree: Option<PathBuf>,
+    /// The directory that relative paths start at, without links.
+    pub here: PathBuf,
+}
+
+impl Objects {
+    /// The repository around a directory; without one, the repository that the current directory is in, or that `GIT_DIR` and
+    /// the like name, as for git itself.
+    pub(super) fn open(around: Option<&Path>) -> Result<Self, Missing> {
+        let here = around.unwrap_or(Path::new("."));
+        let here = fs::canonicalize(here).map_err(|error| Missing::Other(format!("{}: {error}", here.display())))?;
+        let opened = match around {
+            None => git2::Repository::open_from_env(),
+            Some(_) => git2::Repository::open_ext(&here, git2::RepositoryOpenFlags::empty(), NO_CEILING),
+        };
+        let (repository, worktree) = match opened {
+            Ok(repository) => {
+                let worktree = repository.workdir().map(Path::to_owned);
+                (repository, worktree)
+            }
+            // git refuses the repository of another user, for its configuration may name programs to run. None is run here, and in a
+            // container files often belong to somebody else.
+            Err(error) if error.code() == ErrorCode::Owner => {
+                let named = std::env::var_os("GIT_DIR").filter(|_| around.is_none()).map(PathBuf::from);
+                let found = named.map_or_else(|| git2::Repository::discover_path(&here, NO_CEILING), Ok)?;
+                (git2::Repository::open_bare(&found)?, worktree_around(&here, &found))
+            }
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Self { repository: Mutex::new(repository), worktree, here })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, git2::Repository> {
+        self.repository.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The directory of the repository itself, usually `.git`.
+    pub(super) fn directory_on_disk(&self) -> PathBuf {
+        self.lock().path().to_owned()
+    }
+
+    /// Whether the history is cut off.
+    pub(super) fn is_shallow(&self) -> bool {
+        self.lock().is_shallow()
+    }
+
+    /// The names of branches and tags, as one would type them.
+    pub(super) fn references(&self) -> Vec<String> {
+        let repository = self.lock();
+        let Ok(references) = repository.references() else { return Vec::new() };
+        let known = references.filter_map(Result::ok).filter(|found| found.is_branch() || found.is_tag() || found.is_remote());
+        known.filter_map(|found| found.shorthand().ok().map(ToOwned::to_owned)).collect()
+    }
+
+    /// What a revision such as `main~1` or `v1.0` means.
+    pub(super) fn find(&self, revision: &str) -> Result<Found, Missing> {
+        let repository = self.lock();
+        let object = repository.revparse_single(revision)?;
+        let commit = object.peel_to_commit().ok();
+        let root = object.peel_to_tree().map_err(|error| match error.code() {
+            ErrorCode::NotFound => error.into(),
+            _ => Missing::NoRoot,
+        })?;
+        if commit.is_none() && revision.contains(':') {
+            return Err(Missing::NoRoot);
+        }
+        let known = commit.as_ref().map_or(root.as_object(), |commit| commit.as_object());
+        let short = known.short_id()?.as_str().unwrap_or_default().to_owned();
+        Ok(Found { commit: commit.map(|commit| commit.id()), root: root.id(), short })
+    }
+
+    /// The best common ancestors of two commits.
+    pub(super) fn merge_bases(&self, a: Id, b: Id) -> Result<Vec<Id>, Missing> {
+        Ok(self.lock().merge_bases(a, b)?.to_vec())
+    }
+
+    /// What is in a directory.
+    pub(super) fn directory(&self, id: Id) -> io::Result<Directory> {
+        let repository = self.lock();
+        let tree = repository.find_tree(id).map_err(|error| unreadable(&error))?;
+        let entry = |entry: git2::TreeEntry<'_>| {
+            let kind = match entry.filemode_raw() {
+                DIRECTORY => Entry::Directory(entry.id()),
+                LINK => Entry::Link(entry.id()),
+                SUBMODULE => Entry::Submodule,
+                _ => Entry::File(entry.id()),
+            };
+            (entry.name_bytes().to_vec(), kind)
+        };
+        Ok(tree.iter().map(entry).collect())
+    }
+
+    /// The content of a file; the error is `FileTooLarge` if it has more bytes than `limit`.
+    pub(super) fn blob(&self, id: Id, limit: u64) -> io::Result<Vec<u8>> {
+        let repository = self.lock();
+        let objects = repository.odb().map_err(|error| unreadable(&error))?;
+        let (size, kind) = objects.read_header(id).map_err(|error| unreadable(&error))?;
+        if kind != ObjectType::Blob {
+            return Err(io::Error::other(format!("the object {id} is no file: the repository is damaged")));
+        }
+        if size as u64 > limit {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        Ok(objects.read(id).map_err(|error| unreadable(&error))?.data().to_vec())
+    }
+}
+
+/// What stops the search for a repository on its way up: nothing.
+const NO_CEILING: [&str; 0] = [];
+
+/// The working tree around a directory, of a repository that was found from there.
+fn worktree_around(here: &Path, repository: &Path) -> Option<PathBuf> {
+    let is_inside = fs::canonicalize(repository).is_ok_and(|repository| here.starts_with(repository));
+    here.ancestors().find(|directory| !is_inside && directory.join(".git").exists()).map(Path::to_owned)
+}
+
+fn unreadable(error: &git2::Error) -> io::Error {
+    io::Error::other(match error.code() {
+        // A clone with --filter gets files when git itself first asks for them.
+        ErrorCode::NotFound => {
+            "git has no content for it here; if this is a partial clone, `git fetch --refetch --no-filter` gets it".to_owned()
+        }
+        _ => error.message().to_owned(),
+    })
+}
