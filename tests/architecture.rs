@@ -8,7 +8,7 @@ const EDGES: [&str; 2] = ["source", "output_dir"];
 const DOOR: [&str; 2] = ["cli", "main"];
 
 /// What the core must not name. Each is looked for as written in a path or a call.
-const FORBIDDEN: [&str; 17] = [
+const FORBIDDEN: [&str; 18] = [
     "std::fs",
     "std::net",
     "std::env",
@@ -21,6 +21,7 @@ const FORBIDDEN: [&str; 17] = [
     "rand::",
     "tokio",
     "tempfile",
+    "git2",
     "ureq",
     "println!",
     "eprintln!",
@@ -98,6 +99,16 @@ fn only_an_import_asks_the_network() {
             assert!(allowed(word).iter().any(|allowed| path == Path::new(allowed)), "{} names {word}", path.display());
         }
     }
+}
+
+/// One file knows how git keeps its objects, and nobody runs git.
+#[test]
+fn one_file_reads_git() {
+    let users: Vec<PathBuf> = sources().into_iter().map(|(_, path)| path).filter(|path| code(path).contains("git2")).collect();
+    assert_eq!(users, [Path::new("src/source/git/objects.rs")]);
+    let starts = |path: &PathBuf| ["process::Command", "Command::new"].iter().any(|word| code(path).contains(word));
+    let starters: Vec<PathBuf> = sources().into_iter().map(|(_, path)| path).filter(starts).collect();
+    assert!(starters.is_empty(), "{starters:?} start programs");
 }
 
 #[test]

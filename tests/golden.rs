@@ -27,6 +27,15 @@ fn examples() {
     assert!(faults.is_empty(), "{}", faults.join("\n\n"));
 }
 
+/// The arguments that the case in a directory is run with.
+pub(crate) fn case_args(directory: &Path) -> Vec<String> {
+    let flags = std::fs::read_to_string(directory.join("args")).unwrap_or_default();
+    let mut flags = flags.split_whitespace().peekable();
+    let verb = flags.next_if(|word| !word.starts_with('-')).unwrap_or("render");
+    let input = directory.join("input.yaml");
+    [verb, "-f", input.to_str().unwrap()].into_iter().chain(flags).map(ToOwned::to_owned).collect()
+}
+
 #[test]
 fn crds() {
     let definitions = run(&["crd"]).stdout;
@@ -44,12 +53,8 @@ fn cases() {
     let mut faults = Vec::new();
     for name in names("golden/cases") {
         let directory = Path::new("golden/cases").join(&name);
-        let input = directory.join("input.yaml");
-        let flags = std::fs::read_to_string(directory.join("args")).unwrap_or_default();
-        let mut flags = flags.split_whitespace().peekable();
-        let verb = flags.next_if(|word| !word.starts_with('-')).unwrap_or("render");
-        let args: Vec<&str> = [verb, "-f", input.to_str().unwrap()].into_iter().chain(flags).collect();
-        let rendered = run(&args);
+        let args = case_args(&directory);
+        let rendered = run(&args.iter().map(String::as_str).collect::<Vec<_>>());
         assert!(matches!(rendered.code, 0 | 1), "{name}: exit {}: {}", rendered.code, rendered.stderr);
         assert_eq!(rendered.code == 0, !rendered.stdout.is_empty(), "{name}: output exactly when it succeeds");
         faults.extend(expect(&directory.join("expected.yaml"), &rendered.stdout).err());

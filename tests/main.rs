@@ -10,6 +10,7 @@ mod cli;
 mod cluster;
 mod determinism;
 mod docs;
+mod git;
 mod golden;
 mod hostile;
 mod images;
