@@ -14,13 +14,13 @@ use crate::support::{Run, finish, kaito, names};
 const CONFIG: &str = "apiVersion: config.kaito.sh/v1alpha1\nkind: RenderConfig\n";
 
 /// A repository in a temporary directory.
-struct Repo {
+pub(crate) struct Repo {
     _home: tempfile::TempDir,
     path: PathBuf,
 }
 
 impl Repo {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
         let path = fs::canonicalize(home.path()).unwrap().join("repo");
         fs::create_dir(&path).unwrap();
@@ -34,11 +34,11 @@ impl Repo {
         self.path.parent().unwrap().join(name)
     }
 
-    fn git(&self, args: &[&str]) -> String {
+    pub(crate) fn git(&self, args: &[&str]) -> String {
         git(&self.path, args)
     }
 
-    fn write(&self, path: &str, text: impl AsRef<[u8]>) -> &Self {
+    pub(crate) fn write(&self, path: &str, text: impl AsRef<[u8]>) -> &Self {
         let path = self.path.join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
@@ -46,13 +46,13 @@ impl Repo {
     }
 
     /// Commits all that is there; the full id.
-    fn commit(&self, message: &str) -> String {
+    pub(crate) fn commit(&self, message: &str) -> String {
         self.git(&["add", "-A"]);
         self.git(&["commit", "-q", "--allow-empty", "-m", message]);
         self.git(&["rev-parse", "HEAD"])
     }
 
-    fn kaito(&self, args: &[&str]) -> Run {
+    pub(crate) fn kaito(&self, args: &[&str]) -> Run {
         at(&self.path, args)
     }
 

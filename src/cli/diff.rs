@@ -1,12 +1,14 @@
 //! `kaito diff`: what a change does, before it is merged.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::output::{self, Color, Exit};
-use super::setup::{InputArgs, RenderingArgs, Setup};
+use super::setup::{InputArgs, RenderingArgs, Setup, known_version};
 use crate::diagnostic::Diagnostic;
 use crate::diff::{self, Disruption, Report, Side};
 use crate::session::Session;
+use crate::source::{self, Disk, Range, Repository, Tree};
 use crate::spec::Input;
 
 /// Show what a change does: the objects that differ, the pods that restart, the nodes and GPUs that come and go.
@@ -15,17 +17,26 @@ use crate::spec::Input;
     after_help = "Exit codes: 0 the same, 1 different, 2 wrong usage, 3 a side can't be rendered, 4 it can't be reached, 5 a gate says no.
 
 Examples:
-  kaito diff clusters/before clusters/after
-  kaito diff old new --fail-on replace,node,data --max-gpus 16"
+  kaito diff main...HEAD                      # what a branch changes, as its pull request shows it
+  kaito diff HEAD~1..HEAD clusters/prod       # what a commit changes below a directory
+  kaito diff HEAD                             # what is not committed yet
+  kaito diff clusters/before clusters/after   # two directories
+  kaito diff main...HEAD --fail-on replace,node,data --max-gpus 16"
 )]
 pub(super) struct Args {
-    /// Directory or file as it was
-    before: PathBuf,
-    /// Directory or file as it will be
-    after: PathBuf,
-    /// Search directories with all below them
+    /// Git revisions A..B, A...B (since their merge base) or A (against the working tree), then paths [default: all of the
+    /// current directory]; or two directories or files, as it was and as it will be
+    #[arg(required = true, value_name = "RANGE [PATH]... | BEFORE AFTER")]
+    sides: Vec<String>,
+    /// Search directories with all below them, as is always done between revisions
     #[arg(short = 'R', long)]
     recursive: bool,
+    /// Kaito version of the older side, to see what another version changes
+    #[arg(long, value_name = "VERSION", value_parser = known_version)]
+    old_kaito_version: Option<String>,
+    /// Directory with presets of the older side, to see what other presets change
+    #[arg(long, value_name = "DIR")]
+    old_presets: Option<PathBuf>,
     #[command(flatten)]
     gates: Gates,
     #[command(flatten)]
@@ -72,6 +83,12 @@ fn disruption(name: &str) -> Result<Disruption, String> {
     Disruption::by_name(name.trim()).ok_or_else(|| format!("there is no class {name:?}; the classes are {}", known()))
 }
 
+/// One side that is to be read.
+struct Asked {
+    tree: Arc<dyn Tree>,
+    inputs: InputArgs,
+}
+
 /// What was found of one side.
 struct Read {
     setup: Setup,
@@ -82,7 +99,19 @@ struct Read {
 /// Compares.
 pub(super) fn run(args: &Args, color: Color) -> Exit {
     let mut findings = Vec::new();
-    let sides = (read(args, &args.before, &mut findings), read(args, &args.after, &mut findings));
+    let (older, newer) = match args.asked(&mut findings) {
+        Ok(sides) => sides,
+        Err(outcome) => {
+            output::findings(findings, color, "compared");
+            return args.exit(outcome);
+        }
+    };
+    let old_rendering = RenderingArgs {
+        kaito_version: args.old_kaito_version.clone().or_else(|| args.rendering.kaito_version.clone()),
+        presets: args.old_presets.clone().or_else(|| args.rendering.presets.clone()),
+        ..args.rendering.clone()
+    };
+    let sides = (older.read(&old_rendering, &mut findings), newer.read(&args.rendering, &mut findings));
     let (Some(before), Some(after)) = sides else {
         output::findings(findings, color, "compared");
         return args.exit(Outcome::Unrenderable);
@@ -125,15 +154,20 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
     })
 }
 
-fn read(args: &Args, path: &Path, findings: &mut Vec<Diagnostic>) -> Option<Read> {
-    let inputs = InputArgs { filename: vec![path.to_owned()], recursive: args.recursive, revision: None };
-    let mut setup = Setup::new(&args.rendering, &inputs, findings)?;
-    // What a file says of itself must not differ by where it lies.
-    setup.options.is_partial = false;
-    let mut own = Vec::new();
-    let files = setup.read(&inputs, &mut own);
-    let input = Input::read(&files, &setup.options, &mut own);
-    Some(Read { setup, input, findings: own })
+impl Asked {
+    fn new(tree: Arc<dyn Tree>, filename: Vec<PathBuf>, recursive: bool) -> Self {
+        Self { tree, inputs: InputArgs { filename, recursive, revision: None } }
+    }
+
+    fn read(&self, rendering: &RenderingArgs, findings: &mut Vec<Diagnostic>) -> Option<Read> {
+        let mut setup = Setup::at(Arc::clone(&self.tree), rendering, &self.inputs.filename, findings)?;
+        // A patch of what a side doesn't hold is about nothing there, and no fault.
+        setup.options.is_partial = true;
+        let mut own = Vec::new();
+        let files = setup.read(&self.inputs, &mut own);
+        let input = Input::read(&files, &setup.options, &mut own);
+        Some(Read { setup, input, findings: own })
+    }
 }
 
 /// Says what is wrong with the sides, once what is wrong with both; whether that is anything that keeps objects from being compared.
@@ -153,9 +187,49 @@ enum Outcome {
     Different,
     Unrenderable,
     Refused,
+    Unreachable,
+    Misused,
 }
 
 impl Args {
+    /// The sides that were asked for: two paths that are there, or revisions and paths within them.
+    fn asked(&self, findings: &mut Vec<Diagnostic>) -> Result<(Asked, Asked), Outcome> {
+        if let [before, after] = self.sides.as_slice()
+            && Disk.kind(Path::new(before)).is_some()
+        {
+            let side = |name: &String| Asked::new(Arc::new(Disk), vec![PathBuf::from(name)], self.recursive);
+            return Ok((side(before), side(after)));
+        }
+        let range = self.sides[0].parse::<Range>().map_err(|error| {
+            findings.push(Diagnostic::error(error.to_string()));
+            Outcome::Misused
+        })?;
+        let opened = Repository::open().map_err(|finding| vec![finding]);
+        let found = opened.and_then(|repository| repository.sides(&range, findings));
+        let (older, newer) = found.map_err(|faults| {
+            findings.extend(faults);
+            Outcome::Unreachable
+        })?;
+        let mut paths: Vec<PathBuf> = self.sides[1..].iter().map(PathBuf::from).collect();
+        if paths.is_empty() {
+            paths.push(PathBuf::from("."));
+        }
+        let is_in = |side: &source::Side, path: &Path| side.tree.kind(path).is_some();
+        for path in paths.iter().filter(|path| !is_in(&older, path) && !is_in(&newer, path)) {
+            let message = format!("{} is neither in {} nor in {}", path.display(), older.name, newer.name);
+            findings.push(Diagnostic::error(message).help("paths start at the current directory"));
+        }
+        if findings.iter().any(Diagnostic::is_error) {
+            return Err(Outcome::Misused);
+        }
+        // What is on one side only is new, or gone.
+        let within = |side: source::Side| {
+            let paths = paths.iter().filter(|path| is_in(&side, path)).cloned().collect();
+            Asked::new(side.tree, paths, true)
+        };
+        Ok((within(older), within(newer)))
+    }
+
     fn exit(&self, outcome: Outcome) -> Exit {
         let detailed = self.output.detailed_exitcode;
         match outcome {
@@ -163,7 +237,9 @@ impl Args {
             Outcome::Different if !self.output.exit_code => Exit::Done,
             Outcome::Different if detailed => Exit::Usage,
             Outcome::Different => Exit::Invalid,
-            Outcome::Unrenderable | Outcome::Refused if detailed => Exit::Invalid,
+            Outcome::Misused => Exit::Usage,
+            Outcome::Unrenderable | Outcome::Refused | Outcome::Unreachable if detailed => Exit::Invalid,
+            Outcome::Unreachable => Exit::Unreachable,
             Outcome::Unrenderable => Exit::Unrenderable,
             Outcome::Refused => Exit::Refused,
         }

@@ -19,6 +19,8 @@ pub enum Exit {
     Usage = 2,
     /// A side of a comparison can't be rendered.
     Unrenderable = 3,
+    /// A repository or a cluster can't be reached.
+    Unreachable = 4,
     /// A gate says no.
     Refused = 5,
 }

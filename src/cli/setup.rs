@@ -43,7 +43,7 @@ impl InputArgs {
 }
 
 /// How to render.
-#[derive(Debug, Default, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Rendering (each flag wins over kaito.yaml)")]
 pub(super) struct RenderingArgs {
     /// Namespace of Workspaces that name none; one that names another is an error
