@@ -22,10 +22,19 @@ struct Command {
     flags: BTreeMap<String, Vec<String>>,
 }
 
-/// The flags in which two commands differ, if they are the same command otherwise: texts for a shell, or lists of words.
+/// What stands for the words of a command that are no flags.
+const WORDS: &str = "(command)";
+
+/// How many flags two commands must share to be the same one with other words around them.
+const SHARED: usize = 3;
+
+/// The flags in which two commands differ: texts for a shell, or lists of words. If their other words differ too, that is one
+/// more entry, `(command)`, as long as they have enough in common.
 pub fn flag_changes(before: &Value, after: &Value) -> Option<Vec<FlagChange>> {
     let (before, after) = (command(before)?, command(after)?);
-    if before.words != after.words || (before.flags.is_empty() && after.flags.is_empty()) {
+    let shared = before.flags.keys().filter(|name| after.flags.contains_key(*name)).count();
+    let is_same_command = before.words == after.words;
+    if !is_same_command && shared < SHARED {
         return None;
     }
     let names: Vec<&String> = before.flags.keys().chain(after.flags.keys().filter(|name| !before.flags.contains_key(*name))).collect();
@@ -33,6 +42,10 @@ pub fn flag_changes(before: &Value, after: &Value) -> Option<Vec<FlagChange>> {
     let changes = names.into_iter().map(|name| FlagChange { flag: name.clone(), before: value(&before, name), after: value(&after, name) });
     let mut changes: Vec<FlagChange> = changes.filter(|change| change.before != change.after).collect();
     changes.sort_by(|a, b| a.flag.cmp(&b.flag));
+    if !is_same_command {
+        let words = |command: &Command| Some(command.words.join(" "));
+        changes.insert(0, FlagChange { flag: WORDS.to_owned(), before: words(&before), after: words(&after) });
+    }
     (!changes.is_empty()).then_some(changes)
 }
 
@@ -77,6 +90,11 @@ mod tests {
             (json!("serve --a=1"), json!("serve --a=1 --c=x"), Some(vec![("--c", None, Some("x"))])),
             (json!("serve --a=1"), json!("serve --b"), Some(vec![("--a", Some("1"), None), ("--b", None, Some(""))])),
             (json!("serve --a=1"), json!("run --a=2"), None),
+            (
+                json!("serve --a=1 --b=1 --c=1"),
+                json!("if x; then serve --a=1 --b=2 --c=1; fi"),
+                Some(vec![("(command)", Some("serve"), Some("if x; then serve ; fi")), ("--b", Some("1"), Some("2"))]),
+            ),
             (json!("serve"), json!("run"), None),
             (json!(["serve", "--a", "1"]), json!(["serve", "--a", "2"]), Some(vec![("--a", Some("1"), Some("2"))])),
             (
