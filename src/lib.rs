@@ -40,6 +40,7 @@ pub mod selector;
 pub mod session;
 
 pub mod diff;
+mod github;
 pub mod why;
 
 pub mod output_dir;

@@ -67,6 +67,9 @@ struct Gates {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Output")]
 struct OutputArgs {
+    /// Format
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: Format,
     /// 1 where something differs; false for 0
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
     exit_code: bool,
@@ -78,6 +81,25 @@ struct OutputArgs {
     show_secrets: bool,
 }
 
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// For people: what it means, then object by object and field by field
+    #[default]
+    Text,
+    /// A patch of the rendered objects, for git apply and patch -p1
+    Unified,
+    /// For a comment on a pull request, or $GITHUB_STEP_SUMMARY
+    Markdown,
+    /// Commands of a GitHub workflow, which become annotations
+    Github,
+    /// For scripts
+    Json,
+    /// A page by itself
+    Html,
+    /// Names of what is different, as kubectl's
+    Name,
+}
+
 fn disruption(name: &str) -> Result<Disruption, String> {
     let known = || Disruption::ALL.map(Disruption::name).join(", ");
     Disruption::by_name(name.trim()).ok_or_else(|| format!("there is no class {name:?}; the classes are {}", known()))
@@ -87,6 +109,20 @@ fn disruption(name: &str) -> Result<Disruption, String> {
 struct Asked {
     tree: Arc<dyn Tree>,
     inputs: InputArgs,
+}
+
+impl Format {
+    fn show(self, report: &Report, color: Color) -> String {
+        match self {
+            Self::Text => diff::text(report, color.for_data()),
+            Self::Unified => diff::unified(report),
+            Self::Markdown => diff::markdown(report),
+            Self::Github => diff::github(report),
+            Self::Json => diff::json(report),
+            Self::Html => diff::html(report),
+            Self::Name => diff::name(report),
+        }
+    }
 }
 
 /// What was found of one side.
@@ -135,7 +171,7 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
         }
     };
     let is_broken = say(&faults.0, &faults.1, color);
-    let printed = output::data(&diff::text(&report, color.for_data()));
+    let printed = output::data(&args.output.output.show(&report, color));
     if printed != Exit::Done {
         return printed;
     }

@@ -6,18 +6,18 @@
 mod disruption;
 mod fields;
 mod flags;
+mod format;
 mod report;
 mod secrets;
 mod side;
 mod summary;
-mod text;
 mod totals;
 
 pub use disruption::{Disruption, is_node};
 pub use fields::{FieldChange, Part, Path, changes};
 pub use flags::{FlagChange, flag_changes};
+pub use format::{github, html, json, markdown, name, text, unified};
 pub use report::{Change, Field, ObjectChange, OwnerChange, Report, compare, object_change};
 pub use side::{Objects, Owner, Side};
 pub use summary::{Summary, words};
-pub use text::text;
 pub use totals::{Cost, Count, Prices, Totals};

@@ -1,7 +1,9 @@
 //! One side of a comparison: an input that was planned, whose objects are rendered when they are asked for.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt;
 
+use serde::Serialize;
 use serde_json::Value;
 
 use super::Summary;
@@ -13,7 +15,7 @@ use crate::session::Session;
 use crate::spec::Input;
 
 /// Whose objects are: a kind, a namespace and a name.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Owner {
     /// `Workspace`, `RAGEngine`, `InferenceSet` or `MultiRoleInference`.
     pub kind: &'static str,
@@ -21,6 +23,12 @@ pub struct Owner {
     pub namespace: String,
     /// Its name.
     pub name: String,
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} {}/{}", self.kind, self.namespace, self.name)
+    }
 }
 
 /// One side.

@@ -1,14 +1,13 @@
 //! Workflow commands, which GitHub Actions turns into annotations of a pull request.
-//!
-//! Source: GitHub's "Workflow commands for GitHub Actions", and `@actions/core` for the escapes.
 
 use super::{Report, message};
 use crate::diagnostic::{Diagnostic, Severity};
+use crate::github;
 
 impl Report<'_> {
     /// For the log of a GitHub workflow: a command for each finding, and a summary.
     pub fn github(&self) -> String {
-        let mut text: String = self.findings.iter().map(|finding| self.command(finding) + "\n").collect();
+        let mut text: String = self.findings.iter().map(|finding| self.command(finding)).collect();
         text.push_str(&self.summary());
         text.push('\n');
         text
@@ -30,26 +29,6 @@ impl Report<'_> {
             }
         }
         properties.push(("title", format!("kaito lint: {}", finding.rule().id)));
-        let properties: Vec<String> = properties.iter().map(|(name, value)| format!("{name}={}", property(value))).collect();
-        format!("::{command} {}::{}", properties.join(","), data(&message(finding)))
-    }
-}
-
-fn data(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
-}
-
-fn property(text: &str) -> String {
-    data(text).replace(':', "%3A").replace(',', "%2C")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{data, property};
-
-    #[test]
-    fn what_ends_a_command_is_escaped() {
-        assert_eq!(data("50%\r\n::error::a, b"), "50%25%0D%0A::error::a, b");
-        assert_eq!(property("C:\\a,b%"), "C%3A\\a%2Cb%25");
+        github::command(command, &properties, &message(finding))
     }
 }

@@ -1,0 +1,99 @@
+//! A report in the formats in which it is shown: each a pure function of the [`Report`].
+
+mod github;
+mod html;
+mod json;
+mod lines;
+mod markdown;
+mod name;
+mod text;
+mod unified;
+
+pub use github::github;
+pub use html::html;
+pub use json::json;
+pub use markdown::markdown;
+pub use name::name;
+pub use text::text;
+pub use unified::unified;
+
+use super::report::{Change, OwnerChange, Report};
+use super::totals::{Count, Totals};
+use crate::diagnostic::plural;
+
+/// How many of the Workspaces differ.
+fn differing(report: &Report) -> String {
+    // An InferenceSet owns objects, and is counted by its Workspaces.
+    let differ = report.owners.iter().filter(|owner| owner.before.is_some() || owner.after.is_some()).count();
+    let noun = if report.compared == 1 { "Workspace" } else { "Workspaces" };
+    let verb = if differ == 1 || report.compared == 1 { "differs" } else { "differ" };
+    format!("{differ} of {} {noun} {verb}", report.compared)
+}
+
+/// Whose objects these are.
+fn title(owner: &OwnerChange) -> String {
+    owner.owner.as_ref().map_or_else(|| "Objects of no Workspace".to_owned(), ToString::to_string)
+}
+
+/// What stands before an object that is added, removed or changed.
+fn mark(change: Change) -> &'static str {
+    match change {
+        Change::Added => "+",
+        Change::Removed => "-",
+        Change::Changed => "~",
+    }
+}
+
+/// What a Workspace's pods do: `none`, `rolling` or `replace`.
+fn restart(owner: &OwnerChange) -> &str {
+    owner.words.iter().find_map(|word| word.strip_prefix(RESTART)).unwrap_or("none")
+}
+
+const RESTART: &str = "restart: ";
+
+/// What it means, without the figures that a table has columns for.
+fn what(owner: &OwnerChange) -> String {
+    let has_column = |word: &&String| word.starts_with(RESTART) || word.starts_with("GPUs ");
+    owner.words.iter().filter(|word| !has_column(word)).cloned().collect::<Vec<_>>().join(", ").replace(" -> ", " → ")
+}
+
+/// A figure of both summaries of a Workspace.
+fn figure(owner: &OwnerChange, figure: fn(&super::Summary) -> u64) -> String {
+    let of = |summary: &Option<super::Summary>| summary.as_ref().map_or(0, figure);
+    if owner.before.is_none() && owner.after.is_none() { String::new() } else { pair(of(&owner.before), of(&owner.after)) }
+}
+
+/// A figure before and after, once if it is the same.
+fn pair(before: u64, after: u64) -> String {
+    if before == after { after.to_string() } else { format!("{before} → {after}") }
+}
+
+/// The sizes of which there are more or fewer nodes, before and after.
+fn changed_sizes(totals: &Totals) -> impl Iterator<Item = (&str, Count, Count)> {
+    let changed = totals.by_size.iter().filter(|(_, (before, after))| before != after);
+    changed.map(|(size, (before, after))| (if size == "own" { "nodes of your own" } else { size.as_str() }, *before, *after))
+}
+
+/// Nodes, GPUs and money in a line.
+fn total(totals: &Totals) -> String {
+    let (before, after) = totals.all();
+    let mut line = counts(before, after);
+    if let Some(cost) = &totals.cost {
+        line.push_str(", ");
+        line.push_str(&money(cost));
+    }
+    line.replace(" -> ", " → ")
+}
+
+fn counts(before: Count, after: Count) -> String {
+    let pair = |before: u64, after: u64, noun: &str| {
+        if before == after { plural(after, noun) } else { format!("{before} -> {}", plural(after, noun)) }
+    };
+    format!("{}, {}", pair(before.nodes, after.nodes, "node"), pair(before.gpus, after.gpus, "GPU"))
+}
+
+fn money(cost: &super::Cost) -> String {
+    let (before, after) = (format!("{:.0}", cost.before), format!("{:.0}", cost.after));
+    let amount = if before == after { after } else { format!("{before} -> {after}") };
+    format!("{amount} {} a month", cost.currency)
+}
