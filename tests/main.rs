@@ -9,6 +9,7 @@ mod catalog;
 mod cli;
 mod cluster;
 mod determinism;
+mod diff;
 mod diff_revisions;
 mod docs;
 mod git;

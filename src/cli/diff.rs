@@ -100,17 +100,6 @@ enum Format {
     Name,
 }
 
-fn disruption(name: &str) -> Result<Disruption, String> {
-    let known = || Disruption::ALL.map(Disruption::name).join(", ");
-    Disruption::by_name(name.trim()).ok_or_else(|| format!("there is no class {name:?}; the classes are {}", known()))
-}
-
-/// One side that is to be read.
-struct Asked {
-    tree: Arc<dyn Tree>,
-    inputs: InputArgs,
-}
-
 impl Format {
     fn show(self, report: &Report, color: Color) -> String {
         match self {
@@ -123,6 +112,17 @@ impl Format {
             Self::Name => diff::name(report),
         }
     }
+}
+
+fn disruption(name: &str) -> Result<Disruption, String> {
+    let known = || Disruption::ALL.map(Disruption::name).join(", ");
+    Disruption::by_name(name.trim()).ok_or_else(|| format!("there is no class {name:?}; the classes are {}", known()))
+}
+
+/// One side that is to be read.
+struct Asked {
+    tree: Arc<dyn Tree>,
+    inputs: InputArgs,
 }
 
 /// What was found of one side.
@@ -171,6 +171,10 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
         }
     };
     let is_broken = say(&faults.0, &faults.1, color);
+    // Where nothing was compared, no format may say that all is the same.
+    if is_broken && report.is_empty() && report.broken.is_empty() {
+        return args.exit(Outcome::Unrenderable);
+    }
     let printed = output::data(&args.output.output.show(&report, color));
     if printed != Exit::Done {
         return printed;
@@ -288,7 +292,7 @@ impl Gates {
         let mut refusals = Vec::new();
         for owner in &report.owners {
             for object in owner.objects.iter().filter(|object| self.fail_on.contains(&object.disruption)) {
-                refusals.push(format!("{}: {}, which --fail-on {} refuses", object.reference, object.disruption, object.disruption.name()));
+                refusals.push(format!("{}: {}, which --fail-on {} refuses", object.reference, object.does(), object.disruption.name()));
             }
         }
         let (_, after) = report.totals.all();

@@ -61,6 +61,16 @@ impl Disruption {
             Self::Data => "data lost",
         }
     }
+
+    /// What it means that an object of that class is deleted, for people.
+    pub fn words_of_deletion(self) -> &'static str {
+        match self {
+            Self::None | Self::InPlace => "deleted",
+            Self::Rolling | Self::Replace => "pods deleted",
+            Self::Node => "nodes deleted",
+            Self::Data => "data lost",
+        }
+    }
 }
 
 impl fmt::Display for Disruption {

@@ -18,7 +18,7 @@ use crate::render::TemplateError;
 /// What is different.
 #[derive(Debug)]
 pub struct Report {
-    /// By owner, the worst disruption first.
+    /// By owner, the worst disruption first; what belongs to nobody after others that are as bad.
     pub owners: Vec<OwnerChange>,
     /// The Workspaces and RAGEngines that one side or both can't render; nothing is said about their objects.
     pub broken: Vec<Owner>,
@@ -95,6 +95,35 @@ impl Report {
     pub fn disruption(&self) -> Disruption {
         self.owners.iter().map(|owner| owner.disruption).max().unwrap_or_default()
     }
+
+    /// The worst that happens, for people.
+    pub fn does(&self) -> &'static str {
+        worst(self.owners.iter().flat_map(|owner| &owner.objects))
+    }
+}
+
+impl OwnerChange {
+    /// The worst that its objects do, for people.
+    pub fn does(&self) -> &'static str {
+        worst(self.objects.iter())
+    }
+}
+
+impl ObjectChange {
+    /// What its change does, for people; empty if that is nothing.
+    pub fn does(&self) -> &'static str {
+        match (self.change, self.disruption) {
+            (Change::Removed, disruption) => disruption.words_of_deletion(),
+            (_, Disruption::None) => "",
+            (_, disruption) => disruption.words(),
+        }
+    }
+}
+
+/// The worst of what objects do: one that is replaced rather than one that is only deleted.
+fn worst<'o>(objects: impl Iterator<Item = &'o ObjectChange>) -> &'static str {
+    let worst = objects.max_by_key(|object| (object.disruption, object.change != Change::Removed));
+    worst.map(ObjectChange::does).filter(|does| !does.is_empty()).unwrap_or(Disruption::None.words())
 }
 
 /// Compares two sides. `is_same_world` says that everything but their inputs is the same: options, catalog, templates and patches.
@@ -146,7 +175,7 @@ pub fn compare(
         let (was, is) = (shared_before.remove(&owner).unwrap_or_default(), shared_after.remove(&owner).unwrap_or_default());
         add(owner, was, is);
     }
-    found.sort_by(|a, b| b.disruption.cmp(&a.disruption).then_with(|| a.owner.cmp(&b.owner)));
+    found.sort_by(|a, b| b.disruption.cmp(&a.disruption).then_with(|| (a.owner.is_none(), &a.owner).cmp(&(b.owner.is_none(), &b.owner))));
     let compared = owners.len();
     let known = |summaries: &BTreeMap<Owner, Summary>| {
         summaries.iter().filter(|(owner, _)| !broken.contains(*owner)).map(|(_, summary)| summary.clone()).collect::<Vec<_>>()

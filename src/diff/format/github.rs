@@ -17,7 +17,7 @@ pub fn github(report: &Report) -> String {
     out.push_str(&commands("notice", with(|disruption| disruption == Disruption::Rolling)));
     // No more of the report, since a line of somebody's ConfigMap may look like a command.
     if !report.is_empty() {
-        out.push_str(&format!("{}; at worst: {}\n", differing(report), report.disruption()));
+        out.push_str(&format!("{}; at worst: {}\n", differing(report), report.does()));
     }
     out
 }
@@ -30,9 +30,9 @@ fn message(owner: &OwnerChange) -> (&'static str, String) {
         message.push_str(&visible(&owner.words.join(", ")));
     }
     for object in owner.objects.iter().filter(|object| object.disruption >= Disruption::Rolling) {
-        message.push_str(&format!("\n{}: {}", object.reference, object.disruption));
+        message.push_str(&format!("\n{}: {}", object.reference, object.does()));
     }
-    (owner.disruption.words(), message)
+    (owner.does(), message)
 }
 
 /// As many commands as are shown; the last one counts what there is beyond.

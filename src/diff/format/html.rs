@@ -33,9 +33,6 @@ struct OwnerView {
     nodes: String,
     gpus: String,
     restart: String,
-    /// Whether it is one of the table's rows.
-    is_known: bool,
-    disruption: &'static str,
     class: &'static str,
     objects: Vec<ObjectView>,
 }
@@ -66,7 +63,7 @@ pub fn html(report: &Report) -> String {
     let page = Page {
         is_same: report.is_empty(),
         differing: differing(report),
-        disruption: report.disruption().words(),
+        disruption: report.does(),
         class: class(report.disruption()),
         owners: report.owners.iter().map(owner).collect(),
         broken: report.broken.iter().map(ToString::to_string).collect(),
@@ -84,8 +81,6 @@ fn owner(change: &OwnerChange) -> OwnerView {
         nodes: figure(change, |summary| summary.nodes),
         gpus: figure(change, |summary| summary.gpus),
         restart: restart(change).to_owned(),
-        is_known: change.owner.is_some(),
-        disruption: change.disruption.words(),
         class: class(change.disruption),
         objects: change.objects.iter().map(object).collect(),
     }
@@ -104,7 +99,7 @@ fn object(change: &ObjectChange) -> ObjectView {
     ObjectView {
         mark: mark(change.change),
         name: change.reference.to_string(),
-        disruption: change.disruption.words(),
+        disruption: change.does(),
         class: class(change.disruption),
         lines: lines.collect(),
     }

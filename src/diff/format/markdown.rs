@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use super::lines::{self, Sign, visible};
 use super::{changed_sizes, differing, figure, mark, pair, restart, title, total, what};
 use crate::diagnostic::plural;
-use crate::diff::{Disruption, ObjectChange, OwnerChange, Report};
+use crate::diff::{ObjectChange, OwnerChange, Report};
 
 /// By this a comment is found again, to be replaced by a newer one.
 const MARKER: &str = "<!-- kaito-diff -->";
@@ -29,7 +29,7 @@ pub fn markdown(report: &Report) -> String {
     if report.is_empty() {
         out.push_str("**kaito diff**: nothing is different\n\n");
     } else {
-        _ = writeln!(out, "**kaito diff**: {}; at worst: **{}**\n", differing(report), report.disruption());
+        _ = writeln!(out, "**kaito diff**: {}; at worst: **{}**\n", differing(report), report.does());
         table(report, &mut out);
         totals(report, &mut out);
     }
@@ -60,25 +60,16 @@ fn rows(rows: impl Iterator<Item = String>, more: &str, out: &mut String) {
 }
 
 fn table(report: &Report, out: &mut String) {
-    let known = report.owners.iter().filter(|owner| owner.owner.is_some());
     let row = |owner: &OwnerChange| {
-        let name = owner.owner.as_ref().map(|of| {
-            let kind = if of.kind == "Workspace" { String::new() } else { format!("{} ", of.kind) };
-            format!("{kind}{}/{}", of.namespace, of.name)
-        });
+        let name = title(owner);
+        let name = name.strip_prefix("Workspace ").unwrap_or(&name).to_owned();
         let (nodes, gpus) = (figure(owner, |summary| summary.nodes), figure(owner, |summary| summary.gpus));
-        let restart = match owner.disruption {
-            Disruption::Node | Disruption::Data => format!("{}, {}", restart(owner), owner.disruption),
-            _ => restart(owner).to_owned(),
-        };
-        let cells = [name.unwrap_or_default(), what(owner), nodes, gpus, restart];
+        let cells = [name, what(owner), nodes, gpus, restart(owner).to_owned()];
         format!("| {} |\n", cells.map(|cell| inline(&cell)).join(" | "))
     };
-    if known.clone().next().is_some() {
-        out.push_str("| Workspace | what | nodes | GPUs | restart |\n|---|---|---|---|---|\n");
-        rows(known.map(row), "more Workspaces", out);
-        out.push('\n');
-    }
+    out.push_str("| Workspace | what | nodes | GPUs | restart |\n|---|---|---|---|---|\n");
+    rows(report.owners.iter().map(row), "more Workspaces", out);
+    out.push('\n');
 }
 
 fn totals(report: &Report, out: &mut String) {
@@ -134,7 +125,7 @@ fn fold(owner: &OwnerChange, content: &str) -> String {
 
 /// An object: its name, what that does, and its lines in a fence that nothing in them can close.
 fn detail(object: &ObjectChange) -> String {
-    let does = if object.disruption == Disruption::None { String::new() } else { format!(" ({})", object.disruption) };
+    let does = if object.does().is_empty() { String::new() } else { format!(" ({})", object.does()) };
     let mut text = String::new();
     let lines = lines::of_object(object);
     let mut rest = 0;
@@ -190,8 +181,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::diff::object_change;
-    use crate::diff::{Owner, Totals};
+    use crate::diff::{Disruption, Owner, Totals, object_change};
     use crate::manifest::ObjectRef;
 
     fn config_map(name: &str, before: Option<&str>, after: Option<&str>) -> ObjectChange {

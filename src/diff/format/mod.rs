@@ -19,6 +19,7 @@ pub use unified::unified;
 
 use super::report::{Change, OwnerChange, Report};
 use super::totals::{Count, Totals};
+use super::{Disruption, Summary};
 use crate::diagnostic::plural;
 
 /// How many of the Workspaces differ.
@@ -44,22 +45,29 @@ fn mark(change: Change) -> &'static str {
     }
 }
 
-/// What a Workspace's pods do: `none`, `rolling` or `replace`.
+/// What a Workspace's pods do, `none`, `rolling` or `replace`, unless nodes or data go too.
 fn restart(owner: &OwnerChange) -> &str {
-    owner.words.iter().find_map(|word| word.strip_prefix(RESTART)).unwrap_or("none")
+    match owner.disruption {
+        Disruption::Node | Disruption::Data => owner.does(),
+        _ => owner.words.iter().find_map(|word| word.strip_prefix(RESTART)).unwrap_or("none"),
+    }
 }
 
 const RESTART: &str = "restart: ";
 
-/// What it means, without the figures that a table has columns for.
+/// What it means, without the figures that a table has columns for; of what belongs to nobody, which objects differ.
 fn what(owner: &OwnerChange) -> String {
+    if owner.owner.is_none() {
+        let objects = owner.objects.iter().map(|object| format!("{} {}", mark(object.change), object.reference));
+        return objects.collect::<Vec<_>>().join(", ");
+    }
     let has_column = |word: &&String| word.starts_with(RESTART) || word.starts_with("GPUs ");
     owner.words.iter().filter(|word| !has_column(word)).cloned().collect::<Vec<_>>().join(", ").replace(" -> ", " → ")
 }
 
 /// A figure of both summaries of a Workspace.
-fn figure(owner: &OwnerChange, figure: fn(&super::Summary) -> u64) -> String {
-    let of = |summary: &Option<super::Summary>| summary.as_ref().map_or(0, figure);
+fn figure(owner: &OwnerChange, figure: fn(&Summary) -> u64) -> String {
+    let of = |summary: &Option<Summary>| summary.as_ref().map_or(0, figure);
     if owner.before.is_none() && owner.after.is_none() { String::new() } else { pair(of(&owner.before), of(&owner.after)) }
 }
 

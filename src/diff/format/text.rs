@@ -26,8 +26,8 @@ impl Paint {
         )
     }
 
-    fn disruption(&self, disruption: Disruption) -> String {
-        self.put(if disruption >= Disruption::Replace { "1;31" } else { "2" }, disruption.words())
+    fn disruption(&self, disruption: Disruption, does: &str) -> String {
+        self.put(if disruption >= Disruption::Replace { "1;31" } else { "2" }, does)
     }
 }
 
@@ -43,7 +43,7 @@ pub fn text(report: &Report, colored: bool) -> String {
     }
     if !report.is_empty() {
         totals(&report.totals, &mut out);
-        _ = writeln!(out, "{}; at worst: {}", differing(report), paint.disruption(report.disruption()));
+        _ = writeln!(out, "{}; at worst: {}", differing(report), paint.disruption(report.disruption(), report.does()));
     }
     out
 }
@@ -61,9 +61,9 @@ fn whole(owner: &OwnerChange, paint: &Paint, out: &mut String) {
 }
 
 fn one(object: &ObjectChange, paint: &Paint, out: &mut String) {
-    let does = match object.disruption {
-        Disruption::None => String::new(),
-        other => format!("  ({})", paint.disruption(other)),
+    let does = match object.does() {
+        "" => String::new(),
+        does => format!("  ({})", paint.disruption(object.disruption, does)),
     };
     let (mark, name) = (paint.change(object.change, mark(object.change)), paint.change(object.change, &object.reference.to_string()));
     _ = writeln!(out, "  {mark} {name}{does}");
