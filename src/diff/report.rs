@@ -175,7 +175,9 @@ pub fn compare(
         let (was, is) = (shared_before.remove(&owner).unwrap_or_default(), shared_after.remove(&owner).unwrap_or_default());
         add(owner, was, is);
     }
-    found.sort_by(|a, b| b.disruption.cmp(&a.disruption).then_with(|| (a.owner.is_none(), &a.owner).cmp(&(b.owner.is_none(), &b.owner))));
+    // What restarts nothing is all alike: a Workspace before the ConfigMap that it reads.
+    let rank = |owner: &OwnerChange| owner.disruption.max(Disruption::InPlace);
+    found.sort_by(|a, b| rank(b).cmp(&rank(a)).then_with(|| (a.owner.is_none(), &a.owner).cmp(&(b.owner.is_none(), &b.owner))));
     let compared = owners.len();
     let known = |summaries: &BTreeMap<Owner, Summary>| {
         summaries.iter().filter(|(owner, _)| !broken.contains(*owner)).map(|(_, summary)| summary.clone()).collect::<Vec<_>>()

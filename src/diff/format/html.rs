@@ -5,7 +5,7 @@ use minijinja::{Environment, Value};
 use serde::Serialize;
 
 use super::lines::{self, Sign, visible};
-use super::{changed_sizes, differing, figure, mark, pair, restart, title, total, what};
+use super::{changed_sizes, differing, figure, mark, nothing, pair, restart, title, total, what};
 use crate::diff::{Disruption, ObjectChange, OwnerChange, Report};
 
 /// Its name ends in `.html`, so that every value is escaped.
@@ -15,7 +15,8 @@ const PAGE: &str = include_str!("page.html");
 /// What the template is given.
 #[derive(Serialize)]
 struct Page {
-    is_same: bool,
+    /// What is said if nothing is different.
+    nothing: Option<&'static str>,
     differing: String,
     disruption: &'static str,
     class: &'static str,
@@ -61,7 +62,7 @@ pub fn html(report: &Report) -> String {
     let sizes = changed_sizes(&report.totals)
         .map(|(size, before, after)| (size.to_owned(), pair(before.nodes, after.nodes), pair(before.gpus, after.gpus)));
     let page = Page {
-        is_same: report.is_empty(),
+        nothing: report.is_empty().then(|| nothing(report)),
         differing: differing(report),
         disruption: report.does(),
         class: class(report.disruption()),
@@ -71,7 +72,7 @@ pub fn html(report: &Report) -> String {
         sizes: sizes.collect(),
         without_price: report.totals.cost.as_ref().map(|cost| cost.without_price.join(", ")),
     };
-    Environment::new().render_named_str(NAME, PAGE, Value::from(Serde(page))).expect("the page's template fits what it is given")
+    Environment::new().render_named_str(NAME, PAGE, Value::from(Serde(page))).expect("the page's template fits what it is given") + "\n"
 }
 
 fn owner(change: &OwnerChange) -> OwnerView {

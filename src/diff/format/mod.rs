@@ -17,10 +17,17 @@ pub use name::name;
 pub use text::text;
 pub use unified::unified;
 
-use super::report::{Change, OwnerChange, Report};
+use std::cmp::Reverse;
+
+use super::report::{Change, ObjectChange, OwnerChange, Report};
 use super::totals::{Count, Totals};
 use super::{Disruption, Summary};
 use crate::diagnostic::plural;
+
+/// That nothing is different, for what may not be empty.
+fn nothing(report: &Report) -> &'static str {
+    if report.broken.is_empty() { "nothing is different" } else { "nothing is different of what could be compared" }
+}
 
 /// How many of the Workspaces differ.
 fn differing(report: &Report) -> String {
@@ -58,8 +65,14 @@ const RESTART: &str = "restart: ";
 /// What it means, without the figures that a table has columns for; of what belongs to nobody, which objects differ.
 fn what(owner: &OwnerChange) -> String {
     if owner.owner.is_none() {
-        let objects = owner.objects.iter().map(|object| format!("{} {}", mark(object.change), object.reference));
-        return objects.collect::<Vec<_>>().join(", ");
+        let mut objects: Vec<&ObjectChange> = owner.objects.iter().collect();
+        objects.sort_by_key(|object| Reverse(object.disruption));
+        let change = |change| match change {
+            Change::Added => "new",
+            Change::Removed => "removed",
+            Change::Changed => "changed",
+        };
+        return objects.iter().map(|object| format!("{} {}", change(object.change), object.reference)).collect::<Vec<_>>().join(", ");
     }
     let has_column = |word: &&String| word.starts_with(RESTART) || word.starts_with("GPUs ");
     owner.words.iter().filter(|word| !has_column(word)).cloned().collect::<Vec<_>>().join(", ").replace(" -> ", " → ")
