@@ -56,6 +56,7 @@ fn every_link_leads_somewhere() {
         "README.md",
         "ARCHITECTURE.md",
         "docs/configuration.md",
+        "docs/diff.md",
         "docs/crds.md",
         "docs/lint.md",
         "docs/presets.md",
@@ -81,4 +82,35 @@ fn every_example_is_in_the_readme() {
     for name in crate::support::names("examples") {
         assert!(readme.contains(&format!("(examples/{name})")), "{name} is missing");
     }
+}
+
+/// The JSON that is shown has the fields of a real one, and no other.
+#[test]
+fn the_report_of_a_diff_is_as_shown() {
+    use serde_json::Value;
+    fn fields(value: &Value, path: &str, found: &mut std::collections::BTreeSet<String>) {
+        // What objects and their fields hold is not this form's.
+        if path.ends_with("objects.before")
+            || path.ends_with("objects.after")
+            || path.contains("fields.before")
+            || path.contains("fields.after")
+        {
+            return;
+        }
+        match value {
+            Value::Object(entries) => entries.iter().for_each(|(name, value)| {
+                found.insert(format!("{path}.{name}"));
+                fields(value, &format!("{path}.{name}"), found);
+            }),
+            Value::Array(items) => items.iter().for_each(|item| fields(item, path, found)),
+            _ => {}
+        }
+    }
+    let of = |text: &str| {
+        let mut found = std::collections::BTreeSet::new();
+        fields(&serde_json::from_str(text).unwrap(), "", &mut found);
+        found
+    };
+    let shown = &blocks("docs/diff.md", "json")[0];
+    assert_eq!(of(shown), of(&fs::read_to_string("golden/diff/everything/expected.json").unwrap()));
 }
