@@ -88,7 +88,7 @@ enum Format {
     Text,
     /// A patch of the rendered objects, for git apply and patch -p1
     Unified,
-    /// For a comment on a pull request, or $GITHUB_STEP_SUMMARY
+    /// For a comment on a pull request, or the summary of a GitHub job
     Markdown,
     /// Commands of a GitHub workflow, which become annotations
     Github,
