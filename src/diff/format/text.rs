@@ -7,6 +7,9 @@ use super::{changed_sizes, counts, differing, mark, money, title};
 use crate::diff::report::{Change, Field, ObjectChange, OwnerChange};
 use crate::diff::{Disruption, Report, Totals};
 
+/// The most bytes of two values that stand in one line; others stand below each other.
+const LINE: usize = 160;
+
 /// Colours of a terminal, or none.
 struct Paint(bool);
 
@@ -90,7 +93,9 @@ fn field_lines(field: &Field, paint: &Paint, out: &mut String) {
     }
     let shown = |value: &Option<_>| value.as_ref().map_or_else(|| vec!["absent".to_owned()], lines::of_value);
     let (before, after) = (shown(&field.change.before), shown(&field.change.after));
-    if let ([before], [after]) = (before.as_slice(), after.as_slice()) {
+    if let ([before], [after]) = (before.as_slice(), after.as_slice())
+        && before.len() + after.len() <= LINE
+    {
         _ = writeln!(out, "      {path}: {} -> {}", red(before), green(after));
         return;
     }
