@@ -83,6 +83,41 @@ pub fn bytes(text: &str) -> Option<u64> {
     u64::try_from(digits.checked_mul(factor)?.div_ceil(scale)).ok()
 }
 
+/// Whether two quantities are exactly the same, however they are written: `0.5` and `500m`, `1024Mi` and `1Gi`.
+pub fn is_same(one: &str, other: &str) -> bool {
+    nano(one).is_some_and(|amount| nano(other) == Some(amount))
+}
+
+/// The billionths of a quantity, the least part that Kubernetes keeps, rounded up as it does; `None` if it isn't one.
+fn nano(text: &str) -> Option<u128> {
+    const NANO: u128 = 1_000_000_000;
+    let digits_end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, suffix) = text.split_at(digits_end);
+    let factor: u128 = match suffix {
+        "n" => 1,
+        "u" => 1_000,
+        "m" => 1_000_000,
+        "" => NANO,
+        "k" => NANO * 1000,
+        "M" => NANO * 1000_u128.pow(2),
+        "G" => NANO * 1000_u128.pow(3),
+        "T" => NANO * 1000_u128.pow(4),
+        "P" => NANO * 1000_u128.pow(5),
+        "E" => NANO * 1000_u128.pow(6),
+        "Ki" => NANO << 10,
+        "Mi" => NANO << 20,
+        "Gi" => NANO << 30,
+        "Ti" => NANO << 40,
+        "Pi" => NANO << 50,
+        "Ei" => NANO << 60,
+        _ => return None,
+    };
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let is_number = !(whole.is_empty() && fraction.is_empty()) && whole.len() <= 18 && fraction.len() <= 9 && !fraction.contains('.');
+    let digits: u128 = is_number.then(|| format!("{whole}{fraction}").parse().ok()).flatten()?;
+    Some(digits.checked_mul(factor)?.div_ceil(10_u128.pow(u32::try_from(fraction.len()).ok()?)))
+}
+
 /// Bytes in GiB, for people: `27.31 GiB`, `80 GiB`.
 pub fn gib_text(bytes: u64) -> String {
     #[expect(clippy::cast_precision_loss, reason = "two decimals are shown")]
@@ -94,6 +129,26 @@ pub fn gib_text(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_same() {
+        let table = [
+            ("0.5", "500m", true),
+            ("1024Mi", "1Gi", true),
+            ("1", "1.000", true),
+            ("1000m", "1", true),
+            ("0.5", "1", false),
+            ("1Gi", "1G", false),
+            ("1E", "1000P", true),
+            ("1Ei", "1024Pi", true),
+            ("x", "x", false),
+            ("1.2.3", "1.2.3", false),
+            ("", "", false),
+        ];
+        for (one, other, want) in table {
+            assert_eq!(is_same(one, other), want, "{one} and {other}");
+        }
+    }
 
     #[test]
     fn quantities() {

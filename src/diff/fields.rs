@@ -33,7 +33,7 @@ pub struct FieldChange {
 }
 
 /// The fields by which items of lists are known, in the order in which they are tried.
-const KEYS: [&str; 6] = ["name", "mountPath", "containerPort", "port", "key", "path"];
+pub(super) const KEYS: [&str; 6] = ["name", "mountPath", "containerPort", "port", "key", "path"];
 
 /// Every field in which two values differ, the deepest that can be named.
 pub fn changes(before: &Value, after: &Value) -> Vec<FieldChange> {
@@ -94,7 +94,7 @@ fn lists(path: &mut Path, before: &[Value], after: &[Value], found: &mut Vec<Fie
 }
 
 /// Whether every item has the field, each another value.
-fn is_key(key: &str, items: &[Value]) -> bool {
+pub(super) fn is_key(key: &str, items: &[Value]) -> bool {
     let values: Vec<&Value> = items.iter().filter_map(|item| item.get(key)).collect();
     values.len() == items.len() && values.iter().enumerate().all(|(index, value)| !values[..index].contains(value))
 }
@@ -107,8 +107,7 @@ fn text(value: &Value) -> String {
 fn is_same_quantity(path: &Path, before: &Value, after: &Value) -> bool {
     let parent = path.0.iter().rev().nth(1);
     let is_quantity = matches!(parent, Some(Part::Field(name)) if name == "requests" || name == "limits");
-    let bytes = |value: &Value| quantity::bytes(&text(value));
-    is_quantity && bytes(before).is_some() && bytes(before) == bytes(after)
+    is_quantity && quantity::is_same(&text(before), &text(after))
 }
 
 impl Path {
@@ -172,6 +171,8 @@ mod tests {
             (json!({"l": ["a", "b"]}), json!({"l": ["a", "c"]}), vec![r#"l[1]: "b" -> "c""#]),
             (json!({"l": ["a"]}), json!({"l": ["a", "c"]}), vec![r#"l: ["a"] -> ["a","c"]"#]),
             (json!({"requests": {"storage": "1024Gi"}}), json!({"requests": {"storage": "1Ti"}}), vec![]),
+            (json!({"limits": {"cpu": "500m"}}), json!({"limits": {"cpu": "0.5"}}), vec![]),
+            (json!({"limits": {"cpu": 1}}), json!({"limits": {"cpu": "0.5"}}), vec![r#"limits.cpu: 1 -> "0.5""#]),
             (json!({"requests": {"storage": "1Gi"}}), json!({"requests": {"storage": "1G"}}), vec![r#"requests.storage: "1Gi" -> "1G""#]),
         ];
         for (before, after, want) in table {
