@@ -4,11 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules that may touch the world, and the one that may print.
-const EDGES: [&str; 2] = ["source", "output_dir"];
+const EDGES: [&str; 3] = ["source", "cluster", "output_dir"];
 const DOOR: [&str; 2] = ["cli", "main"];
 
 /// What the core must not name. Each is looked for as written in a path or a call.
-const FORBIDDEN: [&str; 18] = [
+const FORBIDDEN: [&str; 20] = [
     "std::fs",
     "std::net",
     "std::env",
@@ -20,6 +20,8 @@ const FORBIDDEN: [&str; 18] = [
     "Instant::now",
     "rand::",
     "tokio",
+    "kube::",
+    "futures_util",
     "tempfile",
     "git2",
     "ureq",
@@ -109,6 +111,17 @@ fn one_file_reads_git() {
     let starts = |path: &PathBuf| ["process::Command", "Command::new"].iter().any(|word| code(path).contains(word));
     let starters: Vec<PathBuf> = sources().into_iter().map(|(_, path)| path).filter(starts).collect();
     assert!(starters.is_empty(), "{starters:?} start programs");
+}
+
+/// One edge asks API servers, and one verb asks it to; nobody else waits for anything.
+#[test]
+fn only_a_live_diff_asks_a_cluster() {
+    let users = |words: &[&str]| {
+        let uses = |path: &PathBuf| words.iter().any(|word| code(path).contains(word));
+        sources().into_iter().filter(|(module, path)| module != "cluster" && uses(path)).map(|(_, path)| path).collect::<Vec<_>>()
+    };
+    assert_eq!(users(&["kube::", "k8s_openapi", "tokio", "futures_util"]), Vec::<PathBuf>::new());
+    assert_eq!(users(&["crate::cluster"]), [Path::new("src/cli/live.rs")]);
 }
 
 #[test]

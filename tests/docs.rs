@@ -58,6 +58,7 @@ fn every_link_leads_somewhere() {
         "docs/configuration.md",
         "docs/diff.md",
         "docs/crds.md",
+        "docs/diff-live.md",
         "docs/lint.md",
         "docs/presets.md",
         "docs/templates.md",

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::live::LiveArgs;
 use super::output::{self, Color, Exit};
 use super::setup::{InputArgs, RenderingArgs, Setup, known_version};
 use crate::diagnostic::Diagnostic;
@@ -21,12 +22,13 @@ Examples:
   kaito diff HEAD~1..HEAD clusters/prod       # what a commit changes below a directory
   kaito diff HEAD                             # what is not committed yet
   kaito diff clusters/before clusters/after   # two directories
+  kaito diff -R -f clusters/prod --live       # what applying them would change in the cluster of the kubeconfig
   kaito diff main...HEAD --fail-on replace,node,data --max-gpus 16"
 )]
 pub(super) struct Args {
     /// Git revisions A..B, A...B (since their merge base) or A (against the working tree), then paths [default: all of the
     /// current directory]; or two directories or files, as it was and as it will be
-    #[arg(required = true, value_name = "RANGE [PATH]... | BEFORE AFTER")]
+    #[arg(required_unless_present = "live", conflicts_with = "live", value_name = "RANGE [PATH]... | BEFORE AFTER")]
     sides: Vec<String>,
     /// Search directories with all below them, as is always done between revisions
     #[arg(short = 'R', long)]
@@ -37,6 +39,8 @@ pub(super) struct Args {
     /// Directory with presets of the older side, to see what other presets change
     #[arg(long, value_name = "DIR")]
     old_presets: Option<PathBuf>,
+    #[command(flatten)]
+    live: LiveArgs,
     #[command(flatten)]
     gates: Gates,
     #[command(flatten)]
@@ -134,6 +138,12 @@ struct Read {
 
 /// Compares.
 pub(super) fn run(args: &Args, color: Color) -> Exit {
+    if args.live.live {
+        return match args.live.report(args.recursive, &args.rendering, args.output.show_secrets, color) {
+            Ok((report, is_broken)) => conclude(args, &report, is_broken, color),
+            Err(outcome) => args.exit(outcome),
+        };
+    }
     let mut findings = Vec::new();
     let (older, newer) = match args.asked(&mut findings) {
         Ok(sides) => sides,
@@ -175,11 +185,16 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
     if is_broken && report.is_empty() && report.broken.is_empty() {
         return args.exit(Outcome::Unrenderable);
     }
-    let printed = output::data(&args.output.output.show(&report, color));
+    conclude(args, &report, is_broken, color)
+}
+
+/// Shows the report, and says what follows from it.
+fn conclude(args: &Args, report: &Report, is_broken: bool, color: Color) -> Exit {
+    let printed = output::data(&args.output.output.show(report, color));
     if printed != Exit::Done {
         return printed;
     }
-    let refusals = args.gates.refusals(&report);
+    let refusals = args.gates.refusals(report);
     for refusal in &refusals {
         output::error(refusal);
     }
@@ -221,8 +236,8 @@ fn say(before: &[Diagnostic], after: &[Diagnostic], color: Color) -> bool {
 }
 
 /// What came of it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Outcome {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
     Same,
     Different,
     Unrenderable,

@@ -6,6 +6,7 @@ mod diff;
 mod explain;
 mod images;
 mod lint;
+mod live;
 mod output;
 mod preset;
 mod render;

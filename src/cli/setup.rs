@@ -133,6 +133,8 @@ pub(super) struct Setup {
     pub lint: LintConfig,
     /// What nodes cost.
     pub prices: Option<Prices>,
+    /// Whether a flag or `kaito.yaml` says which namespace is meant.
+    pub says_namespace: bool,
     /// The texts of presets of the user's own.
     own_texts: Vec<String>,
     /// Directories and files within the input that hold no manifests.
@@ -169,6 +171,7 @@ impl Setup {
         let directories = [&args.presets, &args.templates, &own_presets, &own_templates].into_iter().flatten().cloned();
         let except = directories.chain(patches).collect();
         let failed = findings.iter().any(Diagnostic::is_error);
+        let says_namespace = [&args.namespace, &config.namespace].into_iter().flatten().any(|name| !name.is_empty());
         let (lint, prices) = (config.lint.unwrap_or_default(), config.prices);
         (!failed).then_some(Self {
             tree,
@@ -177,6 +180,7 @@ impl Setup {
             overrides,
             lint,
             prices,
+            says_namespace,
             own_texts: own_texts.collect(),
             except,
             config: path,

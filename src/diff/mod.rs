@@ -7,6 +7,7 @@ mod disruption;
 mod fields;
 mod flags;
 mod format;
+pub mod live;
 mod report;
 mod secrets;
 mod side;

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::disruption::{self, Disruption};
 use super::fields::{FieldChange, changes};
 use super::flags::{FlagChange, flag_changes};
+use super::live::Note;
 use super::secrets;
 use super::side::{Objects, Owner, Side};
 use super::summary::{Summary, words};
@@ -72,6 +73,8 @@ pub struct ObjectChange {
     pub fields: Vec<Field>,
     /// The worst of what the fields do.
     pub disruption: Disruption,
+    /// What the cluster says of it, if one was asked.
+    pub notes: Vec<Note>,
 }
 
 /// A field that is different.
@@ -240,5 +243,5 @@ pub fn object_change(reference: ObjectRef, before: Option<Value>, after: Option<
         (Some(_), None) => (Change::Removed, Vec::new(), disruption::of_removed(&reference)),
         (None, None) => return None,
     };
-    Some(ObjectChange { reference, change, before, after, fields, disruption })
+    Some(ObjectChange { reference, change, before, after, fields, disruption, notes: Vec::new() })
 }

@@ -44,6 +44,8 @@ struct ObjectView<'r> {
     name: &'r str,
     change: Change,
     disruption: Disruption,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
     fields: Vec<FieldView<'r>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     before: Option<&'r Value>,
@@ -115,6 +117,7 @@ fn object(change: &ObjectChange) -> ObjectView<'_> {
         name: &reference.name,
         change: change.change,
         disruption: change.disruption,
+        notes: change.notes.iter().map(ToString::to_string).collect(),
         fields: change.fields.iter().map(field).collect(),
         before: change.before.as_ref(),
         after: change.after.as_ref(),

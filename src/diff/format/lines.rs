@@ -14,7 +14,7 @@ pub(super) const CONTEXT: usize = 3;
 /// What a line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sign {
-    /// The path of a field whose lines follow.
+    /// The path of a field whose lines follow, or what a cluster says of the object.
     Path,
     /// The same on both sides.
     Same,
@@ -39,12 +39,14 @@ impl Line {
     }
 }
 
-/// What is different of an object: of one that is new or gone everything, of another each field.
+/// What a cluster says of an object, and what is different of it: of one that is new or gone everything, of another each field.
 pub(super) fn of_object(object: &ObjectChange) -> Vec<Line> {
+    let mut lines: Vec<Line> = object.notes.iter().map(|note| Line::new(Sign::Path, &note.to_string())).collect();
     match object.change {
-        Change::Changed => object.fields.iter().flat_map(of_field).collect(),
-        Change::Added | Change::Removed => of_values(object.before.as_ref(), object.after.as_ref()),
+        Change::Changed => lines.extend(object.fields.iter().flat_map(of_field)),
+        Change::Added | Change::Removed => lines.extend(of_values(object.before.as_ref(), object.after.as_ref())),
     }
+    lines
 }
 
 fn of_field(field: &Field) -> Vec<Line> {

@@ -70,6 +70,9 @@ fn one(object: &ObjectChange, paint: &Paint, out: &mut String) {
     };
     let (mark, name) = (paint.change(object.change, mark(object.change)), paint.change(object.change, &object.reference.to_string()));
     _ = writeln!(out, "  {mark} {name}{does}");
+    for note in &object.notes {
+        _ = writeln!(out, "      {}", paint.put("33", &visible(&note.to_string())));
+    }
     for field in &object.fields {
         field_lines(field, paint, out);
     }

@@ -1,0 +1,127 @@
+//! What a cluster holds of objects that are wanted, with few questions: one for the kinds of a group, one list for each kind.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use kube::api::{GetParams, ListParams};
+use serde_json::Value;
+
+use super::Cluster;
+use super::error::ClusterError;
+use super::kinds::{Kind, Kinds};
+use crate::diff::live::{AllWanted, Live, Wanted};
+
+/// How many questions are open at a time.
+pub(super) const AT_ONCE: usize = 16;
+
+/// The label of what kaito renders, where nothing forbids labels.
+const LABEL: (&str, &str) = ("app.kubernetes.io/managed-by", "kaito");
+
+/// A namespace, and a name in it.
+type Key = (Option<String>, String);
+
+impl Cluster {
+    /// Looks up what is there of everything that is wanted.
+    pub(super) async fn look(&self, kinds: &Kinds, wanted: &mut AllWanted) -> Result<(), ClusterError> {
+        let mut by_kind: BTreeMap<(String, String), Vec<&mut Wanted>> = BTreeMap::new();
+        for wanted in wanted.values_mut().flat_map(BTreeMap::values_mut) {
+            let of = (text(&wanted.desired["apiVersion"]), text(&wanted.desired["kind"]));
+            by_kind.entry(of).or_default().push(wanted);
+        }
+        let looks = stream::iter(by_kind.into_values()).map(|objects| self.look_up(kinds, objects));
+        looks.buffer_unordered(AT_ONCE).try_collect::<Vec<()>>().await.map(drop)
+    }
+
+    /// Looks up objects of one kind.
+    async fn look_up(&self, kinds: &Kinds, objects: Vec<&mut Wanted>) -> Result<(), ClusterError> {
+        let Some(kind) = objects.first().and_then(|first| kinds.of(&first.desired)) else {
+            objects.into_iter().for_each(|wanted| wanted.live = Live::UnknownKind);
+            return Ok(());
+        };
+        let keys: BTreeSet<Key> = objects.iter().map(|wanted| self.key(kind, &wanted.desired)).collect();
+        let is_labelled = objects.iter().all(|wanted| has_label(&wanted.desired));
+        let mut found: HashMap<Key, Value> = HashMap::new();
+        // One object is not worth a list of what may be a thousand others.
+        if keys.len() > 1 || is_labelled {
+            found = self.list(kind, &keys, is_labelled).await?.into_iter().map(|object| (self.key(kind, &object), object)).collect();
+        }
+        // What is there without the label isn't listed by it.
+        let missing = keys.iter().filter(|key| (keys.len() == 1 || is_labelled) && !found.contains_key(*key)).cloned();
+        let gets = stream::iter(missing.collect::<Vec<_>>()).map(|key| async move { Ok((key.clone(), self.get(kind, &key).await?)) });
+        let got: Vec<(Key, Option<Value>)> = gets.buffer_unordered(AT_ONCE).try_collect().await?;
+        found.extend(got.into_iter().filter_map(|(key, object)| Some((key, object?))));
+        for wanted in objects {
+            wanted.live = found.get(&self.key(kind, &wanted.desired)).cloned().map_or(Live::Absent, |mut live| {
+                // The items of a list don't say what they are.
+                live["apiVersion"] = wanted.desired["apiVersion"].clone();
+                live["kind"] = wanted.desired["kind"].clone();
+                Live::Object(live)
+            });
+        }
+        Ok(())
+    }
+
+    /// The objects of a kind in the namespaces of these keys, and maybe in others.
+    async fn list(&self, kind: &Kind, keys: &BTreeSet<Key>, is_labelled: bool) -> Result<Vec<Value>, ClusterError> {
+        let namespaces: BTreeSet<&str> = keys.iter().filter_map(|(namespace, _)| namespace.as_deref()).collect();
+        let params = if is_labelled { ListParams::default().labels(&format!("{}={}", LABEL.0, LABEL.1)) } else { ListParams::default() };
+        let (first, more) = (namespaces.first().copied(), namespaces.len() > 1);
+        let everywhere = kind.path(first.filter(|_| !more));
+        match self.list_at(&everywhere, &params).await? {
+            Ok(items) => return Ok(items),
+            // Those who may not see all may see some.
+            Err(status) if status.code == 403 && more => {}
+            Err(status) => return Err(ClusterError::refused(&self.server, &everywhere, &status)),
+        }
+        let mut all = Vec::new();
+        for namespace in namespaces {
+            let path = kind.path(Some(namespace));
+            all.extend(self.list_at(&path, &params).await?.map_err(|status| ClusterError::refused(&self.server, &path, &status))?);
+        }
+        Ok(all)
+    }
+
+    async fn list_at(&self, path: &str, params: &ListParams) -> Result<Result<Vec<Value>, kube::core::Status>, ClusterError> {
+        let request = kube::core::Request::new(path).list(params).map_err(|error| self.unaskable(path, error))?;
+        let items = |mut answer: Value| match answer["items"].take() {
+            Value::Array(items) => items,
+            _ => Vec::new(),
+        };
+        Ok(self.request(request).await?.map(items))
+    }
+
+    async fn get(&self, kind: &Kind, (namespace, name): &Key) -> Result<Option<Value>, ClusterError> {
+        let path = kind.path(namespace.as_deref());
+        let request =
+            kube::core::Request::new(path.as_str()).get(name, &GetParams::default()).map_err(|error| self.unaskable(&path, error))?;
+        match self.request(request).await? {
+            Ok(object) => Ok(Some(object)),
+            Err(status) if status.code == 404 => Ok(None),
+            Err(status) => Err(ClusterError::refused(&self.server, &format!("{path}/{name}"), &status)),
+        }
+    }
+
+    /// Where an object stands; one that names no namespace is in the usual one.
+    pub(super) fn key(&self, kind: &Kind, object: &Value) -> Key {
+        let metadata = &object["metadata"];
+        let namespace = metadata["namespace"].as_str().filter(|name| !name.is_empty()).unwrap_or(&self.namespace);
+        (kind.is_namespaced.then(|| namespace.to_owned()), text(&metadata["name"]))
+    }
+
+    pub(super) fn unaskable(&self, path: &str, error: kube::core::request::Error) -> ClusterError {
+        ClusterError::unreachable(&self.server, path, &kube::Error::BuildRequest(error))
+    }
+}
+
+/// Everything that is wanted.
+pub(super) fn all(wanted: &AllWanted) -> impl Iterator<Item = &Wanted> {
+    wanted.values().flat_map(BTreeMap::values)
+}
+
+pub(super) fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+fn has_label(object: &Value) -> bool {
+    object.pointer("/metadata/labels").is_some_and(|labels| labels[LABEL.0] == LABEL.1)
+}

@@ -1,0 +1,119 @@
+//! The API server of a cluster: what it holds, and what it would make of an apply. Nothing here changes a cluster.
+//!
+//! The server is the one that kubectl would use: of the kubeconfig, or of the pod that this runs in.
+
+mod ask;
+mod error;
+mod kinds;
+mod look;
+
+use std::path::Path;
+use std::time::Duration;
+
+use http::Request;
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
+use kube::{Client, Config};
+use serde_json::Value;
+use tokio::runtime::{Builder, Runtime};
+
+pub use error::ClusterError;
+
+use crate::diff::live::AllWanted;
+
+/// How long to wait for a connection.
+const CONNECT: Duration = Duration::from_secs(10);
+/// How long to wait for the next bytes of an answer.
+const READ: Duration = Duration::from_secs(30);
+/// How long to wait for a whole answer, with all that the server wants to be waited for (429 and `Retry-After`).
+const ANSWER: Duration = Duration::from_secs(120);
+
+/// A cluster, as far as it can be asked.
+pub struct Cluster {
+    runtime: Runtime,
+    client: Client,
+    server: String,
+    namespace: String,
+}
+
+impl Cluster {
+    /// The cluster of a kubeconfig, of a context in it; without a file, of `KUBECONFIG` or `~/.kube/config`, or the one that
+    /// this runs in. Nothing is asked yet.
+    ///
+    /// # Errors
+    /// There is no such configuration, or it can't be used.
+    pub fn connect(kubeconfig: Option<&Path>, context: Option<&str>) -> Result<Self, ClusterError> {
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(ClusterError::Runtime)?;
+        let mut config = runtime.block_on(config(kubeconfig, context))?;
+        config.connect_timeout = Some(CONNECT);
+        config.read_timeout = Some(READ);
+        let (server, namespace) = (config.cluster_url.to_string(), config.default_namespace.clone());
+        let server = server.trim_end_matches('/').to_owned();
+        let made = {
+            let _inside = runtime.enter();
+            Client::try_from(config)
+        };
+        let client = made.map_err(|error| ClusterError::unusable(&server, &error))?;
+        Ok(Self { runtime, client, server, namespace })
+    }
+
+    /// The namespace of objects that name none: that of the context, as for kubectl.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// The same cluster, where objects that name no namespace are in this one.
+    #[must_use]
+    pub fn in_namespace(self, namespace: &str) -> Self {
+        Self { namespace: namespace.to_owned(), ..self }
+    }
+
+    /// Finds out what is there of everything that is wanted, and what a server-side apply as this field manager would do with
+    /// it. The server is asked only where that can't be told from what is there; or, if `really_all`, about everything.
+    ///
+    /// # Errors
+    /// The server doesn't answer, or doesn't let it be read.
+    pub fn compare(&self, wanted: &mut AllWanted, manager: &str, really_all: bool) -> Result<(), ClusterError> {
+        self.runtime.block_on(async {
+            let versions = look::all(wanted).map(|wanted| look::text(&wanted.desired["apiVersion"])).collect();
+            let kinds = self.kinds(versions).await?;
+            self.look(&kinds, wanted).await?;
+            self.ask(&kinds, wanted, manager, really_all).await
+        })
+    }
+
+    /// Asks, and waits for an answer as long as is reasonable. `Err` within `Ok` is the server's refusal.
+    async fn request(&self, request: Request<Vec<u8>>) -> Result<Result<Value, kube::core::Status>, ClusterError> {
+        let what = format!("{} {}", request.method(), request.uri().path());
+        match tokio::time::timeout(ANSWER, self.client.request::<Value>(request)).await {
+            Ok(Ok(value)) => Ok(Ok(value)),
+            Ok(Err(kube::Error::Api(status))) if status.code != 401 => Ok(Err(*status)),
+            Ok(Err(error)) => Err(ClusterError::unreachable(&self.server, &what, &error)),
+            Err(_) => Err(ClusterError::slow(&self.server, &what, ANSWER)),
+        }
+    }
+}
+
+async fn config(kubeconfig: Option<&Path>, context: Option<&str>) -> Result<Config, ClusterError> {
+    let read = match kubeconfig {
+        Some(path) => Kubeconfig::read_from(path),
+        None => Kubeconfig::read(),
+    };
+    let read = match read {
+        Ok(read) => read,
+        Err(error) if kubeconfig.is_none() && context.is_none() && is_missing(&error) => {
+            return Config::incluster().map_err(|_| ClusterError::no_config(&error));
+        }
+        Err(error) => return Err(ClusterError::config(kubeconfig, &error)),
+    };
+    let options = KubeConfigOptions { context: context.map(ToOwned::to_owned), ..KubeConfigOptions::default() };
+    let known: Vec<String> = read.contexts.iter().map(|context| context.name.clone()).collect();
+    Config::from_custom_kubeconfig(read, &options).await.map_err(|error| ClusterError::context(context, &known, &error))
+}
+
+fn is_missing(error: &KubeconfigError) -> bool {
+    match error {
+        KubeconfigError::FindPath => true,
+        KubeconfigError::ReadConfig(error, _) => error.kind() == std::io::ErrorKind::NotFound,
+        _ => false,
+    }
+}

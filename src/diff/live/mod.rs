@@ -1,0 +1,121 @@
+//! What is rendered against what is in a cluster: what a server-side apply would change.
+//!
+//! The live objects are read once. Of most of them it can be told here that an apply would leave them alone ([`is_settled`]); only
+//! about the others the server is asked. What it says, [`Answer`], and what was read, [`Live`], come to the same
+//! [`Report`](super::Report) as two directories do.
+
+mod merge;
+mod owned;
+mod report;
+mod same;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde_json::Value;
+
+use super::side::Objects;
+use super::{Owner, Side};
+use crate::manifest::ObjectRef;
+use crate::render::TemplateError;
+
+pub use owned::is_settled;
+pub use report::report;
+
+/// What a cluster holds of an object.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Live {
+    /// The object, with its `managedFields`.
+    Object(Value),
+    /// It isn't there.
+    Absent,
+    /// The server doesn't know its kind.
+    UnknownKind,
+}
+
+/// What a server says that a server-side apply would do, asked with `dryRun=All`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// The object as it would be then.
+    Applied(Value),
+    /// Fields belong to others, who want them otherwise.
+    Conflicts {
+        /// These fields.
+        conflicts: Vec<Conflict>,
+        /// The object as it would be if they were taken by force, or why that would be refused.
+        forced: Result<Value, String>,
+    },
+    /// It would be refused, in the server's words.
+    Refused(String),
+}
+
+/// A field that belongs to somebody else, who wants it otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conflict {
+    /// The field, as the server writes it: `.spec.replicas`.
+    pub field: String,
+    /// Whose it is: the name of a field manager.
+    pub manager: String,
+}
+
+/// What a cluster says of an object, besides what would change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// An apply would be refused unless it takes this field by force.
+    Conflict(Conflict),
+    /// The server doesn't know its kind.
+    UnknownKind,
+    /// The server would refuse it.
+    Refused(String),
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Conflict(Conflict { field, manager }) => write!(out, "conflict: {field} belongs to {manager}, who wants it otherwise"),
+            Self::UnknownKind => out.write_str("the cluster doesn't know this kind: install its CustomResourceDefinition first"),
+            Self::Refused(message) => {
+                write!(out, "the server would refuse it: {}", message.split_whitespace().collect::<Vec<_>>().join(" "))
+            }
+        }
+    }
+}
+
+/// An object that is wanted, what is there of it, and what the server says, if it was asked.
+#[derive(Debug)]
+pub struct Wanted {
+    /// As it is rendered.
+    pub desired: Value,
+    /// As it is.
+    pub live: Live,
+    /// What the server says of it; `None` if it didn't have to be asked.
+    pub answer: Option<Answer>,
+}
+
+/// Everything that is wanted, by its owner.
+pub type AllWanted = BTreeMap<Option<Owner>, BTreeMap<ObjectRef, Wanted>>;
+
+/// Renders everything of a side, as something that is in no cluster yet.
+///
+/// # Errors
+/// A template at fault.
+pub fn wanted(side: &Side<'_>) -> Result<AllWanted, TemplateError> {
+    let summaries = side.summaries();
+    let mut all: BTreeMap<Option<Owner>, Objects> = side.shared()?;
+    for (owner, objects) in side.render(&summaries.keys().collect())? {
+        all.entry(Some(owner)).or_default().extend(objects);
+    }
+    let new = |(reference, desired)| (reference, Wanted { desired, live: Live::Absent, answer: None });
+    Ok(all.into_iter().map(|(owner, objects)| (owner, objects.into_iter().map(new).collect())).collect())
+}
+
+impl Wanted {
+    /// Whether only the server knows what an apply as this field manager would do.
+    pub fn must_be_asked(&self, manager: &str) -> bool {
+        match &self.live {
+            Live::Object(live) => !is_settled(&self.desired, live, manager),
+            Live::Absent => true,
+            Live::UnknownKind => false,
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! What was read from a cluster, and what its server says, to the same report as of two directories.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::merge::merged;
+use super::same::is_same_duration;
+use super::{AllWanted, Answer, Live, Note, Wanted};
+use crate::diff::disruption::{Disruption, is_node};
+use crate::diff::report::{Change, ObjectChange, OwnerChange, Report, object_change};
+use crate::diff::secrets;
+use crate::diff::summary::{Summary, words};
+use crate::diff::{Owner, Prices, Side, Totals};
+use crate::manifest::ObjectRef;
+use crate::plan::drop_what_servers_write;
+
+/// What Kaito's operator writes down for itself.
+const BOOKKEEPING: [&str; 3] = ["workspace.kaito.io/hash", "workspace.kaito.io/revision", "ragengine.kaito.io/revision"];
+
+/// What an apply as this field manager would change. Objects that are live and no longer wanted are no part of it.
+pub fn report(side: &Side<'_>, wanted: AllWanted, manager: &str, show_secrets: bool, prices: Option<&Prices>) -> Report {
+    let after = side.summaries();
+    let mut before = after.clone();
+    let mut owners = Vec::new();
+    // What comes with the same apply need not be there yet.
+    let coming: BTreeSet<(String, String)> = wanted.values().flat_map(BTreeMap::values).filter_map(|one| defines(&one.desired)).collect();
+    for (owner, objects) in wanted {
+        let is_new = !objects.values().any(|wanted| matches!(wanted.live, Live::Object(_)));
+        let live_nodes = owner.as_ref().and_then(|owner| nodes(&objects, after.get(owner)?.nodes));
+        let objects: Vec<ObjectChange> = objects
+            .into_iter()
+            .filter_map(|(reference, wanted)| {
+                let mut change = changed(reference, wanted, manager, show_secrets)?;
+                let is_coming = coming.contains(&(change.reference.group.clone(), change.reference.kind.clone()));
+                change.notes.retain(|note| !(is_coming && *note == Note::UnknownKind));
+                Some(change)
+            })
+            .collect();
+        if objects.is_empty() {
+            continue;
+        }
+        let disruption = objects.iter().map(|object| object.disruption).max().unwrap_or_default();
+        let is = owner.as_ref().and_then(|owner| after.get(owner));
+        let was = is.filter(|_| !is_new).map(|is| with_nodes(is, live_nodes));
+        if let Some(owner) = &owner {
+            match &was {
+                Some(was) => before.insert(owner.clone(), was.clone()),
+                None => before.remove(owner),
+            };
+        }
+        owners.push(OwnerChange {
+            words: words(was.as_ref(), is, disruption),
+            before: was,
+            after: is.cloned(),
+            owner,
+            objects,
+            disruption,
+        });
+    }
+    owners.sort_by(|a, b| b.disruption.cmp(&a.disruption).then_with(|| a.owner.cmp(&b.owner)));
+    let broken: BTreeSet<Owner> = side.broken().into_iter().map(|(owner, _)| owner).collect();
+    let totals = Totals::new(before.values(), after.values(), prices);
+    Report { owners, broken: broken.into_iter().collect(), compared: after.len(), totals }
+}
+
+/// The group and kind that a `CustomResourceDefinition` defines.
+fn defines(object: &Value) -> Option<(String, String)> {
+    let text = |path: &str| object.pointer(path).and_then(Value::as_str).map(ToOwned::to_owned);
+    (object["kind"] == "CustomResourceDefinition").then_some(())?;
+    Some((text("/spec/group")?, text("/spec/names/kind")?))
+}
+
+/// How an object would change; `None` if it wouldn't.
+fn changed(key: ObjectRef, wanted: Wanted, manager: &str, show_secrets: bool) -> Option<ObjectChange> {
+    let Wanted { desired, live, answer } = wanted;
+    // The server may quote what it refuses.
+    let is_secret = desired["kind"] == "Secret" && !show_secrets;
+    let refused = |message| Note::Refused(if is_secret { "--show-secrets shows why".to_owned() } else { message });
+    let reference = ObjectRef::of(&desired).unwrap_or(key);
+    let mut notes = Vec::new();
+    if live == Live::UnknownKind {
+        notes.push(Note::UnknownKind);
+    }
+    let before = match live {
+        Live::Object(live) => Some(live),
+        Live::Absent | Live::UnknownKind => None,
+    };
+    let told = match answer {
+        None => None,
+        Some(Answer::Applied(after)) => Some(after),
+        Some(Answer::Refused(message)) => {
+            notes.push(refused(message));
+            None
+        }
+        Some(Answer::Conflicts { conflicts, forced }) => {
+            notes.extend(conflicts.into_iter().map(Note::Conflict));
+            forced.map_err(|message| notes.push(refused(message))).ok()
+        }
+    };
+    let after = match (&before, told) {
+        (None, _) => desired,
+        (Some(_), Some(told)) => told,
+        // The server had not to be asked, since nothing would change.
+        (Some(_), None) if notes.is_empty() => return None,
+        (Some(live), None) => merged(&desired, live, manager),
+    };
+    let (before, mut after) = (before.map(cleaned), cleaned(after));
+    if let Some(before) = before.as_ref().filter(|_| reference.group.contains('.') && !reference.group.ends_with(".k8s.io")) {
+        keep_durations(before, &mut after);
+    }
+    let (before, after) = if show_secrets { (before, Some(after)) } else { secrets::mask(before.as_ref(), Some(&after)) };
+    let change = object_change(reference.clone(), before.clone(), after.clone());
+    let silent = || ObjectChange {
+        reference,
+        change: Change::Changed,
+        before,
+        after,
+        fields: Vec::new(),
+        disruption: Disruption::None,
+        notes: Vec::new(),
+    };
+    // Who else wants a value that is the same, written otherwise, is no news.
+    let change = change.or_else(|| notes.iter().any(|note| !matches!(note, Note::Conflict(_))).then(silent))?;
+    Some(ObjectChange { notes, ..change })
+}
+
+/// An object without what servers and Kaito write down for themselves.
+fn cleaned(mut object: Value) -> Value {
+    drop_what_servers_write(&mut object);
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        let annotations = metadata.get_mut("annotations").and_then(Value::as_object_mut);
+        let is_empty = annotations.is_some_and(|annotations| {
+            annotations.retain(|name, _| !BOOKKEEPING.contains(&name.as_str()));
+            annotations.is_empty()
+        });
+        if is_empty {
+            metadata.remove("annotations");
+        }
+    }
+    object
+}
+
+/// Durations that are the same and written otherwise stay as they are. Only custom resources have them, below `spec`.
+fn keep_durations(before: &Value, after: &mut Value) {
+    match (before, after) {
+        (Value::Object(before), Value::Object(after)) => {
+            for (name, before) in before.iter().filter(|(name, _)| *name != "metadata") {
+                _ = after.get_mut(name).map(|after| keep_durations(before, after));
+            }
+        }
+        (Value::Array(before), Value::Array(after)) if before.len() == after.len() => {
+            before.iter().zip(after).for_each(|(before, after)| keep_durations(before, after));
+        }
+        (Value::String(before), Value::String(after)) if is_same_duration(before, after) => after.clone_from(before),
+        _ => {}
+    }
+}
+
+/// How many of the nodes that are wanted are there, as far as the live objects say; `None` if no object is a node or a pool.
+fn nodes(objects: &BTreeMap<ObjectRef, Wanted>, wanted: u64) -> Option<u64> {
+    let mut of_nodes = objects.iter().filter(|(reference, _)| is_node(reference)).peekable();
+    of_nodes.peek()?;
+    let live: Vec<(&ObjectRef, &Value)> = of_nodes
+        .filter_map(|(reference, found)| match &found.live {
+            Live::Object(live) => Some((reference, live)),
+            Live::Absent | Live::UnknownKind => None,
+        })
+        .collect();
+    let counts: Vec<u64> = live.iter().filter_map(|(reference, live)| count(reference, live)).collect();
+    // Pools that say no number have as many nodes as their pods need.
+    Some(if counts.is_empty() && !live.is_empty() { wanted } else { counts.iter().sum() })
+}
+
+/// The nodes of one object: a NodeClaim and a Machine are one, a pool has as many as it says.
+fn count(reference: &ObjectRef, live: &Value) -> Option<u64> {
+    match reference.kind.as_str() {
+        "NodeClaim" | "Machine" => Some(1),
+        _ => ["/spec/replicas", "/spec/count"].into_iter().find_map(|path| live.pointer(path)?.as_u64()),
+    }
+}
+
+fn with_nodes(summary: &Summary, nodes: Option<u64>) -> Summary {
+    let mut summary = summary.clone();
+    if let Some(nodes) = nodes {
+        summary.gpus = summary.gpus.checked_div(summary.nodes).map_or(0, |each| each * nodes);
+        summary.nodes = nodes;
+    }
+    summary
+}

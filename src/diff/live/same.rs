@@ -1,0 +1,116 @@
+//! Values that the server writes otherwise than they were sent, and that are the same: quantities, and what it fills in.
+
+use serde_json::{Value, json};
+
+use crate::quantity;
+
+/// Whether a value that is taken as a whole is live as it is wanted. `path` names the fields that lead to it.
+pub(super) fn same(desired: &Value, live: &Value, path: &[&str]) -> bool {
+    match (desired, live) {
+        (Value::Null, _) => false,
+        (Value::Object(desired), Value::Object(live)) => {
+            let is_there = |(name, value): (&String, &Value)| {
+                let path: Vec<&str> = path.iter().copied().chain([name.as_str()]).collect();
+                live.get(name).is_some_and(|live| same(value, live, &path))
+            };
+            let is_default = |(name, value): (&String, &Value)| default_of(name).as_ref() == Some(value);
+            // What is there without anything of ours in it was filled by others.
+            (live.is_empty() || !desired.is_empty())
+                && desired.iter().all(is_there)
+                && live.iter().filter(|(name, _)| !desired.contains_key(*name)).all(is_default)
+        }
+        (Value::Array(desired), Value::Array(live)) => {
+            desired.len() == live.len() && desired.iter().zip(live).all(|(desired, live)| same(desired, live, path))
+        }
+        _ => scalar_same(desired, live) || is_same_quantity(desired, live, path),
+    }
+}
+
+/// What the API server puts into a field of this name that is missing, in lists of ports and in what is taken as a whole: the
+/// protocol, the version of a `fieldRef`, the divisor of a `resourceFieldRef`, and what makes a whole claim of each of a
+/// `StatefulSet`'s `volumeClaimTemplates`.
+pub(super) fn default_of(name: &str) -> Option<Value> {
+    match name {
+        "protocol" => Some(json!("TCP")),
+        "apiVersion" => Some(json!("v1")),
+        "divisor" => Some(json!("0")),
+        "kind" => Some(json!("PersistentVolumeClaim")),
+        "volumeMode" => Some(json!("Filesystem")),
+        "status" => Some(json!({"phase": "Pending"})),
+        _ => None,
+    }
+}
+
+/// Whether two scalars are the same; 1 and 1.0 are.
+pub(super) fn scalar_same(one: &Value, other: &Value) -> bool {
+    one == other || matches!((one, other), (Value::Number(one), Value::Number(other)) if one.as_f64() == other.as_f64())
+}
+
+/// Whether two quantities are written otherwise and are the same, where the server writes them in its own way.
+fn is_same_quantity(desired: &Value, live: &Value, path: &[&str]) -> bool {
+    let is_quantity = path.len() > 1 && ["requests", "limits"].contains(&path[path.len() - 2]);
+    is_quantity && quantity::is_same(&text(desired), &text(live))
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned)
+}
+
+/// Whether two texts are the same length of time, as Go writes durations: `720h` and `720h0m0s`.
+pub(super) fn is_same_duration(one: &str, other: &str) -> bool {
+    nanoseconds(one).is_some_and(|length| nanoseconds(other) == Some(length))
+}
+
+/// Nanoseconds of a duration as Go's `time.ParseDuration` reads it; `None` if it isn't one.
+fn nanoseconds(text: &str) -> Option<u128> {
+    const UNITS: [(&str, u128); 8] = [
+        ("ns", 1),
+        ("us", 1_000),
+        ("\u{b5}s", 1_000),
+        ("\u{3bc}s", 1_000),
+        ("ms", 1_000_000),
+        ("s", 1_000_000_000),
+        ("m", 60_000_000_000),
+        ("h", 3_600_000_000_000),
+    ];
+    let mut rest = text;
+    let mut sum = 0_u128;
+    while !rest.is_empty() {
+        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let (number, tail) = rest.split_at(end);
+        let unit_end = tail.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(tail.len());
+        let (_, unit) = UNITS.iter().find(|(name, _)| *name == &tail[..unit_end])?;
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+        if (whole.is_empty() && fraction.is_empty()) || whole.len() > 12 || fraction.len() > 12 {
+            return None;
+        }
+        let digits: u128 = format!("{whole}{fraction}").parse().ok()?;
+        sum += digits * unit / 10_u128.pow(u32::try_from(fraction.len()).ok()?);
+        rest = &tail[unit_end..];
+    }
+    (!text.is_empty()).then_some(sum)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        let table = [
+            ("720h", "720h0m0s", true),
+            ("1m", "60s", true),
+            ("1.5h", "90m", true),
+            ("0s", "0h", true),
+            ("1m", "1ms", false),
+            ("60", "60s", false),
+            ("1m", "1M", false),
+            ("", "0s", false),
+            ("Never", "Never", false),
+            ("\u{b5}", "s", false),
+        ];
+        for (one, other, want) in table {
+            assert_eq!(is_same_duration(one, other), want, "{one} and {other}");
+        }
+    }
+}
