@@ -68,6 +68,31 @@ impl Client {
         self.apply_at(&self.path(object)?, object, query)
     }
 
+    /// Applies an object by force as somebody else.
+    ///
+    /// # Errors
+    /// The server's message, or that it doesn't know the kind.
+    pub(super) fn take_over(&self, object: &Manifest, manager: &str) -> Result<Value, String> {
+        let path = format!("{}{}?fieldManager={manager}&force=true", self.url, self.path(object)?);
+        let request = self.agent.patch(path).header("Authorization", &self.authorization);
+        answer(request.header("Content-Type", "application/apply-patch+yaml").send(&object.text))
+    }
+
+    /// Removes an object, if it is there, and what belongs to it.
+    pub(super) fn remove(&self, object: &Manifest) {
+        let url = self.path(object).map(|path| format!("{}{path}?propagationPolicy=Background", self.url)).unwrap();
+        answer(self.agent.delete(url).header("Authorization", &self.authorization).call()).ok();
+    }
+
+    /// Passes a request on to the server: the status and the text of its answer.
+    pub(super) fn pass(&self, method: &str, path: &str, form: &str, body: Vec<u8>) -> Result<(u16, String), ureq::Error> {
+        let request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.url));
+        let request =
+            request.header("Authorization", &self.authorization).header("Content-Type", form).header("Accept", "application/json");
+        let mut answer = self.agent.run(request.body(body)?)?;
+        Ok((answer.status().as_u16(), answer.body_mut().with_config().limit(64 << 20).read_to_string()?))
+    }
+
     /// Applies the status of an object, and nothing else.
     ///
     /// # Errors

@@ -8,8 +8,10 @@ mod accepted;
 mod client;
 mod crds;
 mod kinds;
+mod live;
 mod manifest;
 mod programs;
+mod proxy;
 mod refused;
 mod server;
 mod will;
@@ -22,17 +24,27 @@ use server::Server;
 /// A running API server that knows the CRDs of what kaito reads and renders.
 struct Cluster {
     client: Client,
-    _server: Server,
+    server: Server,
 }
 
 /// The cluster of this run of the tests; whoever needs it first starts it.
 fn cluster() -> &'static Cluster {
     static CLUSTER: OnceLock<Result<Cluster, String>> = OnceLock::new();
-    let started = CLUSTER.get_or_init(|| {
+    start(&CLUSTER)
+}
+
+/// Another one, for tests that apply what others only try: what is there may decide whether a change is taken.
+fn playground() -> &'static Cluster {
+    static CLUSTER: OnceLock<Result<Cluster, String>> = OnceLock::new();
+    start(&CLUSTER)
+}
+
+fn start(cluster: &'static OnceLock<Result<Cluster, String>>) -> &'static Cluster {
+    let started = cluster.get_or_init(|| {
         let server = Server::start(&programs::folder()?)?;
         let client = server.client();
         crds::install(&client)?;
-        Ok(Cluster { client, _server: server })
+        Ok(Cluster { client, server })
     });
     started.as_ref().unwrap_or_else(|fault| panic!("there is no API server to test with\n{fault}"))
 }

@@ -93,6 +93,25 @@ impl Server {
         }
     }
 
+    /// A kubeconfig for this server; its certificate is written into this directory. `user` is the token of another user, or who
+    /// to act as.
+    pub(super) fn kubeconfig(&self, home: &Path, user: &serde_json::Value) -> serde_json::Value {
+        let authority = home.join("ca.crt");
+        fs::write(&authority, &self.certificate).expect("a directory of the test");
+        let mut user = user.clone();
+        if user["token"].is_null() {
+            user["token"] = self.token.clone().into();
+        }
+        serde_json::json!({
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "test", "cluster": {"server": self.url, "certificate-authority": authority}}],
+            "users": [{"name": "test", "user": user}],
+            "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
+            "current-context": "test",
+        })
+    }
+
     /// Somebody who may do everything.
     pub(super) fn client(&self) -> Client {
         Client::new(&self.url, &self.token, &self.certificate).expect("it was read before")

@@ -1,0 +1,108 @@
+//! Something between kaito and the API server that counts what is asked.
+
+use std::fs;
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use serde_json::json;
+
+use super::playground;
+
+/// A proxy on the loopback address, and the kubeconfig that names it. It serves until the tests end.
+pub(super) struct Proxy {
+    state: Arc<Mutex<State>>,
+    _home: tempfile::TempDir,
+    pub kubeconfig: PathBuf,
+}
+
+#[derive(Default)]
+struct State {
+    /// Method and path of every request.
+    asked: Vec<String>,
+    /// How many of the next patches are turned away with 429.
+    too_many: usize,
+}
+
+impl Proxy {
+    pub(super) fn new(namespace: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = format!("http://{}", listener.local_addr().unwrap());
+        let state = Arc::new(Mutex::new(State::default()));
+        let shared = Arc::clone(&state);
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let shared = Arc::clone(&shared);
+                thread::spawn(move || serve(stream, &shared));
+            }
+        });
+        let home = tempfile::tempdir().unwrap();
+        let kubeconfig = home.path().join("config");
+        let config = json!({
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "test", "cluster": {"server": server}}],
+            "users": [{"name": "test", "user": {}}],
+            "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test", "namespace": namespace}}],
+            "current-context": "test",
+        });
+        fs::write(&kubeconfig, config.to_string()).unwrap();
+        Self { state, _home: home, kubeconfig }
+    }
+
+    /// What has been asked since the last time.
+    pub(super) fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut self.state.lock().unwrap().asked)
+    }
+
+    /// Turns the next patches away.
+    pub(super) fn turn_away(&self, count: usize) {
+        self.state.lock().unwrap().too_many = count;
+    }
+}
+
+/// Answers requests until the other side has no more.
+fn serve(stream: TcpStream, state: &Mutex<State>) {
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let mut stream = stream;
+    while let Ok(true) = serve_one(&mut reader, &mut stream, state) {}
+}
+
+fn serve_one(reader: &mut impl BufRead, stream: &mut impl Write, state: &Mutex<State>) -> io::Result<bool> {
+    let mut head = Vec::new();
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line)? == 0 {
+            return Ok(false);
+        }
+        if line.trim().is_empty() {
+            break;
+        }
+        head.push(line.trim().to_owned());
+    }
+    let header = |name: &str| head.iter().find_map(|line| line.to_lowercase().strip_prefix(&format!("{name}: ")).map(ToOwned::to_owned));
+    let length = header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
+    let mut words = head[0].split(' ');
+    let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let is_turned_away = {
+        let mut state = state.lock().unwrap();
+        state.asked.push(format!("{method} {path}"));
+        let is_turned_away = method == "PATCH" && state.too_many > 0;
+        state.too_many -= usize::from(is_turned_away);
+        is_turned_away
+    };
+    let (status, text) = if is_turned_away {
+        (429, r#"{"kind":"Status","apiVersion":"v1","status":"Failure","code":429,"reason":"TooManyRequests"}"#.to_owned())
+    } else {
+        let form = header("content-type").unwrap_or_else(|| "application/json".to_owned());
+        playground().client.pass(method, path, &form, body).map_err(io::Error::other)?
+    };
+    let wait = if status == 429 { "Retry-After: 1\r\n" } else { "" };
+    write!(stream, "HTTP/1.1 {status} Status\r\nContent-Type: application/json\r\n{wait}Content-Length: {}\r\n\r\n{text}", text.len())?;
+    stream.flush()?;
+    Ok(true)
+}
