@@ -121,7 +121,7 @@ fn only_a_live_diff_asks_a_cluster() {
         sources().into_iter().filter(|(module, path)| module != "cluster" && uses(path)).map(|(_, path)| path).collect::<Vec<_>>()
     };
     assert_eq!(users(&["kube::", "k8s_openapi", "tokio", "futures_util"]), Vec::<PathBuf>::new());
-    assert_eq!(users(&["crate::cluster"]), [Path::new("src/cli/live.rs")]);
+    assert_eq!(users(&["crate::cluster"]), [Path::new("src/cli/diff/live.rs")]);
 }
 
 #[test]

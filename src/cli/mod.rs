@@ -6,7 +6,6 @@ mod diff;
 mod explain;
 mod images;
 mod lint;
-mod live;
 mod output;
 mod preset;
 mod render;

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::diff::Outcome;
-use super::output::{self, Color};
-use super::setup::{InputArgs, RenderingArgs, Setup};
+use super::Outcome;
+use crate::cli::output::{self, Color};
+use crate::cli::setup::{InputArgs, RenderingArgs, Setup};
 use crate::cluster::Cluster;
 use crate::diagnostic::Diagnostic;
 use crate::diff::{Report, Side, live};

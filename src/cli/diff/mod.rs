@@ -1,16 +1,17 @@
 //! `kaito diff`: what a change does, before it is merged.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+mod gates;
+mod live;
+mod sides;
 
-use super::live::LiveArgs;
+use std::path::PathBuf;
+
 use super::output::{self, Color, Exit};
-use super::setup::{InputArgs, RenderingArgs, Setup, known_version};
-use crate::diagnostic::Diagnostic;
-use crate::diff::{self, Disruption, Report, Side};
+use super::setup::{RenderingArgs, known_version};
+use crate::diff::{self, Report, Side};
 use crate::session::Session;
-use crate::source::{self, Disk, Range, Repository, Tree};
-use crate::spec::Input;
+use gates::Gates;
+use live::LiveArgs;
 
 /// Show what a change does: the objects that differ, the pods that restart, the nodes and GPUs that come and go.
 #[derive(Debug, clap::Args)]
@@ -47,24 +48,6 @@ pub(super) struct Args {
     output: OutputArgs,
     #[command(flatten)]
     rendering: RenderingArgs,
-}
-
-/// What makes a difference a refusal.
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Gates (exit code 5)")]
-struct Gates {
-    /// Refuse these disruptions: rolling, replace, node, data
-    #[arg(long, value_name = "CLASSES", value_delimiter = ',', value_parser = disruption)]
-    fail_on: Vec<Disruption>,
-    /// Most GPUs of all nodes
-    #[arg(long, value_name = "N")]
-    max_gpus: Option<u64>,
-    /// Most nodes
-    #[arg(long, value_name = "N")]
-    max_nodes: Option<u64>,
-    /// Most money a month, by the prices in kaito.yaml
-    #[arg(long, value_name = "AMOUNT")]
-    max_cost: Option<f64>,
 }
 
 /// How the answer is given.
@@ -118,24 +101,6 @@ impl Format {
     }
 }
 
-fn disruption(name: &str) -> Result<Disruption, String> {
-    let known = || Disruption::ALL.map(Disruption::name).join(", ");
-    Disruption::by_name(name.trim()).ok_or_else(|| format!("there is no class {name:?}; the classes are {}", known()))
-}
-
-/// One side that is to be read.
-struct Asked {
-    tree: Arc<dyn Tree>,
-    inputs: InputArgs,
-}
-
-/// What was found of one side.
-struct Read {
-    setup: Setup,
-    input: Input,
-    findings: Vec<Diagnostic>,
-}
-
 /// Compares.
 pub(super) fn run(args: &Args, color: Color) -> Exit {
     if args.live.live {
@@ -145,7 +110,7 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
         };
     }
     let mut findings = Vec::new();
-    let (older, newer) = match args.asked(&mut findings) {
+    let (older, newer) = match sides::asked(&args.sides, args.recursive, &mut findings) {
         Ok(sides) => sides,
         Err(outcome) => {
             output::findings(findings, color, "compared");
@@ -180,7 +145,7 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
             return args.exit(Outcome::Unrenderable);
         }
     };
-    let is_broken = say(&faults.0, &faults.1, color);
+    let is_broken = sides::say(&faults.0, &faults.1, color);
     // Where nothing was compared, no format may say that all is the same.
     if is_broken && report.is_empty() && report.broken.is_empty() {
         return args.exit(Outcome::Unrenderable);
@@ -209,32 +174,6 @@ fn conclude(args: &Args, report: &Report, is_broken: bool, color: Color) -> Exit
     })
 }
 
-impl Asked {
-    fn new(tree: Arc<dyn Tree>, filename: Vec<PathBuf>, recursive: bool) -> Self {
-        Self { tree, inputs: InputArgs { filename, recursive, revision: None } }
-    }
-
-    fn read(&self, rendering: &RenderingArgs, findings: &mut Vec<Diagnostic>) -> Option<Read> {
-        let mut setup = Setup::at(Arc::clone(&self.tree), rendering, &self.inputs.filename, findings)?;
-        // A patch of what a side doesn't hold is about nothing there, and no fault.
-        setup.options.is_partial = true;
-        let mut own = Vec::new();
-        let files = setup.read(&self.inputs, &mut own);
-        let input = Input::read(&files, &setup.options, &mut own);
-        Some(Read { setup, input, findings: own })
-    }
-}
-
-/// Says what is wrong with the sides, once what is wrong with both; whether that is anything that keeps objects from being compared.
-fn say(before: &[Diagnostic], after: &[Diagnostic], color: Color) -> bool {
-    let is_same = |a: &Diagnostic, b: &Diagnostic| a.message == b.message && a.field == b.field;
-    let errors = |findings: &[Diagnostic]| findings.iter().filter(|finding| finding.is_error()).cloned().collect::<Vec<_>>();
-    let mut findings = errors(before);
-    findings.retain(|finding| !after.iter().any(|other| is_same(finding, other)));
-    findings.extend(errors(after));
-    output::findings_with(findings, color, "what they are about was not compared")
-}
-
 /// What came of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
@@ -247,44 +186,6 @@ pub(super) enum Outcome {
 }
 
 impl Args {
-    /// The sides that were asked for: two paths that are there, or revisions and paths within them.
-    fn asked(&self, findings: &mut Vec<Diagnostic>) -> Result<(Asked, Asked), Outcome> {
-        if let [before, after] = self.sides.as_slice()
-            && Disk.kind(Path::new(before)).is_some()
-        {
-            let side = |name: &String| Asked::new(Arc::new(Disk), vec![PathBuf::from(name)], self.recursive);
-            return Ok((side(before), side(after)));
-        }
-        let range = self.sides[0].parse::<Range>().map_err(|error| {
-            findings.push(Diagnostic::error(error.to_string()));
-            Outcome::Misused
-        })?;
-        let opened = Repository::open().map_err(|finding| vec![finding]);
-        let found = opened.and_then(|repository| repository.sides(&range, findings));
-        let (older, newer) = found.map_err(|faults| {
-            findings.extend(faults);
-            Outcome::Unreachable
-        })?;
-        let mut paths: Vec<PathBuf> = self.sides[1..].iter().map(PathBuf::from).collect();
-        if paths.is_empty() {
-            paths.push(PathBuf::from("."));
-        }
-        let is_in = |side: &source::Side, path: &Path| side.tree.kind(path).is_some();
-        for path in paths.iter().filter(|path| !is_in(&older, path) && !is_in(&newer, path)) {
-            let message = format!("{} is neither in {} nor in {}", path.display(), older.name, newer.name);
-            findings.push(Diagnostic::error(message).help("paths start at the current directory"));
-        }
-        if findings.iter().any(Diagnostic::is_error) {
-            return Err(Outcome::Misused);
-        }
-        // What is on one side only is new, or gone.
-        let within = |side: source::Side| {
-            let paths = paths.iter().filter(|path| is_in(&side, path)).cloned().collect();
-            Asked::new(side.tree, paths, true)
-        };
-        Ok((within(older), within(newer)))
-    }
-
     fn exit(&self, outcome: Outcome) -> Exit {
         let detailed = self.output.detailed_exitcode;
         match outcome {
@@ -298,35 +199,5 @@ impl Args {
             Outcome::Unrenderable => Exit::Unrenderable,
             Outcome::Refused => Exit::Refused,
         }
-    }
-}
-
-impl Gates {
-    /// Why a difference is refused.
-    fn refusals(&self, report: &Report) -> Vec<String> {
-        let mut refusals = Vec::new();
-        for owner in &report.owners {
-            for object in owner.objects.iter().filter(|object| self.fail_on.contains(&object.disruption)) {
-                refusals.push(format!("{}: {}, which --fail-on {} refuses", object.reference, object.does(), object.disruption.name()));
-            }
-        }
-        let (_, after) = report.totals.all();
-        let mut limit = |what: &str, flag: &str, most: Option<u64>, count: u64| {
-            if let Some(most) = most.filter(|most| count > *most) {
-                refusals.push(format!("{count} {what}, and {flag} allows {most}"));
-            }
-        };
-        limit("GPUs", "--max-gpus", self.max_gpus, after.gpus);
-        limit("nodes", "--max-nodes", self.max_nodes, after.nodes);
-        if let Some(most) = self.max_cost {
-            match &report.totals.cost {
-                None => refusals.push("--max-cost needs prices in kaito.yaml".to_owned()),
-                Some(cost) if cost.after > most => {
-                    refusals.push(format!("{:.0} {} a month, and --max-cost allows {most}", cost.after, cost.currency));
-                }
-                Some(_) => {}
-            }
-        }
-        refusals
     }
 }

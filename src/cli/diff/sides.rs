@@ -1,0 +1,109 @@
+//! The two sides of a comparison: directories, or revisions of git.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::Outcome;
+use crate::cli::output::{self, Color};
+use crate::cli::setup::{InputArgs, RenderingArgs, Setup};
+use crate::diagnostic::Diagnostic;
+use crate::source::{self, Disk, Range, Repository, Tree};
+use crate::spec::Input;
+
+/// One side that is to be read.
+pub(super) struct Asked {
+    tree: Arc<dyn Tree>,
+    inputs: InputArgs,
+}
+
+/// What was found of one side.
+pub(super) struct Read {
+    pub setup: Setup,
+    pub input: Input,
+    pub findings: Vec<Diagnostic>,
+}
+
+impl Asked {
+    fn new(tree: Arc<dyn Tree>, filename: Vec<PathBuf>, recursive: bool) -> Self {
+        Self { tree, inputs: InputArgs { filename, recursive, revision: None } }
+    }
+
+    pub(super) fn read(&self, rendering: &RenderingArgs, findings: &mut Vec<Diagnostic>) -> Option<Read> {
+        let mut setup = Setup::at(Arc::clone(&self.tree), rendering, &self.inputs.filename, findings)?;
+        // A patch of what a side doesn't hold is about nothing there, and no fault.
+        setup.options.is_partial = true;
+        let mut own = Vec::new();
+        let files = setup.read(&self.inputs, &mut own);
+        let input = Input::read(&files, &setup.options, &mut own);
+        Some(Read { setup, input, findings: own })
+    }
+}
+
+/// The sides that were asked for: two paths that are there, or revisions and paths within them.
+pub(super) fn asked(asked: &[String], recursive: bool, findings: &mut Vec<Diagnostic>) -> Result<(Asked, Asked), Outcome> {
+    if let [before, after] = asked
+        && Disk.kind(Path::new(before)).is_some()
+    {
+        let side = |name: &String| Asked::new(Arc::new(Disk), vec![PathBuf::from(name)], recursive);
+        return Ok((side(before), side(after)));
+    }
+    if let [alone] = asked
+        && Disk.kind(Path::new(alone)).is_some()
+    {
+        let finding = Diagnostic::error(format!("{alone} is to be compared with nothing"));
+        findings.push(finding.help(format!("name another path, or a revision before it: kaito diff HEAD {alone}")));
+        return Err(Outcome::Misused);
+    }
+    let range = asked[0].parse::<Range>().map_err(|error| {
+        findings.push(Diagnostic::error(error.to_string()));
+        Outcome::Misused
+    })?;
+    let unreachable = |faults: Vec<Diagnostic>| (faults, Outcome::Unreachable);
+    let opened = Repository::open().map_err(|finding| unreachable(vec![finding]));
+    let found = opened.and_then(|repository| {
+        let (range, paths) = with_second(&repository, range, &asked[1..]);
+        Ok((repository.sides(&range, findings).map_err(unreachable)?, paths))
+    });
+    let ((older, newer), mut paths) = found.map_err(|(faults, outcome)| {
+        findings.extend(faults);
+        outcome
+    })?;
+    if paths.is_empty() {
+        paths.push(PathBuf::from("."));
+    }
+    let is_in = |side: &source::Side, path: &Path| side.tree.kind(path).is_some();
+    for path in paths.iter().filter(|path| !is_in(&older, path) && !is_in(&newer, path)) {
+        let message = format!("{} is neither in {} nor in {}", path.display(), older.name, newer.name);
+        findings.push(Diagnostic::error(message).help("paths start at the current directory"));
+    }
+    if findings.iter().any(Diagnostic::is_error) {
+        return Err(Outcome::Misused);
+    }
+    // What is on one side only is new, or gone.
+    let within = |side: source::Side| {
+        let paths = paths.iter().filter(|path| is_in(&side, path)).cloned().collect();
+        Asked::new(side.tree, paths, true)
+    };
+    Ok((within(older), within(newer)))
+}
+
+/// The range and the paths: as for git, `A B` are two revisions if B is one and no path.
+fn with_second(repository: &Repository, range: Range, rest: &[String]) -> (Range, Vec<PathBuf>) {
+    if let (Range::ToWorkingTree(first), [second, ..]) = (&range, rest)
+        && Disk.kind(Path::new(second)).is_none()
+        && repository.side(second).is_ok()
+    {
+        return (Range::Between(first.clone(), second.clone()), rest[1..].iter().map(PathBuf::from).collect());
+    }
+    (range, rest.iter().map(PathBuf::from).collect())
+}
+
+/// Says what is wrong with the sides, once what is wrong with both; whether that is anything that keeps objects from being compared.
+pub(super) fn say(before: &[Diagnostic], after: &[Diagnostic], color: Color) -> bool {
+    let is_same = |a: &Diagnostic, b: &Diagnostic| a.message == b.message && a.field == b.field;
+    let errors = |findings: &[Diagnostic]| findings.iter().filter(|finding| finding.is_error()).cloned().collect::<Vec<_>>();
+    let mut findings = errors(before);
+    findings.retain(|finding| !after.iter().any(|other| is_same(finding, other)));
+    findings.extend(errors(after));
+    output::findings_with(findings, color, "what they are about was not compared")
+}
