@@ -31,12 +31,13 @@ type Row<'a> = (&'a [&'a str], u8, &'a [&'a str], &'a [&'a str]);
 #[test]
 fn ranges_say_what_changed() {
     let repo = repository();
-    let table: [Row<'_>; 11] = [
+    let table: [Row<'_>; 12] = [
         (&["main...feature"], 1, &["Workspace default/a: serves phi-4 with vllm -> serves phi-4-mini-instruct"], &["default/b"]),
         (&["main..feature"], 1, &["default/a", "default/b"], &[]),
         (&["main~1..main", "prod/b.yaml"], 1, &["default/b"], &["default/a"]),
         (&["main~1..main", "prod/a.yaml"], 0, &[], &["default/"]),
         (&["main", "feature", "prod/b.yaml"], 1, &["default/b"], &["default/a"]),
+        (&["prod", "nowhere"], 2, &["there is no file or directory nowhere"], &[]),
         (&["prod"], 2, &["prod is to be compared with nothing"], &[]),
         (&["main..main"], 0, &[], &["default/"]),
         (&["main"], 0, &[], &["default/"]),

@@ -44,6 +44,11 @@ pub(super) fn asked(asked: &[String], recursive: bool, findings: &mut Vec<Diagno
     if let [before, after] = asked
         && Disk.kind(Path::new(before)).is_some()
     {
+        if Disk.kind(Path::new(after)).is_none() {
+            let finding = Diagnostic::error(format!("there is no file or directory {after} to compare {before} with"));
+            findings.push(finding.help("between revisions, write A..B and then the paths"));
+            return Err(Outcome::Misused);
+        }
         let side = |name: &String| Asked::new(Arc::new(Disk), vec![PathBuf::from(name)], recursive);
         return Ok((side(before), side(after)));
     }
