@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Check, at, image_reference, missing_config_map};
+use super::{Check, at, image_reference, missing_config_map, secret_name};
 use crate::diagnostic::Diagnostic;
 use crate::options::Options;
 use crate::plan::{Runtime, runtime};
@@ -11,7 +11,7 @@ use crate::spec::{AdapterSpec, DataSource, InferenceConfig, max_model_len, names
 use crate::yaml::{Node, Step};
 
 /// The most adapters of one Workspace.
-pub(super) const MOST_ADAPTERS: usize = 10;
+const MOST_ADAPTERS: usize = 10;
 
 impl Check<'_> {
     pub(super) fn inference(&mut self) {
@@ -69,9 +69,8 @@ impl Check<'_> {
     }
 
     pub(super) fn secret_name(&mut self, name: &str, path: &[Step<'_>]) {
-        if !names::is_dns_subdomain(name) {
-            let finding = rule::INVALID_NAME.says(format!("{name:?} is no name for a Secret"));
-            self.say(finding.help("use lower-case letters, digits, dashes and dots"), path);
+        if let Some(finding) = secret_name(name) {
+            self.say(finding, path);
         }
     }
 
@@ -115,12 +114,18 @@ impl Check<'_> {
         }
     }
 
-    fn adapters(&mut self) {
+    /// Kaito takes only so many adapters.
+    pub(super) fn adapters_within_limit(&mut self) {
         let adapters = self.workspace.adapters();
         if adapters.len() > MOST_ADAPTERS {
             let finding = rule::INVALID_ADAPTER.says(format!("{} adapters; a Workspace has at most {MOST_ADAPTERS}", adapters.len()));
             self.say(finding, at!["inference", "adapters"]);
         }
+    }
+
+    fn adapters(&mut self) {
+        let adapters = self.workspace.adapters();
+        self.adapters_within_limit();
         if self.workspace.inference.as_ref().is_some_and(|inference| inference.template.is_some()) && !adapters.is_empty() {
             return self.say(rule::ADAPTER_WITHOUT_EFFECT.says("adapters have no effect beside a template"), at!["inference", "adapters"]);
         }

@@ -2,7 +2,7 @@
 //!
 //! Source: the validating webhook of Kaito 0.12, and what an API server would refuse of its claim and Job.
 
-use super::at;
+use super::{at, namespace_name, secret_name};
 use crate::diagnostic::Diagnostic;
 use crate::plan::{Context, mirror_name};
 use crate::rule;
@@ -81,10 +81,7 @@ impl Check<'_> {
         }
         match spec.job_namespace.as_deref().filter(|name| !name.is_empty()) {
             None => self.missing("jobNamespace", "name the namespace for the claim and the Job"),
-            Some(name) if !names::is_dns_label(name) => {
-                let finding = rule::INVALID_NAME.says(format!("{name:?} is no name for a namespace"));
-                self.say(finding.help("use lower-case letters, digits and dashes"), at!["spec", "jobNamespace"]);
-            }
+            Some(name) if !names::is_dns_label(name) => self.say(namespace_name(name), at!["spec", "jobNamespace"]),
             Some(_) => {}
         }
         if let Some(name) = spec.service_account_name.as_deref().filter(|name| !name.is_empty() && !names::is_dns_subdomain(name)) {
@@ -106,9 +103,8 @@ impl Check<'_> {
         }
         let Some(secret) = &source.access_secret else { return };
         let name = secret.name.as_deref().unwrap_or_default();
-        if !names::is_dns_subdomain(name) {
-            let finding = rule::INVALID_NAME.says(format!("{name:?} is no name for a Secret"));
-            self.say(finding.help("use lower-case letters, digits, dashes and dots"), at!["spec", "source", "accessSecret", "name"]);
+        if let Some(finding) = secret_name(name) {
+            self.say(finding, at!["spec", "source", "accessSecret", "name"]);
         }
         let job_namespace = self.mirror.spec.job_namespace.as_deref().unwrap_or_default();
         if secret.namespace.as_deref().is_some_and(|namespace| !namespace.is_empty() && namespace != job_namespace) {

@@ -93,18 +93,12 @@ impl Check<'_> {
             );
         }
         if !names::is_dns_label(&self.located.namespace) {
-            let finding = rule::INVALID_NAME
-                .says(format!("{:?} is no name for a namespace", self.located.namespace))
-                .help("use lower-case letters, digits and dashes");
-            self.say(finding, at!["metadata", "namespace"]);
+            self.say(namespace_name(&self.located.namespace), at!["metadata", "namespace"]);
         }
         let workspace = self.workspace;
         for (key, value) in workspace.labels() {
-            if !names::is_qualified_name(key) {
-                self.say(rule::INVALID_LABEL.says(format!("{key:?} is no key for a label")), at!["metadata", "labels", key.as_str()]);
-            }
-            if !names::is_label_value(value) {
-                self.say(label_value(value), at!["metadata", "labels", key.as_str()]);
+            for finding in label(key, value) {
+                self.say(finding, at!["metadata", "labels", key.as_str()]);
             }
         }
         for key in workspace.metadata.annotations.iter().flat_map(|all| all.keys()) {
@@ -225,8 +219,26 @@ fn image_reference(image: &str) -> Diagnostic {
         .help("write registry/repository:tag, the repository in lower case")
 }
 
-fn label_value(value: &str) -> Diagnostic {
-    rule::INVALID_LABEL
-        .says(format!("{value:?} is no value for a label"))
-        .help("use at most 63 letters, digits, dashes, underscores and dots, the first and last alphanumeric")
+/// What is wrong with a label.
+fn label(key: &str, value: &str) -> impl Iterator<Item = Diagnostic> + use<> {
+    let key = (!names::is_qualified_name(key)).then(|| rule::INVALID_LABEL.says(format!("{key:?} is no key for a label")));
+    let value = (!names::is_label_value(value)).then(|| {
+        rule::INVALID_LABEL
+            .says(format!("{value:?} is no value for a label"))
+            .help("use at most 63 letters, digits, dashes, underscores and dots, the first and last alphanumeric")
+    });
+    key.into_iter().chain(value)
+}
+
+/// What is said of a text that is no name for a Secret.
+fn secret_name(name: &str) -> Option<Diagnostic> {
+    let is_name = names::is_dns_subdomain(name);
+    (!is_name).then(|| {
+        rule::INVALID_NAME.says(format!("{name:?} is no name for a Secret")).help("use lower-case letters, digits, dashes and dots")
+    })
+}
+
+/// What is said of a text that is no name for a namespace.
+fn namespace_name(name: &str) -> Diagnostic {
+    rule::INVALID_NAME.says(format!("{name:?} is no name for a namespace")).help("use lower-case letters, digits and dashes")
 }

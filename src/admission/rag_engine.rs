@@ -5,7 +5,7 @@
 
 use fluent_uri::Uri;
 
-use super::{at, image_reference, label_value};
+use super::{at, image_reference, label, secret_name};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::image::is_reference;
 use crate::options::{Cloud, NodeProvisioner};
@@ -147,12 +147,8 @@ impl Check<'_> {
 
     fn labels(&mut self, compute: &ResourceSpec) {
         for (key, value) in compute.label_selector.match_labels.iter().flatten() {
-            let at = at!["spec", "compute", "labelSelector", "matchLabels", key.as_str()];
-            if !names::is_qualified_name(key) {
-                self.say(rule::INVALID_LABEL.says(format!("{key:?} is no key for a label")), at);
-            }
-            if !names::is_label_value(value) {
-                self.say(label_value(value), at);
+            for finding in label(key, value) {
+                self.say(finding, at!["spec", "compute", "labelSelector", "matchLabels", key.as_str()]);
             }
         }
         for (index, requirement) in compute.label_selector.match_expressions.iter().flatten().enumerate() {
@@ -280,9 +276,8 @@ impl Check<'_> {
     }
 
     fn secret(&mut self, name: Option<&str>, path: &[Step<'_>]) {
-        if let Some(name) = name.filter(|name| !name.is_empty() && !names::is_dns_subdomain(name)) {
-            let finding = rule::INVALID_NAME.says(format!("{name:?} is no name for a Secret"));
-            self.say(finding.help("use lower-case letters, digits, dashes and dots"), path);
+        if let Some(finding) = name.filter(|name| !name.is_empty()).and_then(secret_name) {
+            self.say(finding, path);
         }
     }
 }

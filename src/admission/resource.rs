@@ -1,6 +1,6 @@
 //! The rules about nodes: `resource`.
 
-use super::{Check, at, label_value};
+use super::{Check, at, label};
 use crate::config::gate_is_off;
 use crate::diagnostic::did_you_mean;
 use crate::options::{Cloud, NodeProvisioner};
@@ -163,12 +163,8 @@ impl Check<'_> {
     /// The labels of nodes, which must be labels.
     pub(super) fn match_labels(&mut self, selector: &LabelSelector) {
         for (key, value) in selector.match_labels.iter().flatten() {
-            let at = at!["resource", "labelSelector", "matchLabels", key.as_str()];
-            if !names::is_qualified_name(key) {
-                self.say(rule::INVALID_LABEL.says(format!("{key:?} is no key for a label")), at);
-            }
-            if !names::is_label_value(value) {
-                self.say(label_value(value), at);
+            for finding in label(key, value) {
+                self.say(finding, at!["resource", "labelSelector", "matchLabels", key.as_str()]);
             }
         }
     }

@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 
-use super::inference::MOST_ADAPTERS;
 use super::tuning::check_url;
 use super::{Check, at, image_reference};
 use crate::diagnostic::{Diagnostic, Severity, did_you_mean};
@@ -112,11 +111,7 @@ impl<'a> Check<'a> {
             }
             (None, Some(template)) => self.template(template),
         }
-        if self.workspace.adapters().len() > MOST_ADAPTERS {
-            let finding = rule::INVALID_ADAPTER
-                .says(format!("{} adapters; a Workspace has at most {MOST_ADAPTERS}", self.workspace.adapters().len()));
-            self.say(finding, at!["inference", "adapters"]);
-        }
+        self.adapters_within_limit();
         for (index, adapter) in self.workspace.adapters().iter().enumerate() {
             self.adapter_v0_3(index, adapter);
         }

@@ -191,7 +191,7 @@ pub fn compare(
 
 /// What can't be compared: what a side could not plan, and what is missing on one side from a file that it could not read whole.
 fn broken(before: &Side<'_>, after: &Side<'_>, old: &BTreeMap<Owner, Summary>, new: &BTreeMap<Owner, Summary>) -> BTreeSet<Owner> {
-    let mut broken: BTreeSet<Owner> = before.broken().into_iter().chain(after.broken()).map(|(owner, _)| owner).collect();
+    let mut broken: BTreeSet<Owner> = before.broken(old).chain(after.broken(new)).collect();
     let mut missing = |owners: &BTreeMap<Owner, Summary>, others: &BTreeMap<Owner, Summary>, side: &Side<'_>, other: &Side<'_>| {
         let gone = owners.keys().filter(|owner| !others.contains_key(*owner));
         broken.extend(gone.filter(|owner| other.may_hold(side.file_of(owner))).cloned());

@@ -56,16 +56,13 @@ impl<'s> Side<'s> {
         Self { session, input, findings, engine, namespace, plans }
     }
 
-    /// The Workspaces and RAGEngines that could not be planned, with the file that each stands in.
-    pub fn broken(&self) -> Vec<(Owner, String)> {
-        let workspaces =
-            self.input.workspaces.iter().map(|located| ("Workspace", &located.namespace, &located.value.metadata.name, &located.document));
-        let engines =
-            self.input.rag_engines.iter().map(|located| ("RAGEngine", &located.namespace, &located.value.metadata.name, &located.document));
-        let all =
-            workspaces.chain(engines).map(|(kind, namespace, name, document)| (owner(kind, (namespace, name)), document.file.name.clone()));
-        let planned = self.summaries();
-        all.filter(|(owner, _)| !planned.contains_key(owner)).collect()
+    /// The Workspaces and RAGEngines that could not be planned: those without a summary.
+    pub fn broken<'t>(&'t self, summaries: &'t BTreeMap<Owner, Summary>) -> impl Iterator<Item = Owner> + use<'t> {
+        let workspaces = self.input.workspaces.iter();
+        let workspaces = workspaces.map(|located| owner("Workspace", (&located.namespace, &located.value.metadata.name)));
+        let engines = self.input.rag_engines.iter();
+        let engines = engines.map(|located| owner("RAGEngine", (&located.namespace, &located.value.metadata.name)));
+        workspaces.chain(engines).filter(|owner| !summaries.contains_key(owner))
     }
 
     /// Whether something that stands in a file on the other side may be here, in a text that could not be read whole.

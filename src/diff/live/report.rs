@@ -59,7 +59,7 @@ pub fn report(side: &Side<'_>, wanted: AllWanted, manager: &str, show_secrets: b
         });
     }
     owners.sort_by(|a, b| b.disruption.cmp(&a.disruption).then_with(|| a.owner.cmp(&b.owner)));
-    let broken: BTreeSet<Owner> = side.broken().into_iter().map(|(owner, _)| owner).collect();
+    let broken: BTreeSet<Owner> = side.broken(&after).collect();
     let totals = Totals::new(before.values(), after.values(), prices);
     Report { owners, broken: broken.into_iter().collect(), compared: after.len(), totals }
 }
