@@ -43,6 +43,8 @@ pub mod diff;
 mod github;
 pub mod why;
 
+pub mod inventory;
+
 pub mod cluster;
 pub mod output_dir;
 pub mod source;

@@ -1,0 +1,326 @@
+//! The object that keeps a set.
+
+use std::fmt;
+
+use serde_json::{Value, json};
+
+use super::contents::{Contents, read_kinds, read_namespaces};
+use super::set_id;
+use crate::manifest::ObjectRef;
+use crate::spec::names;
+
+const ID: &str = "applyset.kubernetes.io/id";
+const TOOLING: &str = "applyset.kubernetes.io/tooling";
+const GROUP_KINDS: &str = "applyset.kubernetes.io/contains-group-kinds";
+/// What older kubectls wrote: names of resources, whose kinds only a server can tell.
+const GROUP_RESOURCES: &str = "applyset.kubernetes.io/contains-group-resources";
+const NAMESPACES: &str = "applyset.kubernetes.io/additional-namespaces";
+/// Not of ApplySets: the revision of git that was applied last.
+const REVISION: &str = "kaito.sh/revision";
+
+/// The name under which sets are kept here; the version follows it.
+const TOOL: &str = "kaito";
+
+/// What may keep a set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ParentKind {
+    /// A Secret.
+    #[default]
+    Secret,
+    /// A ConfigMap.
+    ConfigMap,
+}
+
+/// Which object keeps a set. It is in the core group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parent {
+    /// Its kind.
+    pub kind: ParentKind,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// What a parent keeps.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Record {
+    /// Where members are.
+    pub contents: Contents,
+    /// The revision of git that was applied last, if it came from git.
+    pub revision: Option<String>,
+}
+
+impl fmt::Display for Parent {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.reference().fmt(out)
+    }
+}
+
+impl ParentKind {
+    /// The kind's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Secret => "Secret",
+            Self::ConfigMap => "ConfigMap",
+        }
+    }
+
+    /// The kind that kubectl's users mean, in any case; the group of core kinds is empty.
+    fn of_resource(resource: &str) -> Option<Self> {
+        match resource.to_lowercase().trim_end_matches('.') {
+            "secret" | "secrets" => Some(Self::Secret),
+            "configmap" | "configmaps" | "cm" => Some(Self::ConfigMap),
+            _ => None,
+        }
+    }
+}
+
+impl Parent {
+    /// Reads kubectl's `--applyset`: `[RESOURCE][.GROUP]/NAME`, or the NAME of a Secret.
+    ///
+    /// # Errors
+    /// What is wrong with it, and what is allowed.
+    pub fn parse(text: &str, namespace: &str) -> Result<Self, String> {
+        let (kind, name) = match text.split_once('/') {
+            None => (ParentKind::default(), text),
+            Some((resource, name)) => (ParentKind::of_resource(resource).ok_or_else(|| refused(resource, name))?, name),
+        };
+        if !names::is_dns_subdomain(name) {
+            return Err(format!("{name:?} is no name of a {}: it has lower-case letters, digits, dashes and dots", kind.name()));
+        }
+        Ok(Self { kind, namespace: namespace.to_owned(), name: name.to_owned() })
+    }
+
+    /// The name of the set.
+    pub fn id(&self) -> String {
+        set_id(&self.name, &self.namespace, self.kind.name(), "")
+    }
+
+    /// What identifies it.
+    pub fn reference(&self) -> ObjectRef {
+        ObjectRef::new("", self.kind.name(), Some(&self.namespace), &self.name)
+    }
+
+    /// Reads what the live parent keeps. Its own namespace is always among those with members.
+    ///
+    /// # Errors
+    /// Why it may not be used.
+    pub fn read(&self, live: &Value) -> Result<Record, ParentFault> {
+        let annotation = |key: &str| live["metadata"]["annotations"][key].as_str();
+        let other = |missing| ParentFault::NoSet { parent: self.clone(), missing };
+        let unreadable = |annotation, why| ParentFault::Unreadable { parent: self.clone(), annotation, why };
+
+        let tooling = annotation(TOOLING).ok_or_else(|| other(TOOLING))?;
+        let tool = tooling.rsplit_once('/').map_or(tooling, |(tool, _)| tool);
+        if tool != TOOL {
+            return Err(ParentFault::OtherTool { parent: self.clone(), tool: tool.to_owned() });
+        }
+        let id = live["metadata"]["labels"][ID].as_str().ok_or_else(|| other(ID))?;
+        if id != self.id() {
+            return Err(ParentFault::OtherId { parent: self.clone(), found: id.to_owned() });
+        }
+        let group_kinds = annotation(GROUP_KINDS).ok_or_else(|| match annotation(GROUP_RESOURCES) {
+            Some(_) => unreadable(GROUP_RESOURCES, "this form is out of use, and names no kinds".to_owned()),
+            None => unreadable(GROUP_KINDS, "it is missing".to_owned()),
+        })?;
+        let mut contents = Contents {
+            group_kinds: read_kinds(group_kinds).map_err(|why| unreadable(GROUP_KINDS, why))?,
+            namespaces: read_namespaces(annotation(NAMESPACES).unwrap_or_default()).map_err(|why| unreadable(NAMESPACES, why))?,
+        };
+        contents.namespaces.insert(self.namespace.clone());
+        Ok(Record { contents, revision: annotation(REVISION).map(ToOwned::to_owned) })
+    }
+
+    /// The parent that keeps this, whole, for a server-side apply by [`FIELD_MANAGER`](super::FIELD_MANAGER).
+    pub fn object(&self, record: &Record) -> Value {
+        let mut annotations = json!({
+            TOOLING: concat!("kaito/v", env!("CARGO_PKG_VERSION")),
+            GROUP_KINDS: record.contents.listed_kinds(),
+            NAMESPACES: record.contents.listed_namespaces(&self.namespace),
+        });
+        if let Some(revision) = &record.revision {
+            annotations[REVISION] = json!(revision);
+        }
+        json!({
+            "apiVersion": "v1",
+            "kind": self.kind.name(),
+            "metadata": {
+                "name": self.name,
+                "namespace": self.namespace,
+                "labels": {ID: self.id()},
+                "annotations": annotations,
+            },
+        })
+    }
+}
+
+fn refused(resource: &str, name: &str) -> String {
+    format!("{resource:?} can't keep an ApplySet: take secrets/{name} or configmaps/{name}; a name alone is that of a Secret")
+}
+
+/// Why a live object may not be used as the parent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ParentFault {
+    /// It keeps no set: it is some other object.
+    NoSet {
+        /// The object.
+        parent: Parent,
+        /// The label or annotation that every parent has.
+        missing: &'static str,
+    },
+    /// Another tool keeps its set.
+    OtherTool {
+        /// The object.
+        parent: Parent,
+        /// The tool.
+        tool: String,
+    },
+    /// It keeps the set of an object of another name.
+    OtherId {
+        /// The object.
+        parent: Parent,
+        /// The id that it has.
+        found: String,
+    },
+    /// It doesn't tell where its members are.
+    Unreadable {
+        /// The object.
+        parent: Parent,
+        /// The annotation at fault.
+        annotation: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+impl ParentFault {
+    /// What to do.
+    pub fn help(&self) -> String {
+        match self {
+            Self::NoSet { parent, .. } => format!("name another one with --applyset; {parent} belongs to something else"),
+            Self::OtherTool { tool, .. } => {
+                format!("name another one with --applyset, or go on with {tool}; what two tools apply, each would prune")
+            }
+            Self::OtherId { .. } => {
+                "it may be a copy: name another one with --applyset, or delete this one, which deletes no member".to_owned()
+            }
+            Self::Unreadable { parent, annotation, .. } => {
+                let list =
+                    if *annotation == NAMESPACES { format!("{NAMESPACES}=NAMESPACE,...") } else { format!("{GROUP_KINDS}=KIND.GROUP,...") };
+                let (namespace, name) = (&parent.namespace, parent.reference().resource_name());
+                format!("list those of its members: kubectl annotate -n {namespace} {name} --overwrite {list}")
+            }
+        }
+    }
+}
+
+impl fmt::Display for ParentFault {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSet { parent, missing } => write!(out, "{parent} is there, and keeps no ApplySet: it has no {missing}"),
+            Self::OtherTool { parent, tool } => write!(out, "{parent} keeps the ApplySet of another tool: {tool}"),
+            Self::OtherId { parent, found } => {
+                write!(
+                    out,
+                    "{parent} keeps the ApplySet of an object of another name: its label {ID} is {found} instead of {}",
+                    parent.id()
+                )
+            }
+            Self::Unreadable { parent, annotation, why } => {
+                write!(out, "{parent} doesn't tell where the members of its ApplySet are: annotation {annotation}: {why}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for ParentFault {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parents_are_named_as_for_kubectl() {
+        use ParentKind::{ConfigMap, Secret};
+        let table = [
+            ("x", Some((Secret, "x"))),
+            ("secret/x", Some((Secret, "x"))),
+            ("secrets/x.y", Some((Secret, "x.y"))),
+            ("Secrets./x", Some((Secret, "x"))),
+            ("configmaps/x", Some((ConfigMap, "x"))),
+            ("ConfigMap/x", Some((ConfigMap, "x"))),
+            ("cm/x", Some((ConfigMap, "x"))),
+            ("", None),
+            ("/x", None),
+            ("secrets/", None),
+            ("secrets/x/y", None),
+            ("secrets/X", None),
+            ("secrets.example.com/x", None),
+            ("deployments.apps/x", None),
+        ];
+        for (text, want) in table {
+            let parsed = Parent::parse(text, "n").ok();
+            assert_eq!(parsed.as_ref().map(|parent| (parent.kind, parent.name.as_str())), want, "{text:?}");
+        }
+        let refusal = Parent::parse("deployments/x", "n").unwrap_err();
+        assert!(refusal.contains("secrets/x or configmaps/x"), "{refusal}");
+    }
+
+    #[test]
+    fn a_parent_is_written_as_kubectl_writes_it() {
+        let parent = Parent::parse("my-set", "test").unwrap();
+        let contents =
+            Contents { group_kinds: read_kinds("StatefulSet.apps,ConfigMap").unwrap(), namespaces: read_namespaces("test,b,a").unwrap() };
+        let record = Record { contents, revision: Some("main@sha1:0123".to_owned()) };
+        let want = json!({
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {
+                "name": "my-set",
+                "namespace": "test",
+                "labels": {"applyset.kubernetes.io/id": "applyset-0eFHV8ySqp7XoShsGvyWFQD3s96yqwHmzc4e0HR1dsY-v1"},
+                "annotations": {
+                    "applyset.kubernetes.io/tooling": format!("kaito/v{}", env!("CARGO_PKG_VERSION")),
+                    "applyset.kubernetes.io/contains-group-kinds": "ConfigMap,StatefulSet.apps",
+                    "applyset.kubernetes.io/additional-namespaces": "a,b",
+                    "kaito.sh/revision": "main@sha1:0123",
+                },
+            },
+        });
+        assert_eq!(parent.object(&record), want);
+        assert_eq!(parent.read(&want), Ok(record));
+        let empty = parent.object(&Record::default());
+        assert_eq!(empty["metadata"]["annotations"][NAMESPACES], "");
+        assert_eq!(empty["metadata"]["annotations"].get(REVISION), None);
+    }
+
+    #[test]
+    fn only_ones_own_parent_is_used() {
+        let parent = Parent::parse("cm/x", "n").unwrap();
+        let with = |pointer: &str, value: Value| {
+            let mut live = parent.object(&Record::default());
+            let (at, key) = pointer.split_once(' ').unwrap();
+            live["metadata"][at][key] = value;
+            live
+        };
+        let table = [
+            (parent.object(&Record::default()), "used"),
+            (with("annotations applyset.kubernetes.io/tooling", json!("kaito/v0.0.1")), "used"),
+            (with("annotations applyset.kubernetes.io/tooling", json!("kubectl/v1.34.1")), "another tool: kubectl"),
+            (with("annotations applyset.kubernetes.io/tooling", json!("example.com/kaito/v1")), "another tool: example.com/kaito"),
+            (with("annotations applyset.kubernetes.io/tooling", Value::Null), "keeps no ApplySet"),
+            (with("labels applyset.kubernetes.io/id", Value::Null), "keeps no ApplySet"),
+            (with("labels applyset.kubernetes.io/id", json!("applyset-x-v1")), "another name"),
+            (with("annotations applyset.kubernetes.io/contains-group-kinds", Value::Null), "it is missing"),
+            (with("annotations applyset.kubernetes.io/contains-group-kinds", json!("services")), "\"services\" is no kind"),
+            (with("annotations applyset.kubernetes.io/additional-namespaces", json!("a b")), "\"a b\" is no name of a namespace"),
+            (with("annotations applyset.kubernetes.io/additional-namespaces", Value::Null), "used"),
+            (json!({"metadata": {"name": "x"}, "data": {"a": "b"}}), "keeps no ApplySet"),
+        ];
+        for (live, want) in table {
+            let said = parent.read(&live).map_or_else(|fault| fault.to_string(), |_| "used".to_owned());
+            assert!(said.contains(want), "{said}: {want} was expected");
+        }
+    }
+}
