@@ -39,6 +39,7 @@ pub mod render;
 pub mod selector;
 pub mod session;
 
+pub mod apply;
 pub mod diff;
 mod github;
 pub mod why;

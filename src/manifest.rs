@@ -55,6 +55,26 @@ const ORDER: [&str; 32] = [
     "Job",
 ];
 
+/// Where the kinds of [`ORDER`] end that others only refer to.
+const SETTINGS_END: usize = 19;
+
+/// When an object is applied, the first stage first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stage {
+    /// Namespaces and `CustomResourceDefinition`s, without which others can't be.
+    Definitions,
+    /// What others refer to: classes, accounts and their rights, ConfigMaps, Secrets, claims, mirrors.
+    Settings,
+    /// Nodes and pools of them.
+    Nodes,
+    /// Services, and every kind that isn't known here.
+    Services,
+    /// What runs.
+    Workloads,
+    /// Webhooks and extension servers, which may refuse everything else while they aren't up.
+    Webhooks,
+}
+
 impl ObjectRef {
     /// A reference from its parts.
     pub fn new(group: &str, kind: &str, namespace: Option<&str>, name: &str) -> Self {
@@ -108,6 +128,20 @@ impl ObjectRef {
         self
     }
 
+    /// Which objects are applied at the same time: those of a stage, when those of earlier stages are there.
+    pub fn stage(&self) -> Stage {
+        match self.kind.as_str() {
+            "Namespace" | "CustomResourceDefinition" => Stage::Definitions,
+            "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration" | "APIService" => Stage::Webhooks,
+            "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "Pod" | "Job" | "CronJob" => Stage::Workloads,
+            "NodePool" | "NodeClaim" | "Machine" | "MachinePool" => Stage::Nodes,
+            kind if kind.ends_with("AgentPool") || kind.ends_with("ManagedMachinePool") => Stage::Nodes,
+            kind if ORDER.iter().position(|known| *known == kind).is_some_and(|at| at < SETTINGS_END) => Stage::Settings,
+            kind if kind.ends_with("Class") => Stage::Settings,
+            _ => Stage::Services,
+        }
+    }
+
     fn rank(&self) -> usize {
         let other = ORDER.iter().position(|kind| kind.is_empty()).unwrap_or(ORDER.len());
         ORDER.iter().position(|kind| *kind == self.kind).unwrap_or(other)
@@ -133,5 +167,42 @@ impl fmt::Display for ObjectRef {
             Some(namespace) => write!(out, "{} {namespace}/{}", self.kind, self.name),
             None => write!(out, "{} {}", self.kind, self.name),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stages() {
+        let table = [
+            ("Namespace", Stage::Definitions),
+            ("CustomResourceDefinition", Stage::Definitions),
+            ("StorageClass", Stage::Settings),
+            ("ClusterRoleBinding", Stage::Settings),
+            ("Secret", Stage::Settings),
+            ("PersistentVolumeClaim", Stage::Settings),
+            ("Workspace", Stage::Settings),
+            ("ModelMirror", Stage::Settings),
+            ("AKSNodeClass", Stage::Settings),
+            ("KWOKNodeClass", Stage::Settings),
+            ("NodePool", Stage::Nodes),
+            ("NodeClaim", Stage::Nodes),
+            ("ManagedClustersAgentPool", Stage::Nodes),
+            ("AzureASOManagedMachinePool", Stage::Nodes),
+            ("Service", Stage::Services),
+            ("Ingress", Stage::Services),
+            ("HelmRelease", Stage::Services),
+            ("StatefulSet", Stage::Workloads),
+            ("Job", Stage::Workloads),
+            ("ValidatingWebhookConfiguration", Stage::Webhooks),
+        ];
+        for (kind, want) in table {
+            assert_eq!(ObjectRef::new("", kind, None, "x").stage(), want, "{kind}");
+        }
+        // What is applied later is never in an earlier stage.
+        let stages: Vec<Stage> = ORDER.iter().map(|kind| ObjectRef::new("", kind, None, "x").stage()).collect();
+        assert!(stages.is_sorted(), "{stages:?}");
     }
 }

@@ -31,7 +31,7 @@ impl Cluster {
     async fn try_one(&self, kinds: &Kinds, wanted: &mut Wanted, manager: &str) -> Result<(), ClusterError> {
         let Some(kind) = kinds.of(&wanted.desired) else { return Ok(()) };
         let mut params = PatchParams { field_validation: Some(ValidationDirective::Strict), ..PatchParams::apply(manager).dry_run() };
-        wanted.answer = Some(match self.apply(kind, &wanted.desired, &params).await? {
+        wanted.answer = Some(match self.apply_object(kind, &wanted.desired, &params).await? {
             Ok(object) => Answer::Applied(object),
             Err(status) => {
                 let conflicts = conflicts(&status);
@@ -39,7 +39,7 @@ impl Cluster {
                     Answer::Refused(words(&status))
                 } else {
                     params.force = true;
-                    let forced = self.apply(kind, &wanted.desired, &params).await?.map_err(|status| words(&status));
+                    let forced = self.apply_object(kind, &wanted.desired, &params).await?.map_err(|status| words(&status));
                     Answer::Conflicts { conflicts, forced }
                 }
             }
@@ -47,7 +47,12 @@ impl Cluster {
         Ok(())
     }
 
-    async fn apply(&self, kind: &Kind, object: &Value, params: &PatchParams) -> Result<Result<Value, Status>, ClusterError> {
+    pub(super) async fn apply_object(
+        &self,
+        kind: &Kind,
+        object: &Value,
+        params: &PatchParams,
+    ) -> Result<Result<Value, Status>, ClusterError> {
         let (namespace, name) = self.key(kind, object);
         let path = kind.path(namespace.as_deref());
         let request = kube::core::Request::new(path.as_str()).patch(&name, params, &Patch::Apply(object));
@@ -62,7 +67,7 @@ fn coming_namespaces(wanted: &AllWanted) -> BTreeSet<String> {
 }
 
 /// The fields that belong to others, if that is why an apply is refused.
-fn conflicts(status: &Status) -> Vec<Conflict> {
+pub(super) fn conflicts(status: &Status) -> Vec<Conflict> {
     let causes = status.details.iter().flat_map(|details| &details.causes).filter(|cause| cause.reason == "FieldManagerConflict");
     // The message is: conflict with "kubectl-edit" using apps/v1
     let manager = |message: &str| message.split('"').nth(1).unwrap_or(message).to_owned();

@@ -8,9 +8,11 @@ use serde_json::Value;
 
 use super::error::ClusterError;
 use super::{Cluster, look::AT_ONCE};
+use crate::inventory::GroupKind;
 
 /// The kinds that a server knows, by `apiVersion` and kind.
-pub(super) struct Kinds(BTreeMap<(String, String), Kind>);
+#[derive(Default)]
+pub struct Kinds(BTreeMap<(String, String), Kind>);
 
 /// A kind that the server knows.
 pub(super) struct Kind {
@@ -23,6 +25,11 @@ pub(super) struct Kind {
 }
 
 impl Kind {
+    /// A kind of the core, with namespaces, by its name in paths.
+    pub(super) fn core(plural: &str) -> Self {
+        Self { root: "/api/v1".to_owned(), plural: plural.to_owned(), is_namespaced: true }
+    }
+
     /// Where all objects of the kind are, or those of a namespace.
     pub(super) fn path(&self, namespace: Option<&str>) -> String {
         match namespace.filter(|_| self.is_namespaced) {
@@ -33,6 +40,23 @@ impl Kind {
 }
 
 impl Kinds {
+    /// Takes further kinds in.
+    pub(super) fn extend(&mut self, more: Self) {
+        self.0.extend(more.0);
+    }
+
+    /// Whether the server knows a kind of this version.
+    pub(super) fn has(&self, version: &str, kind: &str) -> bool {
+        self.0.contains_key(&(version.to_owned(), kind.to_owned()))
+    }
+
+    /// A kind of a group, and its version.
+    pub(super) fn of_group_kind(&self, wanted: &GroupKind) -> Option<(&str, &Kind)> {
+        let group = |version: &str| version.split_once('/').map_or("", |(group, _)| group).to_owned();
+        let mut found = self.0.iter().filter(|((version, kind), _)| *kind == wanted.kind && group(version) == wanted.group);
+        found.next().map(|((version, _), kind)| (version.as_str(), kind))
+    }
+
     /// The kind of an object.
     pub(super) fn of(&self, object: &Value) -> Option<&Kind> {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();

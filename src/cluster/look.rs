@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
+use http::Request;
 use kube::api::{GetParams, ListParams};
 use serde_json::Value;
 
@@ -17,72 +18,90 @@ pub(super) const AT_ONCE: usize = 16;
 /// The label of what kaito renders, where nothing forbids labels.
 const LABEL: (&str, &str) = ("app.kubernetes.io/managed-by", "kaito");
 
+/// The labels of nodes that tell whose they are.
+const NODE_LABELS: [&str; 2] = ["kaito.sh/workspace", "kaito.sh/ragengine"];
+
 /// A namespace, and a name in it.
-type Key = (Option<String>, String);
+pub(super) type Key = (Option<String>, String);
 
 impl Cluster {
-    /// Looks up what is there of everything that is wanted.
-    pub(super) async fn look(&self, kinds: &Kinds, wanted: &mut AllWanted) -> Result<(), ClusterError> {
+    /// Looks up what is there of everything that is wanted, and gives back what else was seen.
+    pub(super) async fn look(&self, kinds: &Kinds, wanted: &mut AllWanted) -> Result<Vec<Value>, ClusterError> {
         let mut by_kind: BTreeMap<(String, String), Vec<&mut Wanted>> = BTreeMap::new();
         for wanted in wanted.values_mut().flat_map(BTreeMap::values_mut) {
             let of = (text(&wanted.desired["apiVersion"]), text(&wanted.desired["kind"]));
             by_kind.entry(of).or_default().push(wanted);
         }
         let looks = stream::iter(by_kind.into_values()).map(|objects| self.look_up(kinds, objects));
-        looks.buffer_unordered(AT_ONCE).try_collect::<Vec<()>>().await.map(drop)
+        let others: Vec<Vec<Value>> = looks.buffer_unordered(AT_ONCE).try_collect().await?;
+        Ok(others.into_iter().flatten().collect())
     }
 
-    /// Looks up objects of one kind.
-    async fn look_up(&self, kinds: &Kinds, objects: Vec<&mut Wanted>) -> Result<(), ClusterError> {
+    /// Looks up objects of one kind, and gives back which others were seen.
+    async fn look_up(&self, kinds: &Kinds, objects: Vec<&mut Wanted>) -> Result<Vec<Value>, ClusterError> {
         let Some(kind) = objects.first().and_then(|first| kinds.of(&first.desired)) else {
             objects.into_iter().for_each(|wanted| wanted.live = Live::UnknownKind);
-            return Ok(());
+            return Ok(Vec::new());
         };
         let keys: BTreeSet<Key> = objects.iter().map(|wanted| self.key(kind, &wanted.desired)).collect();
-        let is_labelled = objects.iter().all(|wanted| has_label(&wanted.desired));
+        let selector = selector(&objects);
         let mut found: HashMap<Key, Value> = HashMap::new();
         // One object is not worth a list of what may be a thousand others.
-        if keys.len() > 1 || is_labelled {
-            found = self.list(kind, &keys, is_labelled).await?.into_iter().map(|object| (self.key(kind, &object), object)).collect();
+        if keys.len() > 1 || selector.is_some() {
+            let namespaces: BTreeSet<&str> = keys.iter().filter_map(|(namespace, _)| namespace.as_deref()).collect();
+            let params = selector.iter().fold(ListParams::default(), |params, selector| params.labels(selector));
+            let listed = self.list_in(kind, &namespaces, |path| kube::core::Request::new(path).list(&params)).await?;
+            found = listed.into_iter().map(|object| (self.key(kind, &object), object)).collect();
         }
         // What is there without the label isn't listed by it.
-        let missing = keys.iter().filter(|key| (keys.len() == 1 || is_labelled) && !found.contains_key(*key)).cloned();
+        let missing = keys.iter().filter(|key| (keys.len() == 1 || selector.is_some()) && !found.contains_key(*key)).cloned();
         let gets = stream::iter(missing.collect::<Vec<_>>()).map(|key| async move { Ok((key.clone(), self.get(kind, &key).await?)) });
         let got: Vec<(Key, Option<Value>)> = gets.buffer_unordered(AT_ONCE).try_collect().await?;
         found.extend(got.into_iter().filter_map(|(key, object)| Some((key, object?))));
-        for wanted in objects {
-            wanted.live = found.get(&self.key(kind, &wanted.desired)).cloned().map_or(Live::Absent, |mut live| {
-                // The items of a list don't say what they are.
-                live["apiVersion"] = wanted.desired["apiVersion"].clone();
-                live["kind"] = wanted.desired["kind"].clone();
-                Live::Object(live)
-            });
+        // The items of a list don't say what they are.
+        let (version, name) = match objects.first() {
+            Some(first) => (first.desired["apiVersion"].clone(), first.desired["kind"].clone()),
+            None => (Value::Null, Value::Null),
+        };
+        for live in found.values_mut() {
+            live["apiVersion"] = version.clone();
+            live["kind"] = name.clone();
         }
-        Ok(())
+        for wanted in objects {
+            wanted.live = found.remove(&self.key(kind, &wanted.desired)).map_or(Live::Absent, Live::Object);
+        }
+        Ok(found.into_values().collect())
     }
 
-    /// The objects of a kind in the namespaces of these keys, and maybe in others.
-    async fn list(&self, kind: &Kind, keys: &BTreeSet<Key>, is_labelled: bool) -> Result<Vec<Value>, ClusterError> {
-        let namespaces: BTreeSet<&str> = keys.iter().filter_map(|(namespace, _)| namespace.as_deref()).collect();
-        let params = if is_labelled { ListParams::default().labels(&format!("{}={}", LABEL.0, LABEL.1)) } else { ListParams::default() };
+    /// The objects of a kind in these namespaces, and maybe in others, as the request for a path asks for them.
+    pub(super) async fn list_in(
+        &self,
+        kind: &Kind,
+        namespaces: &BTreeSet<&str>,
+        ask: impl Fn(&str) -> Result<Request<Vec<u8>>, kube::core::request::Error>,
+    ) -> Result<Vec<Value>, ClusterError> {
         let (first, more) = (namespaces.first().copied(), namespaces.len() > 1);
         let everywhere = kind.path(first.filter(|_| !more));
-        match self.list_at(&everywhere, &params).await? {
+        match self.list_at(&everywhere, &ask).await? {
             Ok(items) => return Ok(items),
             // Those who may not see all may see some.
-            Err(status) if status.code == 403 && more => {}
+            Err(status) if status.code == 403 && more && kind.is_namespaced => {}
             Err(status) => return Err(ClusterError::refused(&self.server, &everywhere, &status)),
         }
         let mut all = Vec::new();
         for namespace in namespaces {
             let path = kind.path(Some(namespace));
-            all.extend(self.list_at(&path, &params).await?.map_err(|status| ClusterError::refused(&self.server, &path, &status))?);
+            all.extend(self.list_at(&path, &ask).await?.map_err(|status| ClusterError::refused(&self.server, &path, &status))?);
         }
         Ok(all)
     }
 
-    async fn list_at(&self, path: &str, params: &ListParams) -> Result<Result<Vec<Value>, kube::core::Status>, ClusterError> {
-        let request = kube::core::Request::new(path).list(params).map_err(|error| self.unaskable(path, error))?;
+    async fn list_at(
+        &self,
+        path: &str,
+        ask: &impl Fn(&str) -> Result<Request<Vec<u8>>, kube::core::request::Error>,
+    ) -> Result<Result<Vec<Value>, kube::core::Status>, ClusterError> {
+        let request = ask(path).map_err(|error| self.unaskable(path, error))?;
         let items = |mut answer: Value| match answer["items"].take() {
             Value::Array(items) => items,
             _ => Vec::new(),
@@ -90,7 +109,7 @@ impl Cluster {
         Ok(self.request(request).await?.map(items))
     }
 
-    async fn get(&self, kind: &Kind, (namespace, name): &Key) -> Result<Option<Value>, ClusterError> {
+    pub(super) async fn get(&self, kind: &Kind, (namespace, name): &Key) -> Result<Option<Value>, ClusterError> {
         let path = kind.path(namespace.as_deref());
         let request =
             kube::core::Request::new(path.as_str()).get(name, &GetParams::default()).map_err(|error| self.unaskable(&path, error))?;
@@ -122,6 +141,17 @@ pub(super) fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-fn has_label(object: &Value) -> bool {
-    object.pointer("/metadata/labels").is_some_and(|labels| labels[LABEL.0] == LABEL.1)
+/// The label by which a list finds these objects among others, if they all have it.
+fn selector(objects: &[&mut Wanted]) -> Option<String> {
+    let have = |has: fn(&Value) -> bool| objects.iter().all(|wanted| wanted.desired.pointer("/metadata/labels").is_some_and(has));
+    if have(|labels| labels[LABEL.0] == LABEL.1) {
+        return Some(format!("{}={}", LABEL.0, LABEL.1));
+    }
+    // Nodes, where the label is an annotation; those of the same Workspace that are called otherwise are looked for, too.
+    NODE_LABELS
+        .into_iter()
+        .find(|name| {
+            objects.iter().all(|wanted| wanted.desired.pointer("/metadata/labels").is_some_and(|labels| labels[*name].is_string()))
+        })
+        .map(ToOwned::to_owned)
 }

@@ -2,10 +2,12 @@
 //!
 //! The server is the one that kubectl would use: of the kubeconfig, or of the pod that this runs in.
 
+mod apply;
 mod ask;
 mod error;
 mod kinds;
 mod look;
+mod set;
 
 use std::path::Path;
 use std::time::Duration;
@@ -16,8 +18,12 @@ use kube::{Client, Config};
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 
+pub use apply::{Done, DryRun, Failure, How, Outcome};
 pub use error::ClusterError;
+pub use kinds::Kinds;
+pub use set::Deletion;
 
+use crate::apply::{adopt_nodes, is_operator};
 use crate::diff::live::AllWanted;
 
 /// How long to wait for a connection.
@@ -73,12 +79,36 @@ impl Cluster {
     /// # Errors
     /// The server doesn't answer, or doesn't let it be read.
     pub fn compare(&self, wanted: &mut AllWanted, manager: &str, really_all: bool) -> Result<(), ClusterError> {
+        let kinds = self.find(wanted)?;
+        self.runtime.block_on(self.ask(&kinds, wanted, manager, really_all))
+    }
+
+    /// Finds out what is there of everything that is wanted. A node that is there under another name for the same Workspace is
+    /// the one that is wanted.
+    ///
+    /// # Errors
+    /// The server doesn't answer, or doesn't let it be read.
+    pub fn find(&self, wanted: &mut AllWanted) -> Result<Kinds, ClusterError> {
         self.runtime.block_on(async {
             let versions = look::all(wanted).map(|wanted| look::text(&wanted.desired["apiVersion"])).collect();
             let kinds = self.kinds(versions).await?;
-            self.look(&kinds, wanted).await?;
-            self.ask(&kinds, wanted, manager, really_all).await
+            let others = self.look(&kinds, wanted).await?;
+            adopt_nodes(wanted, others);
+            Ok(kinds)
         })
+    }
+
+    /// The Deployment of an operator of Kaito that runs in the cluster, by its namespace and name.
+    ///
+    /// # Errors
+    /// The server doesn't answer, or doesn't let Deployments be read.
+    pub fn operator(&self) -> Result<Option<String>, ClusterError> {
+        let path = "/apis/apps/v1/deployments";
+        let Ok(request) = Request::get(path).body(Vec::new()) else { return Ok(None) };
+        let answer = self.runtime.block_on(self.request(request))?.map_err(|status| ClusterError::refused(&self.server, path, &status))?;
+        let found = answer["items"].as_array().into_iter().flatten().find(|deployment| is_operator(deployment));
+        let text = |found: &Value, name: &str| found["metadata"][name].as_str().unwrap_or_default().to_owned();
+        Ok(found.map(|found| format!("{}/{}", text(found, "namespace"), text(found, "name"))))
     }
 
     /// Asks, and waits for an answer as long as is reasonable. `Err` within `Ok` is the server's refusal.

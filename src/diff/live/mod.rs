@@ -20,7 +20,7 @@ use crate::manifest::ObjectRef;
 use crate::render::TemplateError;
 
 pub use owned::is_settled;
-pub use report::report;
+pub use report::{change, coming_kinds, defines, is_same, report};
 
 /// What a cluster holds of an object.
 #[derive(Clone, Debug, PartialEq)]

@@ -24,7 +24,7 @@ pub fn report(side: &Side<'_>, wanted: AllWanted, manager: &str, show_secrets: b
     let mut before = after.clone();
     let mut owners = Vec::new();
     // What comes with the same apply need not be there yet.
-    let coming: BTreeSet<(String, String)> = wanted.values().flat_map(BTreeMap::values).filter_map(|one| defines(&one.desired)).collect();
+    let coming = coming_kinds(&wanted);
     for (owner, objects) in wanted {
         let is_new = !objects.values().any(|wanted| matches!(wanted.live, Live::Object(_)));
         let live_nodes = owner.as_ref().and_then(|owner| nodes(&objects, after.get(owner)?.nodes));
@@ -64,11 +64,29 @@ pub fn report(side: &Side<'_>, wanted: AllWanted, manager: &str, show_secrets: b
     Report { owners, broken: broken.into_iter().collect(), compared: after.len(), totals }
 }
 
+/// The groups and kinds that come with what is wanted, so that a server need not know them yet.
+pub fn coming_kinds(wanted: &AllWanted) -> BTreeSet<(String, String)> {
+    let all = wanted.values().flat_map(BTreeMap::values);
+    all.filter_map(|one| defines(&one.desired)).map(|(group, kind)| (group.to_owned(), kind.to_owned())).collect()
+}
+
+/// What an apply would change of a live object, as far as that can be told without the server; `None` if nothing. Secrets are not
+/// hidden in it.
+pub fn change(desired: &Value, live: &Value, manager: &str) -> Option<ObjectChange> {
+    let reference = ObjectRef::of(desired).ok()?;
+    object_change(reference, Some(cleaned(live.clone())), Some(cleaned(merged(desired, live, manager))))
+}
+
 /// The group and kind that a `CustomResourceDefinition` defines.
-fn defines(object: &Value) -> Option<(String, String)> {
-    let text = |path: &str| object.pointer(path).and_then(Value::as_str).map(ToOwned::to_owned);
+pub fn defines(object: &Value) -> Option<(&str, &str)> {
+    let text = |path: &str| object.pointer(path).and_then(Value::as_str);
     (object["kind"] == "CustomResourceDefinition").then_some(())?;
     Some((text("/spec/group")?, text("/spec/names/kind")?))
+}
+
+/// Whether two states of an object are the same, but for what servers and Kaito write down for themselves.
+pub fn is_same(one: &Value, other: &Value) -> bool {
+    cleaned(one.clone()) == cleaned(other.clone())
 }
 
 /// How an object would change; `None` if it wouldn't.

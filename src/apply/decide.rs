@@ -1,0 +1,106 @@
+//! Object by object: what is done, or why not.
+
+use serde_json::Value;
+
+use super::adopt::{holder, other_owners};
+use super::immutable::{Obstacle, finalizers, obstacle};
+use super::{Action, Adopt, Holder, Refusal, Step, Terms, Why};
+use crate::diff::Owner;
+use crate::diff::live::{self, AllWanted, Live, Wanted, is_settled};
+use crate::manifest::ObjectRef;
+
+/// What is done with every object, in the order in which it is done, and what is refused. A Workspace of which one object is
+/// refused is refused whole; an object that belongs to none is refused alone.
+pub fn decide(wanted: AllWanted, terms: &Terms<'_>) -> (Vec<Step>, Vec<Refusal>) {
+    let coming = live::coming_kinds(&wanted);
+    let mut steps = Vec::new();
+    let mut refusals = Vec::new();
+    for (owner, objects) in wanted {
+        let mut own_steps = Vec::new();
+        let refused_before = refusals.len();
+        for (key, wanted) in objects {
+            let reference = ObjectRef::of(&wanted.desired).unwrap_or(key);
+            let is_coming = coming.contains(&(reference.group.clone(), reference.kind.clone()));
+            match step(owner.as_ref(), &reference, wanted, is_coming, terms) {
+                Ok(step) => own_steps.push(step),
+                Err(why) => refusals.push(Refusal { owner: owner.clone(), reference, why }),
+            }
+        }
+        if owner.is_none() || refusals.len() == refused_before {
+            steps.append(&mut own_steps);
+        }
+    }
+    steps.sort_by(|a, b| (a.reference.stage(), &a.reference).cmp(&(b.reference.stage(), &b.reference)));
+    (steps, refusals)
+}
+
+fn step(owner: Option<&Owner>, reference: &ObjectRef, wanted: Wanted, is_coming: bool, terms: &Terms<'_>) -> Result<Step, Why> {
+    let Wanted { desired, live, .. } = wanted;
+    check_namespace(reference, terms)?;
+    let live = match live {
+        Live::Object(live) => Some(live),
+        Live::UnknownKind if !is_coming => return Err(Why::UnknownKind),
+        Live::UnknownKind | Live::Absent => None,
+    };
+    let mut step = Step {
+        owner: owner.cloned(),
+        reference: reference.clone(),
+        desired,
+        live,
+        action: Action::Apply { force: terms.force_conflicts },
+        is_adopted: false,
+        keeps_owners: None,
+    };
+    let Some(live) = &step.live else { return Ok(step) };
+    if let Some(finalizers) = finalizers(live) {
+        return Err(Why::Terminating { finalizers });
+    }
+    step.is_adopted = is_taken_over(live, terms)?;
+    if step.is_adopted {
+        step.keeps_owners = other_owners(live);
+    } else if is_settled(&step.desired, live, terms.manager) {
+        step.action = Action::Leave;
+        return Ok(step);
+    }
+    // Whoever made it no longer looks after it, so that its fields are nobody's.
+    let force = terms.force_conflicts || step.is_adopted;
+    step.action = action(owner, &step.desired, live, force, terms)?;
+    Ok(step)
+}
+
+fn check_namespace(reference: &ObjectRef, terms: &Terms<'_>) -> Result<(), Why> {
+    let Some(allowed) = &terms.namespaces else { return Ok(()) };
+    let namespace =
+        if reference.kind == "Namespace" && reference.group.is_empty() { Some(&reference.name) } else { reference.namespace.as_ref() };
+    match namespace {
+        Some(namespace) if !allowed.contains(namespace) => {
+            Err(Why::Namespace { namespace: namespace.clone(), allowed: allowed.iter().cloned().collect() })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether an object is taken over from somebody whose it was, as far as that is allowed.
+fn is_taken_over(live: &Value, terms: &Terms<'_>) -> Result<bool, Why> {
+    let holder = holder(live, terms.manager, terms.set);
+    match (holder, terms.adopt) {
+        (Holder::Us, _) | (Holder::Nobody, Adopt::IfNoOwner | Adopt::All) => Ok(false),
+        (_, Adopt::All) => Ok(true),
+        (holder @ Holder::Operator(_), Adopt::IfNoOwner) => match &terms.operator {
+            Some(operator) => Err(Why::Operator { holder, operator: operator.clone() }),
+            None => Ok(true),
+        },
+        (holder, Adopt::Never | Adopt::IfNoOwner) => Err(Why::Held(holder)),
+    }
+}
+
+/// Applied, or replaced if nothing else will do.
+fn action(owner: Option<&Owner>, desired: &Value, live: &Value, force: bool, terms: &Terms<'_>) -> Result<Action, Why> {
+    let may_replace = terms.replace || owner.is_some_and(|owner| terms.forced.contains(owner));
+    match live::change(desired, live, terms.manager).as_ref().and_then(obstacle) {
+        None => Ok(Action::Apply { force }),
+        Some(Obstacle::Data(fields)) => Err(Why::DataLoss { fields }),
+        Some(Obstacle::Replace(..)) if may_replace => Ok(Action::Replace),
+        Some(Obstacle::Replace(fields, costs)) => Err(Why::Immutable { fields, costs }),
+    }
+}

@@ -1,0 +1,66 @@
+//! Changes that can't be made in place.
+
+use serde_json::Value;
+
+use crate::diff::{Disruption, ObjectChange};
+use crate::manifest::ObjectRef;
+
+/// The annotation of a Workspace whose objects may be deleted and made anew.
+pub const FORCE: &str = "kaito.sh/force";
+
+/// Whether annotations say that objects may be replaced; values compare as Flux compares them.
+pub fn is_forced<'a>(mut annotations: impl Iterator<Item = (&'a String, &'a String)>) -> bool {
+    annotations.any(|(name, value)| name == FORCE && value.eq_ignore_ascii_case("enabled"))
+}
+
+/// What stands in the way of a change.
+pub(super) enum Obstacle {
+    /// These fields can't be changed; replacing the object costs this.
+    Replace(Vec<String>, &'static str),
+    /// These fields can't be changed without losing data.
+    Data(Vec<String>),
+}
+
+/// What stands in the way of a change, if anything does.
+pub(super) fn obstacle(change: &ObjectChange) -> Option<Obstacle> {
+    let fields = |class: Disruption| {
+        let of_class = change.fields.iter().filter(|field| field.disruption == class);
+        of_class.map(|field| field.change.path.to_string()).collect::<Vec<_>>()
+    };
+    match change.disruption {
+        Disruption::Data => Some(Obstacle::Data(fields(Disruption::Data))),
+        Disruption::Node if is_fixed_node(&change.reference) => Some(Obstacle::Replace(fields(Disruption::Node), costs(&change.reference))),
+        Disruption::Replace => Some(Obstacle::Replace(fields(Disruption::Replace), costs(&change.reference))),
+        _ => None,
+    }
+}
+
+/// Whether a node can't be changed: pools replace their nodes themselves.
+///
+/// Source: the CRD of Karpenter's NodeClaim ("spec is immutable").
+fn is_fixed_node(reference: &ObjectRef) -> bool {
+    ["NodeClaim", "Machine"].contains(&reference.kind.as_str()) && reference.group == "karpenter.sh"
+}
+
+fn costs(reference: &ObjectRef) -> &'static str {
+    match reference.kind.as_str() {
+        "NodeClaim" | "Machine" => "its node is deleted and another one is made",
+        "Job" => "it begins anew",
+        "Service" => "its address changes",
+        _ => "its pods are stopped, and start again with the new one",
+    }
+}
+
+/// Whether a refusal of the server is about fields that can't be changed.
+pub fn is_about_immutable(message: &str) -> bool {
+    ["field is immutable", "is immutable", "are immutable", "updates to statefulset spec for fields other than", "may not change once set"]
+        .iter()
+        .any(|words| message.contains(words))
+}
+
+/// The names of the finalizers that keep an object which is being deleted; `None` if it isn't.
+pub(super) fn finalizers(live: &Value) -> Option<Vec<String>> {
+    let metadata = &live["metadata"];
+    metadata["deletionTimestamp"].as_str()?;
+    Some(metadata["finalizers"].as_array().into_iter().flatten().filter_map(Value::as_str).map(ToOwned::to_owned).collect())
+}

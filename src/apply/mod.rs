@@ -1,0 +1,181 @@
+//! What to do so that a cluster holds what is rendered: object by object, from what is there.
+//!
+//! Everything here is decided before anything is sent. An object is left alone, applied, or replaced where a field that can't be
+//! changed says so; or it is refused, and with it all of its Workspace, so that none is left half changed by something that
+//! could be known before. What a server still refuses is said then.
+
+mod adopt;
+mod decide;
+mod immutable;
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::diff::Owner;
+use crate::manifest::ObjectRef;
+
+pub use adopt::{Adopt, Holder, adopt_nodes, holder, is_operator};
+pub use decide::decide;
+pub use immutable::{FORCE, is_about_immutable, is_forced};
+
+/// What decides what is done.
+#[derive(Debug)]
+pub struct Terms<'t> {
+    /// The field manager.
+    pub manager: &'t str,
+    /// The id of the `ApplySet`, if there is one.
+    pub set: Option<&'t str>,
+    /// Which objects that are there already may be taken over.
+    pub adopt: Adopt,
+    /// The operator of Kaito that runs in the cluster: namespace and name of its Deployment.
+    pub operator: Option<String>,
+    /// Whether objects may be deleted and made anew where a change needs that.
+    pub replace: bool,
+    /// The Workspaces whose objects may be, in any case.
+    pub forced: BTreeSet<Owner>,
+    /// Whether fields are taken from other managers.
+    pub force_conflicts: bool,
+    /// The namespace of objects that name none.
+    pub namespace: &'t str,
+    /// The namespaces that may be touched; `None` for all.
+    pub namespaces: Option<BTreeSet<String>>,
+}
+
+/// What is done with an object.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Nothing: an apply would change nothing.
+    Leave,
+    /// It is applied, and with `force` takes fields from other managers.
+    Apply {
+        /// Whether fields are taken from other managers.
+        force: bool,
+    },
+    /// It is deleted, with all that belongs to it, and made anew.
+    Replace,
+}
+
+/// One object, and what is done with it.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// Whose it is.
+    pub owner: Option<Owner>,
+    /// Which it is.
+    pub reference: ObjectRef,
+    /// As it is wanted.
+    pub desired: Value,
+    /// As it is, if it is there.
+    pub live: Option<Value>,
+    /// What is done.
+    pub action: Action,
+    /// Whether it was somebody else's until now.
+    pub is_adopted: bool,
+    /// The `ownerReferences` that it keeps, where others must go: those by which it would be deleted with a Workspace.
+    pub keeps_owners: Option<Vec<Value>>,
+}
+
+/// Why an object isn't applied.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refusal {
+    /// Whose it is.
+    pub owner: Option<Owner>,
+    /// Which it is.
+    pub reference: ObjectRef,
+    /// Why.
+    pub why: Why,
+}
+
+/// Why an object isn't applied.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Why {
+    /// The server doesn't know its kind.
+    UnknownKind,
+    /// Its namespace isn't one that this apply is about.
+    Namespace {
+        /// The object's.
+        namespace: String,
+        /// Those that it is about.
+        allowed: Vec<String>,
+    },
+    /// It belongs to somebody else.
+    Held(Holder),
+    /// It is Kaito's, whose operator runs.
+    Operator {
+        /// The Workspace that it belongs to.
+        holder: Holder,
+        /// The operator's Deployment.
+        operator: String,
+    },
+    /// Fields are different that can't be changed.
+    Immutable {
+        /// These fields.
+        fields: Vec<String>,
+        /// What replacing it means.
+        costs: &'static str,
+    },
+    /// It would lose data to be as it is wanted.
+    DataLoss {
+        /// The fields that are different.
+        fields: Vec<String>,
+    },
+    /// It is being deleted.
+    Terminating {
+        /// What keeps it.
+        finalizers: Vec<String>,
+    },
+}
+
+impl Why {
+    /// What to do about it.
+    pub fn help(&self) -> String {
+        match self {
+            Self::UnknownKind => "install its CustomResourceDefinition first, or add it to the input".to_owned(),
+            Self::Namespace { namespace, .. } => {
+                format!("say --namespaces {namespace} if it is meant to be there, or --namespaces '*' for any")
+            }
+            Self::Held(Holder::Set(id)) => format!(
+                "remove it from there first; `kubectl get secrets,configmaps -A -l applyset.kubernetes.io/id={id}` tells which set that is; or take it over with --adopt=all"
+            ),
+            Self::Held(Holder::Nobody) => "--adopt=if-no-owner takes over what belongs to nobody".to_owned(),
+            Self::Held(_) => "remove it from there first, or take it over with --adopt=all".to_owned(),
+            Self::Operator { operator, .. } => {
+                let (namespace, name) = operator.split_once('/').unwrap_or(("kaito-workspace", operator));
+                format!(
+                    "stop the operator first, which leaves everything running (kubectl -n {namespace} scale deployment {name} --replicas=0), or leave this one to it; --adopt=all takes it over all the same"
+                )
+            }
+            Self::Immutable { .. } => {
+                format!(
+                    "--replace deletes it and makes it anew, as does the annotation {FORCE}: enabled on the Workspace; or undo the change"
+                )
+            }
+            Self::DataLoss { .. } => "copy the data, delete the claim yourself and apply again; or undo the change".to_owned(),
+            Self::Terminating { .. } => "apply again when it is gone".to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownKind => out.write_str("the cluster doesn't know this kind"),
+            Self::Namespace { namespace, allowed } => {
+                write!(out, "it is in namespace {namespace}, and this apply is about {}", allowed.join(", "))
+            }
+            Self::Held(holder) => write!(out, "it is there already, and belongs to {holder}"),
+            Self::Operator { holder, operator } => {
+                write!(out, "it belongs to {holder}, and the operator of Kaito runs (Deployment {operator}): two would fight over it")
+            }
+            Self::Immutable { fields, costs } => {
+                write!(out, "{} can't be changed in place; replacing it means that {costs}", fields.join(", "))
+            }
+            Self::DataLoss { fields } => write!(out, "{} can't be changed without losing the data in it", fields.join(", ")),
+            Self::Terminating { finalizers } if finalizers.is_empty() => out.write_str("it is being deleted"),
+            Self::Terminating { finalizers } => {
+                write!(out, "it is being deleted, and waits for {}", finalizers.join(", "))
+            }
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The set of what was applied: the object that keeps it, its members, and those that go.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use http::Request;
+use kube::api::{DeleteParams, ListParams, PatchParams};
+use serde_json::Value;
+
+use super::Cluster;
+use super::apply::DryRun;
+use super::error::{ClusterError, words};
+use super::kinds::{Kind, Kinds};
+use super::look::AT_ONCE;
+use crate::inventory::{self, Contents, GroupKind, PART_OF, Parent, Record};
+
+/// What became of an object that was to go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Deletion {
+    /// It is gone, or will be.
+    Deleted,
+    /// It isn't gone yet, since these finalizers keep it.
+    Kept(Vec<String>),
+    /// The server refuses, in its words.
+    Refused(String),
+}
+
+impl Cluster {
+    /// The live object that keeps a set, if it is there.
+    ///
+    /// # Errors
+    /// The server doesn't answer, or doesn't let it be read.
+    pub fn parent(&self, parent: &Parent) -> Result<Option<Value>, ClusterError> {
+        self.runtime.block_on(self.get(&kind_of(parent), &(Some(parent.namespace.clone()), parent.name.clone())))
+    }
+
+    /// Writes what a parent keeps; the server's words if it refuses.
+    ///
+    /// # Errors
+    /// The server doesn't answer.
+    pub fn write_parent(&self, parent: &Parent, record: &Record) -> Result<Result<(), String>, ClusterError> {
+        let params = PatchParams { force: true, ..PatchParams::apply(inventory::FIELD_MANAGER) };
+        let answer = self.runtime.block_on(self.apply_object(&kind_of(parent), &parent.object(record), &params))?;
+        Ok(answer.map(drop).map_err(|status| words(&status)))
+    }
+
+    /// Deletes the object that keeps a set.
+    ///
+    /// # Errors
+    /// The server doesn't answer.
+    pub fn delete_parent(&self, parent: &Parent, live: &Value) -> Result<Result<(), String>, ClusterError> {
+        let answer = self.runtime.block_on(self.delete_object(&kind_of(parent), live, DeleteParams::background()))?;
+        Ok(answer.map_err(|status| words(&status)))
+    }
+
+    /// The members of a set, with their metadata alone; and the kinds that the server knows of those in which there may be any.
+    ///
+    /// # Errors
+    /// The server doesn't answer, or doesn't let them be read.
+    pub fn members(&self, parent: &Parent, contents: &Contents) -> Result<(Vec<Value>, Kinds), ClusterError> {
+        let id = parent.id();
+        let mut namespaces = contents.namespaces.clone();
+        namespaces.insert(parent.namespace.clone());
+        self.runtime.block_on(async {
+            let kinds = self.kinds_of_groups(contents.group_kinds.iter().map(|kind| kind.group.clone()).collect()).await?;
+            let known = contents.group_kinds.iter().filter_map(|kind| Some((kind, kinds.of_group_kind(kind)?)));
+            let lists = stream::iter(known).map(|(group_kind, (version, kind))| {
+                let (id, namespaces) = (&id, &namespaces);
+                async move { self.members_of(group_kind, version, kind, id, namespaces).await }
+            });
+            let found: Vec<Vec<Value>> = lists.buffered(AT_ONCE).try_collect().await?;
+            Ok((found.into_iter().flatten().collect(), kinds))
+        })
+    }
+
+    async fn members_of(
+        &self,
+        group_kind: &GroupKind,
+        version: &str,
+        kind: &Kind,
+        id: &str,
+        namespaces: &BTreeSet<String>,
+    ) -> Result<Vec<Value>, ClusterError> {
+        let params = match inventory::is_marked_by_annotation(group_kind) {
+            true => ListParams::default(),
+            false => ListParams::default().labels(&format!("{PART_OF}={id}")),
+        };
+        let namespaces: BTreeSet<&str> = namespaces.iter().map(String::as_str).collect();
+        let found = self.list_in(kind, &namespaces, |path| kube::core::Request::new(path).list_metadata(&params)).await?;
+        let named = found.into_iter().map(|mut object| {
+            object["apiVersion"] = version.into();
+            object["kind"] = group_kind.kind.clone().into();
+            object
+        });
+        Ok(named.filter(|object| inventory::part_of(object) == Some(id)).collect())
+    }
+
+    /// Deletes objects one after the other with all that belongs to them, and passes on what became of each. With patience it waits
+    /// for each to be gone.
+    ///
+    /// # Errors
+    /// The server doesn't answer.
+    pub fn delete(
+        &self,
+        kinds: &Kinds,
+        objects: Vec<Value>,
+        dry_run: DryRun,
+        patience: Option<Duration>,
+        take: &mut dyn FnMut(&Value, Deletion),
+    ) -> Result<(), ClusterError> {
+        self.runtime.block_on(async {
+            let work = |object: Value| async move {
+                let deletion = self.delete_one(kinds, &object, dry_run, patience).await?;
+                Ok::<_, ClusterError>((object, deletion))
+            };
+            let mut results = stream::iter(objects).map(work).buffered(AT_ONCE);
+            while let Some(result) = results.next().await {
+                let (object, deletion) = result?;
+                take(&object, deletion);
+            }
+            Ok(())
+        })
+    }
+
+    async fn delete_one(
+        &self,
+        kinds: &Kinds,
+        object: &Value,
+        dry_run: DryRun,
+        patience: Option<Duration>,
+    ) -> Result<Deletion, ClusterError> {
+        let Some(kind) = kinds.of(object).filter(|_| dry_run != DryRun::Client) else { return Ok(Deletion::Deleted) };
+        let params = DeleteParams { dry_run: dry_run == DryRun::Server, ..DeleteParams::background() };
+        if let Err(status) = self.delete_object(kind, object, params).await? {
+            return Ok(Deletion::Refused(words(&status)));
+        }
+        let Some(patience) = patience.filter(|_| dry_run == DryRun::None) else { return Ok(Deletion::Deleted) };
+        Ok(self.until_gone(kind, object, patience).await?.map_or(Deletion::Deleted, Deletion::Kept))
+    }
+
+    /// The kinds of groups, in the version that the server prefers.
+    async fn kinds_of_groups(&self, groups: BTreeSet<String>) -> Result<Kinds, ClusterError> {
+        let versions = stream::iter(groups).map(|group| async move {
+            if group.is_empty() {
+                return Ok(Some("v1".to_owned()));
+            }
+            let path = format!("/apis/{group}");
+            let Ok(request) = Request::get(&path).body(Vec::new()) else { return Ok(None) };
+            match self.request(request).await? {
+                Ok(answer) => Ok(answer.pointer("/preferredVersion/groupVersion").and_then(Value::as_str).map(ToOwned::to_owned)),
+                Err(status) if status.code == 404 => Ok(None),
+                Err(status) => Err(ClusterError::refused(&self.server, &path, &status)),
+            }
+        });
+        let versions: Vec<Option<String>> = versions.buffer_unordered(AT_ONCE).try_collect().await?;
+        self.kinds(versions.into_iter().flatten().collect()).await
+    }
+}
+
+fn kind_of(parent: &Parent) -> Kind {
+    Kind::core(&format!("{}s", parent.kind.name().to_lowercase()))
+}
