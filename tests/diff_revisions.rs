@@ -1,6 +1,7 @@
 //! `kaito diff` between revisions, in repositories that git itself makes.
 
 use crate::git::Repo;
+use crate::support::{finish, kaito};
 
 const CONFIG: &str = "apiVersion: config.kaito.sh/v1alpha1\nkind: RenderConfig\n";
 
@@ -119,4 +120,30 @@ fn a_patch_and_another_version_are_changes_too() {
     assert_eq!(told.stdout.matches("spec.minReadySeconds: absent -> 30").count(), 2, "{}", told.stdout);
     let told = repo.kaito(&["diff", "HEAD..HEAD", "prod", "--old-presets", "prod"]);
     assert_eq!(told.code, 3, "{}", told.stderr);
+}
+
+/// Annotations name files from the root of the repository, wherever kaito runs and whatever it compares.
+#[test]
+fn annotations_stand_where_the_workspace_does() {
+    let repo = repository();
+    repo.write("prod/b.yaml", format!("# One.\n---\n{}", workspace("b", "phi-4-mini-instruct")));
+    std::fs::remove_file(repo.path.join("prod/a.yaml")).unwrap();
+    repo.write("dev/c.yaml", workspace("c", "no-such-model"));
+    repo.commit("four");
+    let new = "file=prod/b.yaml,line=6,title=kaito diff%3A nodes replaced::Workspace default/b";
+    let gone = "file=prod/a.yaml,line=4,title=kaito diff%3A nodes deleted::Workspace default/a";
+    let broken = "file=dev/c.yaml,line=4,title=kaito diff%3A not compared::Workspace default/c";
+    let table: [(&str, &[&str]); 5] = [
+        (".", &["HEAD~1..HEAD"]),
+        (".", &["HEAD~1"]),
+        ("prod", &["HEAD~1..HEAD", ".."]),
+        ("prod", &["HEAD~1", "../prod/../dev", "."]),
+        ("dev", &["HEAD~1", "../prod", "./c.yaml"]),
+    ];
+    for (directory, args) in table {
+        let run = finish(kaito().arg("diff").args(args).args(["-o", "github"]).current_dir(repo.path.join(directory)));
+        for want in [new, gone, broken] {
+            assert!(run.stdout.contains(want), "{directory} {args:?}: {want}\n{}{}", run.stdout, run.stderr);
+        }
+    }
 }

@@ -16,7 +16,7 @@ const CONFIG: &str = "apiVersion: config.kaito.sh/v1alpha1\nkind: RenderConfig\n
 /// A repository in a temporary directory.
 pub(crate) struct Repo {
     _home: tempfile::TempDir,
-    path: PathBuf,
+    pub(crate) path: PathBuf,
 }
 
 impl Repo {

@@ -10,6 +10,7 @@ mod cli;
 mod cluster;
 mod determinism;
 mod diff;
+mod diff_external;
 mod diff_revisions;
 mod docs;
 mod git;

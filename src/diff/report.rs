@@ -13,6 +13,7 @@ use super::secrets;
 use super::side::{Objects, Owner, Side};
 use super::summary::{Summary, words};
 use super::totals::{Prices, Totals};
+use crate::diagnostic::Place;
 use crate::manifest::ObjectRef;
 use crate::render::TemplateError;
 
@@ -22,11 +23,20 @@ pub struct Report {
     /// By owner, the worst disruption first; what belongs to nobody after others that are as bad.
     pub owners: Vec<OwnerChange>,
     /// The Workspaces and RAGEngines that one side or both can't render; nothing is said about their objects.
-    pub broken: Vec<Owner>,
+    pub broken: Vec<Broken>,
     /// How many Workspaces and RAGEngines were compared.
     pub compared: usize,
     /// Nodes, GPUs and money of everything.
     pub totals: Totals,
+}
+
+/// What one side or both can't render.
+#[derive(Debug)]
+pub struct Broken {
+    /// What it is.
+    pub owner: Owner,
+    /// Where it stands.
+    pub place: Option<Place>,
 }
 
 /// What is different of one Workspace, or of what belongs to nobody.
@@ -44,6 +54,8 @@ pub struct OwnerChange {
     pub objects: Vec<ObjectChange>,
     /// The worst of what its objects do.
     pub disruption: Disruption,
+    /// Where its name stands, on the newer side if it is there; of what belongs to nobody, where the worst object does.
+    pub place: Option<Place>,
 }
 
 /// What happens to an object.
@@ -110,6 +122,19 @@ impl OwnerChange {
     pub fn does(&self) -> &'static str {
         worst(self.objects.iter())
     }
+
+    /// Where these objects come from on one of the sides, which are asked in turn.
+    pub(super) fn place<'s>(
+        owner: Option<&Owner>,
+        objects: &[ObjectChange],
+        sides: impl IntoIterator<Item = &'s Side<'s>>,
+    ) -> Option<Place> {
+        let worst = || objects.iter().rev().max_by_key(|object| object.disruption);
+        sides.into_iter().find_map(|side| match owner {
+            Some(owner) => side.place_of(owner),
+            None => side.place_of_object(&worst()?.reference),
+        })
+    }
 }
 
 impl ObjectChange {
@@ -156,7 +181,9 @@ pub fn compare(
             return;
         }
         let disruption = objects.iter().map(|object| object.disruption).max().unwrap_or_default();
-        found.push(OwnerChange { words: words(was, is, disruption), before: was.cloned(), after: is.cloned(), owner, objects, disruption });
+        let place = OwnerChange::place(owner.as_ref(), &objects, [after, before]);
+        let words = words(was, is, disruption);
+        found.push(OwnerChange { words, before: was.cloned(), after: is.cloned(), owner, objects, disruption, place });
     };
     for owner in &owners {
         let owner = *owner;
@@ -186,7 +213,8 @@ pub fn compare(
         summaries.iter().filter(|(owner, _)| !broken.contains(*owner)).map(|(_, summary)| summary.clone()).collect::<Vec<_>>()
     };
     let totals = Totals::new(known(&old).iter(), known(&new).iter(), prices);
-    Ok(Report { owners: found, broken: broken.into_iter().collect(), compared, totals })
+    let broken = broken.into_iter().map(|owner| Broken { place: OwnerChange::place(Some(&owner), &[], [after, before]), owner });
+    Ok(Report { owners: found, broken: broken.collect(), compared, totals })
 }
 
 /// What can't be compared: what a side could not plan, and what is missing on one side from a file that it could not read whole.

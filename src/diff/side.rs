@@ -7,12 +7,13 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Summary;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Place};
 use crate::manifest::ObjectRef;
 use crate::plan::Plan;
 use crate::render::{Engine, Object, TemplateError};
 use crate::session::Session;
 use crate::spec::Input;
+use crate::yaml::{Document, Step};
 
 /// Whose objects are: a kind, a namespace and a name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -44,6 +45,9 @@ pub struct Side<'s> {
     namespace: &'s str,
     plans: HashMap<(&'s str, &'s str), &'s Plan<'s>>,
 }
+
+/// Where a name stands in an object.
+const NAME: [&str; 2] = ["metadata", "name"];
 
 /// The objects of one owner, or of nobody.
 pub type Objects = BTreeMap<ObjectRef, Value>;
@@ -80,6 +84,40 @@ impl<'s> Side<'s> {
         let plan = self.plans.get(&key).filter(|_| owner.kind == "Workspace").map(|plan| plan.document);
         let engine = || self.session.rag_engines().find(|planned| planned.key() == key).map(|planned| planned.document);
         plan.or_else(engine).map(|document| document.file.name.as_str())
+    }
+
+    /// Where the name of a Workspace, a RAGEngine or a set of Workspaces stands.
+    pub(super) fn place_of(&self, owner: &Owner) -> Option<Place> {
+        let key = (owner.namespace.as_str(), owner.name.as_str());
+        let workspaces = &self.input.workspaces;
+        let document = match owner.kind {
+            "Workspace" => {
+                let found = workspaces.binary_search_by_key(&key, |located| (&located.namespace, &located.value.metadata.name));
+                Some(&workspaces[found.ok()?].document)
+            }
+            "RAGEngine" => {
+                let engines = &mut self.input.rag_engines.iter();
+                engines
+                    .find(|located| (located.namespace.as_str(), located.value.metadata.name.as_str()) == key)
+                    .map(|located| &located.document)
+            }
+            // Its Workspaces have the set's own document.
+            kind => {
+                let is_set = |document: &Document| document.text(&["kind"]) == Some(kind) && document.text(&NAME) == Some(&owner.name);
+                workspaces
+                    .iter()
+                    .find(|located| located.namespace == owner.namespace && is_set(&located.document))
+                    .map(|located| &located.document)
+            }
+        };
+        Some(document?.place(&NAME.map(Step::Field)))
+    }
+
+    /// Where the name of an object stands that passes through.
+    pub(super) fn place_of_object(&self, reference: &ObjectRef) -> Option<Place> {
+        let own = reference.clone().in_namespace(self.namespace);
+        let found = self.input.passed.iter().find(|passed| passed.reference.clone().in_namespace(self.namespace) == own);
+        Some(found?.document.place(&NAME.map(Step::Field)))
     }
 
     /// What everything comes to, by its owner.

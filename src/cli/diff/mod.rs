@@ -1,7 +1,9 @@
 //! `kaito diff`: what a change does, before it is merged.
 
+mod external;
 mod gates;
 mod live;
+mod paths;
 mod sides;
 
 use std::path::PathBuf;
@@ -10,6 +12,7 @@ use super::output::{self, Color, Exit};
 use super::setup::{RenderingArgs, known_version};
 use crate::diff::{self, Report, Side};
 use crate::session::Session;
+use external::Program;
 use gates::Gates;
 use live::LiveArgs;
 
@@ -54,9 +57,9 @@ pub(super) struct Args {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Output")]
 struct OutputArgs {
-    /// Format
-    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
-    output: Format,
+    /// Format [default: text, or whatever the program in KUBECTL_EXTERNAL_DIFF prints]
+    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    output: Option<Format>,
     /// 1 where something differs; false for 0
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
     exit_code: bool,
@@ -93,7 +96,7 @@ impl Format {
             Self::Text => diff::text(report, color.for_data()),
             Self::Unified => diff::unified(report),
             Self::Markdown => diff::markdown(report),
-            Self::Github => diff::github(report),
+            Self::Github => diff::github(report, &paths::in_repository),
             Self::Json => diff::json(report),
             Self::Html => diff::html(report),
             Self::Name => diff::name(report),
@@ -155,10 +158,22 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
 
 /// Shows the report, and says what follows from it.
 fn conclude(args: &Args, report: &Report, is_broken: bool, color: Color) -> Exit {
-    let printed = output::data(&args.output.output.show(report, color));
-    if printed != Exit::Done {
-        return printed;
-    }
+    let is_same = match (args.output.output, Program::of_environment()) {
+        (None, Some(program)) if !report.is_empty() => match program.run(&diff::files(report)) {
+            Ok(is_same) => is_same,
+            Err(message) => {
+                output::error(&message);
+                return args.exit(Outcome::Unshown);
+            }
+        },
+        (format, _) => {
+            let printed = output::data(&format.unwrap_or_default().show(report, color));
+            if printed != Exit::Done {
+                return printed;
+            }
+            report.is_empty()
+        }
+    };
     let refusals = args.gates.refusals(report);
     for refusal in &refusals {
         output::error(refusal);
@@ -167,7 +182,7 @@ fn conclude(args: &Args, report: &Report, is_broken: bool, color: Color) -> Exit
         Outcome::Unrenderable
     } else if !refusals.is_empty() {
         Outcome::Refused
-    } else if report.is_empty() {
+    } else if is_same {
         Outcome::Same
     } else {
         Outcome::Different
@@ -183,6 +198,8 @@ pub(super) enum Outcome {
     Refused,
     Unreachable,
     Misused,
+    /// The user's own program could not show it.
+    Unshown,
 }
 
 impl Args {
@@ -194,7 +211,8 @@ impl Args {
             Outcome::Different if detailed => Exit::Usage,
             Outcome::Different => Exit::Invalid,
             Outcome::Misused => Exit::Usage,
-            Outcome::Unrenderable | Outcome::Refused | Outcome::Unreachable if detailed => Exit::Invalid,
+            Outcome::Unrenderable | Outcome::Refused | Outcome::Unreachable | Outcome::Unshown if detailed => Exit::Invalid,
+            Outcome::Unshown => Exit::Usage,
             Outcome::Unreachable => Exit::Unreachable,
             Outcome::Unrenderable => Exit::Unrenderable,
             Outcome::Refused => Exit::Refused,

@@ -67,7 +67,7 @@ pub fn html(report: &Report) -> String {
         disruption: report.does(),
         class: class(report.disruption()),
         owners: report.owners.iter().map(owner).collect(),
-        broken: report.broken.iter().map(ToString::to_string).collect(),
+        broken: report.broken.iter().map(|broken| broken.owner.to_string()).collect(),
         total: total(&report.totals),
         sizes: sizes.collect(),
         without_price: report.totals.cost.as_ref().map(|cost| cost.without_price.join(", ")),
@@ -128,8 +128,15 @@ mod tests {
         let evil = "</span><script>alert(1)</script>\" '&";
         let object = |value: &str| Some(json!({"data": {evil: value}}));
         let objects = vec![object_change(ObjectRef::new("", "ConfigMap", None, evil), object("x"), object(evil)).unwrap()];
-        let owner =
-            OwnerChange { owner: None, words: vec![evil.to_owned()], before: None, after: None, objects, disruption: Disruption::InPlace };
+        let owner = OwnerChange {
+            owner: None,
+            words: vec![evil.to_owned()],
+            before: None,
+            after: None,
+            objects,
+            disruption: Disruption::InPlace,
+            place: None,
+        };
         let page = html(&Report { owners: vec![owner], broken: Vec::new(), compared: 1, totals: Totals::default() });
         assert!(!page.contains("<script") && page.contains("&lt;script&gt;"), "{page}");
     }

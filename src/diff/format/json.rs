@@ -19,7 +19,7 @@ struct Root<'r> {
     disruption: Disruption,
     compared: usize,
     owners: Vec<OwnerView<'r>>,
-    broken: &'r [Owner],
+    broken: Vec<&'r Owner>,
     totals: TotalsView<'r>,
 }
 
@@ -91,7 +91,7 @@ pub fn json(report: &Report) -> String {
         disruption: report.disruption(),
         compared: report.compared,
         owners: report.owners.iter().map(owner).collect(),
-        broken: &report.broken,
+        broken: report.broken.iter().map(|broken| &broken.owner).collect(),
         totals: totals(&report.totals),
     };
     serde_json::to_string_pretty(&root).unwrap_or_default() + "\n"

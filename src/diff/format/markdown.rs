@@ -34,7 +34,7 @@ pub fn markdown(report: &Report) -> String {
         totals(report, &mut out);
     }
     if !report.broken.is_empty() {
-        let names: Vec<String> = report.broken.iter().map(ToString::to_string).collect();
+        let names: Vec<String> = report.broken.iter().map(|broken| broken.owner.to_string()).collect();
         out.push_str("**Not compared**, since one side or both can't be rendered:\n\n");
         rows(names.iter(), |name| format!("- {}\n", inline(name)), "more", &mut out);
         out.push('\n');
@@ -178,7 +178,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::diff::{Disruption, Owner, Totals, object_change};
+    use crate::diff::{Broken, Disruption, Owner, Totals, object_change};
     use crate::manifest::ObjectRef;
 
     fn config_map(name: &str, before: Option<&str>, after: Option<&str>) -> ObjectChange {
@@ -194,8 +194,12 @@ mod tests {
             after: None,
             objects: (0..objects).map(|object| config_map(&format!("c{number}-{object}"), Some("old"), Some(text))).collect(),
             disruption: Disruption::InPlace,
+            place: None,
         };
-        let broken = (0..owners).map(|number| Owner { kind: "Workspace", namespace: "broken".to_owned(), name: format!("b{number}") });
+        let broken = (0..owners).map(|number| Broken {
+            owner: Owner { kind: "Workspace", namespace: "broken".to_owned(), name: format!("b{number}") },
+            place: None,
+        });
         Report { owners: (0..owners).map(owner).collect(), broken: broken.collect(), compared: owners, totals: Totals::default() }
     }
 

@@ -1,5 +1,6 @@
 //! A report in the formats in which it is shown: each a pure function of the [`Report`].
 
+mod files;
 mod github;
 mod html;
 mod json;
@@ -9,6 +10,7 @@ mod name;
 mod text;
 mod unified;
 
+pub use files::{ObjectFile, files};
 pub use github::github;
 pub use html::html;
 pub use json::json;

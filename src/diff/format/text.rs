@@ -41,8 +41,8 @@ pub fn text(report: &Report, colored: bool) -> String {
     for owner in &report.owners {
         whole(owner, &paint, &mut out);
     }
-    for owner in &report.broken {
-        _ = writeln!(out, "{}: not compared, since it can't be rendered\n", paint.put("1;31", &owner.to_string()));
+    for broken in &report.broken {
+        _ = writeln!(out, "{}: not compared, since it can't be rendered\n", paint.put("1;31", &broken.owner.to_string()));
     }
     if !report.is_empty() {
         totals(&report.totals, &mut out);

@@ -32,7 +32,8 @@ fn of_object(object: &ObjectChange) -> String {
     out
 }
 
-fn text(object: Option<&Value>) -> String {
+/// An object as YAML; empty if there is none.
+pub(super) fn text(object: Option<&Value>) -> String {
     let mut text = String::new();
     if let Some(object) = object {
         yaml::to_yaml(object, &mut text);
@@ -48,7 +49,7 @@ fn path(reference: &ObjectRef) -> String {
 }
 
 /// RBAC's names may hold anything: what isn't at home in a path is written as in a URL.
-fn in_path(name: &str) -> String {
+pub(super) fn in_path(name: &str) -> String {
     let mut path = String::with_capacity(name.len());
     for byte in name.bytes() {
         match byte {

@@ -8,7 +8,7 @@ use super::merge::merged;
 use super::same::is_same_duration;
 use super::{AllWanted, Answer, Live, Note, Wanted};
 use crate::diff::disruption::{Disruption, is_node};
-use crate::diff::report::{Change, ObjectChange, OwnerChange, Report, object_change};
+use crate::diff::report::{Broken, Change, ObjectChange, OwnerChange, Report, object_change};
 use crate::diff::secrets;
 use crate::diff::summary::{Summary, words};
 use crate::diff::{Owner, Prices, Side, Totals};
@@ -50,6 +50,7 @@ pub fn report(side: &Side<'_>, wanted: AllWanted, manager: &str, show_secrets: b
             };
         }
         owners.push(OwnerChange {
+            place: OwnerChange::place(owner.as_ref(), &objects, [side]),
             words: words(was.as_ref(), is, disruption),
             before: was,
             after: is.cloned(),
@@ -60,8 +61,9 @@ pub fn report(side: &Side<'_>, wanted: AllWanted, manager: &str, show_secrets: b
     }
     owners.sort_by(|a, b| b.disruption.cmp(&a.disruption).then_with(|| a.owner.cmp(&b.owner)));
     let broken: BTreeSet<Owner> = side.broken(&after).collect();
+    let broken = broken.into_iter().map(|owner| Broken { place: OwnerChange::place(Some(&owner), &[], [side]), owner });
     let totals = Totals::new(before.values(), after.values(), prices);
-    Report { owners, broken: broken.into_iter().collect(), compared: after.len(), totals }
+    Report { owners, broken: broken.collect(), compared: after.len(), totals }
 }
 
 /// The groups and kinds that come with what is wanted, so that a server need not know them yet.

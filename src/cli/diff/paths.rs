@@ -1,0 +1,27 @@
+//! How files are called from the root of their repository, which is what GitHub wants to be told.
+
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+use crate::diagnostic::SourceFile;
+
+/// The path of a file from the root of its repository; as it was given if it is in none.
+pub(super) fn in_repository(file: &SourceFile) -> String {
+    // A file of a revision is called REVISION:PATH.
+    let of_revision = file.blob.as_ref().and_then(|_| file.name.split_once(':'));
+    let path = of_revision.map_or_else(|| on_disk(Path::new(&file.name)), |(_, path)| path.to_owned());
+    path.replace('\\', "/")
+}
+
+fn on_disk(path: &Path) -> String {
+    let below_root = || {
+        // The file itself may be a link, which is what the repository has.
+        let name = path.file_name()?;
+        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let directory = fs::canonicalize(directory).ok()?;
+        let root = directory.ancestors().find(|above| above.join(".git").exists())?;
+        Some(directory.strip_prefix(root).ok()?.join(name))
+    };
+    let plain = || path.components().filter(|part| *part != Component::CurDir).collect::<PathBuf>();
+    below_root().unwrap_or_else(plain).to_string_lossy().into_owned()
+}
