@@ -126,6 +126,36 @@ pub fn gib_text(bytes: u64) -> String {
     format!("{} GiB", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
+/// Nanoseconds of a duration as Go's `time.ParseDuration` reads it; `None` if it isn't one.
+pub fn nanoseconds(text: &str) -> Option<u128> {
+    const UNITS: [(&str, u128); 8] = [
+        ("ns", 1),
+        ("us", 1_000),
+        ("\u{b5}s", 1_000),
+        ("\u{3bc}s", 1_000),
+        ("ms", 1_000_000),
+        ("s", 1_000_000_000),
+        ("m", 60_000_000_000),
+        ("h", 3_600_000_000_000),
+    ];
+    let mut rest = text;
+    let mut sum = 0_u128;
+    while !rest.is_empty() {
+        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let (number, tail) = rest.split_at(end);
+        let unit_end = tail.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(tail.len());
+        let (_, unit) = UNITS.iter().find(|(name, _)| *name == &tail[..unit_end])?;
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+        if (whole.is_empty() && fraction.is_empty()) || whole.len() > 12 || fraction.len() > 12 {
+            return None;
+        }
+        let digits: u128 = format!("{whole}{fraction}").parse().ok()?;
+        sum += digits * unit / 10_u128.pow(u32::try_from(fraction.len()).ok()?);
+        rest = &tail[unit_end..];
+    }
+    (!text.is_empty()).then_some(sum)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,10 +1,12 @@
 //! Object by object: what is done, or why not.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::adopt::{holder, other_owners};
 use super::immutable::{Obstacle, finalizers, obstacle};
-use super::{Action, Adopt, Holder, Refusal, Step, Terms, Why};
+use super::{Action, Adopt, Holder, Operator, Refusal, Step, Terms, Why};
 use crate::diff::Owner;
 use crate::diff::live::{self, AllWanted, Live, Wanted, is_settled};
 use crate::manifest::ObjectRef;
@@ -86,10 +88,8 @@ fn is_taken_over(live: &Value, terms: &Terms<'_>) -> Result<bool, Why> {
     match (holder, terms.adopt) {
         (Holder::Us, _) | (Holder::Nobody, Adopt::IfNoOwner | Adopt::All) => Ok(false),
         (_, Adopt::All) => Ok(true),
-        (holder @ Holder::Operator(_), Adopt::IfNoOwner) => match &terms.operator {
-            Some(operator) => Err(Why::Operator { holder, operator: operator.clone() }),
-            None => Ok(true),
-        },
+        (Holder::Operator(_), Adopt::IfNoOwner) if terms.operator == Operator::Gone => Ok(true),
+        (holder @ Holder::Operator(_), Adopt::IfNoOwner) => Err(Why::Operator { holder, operator: terms.operator.clone() }),
         (holder, Adopt::Never | Adopt::IfNoOwner) => Err(Why::Held(holder)),
     }
 }
@@ -103,4 +103,13 @@ fn action(owner: Option<&Owner>, desired: &Value, live: &Value, force: bool, ter
         Some(Obstacle::Replace(..)) if may_replace => Ok(Action::Replace),
         Some(Obstacle::Replace(fields, costs)) => Err(Why::Immutable { fields, costs }),
     }
+}
+
+/// Whether something that is wanted is Kaito's, so that it matters whether its operator runs.
+pub fn touches_operator(wanted: &AllWanted, manager: &str, set: Option<&str>) -> bool {
+    let live = wanted.values().flat_map(BTreeMap::values).filter_map(|wanted| match &wanted.live {
+        Live::Object(live) => Some(live),
+        Live::Absent | Live::UnknownKind => None,
+    });
+    live.into_iter().any(|live| matches!(holder(live, manager, set), Holder::Operator(_)))
 }

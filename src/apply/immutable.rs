@@ -4,13 +4,14 @@ use serde_json::Value;
 
 use crate::diff::{Disruption, ObjectChange};
 use crate::manifest::ObjectRef;
+use crate::spec::ObjectMeta;
 
 /// The annotation of a Workspace whose objects may be deleted and made anew.
 pub const FORCE: &str = "kaito.sh/force";
 
-/// Whether annotations say that objects may be replaced; values compare as Flux compares them.
-pub fn is_forced<'a>(mut annotations: impl Iterator<Item = (&'a String, &'a String)>) -> bool {
-    annotations.any(|(name, value)| name == FORCE && value.eq_ignore_ascii_case("enabled"))
+/// Whether the objects of something with these metadata may be replaced; values compare as Flux compares them.
+pub fn is_forced(metadata: &ObjectMeta) -> bool {
+    metadata.annotation(FORCE).is_some_and(|value| value.eq_ignore_ascii_case("enabled"))
 }
 
 /// What stands in the way of a change.

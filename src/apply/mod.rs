@@ -7,6 +7,7 @@
 mod adopt;
 mod decide;
 mod immutable;
+mod outcome;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -17,8 +18,9 @@ use crate::diff::Owner;
 use crate::manifest::ObjectRef;
 
 pub use adopt::{Adopt, Holder, adopt_nodes, holder, is_operator};
-pub use decide::decide;
+pub use decide::{decide, touches_operator};
 pub use immutable::{FORCE, is_about_immutable, is_forced};
+pub use outcome::{Done, DryRun, Failure, Outcome};
 
 /// What decides what is done.
 #[derive(Debug)]
@@ -29,8 +31,8 @@ pub struct Terms<'t> {
     pub set: Option<&'t str>,
     /// Which objects that are there already may be taken over.
     pub adopt: Adopt,
-    /// The operator of Kaito that runs in the cluster: namespace and name of its Deployment.
-    pub operator: Option<String>,
+    /// Whether an operator of Kaito runs in the cluster.
+    pub operator: Operator,
     /// Whether objects may be deleted and made anew where a change needs that.
     pub replace: bool,
     /// The Workspaces whose objects may be, in any case.
@@ -41,6 +43,23 @@ pub struct Terms<'t> {
     pub namespace: &'t str,
     /// The namespaces that may be touched; `None` for all.
     pub namespaces: Option<BTreeSet<String>>,
+}
+
+/// Whether an operator of Kaito runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Operator {
+    /// None does.
+    #[default]
+    Gone,
+    /// It does, in this Deployment.
+    Runs {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
+    /// It can't be told.
+    Unknown,
 }
 
 /// What is done with an object.
@@ -105,8 +124,8 @@ pub enum Why {
     Operator {
         /// The Workspace that it belongs to.
         holder: Holder,
-        /// The operator's Deployment.
-        operator: String,
+        /// The operator.
+        operator: Operator,
     },
     /// Fields are different that can't be changed.
     Immutable {
@@ -136,16 +155,14 @@ impl Why {
                 format!("say --namespaces {namespace} if it is meant to be there, or --namespaces '*' for any")
             }
             Self::Held(Holder::Set(id)) => format!(
-                "remove it from there first; `kubectl get secrets,configmaps -A -l applyset.kubernetes.io/id={id}` tells which set that is; or take it over with --adopt=all"
+                "name that set with --applyset: `kubectl get secrets,configmaps -A -l applyset.kubernetes.io/id={id}` tells which it is; or take it over with --adopt=all"
             ),
             Self::Held(Holder::Nobody) => "--adopt=if-no-owner takes over what belongs to nobody".to_owned(),
             Self::Held(_) => "remove it from there first, or take it over with --adopt=all".to_owned(),
-            Self::Operator { operator, .. } => {
-                let (namespace, name) = operator.split_once('/').unwrap_or(("kaito-workspace", operator));
-                format!(
-                    "stop the operator first, which leaves everything running (kubectl -n {namespace} scale deployment {name} --replicas=0), or leave this one to it; --adopt=all takes it over all the same"
-                )
-            }
+            Self::Operator { operator: Operator::Runs { namespace, name }, .. } => format!(
+                "stop the operator first, which leaves everything running (kubectl -n {namespace} scale deployment {name} --replicas=0), or leave this one to it; --adopt=all takes it over all the same"
+            ),
+            Self::Operator { .. } => "see whether it runs, and take this over with --adopt=all if it doesn't".to_owned(),
             Self::Immutable { .. } => {
                 format!(
                     "--replace deletes it and makes it anew, as does the annotation {FORCE}: enabled on the Workspace; or undo the change"
@@ -165,8 +182,14 @@ impl fmt::Display for Why {
                 write!(out, "it is in namespace {namespace}, and this apply is about {}", allowed.join(", "))
             }
             Self::Held(holder) => write!(out, "it is there already, and belongs to {holder}"),
-            Self::Operator { holder, operator } => {
-                write!(out, "it belongs to {holder}, and the operator of Kaito runs (Deployment {operator}): two would fight over it")
+            Self::Operator { holder, operator: Operator::Runs { namespace, name } } => {
+                write!(
+                    out,
+                    "it belongs to {holder}, and the operator of Kaito runs (Deployment {namespace}/{name}): two would fight over it"
+                )
+            }
+            Self::Operator { holder, .. } => {
+                write!(out, "it belongs to {holder}, and whether the operator of Kaito runs can't be told: Deployments can't be read")
             }
             Self::Immutable { fields, costs } => {
                 write!(out, "{} can't be changed in place; replacing it means that {costs}", fields.join(", "))

@@ -1,5 +1,7 @@
 //! The command line: one file a verb, `output` to print, `setup` for what the verbs share.
 
+mod apply;
+mod cluster;
 mod completion;
 mod crd;
 mod diff;
@@ -42,6 +44,8 @@ enum Command {
     Lint(lint::Args),
     /// Show what a change does: objects, restarts, nodes and GPUs
     Diff(diff::Args),
+    /// Make a cluster hold what Workspaces stand for: server-side apply, inventory, prune, health
+    Apply(apply::Args),
     /// Show the formula and origin of every figure of a Workspace
     Explain(explain::Args),
     /// Show where a field of a rendered object comes from
@@ -77,6 +81,7 @@ pub fn run() -> ExitCode {
         Command::Render(args) => render::run(&args, cli.color),
         Command::Lint(args) => lint::run(&args, cli.color),
         Command::Diff(args) => diff::run(&args, cli.color),
+        Command::Apply(args) => apply::run(&args, cli.color),
         Command::Explain(args) => explain::run(&args, cli.color),
         Command::Why(args) => why::run(&args, cli.color),
         Command::Images(args) => images::run(&args, cli.color),

@@ -1,6 +1,6 @@
 //! Does what was decided: stage by stage, many objects at a time, and says of each what became of it.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
@@ -13,9 +13,9 @@ use super::Cluster;
 use super::ask::conflicts;
 use super::error::{ClusterError, words};
 use super::kinds::{Kind, Kinds};
-use crate::apply::{Action, Step, is_about_immutable};
+use crate::apply::{Action, Done, DryRun, Failure, Outcome, Step, is_about_immutable};
 use crate::diff::Owner;
-use crate::diff::live::{self, Conflict};
+use crate::diff::live;
 use crate::manifest::{ObjectRef, Stage};
 
 /// How objects are applied.
@@ -31,63 +31,6 @@ pub struct How {
     pub patience: Duration,
 }
 
-/// Whether anything is changed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum DryRun {
-    /// It is.
-    #[default]
-    None,
-    /// Nothing is sent.
-    Client,
-    /// The server is asked what it would do.
-    Server,
-}
-
-/// What became of an object.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Outcome {
-    /// It is new.
-    Created,
-    /// It is different now.
-    Configured,
-    /// It is as it was.
-    Unchanged,
-    /// It was deleted and made anew.
-    Replaced,
-    /// It was not applied.
-    Failed(Failure),
-    /// It was not tried, since something that it needs failed.
-    Skipped(ObjectRef),
-}
-
-/// Why an object was not applied.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Failure {
-    /// Fields belong to others.
-    Conflicts(Vec<Conflict>),
-    /// A field can't be changed, in the server's words.
-    Immutable(String),
-    /// The server refuses it, in its words.
-    Refused(String),
-    /// It can't be deleted, to be made anew: what keeps it.
-    Stuck(Vec<String>),
-}
-
-/// An object, and what became of it.
-#[derive(Clone, Debug)]
-pub struct Done {
-    /// Whose it is.
-    pub owner: Option<Owner>,
-    /// Which it is.
-    pub reference: ObjectRef,
-    /// What became of it.
-    pub outcome: Outcome,
-    /// Whether it was somebody else's until now.
-    pub is_adopted: bool,
-    /// As it is now, as far as that is known.
-    pub object: Value,
-}
-
 impl Cluster {
     /// Does what was decided, and passes each object on to `take` in the order of the steps. When an object fails, what comes in later
     /// stages of the same Workspace is left alone.
@@ -97,13 +40,12 @@ impl Cluster {
     pub fn apply(&self, kinds: &mut Kinds, steps: Vec<Step>, how: &How, take: &mut dyn FnMut(Done)) -> Result<(), ClusterError> {
         self.runtime.block_on(async {
             let coming = Coming::of(&steps);
-            let mut broken: Vec<(Owner, ObjectRef)> = Vec::new();
+            let mut broken: BTreeMap<Owner, ObjectRef> = BTreeMap::new();
             for (stage, steps) in by_stage(steps) {
                 let kinds_now = &*kinds;
                 let broken_before = &broken;
                 let work = |step: Step| {
-                    let culprit = step.owner.as_ref().and_then(|owner| broken_before.iter().find(|(broken, _)| broken == owner));
-                    let culprit = culprit.map(|(_, culprit)| culprit.clone());
+                    let culprit = step.owner.as_ref().and_then(|owner| broken_before.get(owner)).cloned();
                     let coming = &coming;
                     async move {
                         match culprit {

@@ -1,4 +1,4 @@
-//! The API server of a cluster: what it holds, and what it would make of an apply. Nothing here changes a cluster.
+//! The API server of a cluster: what it holds, and what it would make of an apply. What changes it is in `apply` and `set`.
 //!
 //! The server is the one that kubectl would use: of the kubeconfig, or of the pod that this runs in.
 
@@ -18,13 +18,14 @@ use kube::{Client, Config};
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 
-pub use apply::{Done, DryRun, Failure, How, Outcome};
+pub use apply::How;
 pub use error::ClusterError;
 pub use kinds::Kinds;
 pub use set::Deletion;
 
-use crate::apply::{adopt_nodes, is_operator};
+use crate::apply::{Operator, adopt_nodes, is_operator};
 use crate::diff::live::AllWanted;
+use crate::manifest::ObjectRef;
 
 /// How long to wait for a connection.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -32,6 +33,15 @@ const CONNECT: Duration = Duration::from_secs(10);
 const READ: Duration = Duration::from_secs(30);
 /// How long to wait for a whole answer, with all that the server wants to be waited for (429 and `Retry-After`).
 const ANSWER: Duration = Duration::from_secs(120);
+
+/// Whom to act as instead of the user of the kubeconfig, who must be allowed to.
+#[derive(Clone, Debug, Default)]
+pub struct User {
+    /// The user; the one of the kubeconfig if there is none.
+    pub name: Option<String>,
+    /// The groups.
+    pub groups: Vec<String>,
+}
 
 /// A cluster, as far as it can be asked.
 pub struct Cluster {
@@ -43,15 +53,19 @@ pub struct Cluster {
 
 impl Cluster {
     /// The cluster of a kubeconfig, of a context in it; without a file, of `KUBECONFIG` or `~/.kube/config`, or the one that
-    /// this runs in. Nothing is asked yet.
+    /// this runs in. Nothing is asked yet. All is done as `user`, if there is one.
     ///
     /// # Errors
     /// There is no such configuration, or it can't be used.
-    pub fn connect(kubeconfig: Option<&Path>, context: Option<&str>) -> Result<Self, ClusterError> {
+    pub fn connect(kubeconfig: Option<&Path>, context: Option<&str>, user: User) -> Result<Self, ClusterError> {
         let runtime = Builder::new_current_thread().enable_all().build().map_err(ClusterError::Runtime)?;
         let mut config = runtime.block_on(config(kubeconfig, context))?;
         config.connect_timeout = Some(CONNECT);
         config.read_timeout = Some(READ);
+        if let Some(name) = user.name {
+            config.auth_info.impersonate = Some(name);
+            config.auth_info.impersonate_groups = Some(user.groups).filter(|groups| !groups.is_empty());
+        }
         let (server, namespace) = (config.cluster_url.to_string(), config.default_namespace.clone());
         let server = server.trim_end_matches('/').to_owned();
         let made = {
@@ -98,17 +112,26 @@ impl Cluster {
         })
     }
 
-    /// The Deployment of an operator of Kaito that runs in the cluster, by its namespace and name.
+    /// Whether an operator of Kaito runs in the cluster.
     ///
     /// # Errors
-    /// The server doesn't answer, or doesn't let Deployments be read.
-    pub fn operator(&self) -> Result<Option<String>, ClusterError> {
-        let path = "/apis/apps/v1/deployments";
-        let Ok(request) = Request::get(path).body(Vec::new()) else { return Ok(None) };
-        let answer = self.runtime.block_on(self.request(request))?.map_err(|status| ClusterError::refused(&self.server, path, &status))?;
+    /// The server doesn't answer.
+    pub fn operator(&self) -> Result<Operator, ClusterError> {
+        let Ok(request) = Request::get("/apis/apps/v1/deployments").body(Vec::new()) else { return Ok(Operator::Unknown) };
+        let Ok(answer) = self.runtime.block_on(self.request(request))? else { return Ok(Operator::Unknown) };
         let found = answer["items"].as_array().into_iter().flatten().find(|deployment| is_operator(deployment));
         let text = |found: &Value, name: &str| found["metadata"][name].as_str().unwrap_or_default().to_owned();
-        Ok(found.map(|found| format!("{}/{}", text(found, "namespace"), text(found, "name"))))
+        Ok(found.map_or(Operator::Gone, |found| Operator::Runs { namespace: text(found, "namespace"), name: text(found, "name") }))
+    }
+
+    /// What identifies an object in this cluster: with the usual namespace if it names none and its kind has them, and with none if
+    /// its kind has none.
+    pub fn reference(&self, kinds: &Kinds, object: &Value) -> Option<ObjectRef> {
+        let reference = ObjectRef::of(object).ok()?;
+        Some(match kinds.of(object) {
+            Some(kind) => ObjectRef { namespace: self.key(kind, object).0, ..reference },
+            None => reference,
+        })
     }
 
     /// Asks, and waits for an answer as long as is reasonable. `Err` within `Ok` is the server's refusal.

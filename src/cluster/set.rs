@@ -9,10 +9,10 @@ use kube::api::{DeleteParams, ListParams, PatchParams};
 use serde_json::Value;
 
 use super::Cluster;
-use super::apply::DryRun;
 use super::error::{ClusterError, words};
 use super::kinds::{Kind, Kinds};
 use super::look::AT_ONCE;
+use crate::apply::DryRun;
 use crate::inventory::{self, Contents, GroupKind, PART_OF, Parent, Record};
 
 /// What became of an object that was to go.

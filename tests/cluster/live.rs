@@ -6,19 +6,12 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use super::manifest::Manifest;
 use super::playground;
 use super::proxy::Proxy;
+use super::scene::{Scene, rendered};
 use crate::support::{self, Run, expect, names};
-
-/// A namespace of the cluster, and a directory with what is wanted in it.
-struct Scene {
-    namespace: String,
-    directory: TempDir,
-    proxy: Proxy,
-}
 
 const WORKSPACE: &str = "
 apiVersion: kaito.sh/v1beta1
@@ -91,56 +84,6 @@ stringData: {token: secret}
 ";
 
 impl Scene {
-    /// A scene of its own, with these files.
-    fn new(name: &str, files: &[&str]) -> Self {
-        let namespace = format!("live-{name}");
-        let scene = Self { proxy: Proxy::new(&namespace), directory: tempfile::tempdir().unwrap(), namespace };
-        playground()
-            .client
-            .apply(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": scene.namespace}}).into(), "")
-            .unwrap();
-        files.iter().enumerate().for_each(|(index, text)| scene.write(&format!("{index}.yaml"), text));
-        scene
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        fs::write(self.directory.path().join(name), text.replace("NAMESPACE", &self.namespace)).unwrap();
-    }
-
-    fn edit(&self, name: &str, from: &str, to: &str) {
-        let text = fs::read_to_string(self.directory.path().join(name)).unwrap();
-        assert!(text.contains(from), "{from} is not in {name}");
-        self.write(name, &text.replace(from, to));
-    }
-
-    /// Everything that is rendered, with its namespace.
-    fn rendered(&self) -> Vec<Manifest> {
-        rendered(self.directory.path(), &self.namespace)
-    }
-
-    fn apply(&self) {
-        for object in self.rendered() {
-            playground().client.apply(&object, "").unwrap();
-        }
-    }
-
-    fn object(&self, api_version: &str, kind: &str, name: &str, fields: Value) -> Manifest {
-        let mut object = fields;
-        object["apiVersion"] = json!(api_version);
-        object["kind"] = json!(kind);
-        object["metadata"]["name"] = json!(name);
-        object["metadata"]["namespace"] = json!(self.namespace);
-        object.into()
-    }
-
-    /// Changes a ConfigMap as `kubectl edit` does.
-    fn drift(&self, change: &Value) {
-        let path = format!("/api/v1/namespaces/{}/configmaps/settings?fieldManager=kubectl-edit", self.namespace);
-        let (status, text) =
-            playground().client.pass("PATCH", &path, "application/merge-patch+json", change.to_string().into_bytes()).unwrap();
-        assert_eq!(status, 200, "{text}");
-    }
-
     fn diff(&self, args: &[&str]) -> Run {
         diff(&self.proxy, self.directory.path(), args)
     }
@@ -164,23 +107,6 @@ fn diff(proxy: &Proxy, input: &Path, args: &[&str]) -> Run {
     support::finish(command.args(args))
 }
 
-/// The objects of an input, each in a namespace if its kind has them.
-fn rendered(input: &Path, namespace: &str) -> Vec<Manifest> {
-    let input = input.to_string_lossy();
-    let run = support::run(&["render", "-R", "-f", &input, "-o", "json", "-n", namespace]);
-    let run = if run.code == 0 { run } else { support::run(&["render", "-R", "-f", &input, "-o", "json"]) };
-    assert_eq!(run.code, 0, "{}", run.stderr);
-    let list: Value = serde_json::from_str(&run.stdout).unwrap();
-    let objects = list["items"].as_array().unwrap().iter().cloned();
-    let placed = objects.map(|mut object| {
-        if object["metadata"]["namespace"].is_null() {
-            object["metadata"]["namespace"] = json!(namespace);
-        }
-        object.into()
-    });
-    placed.collect()
-}
-
 /// The objects that the server was asked about, each once.
 fn tried(asked: &[String]) -> BTreeSet<&str> {
     asked.iter().filter(|asked| asked.starts_with("PATCH")).filter_map(|asked| asked.split('?').next()).collect()
@@ -188,7 +114,7 @@ fn tried(asked: &[String]) -> BTreeSet<&str> {
 
 #[test]
 fn nothing_changes() {
-    let scene = Scene::new("same", &[WORKSPACE, SETTINGS, OTHERWISE]);
+    let scene = Scene::new("live-same", &[WORKSPACE, SETTINGS, OTHERWISE]);
     scene.apply();
     let asked = scene.check("same", 0);
     let kinds: BTreeSet<String> = scene.rendered().iter().map(|object| object.kind().to_owned()).collect();
@@ -252,14 +178,14 @@ fn what_changes() {
         ("unknown-field", |scene| scene.edit("2.yaml", "replicas: 2", "replicaz: 2"), 1, 1),
     ];
     for (name, happens, code, asks) in table {
-        let scene = Scene::new(name, &files);
+        let scene = Scene::new(&format!("live-{name}"), &files);
         scene.apply();
         happens(&scene);
         let asked = scene.check(name, code);
         assert_eq!(tried(&asked).len(), asks, "{name}: {asked:#?}");
     }
     // Every format for people and scripts says whose a field is.
-    let scene = Scene::new("formats", &files);
+    let scene = Scene::new("live-formats", &files);
     scene.apply();
     scene.drift(&json!({"data": {"note": "y"}}));
     for format in ["text", "json", "markdown", "html"] {
@@ -268,7 +194,7 @@ fn what_changes() {
         assert!(run.stdout.contains("conflict: .data.note belongs to kubectl-edit"), "{format}: {}", run.stdout);
     }
     // Nothing was changed by asking.
-    let scene = Scene::new("untouched", &files);
+    let scene = Scene::new("live-untouched", &files);
     scene.apply();
     let path = format!("/api/v1/namespaces/{}/configmaps/settings", scene.namespace);
     let before = client.get(&path).unwrap();
@@ -279,7 +205,7 @@ fn what_changes() {
 
 #[test]
 fn what_others_applied() {
-    let scene = Scene::new("others", &[WORKSPACE, SETTINGS, OTHERWISE]);
+    let scene = Scene::new("live-others", &[WORKSPACE, SETTINGS, OTHERWISE]);
     for object in scene.rendered() {
         playground().client.take_over(&object, "kubectl").unwrap();
     }
@@ -292,7 +218,7 @@ fn what_others_applied() {
 
 #[test]
 fn nothing_is_there() {
-    let scene = Scene::new("new", &[WORKSPACE, SETTINGS]);
+    let scene = Scene::new("live-new", &[WORKSPACE, SETTINGS]);
     scene.check("new", 1);
     let text = "{apiVersion: v1, kind: ConfigMap, metadata: {name: a, namespace: live-nowhere}}";
     scene.write("0.yaml", text);
@@ -303,7 +229,7 @@ fn nothing_is_there() {
 
 #[test]
 fn the_server_is_busy() {
-    let scene = Scene::new("busy", &[WORKSPACE, SETTINGS]);
+    let scene = Scene::new("live-busy", &[WORKSPACE, SETTINGS]);
     let want = scene.diff(&[]);
     scene.proxy.turn_away(3);
     let have = scene.diff(&[]);
@@ -315,7 +241,7 @@ fn the_server_is_busy() {
 fn examples() {
     let mut asked_about = Vec::new();
     for name in names("examples") {
-        let scene = Scene::new(&format!("of-{}", name.replace('.', "-")), &[]);
+        let scene = Scene::new(&format!("live-of-{}", name.replace('.', "-")), &[]);
         let input = Path::new("examples").join(&name);
         let objects = rendered(&input, &scene.namespace);
         for namespace in objects.iter().filter_map(Manifest::namespace).collect::<BTreeSet<_>>() {
@@ -351,7 +277,7 @@ fn diff_with(kubeconfig: &Value, input: &Path, args: &[&str]) -> Run {
 
 #[test]
 fn who_asks() {
-    let scene = Scene::new("who", &[SETTINGS]);
+    let scene = Scene::new("live-who", &[SETTINGS]);
     scene.apply();
     scene.edit("0.yaml", "8192", "16384");
     let role = json!({
@@ -428,7 +354,7 @@ fn no_cluster() {
 
 #[test]
 fn what_cannot_be_rendered() {
-    let scene = Scene::new("broken", &[WORKSPACE, SETTINGS]);
+    let scene = Scene::new("live-broken", &[WORKSPACE, SETTINGS]);
     scene.edit("0.yaml", "name: phi-4}, config", "name: phi-44}, config");
     let run = scene.diff(&[]);
     assert_eq!(run.code, 3);

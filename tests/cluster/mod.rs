@@ -13,6 +13,7 @@ mod manifest;
 mod programs;
 mod proxy;
 mod refused;
+mod scene;
 mod server;
 mod will;
 

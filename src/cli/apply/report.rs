@@ -1,0 +1,114 @@
+//! What is said while objects are applied: a line for each on standard output, and what went wrong on standard error.
+
+use serde_json::Value;
+
+use super::objects::Format;
+use crate::apply::{Done, DryRun, Failure, Outcome, Refusal, Why};
+use crate::cli::output::{self, Color, Exit, Stdout};
+use crate::diagnostic::Diagnostic;
+use crate::diff::Owner;
+use crate::manifest::ObjectRef;
+
+/// What was done, said as it is done.
+pub(super) struct Report {
+    format: Option<Format>,
+    dry_run: DryRun,
+    out: Stdout,
+    written: std::io::Result<()>,
+    has_applied: bool,
+    objects: Vec<Value>,
+    findings: Vec<Diagnostic>,
+}
+
+impl Report {
+    pub(super) fn new(format: Option<Format>, dry_run: DryRun) -> Self {
+        Self { format, dry_run, out: Stdout::new(), written: Ok(()), has_applied: false, objects: Vec::new(), findings: Vec::new() }
+    }
+
+    /// Says what became of an object.
+    pub(super) fn done(&mut self, done: Done) {
+        let Done { reference, outcome, is_adopted, object, .. } = done;
+        match &outcome {
+            Outcome::Failed(failure) => self.failed(&reference, failure),
+            Outcome::Skipped(culprit) => {
+                let finding = Diagnostic::error(format!("{reference} was not applied, since {culprit} of the same Workspace was not"));
+                self.findings.push(finding.help("it is applied with it the next time"));
+            }
+            outcome => {
+                let adopted = if is_adopted { " (adopted)" } else { "" };
+                self.has_applied = true;
+                self.line(&reference, outcome.word().unwrap_or_default(), adopted);
+                if self.format.is_some_and(|format| format != Format::Name) {
+                    self.objects.push(object);
+                }
+            }
+        }
+    }
+
+    fn failed(&mut self, reference: &ObjectRef, failure: &Failure) {
+        let is_secret = reference.kind == "Secret" && reference.group.is_empty();
+        let message = match failure {
+            // The server may quote what it refuses.
+            Failure::Refused(_) if is_secret => "the server refuses it; `kubectl apply --dry-run=server` shows why".to_owned(),
+            failure => failure.to_string(),
+        };
+        self.findings.push(Diagnostic::error(format!("{reference} was not applied: {message}")).help(failure.help()));
+    }
+
+    /// Says what was not tried, and why: once for all objects of a Workspace for which the reason is the same.
+    pub(super) fn refused(&mut self, refusals: Vec<Refusal>) {
+        let mut said: Vec<(Option<Owner>, Why, Vec<ObjectRef>)> = Vec::new();
+        for Refusal { owner, reference, why } in refusals {
+            match said.iter_mut().find(|(whose, reason, _)| owner.is_some() && *whose == owner && *reason == why) {
+                Some((.., objects)) => objects.push(reference),
+                None => said.push((owner, why, vec![reference])),
+            }
+        }
+        for (owner, why, objects) in said {
+            let objects = objects.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            let message = match owner {
+                Some(owner) => format!("{owner} was not applied: {objects}: {why}"),
+                None => format!("{objects} was not applied: {why}"),
+            };
+            self.findings.push(Diagnostic::error(message).help(why.help()));
+        }
+    }
+
+    /// Says something that isn't about one object.
+    pub(super) fn fault(&mut self, finding: Diagnostic) {
+        self.findings.push(finding);
+    }
+
+    /// A line as kubectl prints it.
+    pub(super) fn line(&mut self, reference: &ObjectRef, word: &str, remark: &str) {
+        let line = match self.format {
+            None => format!("{} {word}{remark}{}\n", reference.resource_name(), self.dry_run.remark()),
+            Some(Format::Name) => format!("{}\n", reference.resource_name()),
+            Some(Format::Json | Format::Yaml) => return,
+        };
+        // Who waits wants to see each when it is done.
+        if self.written.is_ok() {
+            self.written = self.out.write(&line).and_then(|()| self.out.flush());
+        }
+    }
+
+    /// Whether something has gone wrong until now.
+    pub(super) fn has_failed(&self) -> bool {
+        self.findings.iter().any(Diagnostic::is_error)
+    }
+
+    /// Says what went wrong, and how it ended.
+    pub(super) fn finish(self, color: Color) -> Exit {
+        let Self { format, out, written, has_applied, objects, findings, .. } = self;
+        drop(out);
+        let printed = match format {
+            Some(format @ (Format::Json | Format::Yaml)) => super::objects::print(objects, format),
+            _ => output::finish(written),
+        };
+        if output::findings_with(findings, color, if has_applied { "everything else was applied" } else { "nothing was applied" }) {
+            Exit::Invalid
+        } else {
+            printed
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! What the verbs share that work on a cluster: which one that is, and what an input wants to be in it.
+
+use std::path::PathBuf;
+
+use super::output::{self, Color, Exit};
+use super::setup::{InputArgs, RenderingArgs, Setup};
+use crate::cluster::{Cluster, ClusterError, User};
+use crate::diagnostic::Diagnostic;
+use crate::diff::Side;
+use crate::diff::live::{self, AllWanted};
+use crate::session::Session;
+use crate::spec::Input;
+
+/// Which cluster, and as whom.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Cluster")]
+pub(super) struct ClusterArgs {
+    /// Kubeconfig [default: KUBECONFIG, ~/.kube/config, or the cluster that this runs in]
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+    /// Context of the kubeconfig [default: its current one]
+    #[arg(long, value_name = "NAME")]
+    context: Option<String>,
+    /// User to act as, which may be a ServiceAccount: system:serviceaccount:NAMESPACE:NAME
+    #[arg(long = "as", value_name = "USER")]
+    as_user: Option<String>,
+    /// Group to act as; can be repeated
+    #[arg(long, value_name = "GROUP", requires = "as_user")]
+    as_group: Vec<String>,
+}
+
+/// A name of a field manager, as the API server takes it.
+pub(super) fn field_manager(name: &str) -> Result<String, String> {
+    let is_good = !name.is_empty() && name.len() <= 128 && name.chars().all(|c| !c.is_control());
+    is_good.then(|| name.to_owned()).ok_or_else(|| "it has 1 to 128 printable characters".to_owned())
+}
+
+/// Why there is nothing to go on with. What is wrong has been said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// The input is invalid.
+    Unrenderable,
+    /// The cluster can't be asked.
+    Unreachable,
+}
+
+impl From<Stop> for Exit {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Unrenderable => Self::Invalid,
+            Stop::Unreachable => Self::Unreachable,
+        }
+    }
+}
+
+/// An input that was planned, and the cluster that it is for.
+pub(super) struct Target<'a> {
+    /// The options.
+    pub setup: &'a Setup,
+    /// The cluster.
+    pub cluster: &'a Cluster,
+    /// What the input stands for.
+    pub side: &'a Side<'a>,
+}
+
+impl Target<'_> {
+    /// Everything that is wanted in the cluster.
+    ///
+    /// # Errors
+    /// A template at fault, which has been said.
+    pub(super) fn wanted(&self, color: Color, done: &str) -> Result<AllWanted, Stop> {
+        live::wanted(self.side).map_err(|error| {
+            output::findings(vec![*error.0], color, done);
+            Stop::Unrenderable
+        })
+    }
+}
+
+impl ClusterArgs {
+    /// Connects with the cluster.
+    ///
+    /// # Errors
+    /// There is no such cluster; that has been said.
+    pub(super) fn connect(&self, color: Color, done: &str) -> Result<Cluster, Stop> {
+        let user = User { name: self.as_user.clone(), groups: self.as_group.clone() };
+        let cluster = Cluster::connect(self.kubeconfig.as_deref(), self.context.as_deref(), user);
+        cluster.map_err(|error| unreachable(&error, color, done))
+    }
+}
+
+/// Says that a cluster can't be asked, so that nothing is `done`.
+pub(super) fn unreachable(error: &ClusterError, color: Color, done: &str) -> Stop {
+    output::findings(vec![error.finding()], color, done);
+    Stop::Unreachable
+}
+
+/// Reads and plans an input for a cluster, and goes on with it. Its faults are among the side's findings, and not said yet, unless
+/// there is nothing to go on with.
+///
+/// # Errors
+/// The input is invalid as a whole, the cluster isn't there, or what `then` says.
+pub(super) fn with_target<T>(
+    inputs: &InputArgs,
+    rendering: &RenderingArgs,
+    args: &ClusterArgs,
+    color: Color,
+    done: &str,
+    then: impl FnOnce(&Target<'_>) -> Result<T, Stop>,
+) -> Result<T, Stop> {
+    let mut findings = Vec::new();
+    let unrenderable = |findings| {
+        output::findings(findings, color, done);
+        Stop::Unrenderable
+    };
+    let Some(mut setup) = Setup::new(rendering, inputs, &mut findings) else { return Err(unrenderable(findings)) };
+    let mut cluster = args.connect(color, done)?;
+    if setup.says_namespace {
+        cluster = cluster.in_namespace(&setup.options.namespace);
+    } else {
+        cluster.namespace().clone_into(&mut setup.options.namespace);
+    }
+    let files = setup.read(inputs, &mut findings);
+    let input = Input::read(&files, &setup.options, &mut findings);
+    let session = Session::new(&input, &setup.catalog, &setup.options, false, &mut findings);
+    let engine = setup.engine();
+    session.rehearse(&engine, &mut findings);
+    findings.retain(Diagnostic::is_error);
+    if session.is_empty() && input.passed.is_empty() {
+        if findings.is_empty() {
+            let finding = Diagnostic::error(format!("there is nothing to be {done}: the input has no Workspace and no manifest"));
+            findings.push(finding.help("name the files with -f (and -R for directories below)"));
+        }
+        return Err(unrenderable(findings));
+    }
+    then(&Target { setup: &setup, cluster: &cluster, side: &Side::new(&session, &input, &engine, &findings) })
+}
