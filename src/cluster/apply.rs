@@ -128,7 +128,9 @@ impl Cluster {
 
     async fn replace(&self, kind: &Kind, step: Step, how: &How) -> Result<Done, ClusterError> {
         let Some(live) = step.live.clone() else { return self.apply_one(kind, step, false, how).await };
-        if let Err(status) = self.delete_object(kind, &live, DeleteParams::foreground()).await? {
+        // Pods of the old one must be gone before the new one makes its own.
+        let params = if step.reference.stage() == Stage::Workloads { DeleteParams::foreground() } else { DeleteParams::background() };
+        if let Err(status) = self.delete_object(kind, &live, params).await? {
             return Ok(done(step, Outcome::Failed(failure(&status)), None));
         }
         if let Some(finalizers) = self.until_gone(kind, &live, how.patience).await? {

@@ -24,7 +24,7 @@ pub use kinds::Kinds;
 pub use set::Deletion;
 
 use crate::apply::{Operator, adopt_nodes, is_operator};
-use crate::diff::live::AllWanted;
+use crate::diff::live::{AllWanted, keep_membership};
 use crate::manifest::ObjectRef;
 
 /// How long to wait for a connection.
@@ -94,6 +94,7 @@ impl Cluster {
     /// The server doesn't answer, or doesn't let it be read.
     pub fn compare(&self, wanted: &mut AllWanted, manager: &str, really_all: bool) -> Result<(), ClusterError> {
         let kinds = self.find(wanted)?;
+        keep_membership(wanted);
         self.runtime.block_on(self.ask(&kinds, wanted, manager, really_all))
     }
 

@@ -42,6 +42,14 @@ impl Client {
         self.get_as(path, "application/json")
     }
 
+    /// An object as it is.
+    ///
+    /// # Errors
+    /// The server's message, or that it doesn't know the kind.
+    pub(super) fn find(&self, object: &Manifest) -> Result<Value, String> {
+        self.get(&self.path(object)?)
+    }
+
     fn get_as(&self, path: &str, form: &str) -> Result<Value, String> {
         let request = self.agent.get(format!("{}{path}", self.url));
         answer(request.header("Authorization", &self.authorization).header("Accept", form).call())

@@ -1,5 +1,7 @@
 //! What is said while objects are applied: a line for each on standard output, and what went wrong on standard error.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::objects::Format;
@@ -18,11 +20,22 @@ pub(super) struct Report {
     has_applied: bool,
     objects: Vec<Value>,
     findings: Vec<Diagnostic>,
+    /// What was not tried, by the object for which it wasn't.
+    skipped: BTreeMap<ObjectRef, Vec<ObjectRef>>,
 }
 
 impl Report {
     pub(super) fn new(format: Option<Format>, dry_run: DryRun) -> Self {
-        Self { format, dry_run, out: Stdout::new(), written: Ok(()), has_applied: false, objects: Vec::new(), findings: Vec::new() }
+        Self {
+            format,
+            dry_run,
+            out: Stdout::new(),
+            written: Ok(()),
+            has_applied: false,
+            objects: Vec::new(),
+            findings: Vec::new(),
+            skipped: BTreeMap::new(),
+        }
     }
 
     /// Says what became of an object.
@@ -30,10 +43,7 @@ impl Report {
         let Done { reference, outcome, is_adopted, object, .. } = done;
         match &outcome {
             Outcome::Failed(failure) => self.failed(&reference, failure),
-            Outcome::Skipped(culprit) => {
-                let finding = Diagnostic::error(format!("{reference} was not applied, since {culprit} of the same Workspace was not"));
-                self.findings.push(finding.help("it is applied with it the next time"));
-            }
+            Outcome::Skipped(culprit) => self.skipped.entry(culprit.clone()).or_default().push(reference),
             outcome => {
                 let adopted = if is_adopted { " (adopted)" } else { "" };
                 self.has_applied = true;
@@ -65,7 +75,7 @@ impl Report {
             }
         }
         for (owner, why, objects) in said {
-            let objects = objects.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            let objects = list(&objects);
             let message = match owner {
                 Some(owner) => format!("{owner} was not applied: {objects}: {why}"),
                 None => format!("{objects} was not applied: {why}"),
@@ -99,7 +109,11 @@ impl Report {
 
     /// Says what went wrong, and how it ended.
     pub(super) fn finish(self, color: Color) -> Exit {
-        let Self { format, out, written, has_applied, objects, findings, .. } = self;
+        let Self { format, out, written, has_applied, objects, mut findings, skipped, .. } = self;
+        for (culprit, objects) in skipped {
+            let finding = Diagnostic::error(format!("{} was not applied, since {culprit} of the same Workspace was not", list(&objects)));
+            findings.push(finding.help("it is applied with it the next time"));
+        }
         drop(out);
         let printed = match format {
             Some(format @ (Format::Json | Format::Yaml)) => super::objects::print(objects, format),
@@ -111,4 +125,8 @@ impl Report {
             printed
         }
     }
+}
+
+fn list(objects: &[ObjectRef]) -> String {
+    objects.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }

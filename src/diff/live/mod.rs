@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use super::side::Objects;
 use super::{Owner, Side};
+use crate::inventory;
 use crate::manifest::ObjectRef;
 use crate::render::TemplateError;
 
@@ -107,6 +108,17 @@ pub fn wanted(side: &Side<'_>) -> Result<AllWanted, TemplateError> {
     }
     let new = |(reference, desired)| (reference, Wanted { desired, live: Live::Absent, answer: None });
     Ok(all.into_iter().map(|(owner, objects)| (owner, objects.into_iter().map(new).collect())).collect())
+}
+
+/// Leaves every object in the set that it is a member of: which one that is, is no part of what is rendered.
+pub fn keep_membership(wanted: &mut AllWanted) {
+    for Wanted { desired, live, .. } in wanted.values_mut().flat_map(BTreeMap::values_mut) {
+        if let Live::Object(live) = live
+            && let Some(id) = inventory::part_of(live)
+        {
+            inventory::mark(desired, id);
+        }
+    }
 }
 
 impl Wanted {

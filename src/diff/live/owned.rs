@@ -17,10 +17,16 @@ use super::same::{default_of, same, scalar_same};
 /// Whether an apply of the desired object as this field manager would change nothing but who owns what.
 pub fn is_settled(desired: &Value, live: &Value, manager: &str) -> bool {
     let is_same_version = |entry: &Value| entry["apiVersion"] == desired["apiVersion"] && live["apiVersion"] == desired["apiVersion"];
-    let Some(entry) = entry_of(live, manager).filter(|entry| is_same_version(entry)) else { return false };
+    let content = without_identity(desired);
+    let entry = entry_of(live, manager);
+    // Of what has nothing but a name nothing can be owned.
+    if entry.is_none() && content.as_object().is_some_and(Map::is_empty) {
+        return true;
+    }
+    let Some(entry) = entry.filter(|entry| is_same_version(entry)) else { return false };
     let Some(owned) = entry["fieldsV1"].as_object() else { return false };
     let live = with_string_data(desired, live);
-    owns(owned, &without_identity(desired), &live, &mut Vec::new())
+    owns(owned, &content, &live, &mut Vec::new())
 }
 
 /// A live Secret with the `stringData` that is wanted, as far as its `data` say the same: it is written there and read here.

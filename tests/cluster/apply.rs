@@ -1,0 +1,221 @@
+//! `kaito apply` on a real API server: stories of several runs, each with what is printed.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::manifest::Manifest;
+use super::playground;
+use super::scene::Scene;
+use crate::support::{self, Run, expect};
+
+const WORKSPACE: &str = "
+apiVersion: kaito.sh/v1beta1
+kind: Workspace
+metadata: {name: phi-4}
+resource: {instanceType: Standard_NC24ads_A100_v4, labelSelector: {matchLabels: {apps: phi-4}}}
+inference: {preset: {name: phi-4}}
+";
+
+const SETTINGS: &str = "
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: settings, labels: {team: a}}
+data: {a: \"1\", note: x}
+";
+
+/// Runs of kaito in a scene, and what happens between them; told to a golden file.
+pub(super) struct Story {
+    pub scene: Scene,
+    name: String,
+    text: String,
+}
+
+impl Story {
+    pub(super) fn new(name: &str, files: &[&str]) -> Self {
+        Self { scene: Scene::new(&format!("apply-{name}"), files), name: name.to_owned(), text: String::new() }
+    }
+
+    /// Says what happens next.
+    pub(super) fn tell(&mut self, what: &str) {
+        _ = writeln!(self.text, "# {what}");
+    }
+
+    /// Runs kaito with the scene's files, and checks its exit code.
+    pub(super) fn apply(&mut self, args: &[&str], code: i32) -> Run {
+        let mut command = support::kaito();
+        command.current_dir(self.scene.directory.path());
+        command.args(["apply", "-R", "-f", ".", "--kubeconfig"]).arg(&self.scene.proxy.kubeconfig).args(args);
+        let run = support::finish(&mut command);
+        let words: Vec<&str> = ["kaito apply"].into_iter().chain(args.iter().copied()).collect();
+        _ = writeln!(self.text, "$ {}\n{}{}[exit code {}]\n", words.join(" "), run.stdout, run.stderr, run.code);
+        assert_eq!(run.code, code, "{}: {}", self.name, self.text);
+        run
+    }
+
+    pub(super) fn get(&self, path: &str) -> Result<Value, String> {
+        playground().client.get(&path.replace("NAMESPACE", &self.scene.namespace))
+    }
+
+    /// The objects of the scene as they are, by name: uid and resourceVersion.
+    pub(super) fn versions(&self) -> Vec<(String, Value, Value)> {
+        let client = &playground().client;
+        let live = |object: Manifest| {
+            let found = client.find(&object).unwrap();
+            (object.title(), found["metadata"]["uid"].clone(), found["metadata"]["resourceVersion"].clone())
+        };
+        self.scene.rendered().into_iter().map(live).collect()
+    }
+
+    /// Compares the story with the golden one.
+    pub(super) fn end(self) {
+        expect(Path::new(&format!("golden/apply/{}.txt", self.name)), &self.text).unwrap();
+    }
+}
+
+#[test]
+fn created_unchanged_configured() {
+    let mut story = Story::new("again", &[WORKSPACE, SETTINGS]);
+    story.apply(&["--dry-run=client"], 0);
+    story.apply(&["--dry-run=server"], 0);
+    assert!(story.get("/api/v1/namespaces/NAMESPACE/configmaps/settings").is_err(), "a dry run has made it");
+    story.apply(&[], 0);
+    let before = story.versions();
+    story.scene.proxy.asked();
+    story.apply(&[], 0);
+    let asked = story.scene.proxy.asked();
+    assert!(asked.iter().all(|asked| asked.starts_with("GET ")), "{asked:#?}");
+    assert_eq!(story.versions(), before);
+    story.tell("another value");
+    story.scene.edit("1.yaml", "a: \"1\"", "a: \"2\"");
+    story.apply(&["--dry-run=server"], 0);
+    story.apply(&["--dry-run=client"], 0);
+    assert_eq!(story.versions(), before);
+    story.apply(&[], 0);
+    story.tell("a field less");
+    story.scene.edit("1.yaml", ", note: x", "");
+    story.apply(&[], 0);
+    let data = story.get("/api/v1/namespaces/NAMESPACE/configmaps/settings").unwrap()["data"].clone();
+    assert_eq!(data, json!({"a": "2"}));
+    story.end();
+}
+
+#[test]
+fn formats() {
+    let mut story = Story::new("formats", &[SETTINGS]);
+    story.apply(&["-o", "name"], 0);
+    let json: Value = serde_json::from_str(&story.apply(&["-o", "json"], 0).stdout).unwrap();
+    let object = &json["items"][0];
+    assert_eq!(object["metadata"]["name"], "settings");
+    assert!(object["metadata"]["uid"].is_string() && object["metadata"]["managedFields"].is_null(), "{object}");
+    let yaml = story.apply(&["-o", "yaml"], 0).stdout;
+    assert!(yaml.starts_with("---\napiVersion: v1\n"), "{yaml}");
+}
+
+#[test]
+fn fields_of_others() {
+    let mut story = Story::new("conflict", &[WORKSPACE, SETTINGS]);
+    story.apply(&[], 0);
+    story.tell("an autoscaler takes spec.replicas, somebody edits the ConfigMap");
+    let scaled = story.scene.object("apps/v1", "StatefulSet", "phi-4", json!({"spec": {"replicas": 3}}));
+    playground().client.take_over(&scaled, "autoscaler").unwrap();
+    story.scene.drift(&json!({"data": {"note": "y"}}));
+    story.scene.edit("1.yaml", "a: \"1\"", "a: \"2\"");
+    story.apply(&[], 1);
+    story.apply(&["--force-conflicts"], 0);
+    story.apply(&[], 0);
+    story.end();
+}
+
+#[test]
+fn what_cannot_be_changed() {
+    let claim = "
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: disk}
+spec: {accessModes: [ReadWriteOnce], storageClassName: a, resources: {requests: {storage: 10Gi}}}
+";
+    let job = "
+apiVersion: batch/v1
+kind: Job
+metadata: {name: once}
+spec: {template: {spec: {restartPolicy: Never, containers: [{name: a, image: a}]}}}
+";
+    let mut story = Story::new("immutable", &[WORKSPACE, claim, job]);
+    story.apply(&[], 0);
+    let before = story.versions();
+    story.tell("another class of storage, another image of the Job, a larger node");
+    story.scene.edit("1.yaml", "storageClassName: a", "storageClassName: b");
+    story.scene.edit("2.yaml", "image: a", "image: b");
+    story.scene.edit("0.yaml", "NC24ads", "NC48ads");
+    story.scene.proxy.asked();
+    story.apply(&[], 1);
+    let asked = story.scene.proxy.asked();
+    assert!(asked.iter().all(|asked| asked.starts_with("GET ")), "{asked:#?}");
+    story.tell("without a controller nothing takes the finalizer of a foreground deletion away");
+    story.apply(&["--replace", "--timeout", "1s"], 1);
+    assert_eq!(story.versions().len(), before.len());
+    story.end();
+}
+
+#[test]
+fn what_the_server_refuses() {
+    let unknown = "{apiVersion: example.com/v1, kind: AllowList, metadata: {name: a}}";
+    let elsewhere = "{apiVersion: v1, kind: ConfigMap, metadata: {name: a, namespace: kube-public}}";
+    let wrong = "{apiVersion: v1, kind: ConfigMap, metadata: {name: wrong}, dat: {a: b}}";
+    let secret = "{apiVersion: v1, kind: Secret, metadata: {name: wrong}, stringData: {a: b}, typ: hunter2}";
+    let mut story = Story::new("refused", &[WORKSPACE, SETTINGS, unknown, elsewhere, wrong, secret]);
+    story.apply(&[], 1);
+    story.tell("the Workspace and its ConfigMap are there all the same");
+    assert!(story.get("/apis/apps/v1/namespaces/NAMESPACE/statefulsets/phi-4").is_ok());
+    story.apply(&["--dry-run=server"], 1);
+    story.end();
+}
+
+#[test]
+fn definitions_come_first() {
+    let crd = "
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: teams.coming.example.com}
+spec:
+  group: coming.example.com
+  names: {kind: Team, plural: teams}
+  scope: Namespaced
+  versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}]
+";
+    let namespace = "{apiVersion: v1, kind: Namespace, metadata: {name: apply-coming-too}}";
+    let team = "{apiVersion: coming.example.com/v1, kind: Team, metadata: {name: a, namespace: apply-coming-too}}";
+    let mut story = Story::new("coming", &[team, crd, namespace, SETTINGS]);
+    let named = ["--namespaces", "apply-coming-too"];
+    story.apply(&[named[0], named[1], "--dry-run=server"], 0);
+    story.apply(&named, 0);
+    story.apply(&named, 0);
+    story.end();
+}
+
+#[test]
+fn one_broken_workspace() {
+    let broken = WORKSPACE.replace("name: phi-4}", "name: broken}").replace("{preset: {name: broken}}", "{preset: {name: phi-44}}");
+    let mut story = Story::new("broken", &[WORKSPACE, &broken]);
+    story.apply(&[], 1);
+    story.end();
+}
+
+#[test]
+fn whose_it_is() {
+    let mut story = Story::new("holders", &[WORKSPACE, SETTINGS]);
+    story.tell("Flux has made the ConfigMap");
+    let labels = json!({"kustomize.toolkit.fluxcd.io/name": "apps", "kustomize.toolkit.fluxcd.io/namespace": "flux-system"});
+    let made = story.scene.object("v1", "ConfigMap", "settings", json!({"metadata": {"labels": labels}, "data": {"a": "0"}}));
+    playground().client.take_over(&made, "kustomize-controller").unwrap();
+    story.apply(&[], 1);
+    story.apply(&["--adopt", "all"], 0);
+    story.tell("one set has it, and another one wants it");
+    story.apply(&["--applyset", "one"], 0);
+    story.apply(&["--applyset", "two"], 1);
+    story.apply(&[], 1);
+    story.apply(&["--applyset", "two", "--adopt", "all"], 0);
+    story.end();
+}
