@@ -42,6 +42,7 @@ pub mod session;
 pub mod apply;
 pub mod diff;
 mod github;
+pub mod health;
 pub mod why;
 
 pub mod inventory;

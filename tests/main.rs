@@ -15,6 +15,7 @@ mod diff_revisions;
 mod docs;
 mod git;
 mod golden;
+mod health;
 mod hostile;
 mod images;
 mod input;

@@ -1,0 +1,96 @@
+//! The conditions of an object, whatever stands in their place.
+
+use serde_json::Value;
+
+use super::{Health, generation, text, unseen};
+
+/// A condition as somebody's controller wrote it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Condition<'a> {
+    pub(super) kind: &'a str,
+    pub(super) status: &'a str,
+    pub(super) reason: &'a str,
+    pub(super) message: &'a str,
+    /// `Error`, `Warning` or `Info`, where Cluster API and Azure Service Operator say so.
+    pub(super) severity: &'a str,
+    observed_generation: Option<i64>,
+}
+
+impl<'a> Condition<'a> {
+    /// The condition of a type.
+    pub(super) fn find(object: &'a Value, kind: &str) -> Option<Self> {
+        let mut conditions = object["status"]["conditions"].as_array()?.iter();
+        conditions.find(|condition| condition["type"] == kind).map(Self::read)
+    }
+
+    /// The first condition that is there and doesn't hold, in the order of the types.
+    pub(super) fn first_unmet(object: &'a Value, kinds: &[&str]) -> Option<Self> {
+        kinds.iter().filter_map(|kind| Self::find(object, kind)).find(|condition| !condition.is_true())
+    }
+
+    fn read(condition: &'a Value) -> Self {
+        let text = |name: &str| condition[name].as_str().unwrap_or_default();
+        Self {
+            kind: text("type"),
+            status: text("status"),
+            reason: text("reason"),
+            message: text("message"),
+            severity: text("severity"),
+            observed_generation: condition["observedGeneration"].as_i64(),
+        }
+    }
+
+    pub(super) fn is_true(&self) -> bool {
+        self.status == "True"
+    }
+
+    pub(super) fn is_false(&self) -> bool {
+        self.status == "False"
+    }
+
+    /// Whether it speaks of an earlier state of what is declared. Who doesn't say of which one speaks of this one.
+    pub(super) fn is_stale(&self, object: &Value) -> bool {
+        matches!((self.observed_generation, generation(object)), (Some(observed), Some(generation)) if observed != generation)
+    }
+
+    /// What it says: its message, with the reason if the message doesn't name it.
+    pub(super) fn said(&self) -> String {
+        let (message, reason) = (self.message.trim(), self.reason);
+        match (message.is_empty(), reason.is_empty()) {
+            (true, true) => format!("{} is {}", self.kind, self.status),
+            (true, false) => format!("{} is {} ({reason})", self.kind, self.status),
+            (false, false) if is_news(reason, self) => format!("{message} ({reason})"),
+            (false, _) => message.to_owned(),
+        }
+    }
+
+    /// Whether its reason tells of something that is wrong, as far as names of reasons go: `InstallFailed`, `GetError`.
+    pub(super) fn tells_trouble(&self) -> bool {
+        const ENDS: [&str; 10] =
+            ["UnhealthyDependents", "Failed", "Error", "NotFound", "Failure", "Exceeded", "Invalid", "Denied", "Unauthorized", "Forbidden"];
+        const STARTS: [&str; 4] = ["Invalid", "Failed", "Insufficient", "Unauthorized"];
+        ENDS.iter().any(|end| self.reason.ends_with(end)) || STARTS.iter().any(|start| self.reason.starts_with(start))
+    }
+
+    /// What it says of the object, if it is the one that sums up.
+    pub(super) fn health(&self, object: &Value) -> Health {
+        match self.status {
+            _ if self.is_stale(object) => unseen(),
+            "True" => Health::current("ready"),
+            _ => Health::on_its_way(self.tells_trouble(), self.said()),
+        }
+    }
+}
+
+/// Whether a reason says more than the message and the type do.
+fn is_news(reason: &str, condition: &Condition) -> bool {
+    let plain = [format!("Not{}", condition.kind), format!("{}Unknown", condition.kind), "Unknown".to_owned(), "Progressing".to_owned()];
+    !condition.message.contains(reason) && !plain.iter().any(|plain| plain == reason)
+}
+
+/// What is said of pods that can't be made: no more than the words of the API server tell what is final.
+pub(super) fn pods_refused(condition: &Condition) -> Health {
+    let message = text::because("no pods can be made", condition.reason, condition.message);
+    let is_final = ["exceeded quota", "violates PodSecurity", "is invalid"].iter().any(|words| condition.message.contains(words));
+    if is_final { Health::failed(message) } else { Health::stuck(message) }
+}
