@@ -43,6 +43,7 @@ pub mod apply;
 pub mod diff;
 mod github;
 pub mod health;
+pub mod status;
 pub mod why;
 
 pub mod inventory;
