@@ -53,15 +53,11 @@ impl<'a> Condition<'a> {
         matches!((self.observed_generation, generation(object)), (Some(observed), Some(generation)) if observed != generation)
     }
 
-    /// What it says: its message, with the reason if the message doesn't name it.
+    /// What it says: its message, with the reason if that is news.
     pub(super) fn said(&self) -> String {
-        let (message, reason) = (self.message.trim(), self.reason);
-        match (message.is_empty(), reason.is_empty()) {
-            (true, true) => format!("{} is {}", self.kind, self.status),
-            (true, false) => format!("{} is {} ({reason})", self.kind, self.status),
-            (false, false) if is_news(reason, self) => format!("{message} ({reason})"),
-            (false, _) => message.to_owned(),
-        }
+        let Self { kind, status, reason, .. } = *self;
+        let is_news = !PLAIN.contains(&reason) && reason.strip_prefix("Not") != Some(kind);
+        text::told(self.message, if is_news { reason } else { "" }, &format!("{kind} is {status}"))
     }
 
     /// Whether its reason tells of something that is wrong, as far as names of reasons go: `InstallFailed`, `GetError`.
@@ -82,11 +78,17 @@ impl<'a> Condition<'a> {
     }
 }
 
-/// Whether a reason says more than the message and the type do.
-fn is_news(reason: &str, condition: &Condition) -> bool {
-    let plain = [format!("Not{}", condition.kind), format!("{}Unknown", condition.kind), "Unknown".to_owned(), "Progressing".to_owned()];
-    !condition.message.contains(reason) && !plain.iter().any(|plain| plain == reason)
-}
+/// Reasons that say no more than that a condition doesn't hold.
+const PLAIN: [&str; 8] = [
+    "Unknown",
+    "Progressing",
+    "Reconciling",
+    "AwaitingReconciliation",
+    "UnhealthyDependents",
+    "MinimumReplicasUnavailable",
+    "workspaceFailed",
+    "workspacePending",
+];
 
 /// What is said of pods that can't be made: no more than the words of the API server tell what is final.
 pub(super) fn pods_refused(condition: &Condition) -> Health {

@@ -42,7 +42,9 @@ fn workspace(object: &Value) -> Health {
         return Health::failed(failed.said());
     }
     match object["status"]["state"].as_str() {
-        Some("Failed") => return Health::failed(succeeded.map_or_else(|| "failed".to_owned(), |condition| condition.said())),
+        Some("Failed") => {
+            return Health::failed(succeeded.map_or_else(|| "Kaito says that it has failed".to_owned(), |condition| condition.said()));
+        }
         Some("Succeeded") if succeeded.is_some_and(|condition| condition.is_true()) => return Health::current("the tuning has succeeded"),
         _ => {}
     }
@@ -90,7 +92,7 @@ fn inference_set(object: &Value) -> Health {
     let have = object["status"]["readyReplicas"].as_i64().unwrap_or_default();
     let replicas = format!("{} ready", of(have, wanted, "Workspace"));
     match ready.reason {
-        "inferencesetFailed" => Health::stuck(because(&replicas, "", &ready.said())),
+        "inferencesetFailed" => Health::stuck(ready.said()),
         _ if ready.is_true() && have >= wanted => Health::current(replicas),
         _ => Health::in_progress(replicas),
     }

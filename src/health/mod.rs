@@ -158,7 +158,7 @@ fn unseen() -> Health {
     Health::in_progress("the last change has not been looked at yet")
 }
 
-/// Nothing has been said of it so far.
+/// Whoever looks after it has said nothing of it so far.
 fn silent(by: &str) -> Health {
-    Health::in_progress(format!("{by} has not said anything of it yet"))
+    Health::in_progress(format!("{by} has not looked at it yet"))
 }

@@ -56,7 +56,7 @@ fn stage_health(condition: &Condition, stage: &str, doing: &str) -> Health {
 
 /// Whether a reason is one that every claim gives on its way.
 pub(super) fn is_benign(reason: &str) -> bool {
-    const REASONS: [&str; 10] = [
+    const REASONS: [&str; 9] = [
         "",
         "AwaitingReconciliation",
         "NodeNotFound",
@@ -66,7 +66,6 @@ pub(super) fn is_benign(reason: &str) -> bool {
         "ResourceNotRegistered",
         "DRADriverPoolsNotPublished",
         "RegistrationHookPending",
-        "Launching",
     ];
     REASONS.contains(&reason)
 }
@@ -136,7 +135,7 @@ const SHORTAGES: [(&str, &str); 4] = [
 
 /// The health of a node: whether it is ready, and what it is short of.
 pub(super) fn node(object: &Value) -> Health {
-    let Some(ready) = Condition::find(object, "Ready") else { return silent("its kubelet") };
+    let Some(ready) = Condition::find(object, "Ready") else { return Health::in_progress("its kubelet has not reported yet") };
     if ready.status == "Unknown" {
         return Health::stuck(because("its kubelet doesn't answer", "", ready.message));
     }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::Health;
 use super::conditions::Condition;
-use super::text::{because, of};
+use super::text::{because, of, told};
 
 /// The health of a pod. One that has failed stays so: whoever owns it makes another.
 pub(super) fn pod(object: &Value) -> Health {
@@ -41,10 +41,10 @@ fn failure(object: &Value) -> String {
         return because("evicted from its node", "", message);
     }
     if !reason.is_empty() {
-        return because("failed", reason, message);
+        return told(message, reason, "it has failed");
     }
     let ended = all(object).find_map(|container| Some(format!("{}{}", name(object, container), end(&container["state"])?)));
-    ended.unwrap_or_else(|| because("failed", "", message))
+    ended.unwrap_or_else(|| told(message, "", "it has failed"))
 }
 
 /// How a container has ended, if not well.
@@ -88,7 +88,7 @@ fn waiting(object: &Value, container: &Value) -> Option<Health> {
         }
         "CrashLoopBackOff" => {
             let last = end(&container["lastState"]).unwrap_or_else(|| "exit code 0".to_owned());
-            Health::stuck(format!("{name}crashes again and again ({}): {last}", restarts(container)))
+            Health::stuck(format!("{name}crashes again and again (CrashLoopBackOff, {}): {last}", restarts(container)))
         }
         _ => Health::stuck(said("can't be started")),
     })
@@ -130,9 +130,13 @@ fn progress(object: &Value) -> Health {
     }
     let ready = main.iter().filter(|container| container["ready"] == true).count();
     if ready < main.len() {
-        let starting = main.iter().any(|container| is_running(container) && container["started"] == false);
-        let how = if starting { ", starting up" } else { "" };
-        return Health::in_progress(format!("{} ready{how}", of(number(ready), number(main.len()), "container")));
+        let is_starting = main.iter().any(|container| is_running(container) && container["started"] == false);
+        return Health::in_progress(match (main.len(), is_starting) {
+            (1, true) => "its container is starting up".to_owned(),
+            (1, false) => "its container isn't ready yet".to_owned(),
+            (all, true) => format!("{} ready, and one is starting up", of(number(ready), number(all), "container")),
+            (all, false) => format!("{} ready", of(number(ready), number(all), "container")),
+        });
     }
     let gate = Condition::find(object, "Ready").filter(|ready| !ready.message.is_empty());
     Health::in_progress(gate.map_or_else(|| "not ready yet".to_owned(), |ready| ready.said()))

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::conditions::Condition;
-use super::text::{because, of};
+use super::text::{of, told};
 use super::{Health, silent};
 
 /// The health of an object of Azure Service Operator, such as a `ManagedClustersAgentPool`.
@@ -29,11 +29,11 @@ pub(super) fn cluster_api(object: &Value, kind: &str) -> Option<Health> {
     let text = |name: &str| status[name].as_str().unwrap_or_default();
     // `failureMessage` is set of what nobody will try again.
     if !text("failureMessage").is_empty() || !text("failureReason").is_empty() {
-        return Some(Health::failed(because("failed", text("failureReason"), text("failureMessage"))));
+        return Some(Health::failed(told(text("failureMessage"), text("failureReason"), "it has failed")));
     }
     if status["phase"] == "Failed" {
-        let said = Condition::first_unmet(object, &PARTS).map(|unmet| unmet.said()).unwrap_or_default();
-        return Some(Health::failed(because("failed", "", &said)));
+        let unmet = Condition::first_unmet(object, &PARTS);
+        return Some(Health::failed(unmet.map_or_else(|| "it has failed".to_owned(), |unmet| unmet.said())));
     }
     Some(if kind == "MachinePool" { machine_pool(object) } else { infrastructure(object) })
 }

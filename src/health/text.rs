@@ -23,9 +23,9 @@ fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
-/// `1 of 2 pods are`, `0 of 1 pod is`.
+/// `1 of 2 pods are`.
 pub(super) fn of(some: i64, all: i64, what: &str) -> String {
-    if all == 1 { format!("{some} of 1 {what} is") } else { format!("{some} of {all} {what}s are") }
+    format!("{some} of {all} {what}s are")
 }
 
 /// `1 pod`, `2 pods`.
@@ -38,4 +38,10 @@ pub(super) fn because(what: &str, reason: &str, message: &str) -> String {
     let reason = if reason.is_empty() { String::new() } else { format!(" ({reason})") };
     let message = if message.is_empty() { String::new() } else { format!(": {message}") };
     format!("{what}{reason}{message}")
+}
+
+/// `message (reason)`, without the reason if the message names it; `otherwise` if there is no message.
+pub(super) fn told(message: &str, reason: &str, otherwise: &str) -> String {
+    let message = if message.trim().is_empty() { otherwise } else { message.trim() };
+    because(message, if message.contains(reason) { "" } else { reason }, "")
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::conditions::{Condition, pods_refused};
-use super::text::{because, count, of};
+use super::text::{count, of, told};
 use super::{Health, silent};
 
 /// The health of a workload of the group `apps`.
@@ -63,11 +63,12 @@ fn deployment(object: &Value) -> Health {
             _ => complete(wanted, "available"),
         };
     };
-    if let Some(refused) = refusal(object) {
-        return refused;
-    }
     let progressing = Condition::find(object, "Progressing");
-    if progressing.is_some_and(|condition| condition.reason == "ProgressDeadlineExceeded") {
+    let is_late = progressing.is_some_and(|condition| condition.reason == "ProgressDeadlineExceeded");
+    if let Some(refused) = refusal(object) {
+        return if is_late { Health::failed(refused.message) } else { refused };
+    }
+    if is_late {
         let deadline = number(&object["spec"]["progressDeadlineSeconds"], 600);
         return Health::failed(format!("no progress in {deadline} s: {progress}"));
     }
@@ -143,7 +144,7 @@ fn job(object: &Value) -> Health {
     }
     // The first is said when it is settled, the second when the last pods are gone too.
     if let Some(failure) = holds("FailureTarget").or_else(|| holds("Failed")) {
-        return Health::failed(because("failed", failure.reason, failure.message));
+        return Health::failed(told(failure.message, failure.reason, "it has failed"));
     }
     if object["spec"]["suspend"] == true {
         return suspended(object);
@@ -160,8 +161,8 @@ fn job(object: &Value) -> Health {
         parts.push(format!("{} completed", of(succeeded, wanted, "pod")));
     }
     if failed > 0 {
-        let allowed = number(&object["spec"]["backoffLimit"], 6);
-        parts.push(format!("{failed} failed, of which {allowed} may"));
+        let have = if failed == 1 { "has" } else { "have" };
+        parts.push(format!("{failed} {have} failed, and up to {} may", number(&object["spec"]["backoffLimit"], 6)));
     }
     Health::on_its_way(failed > 0, parts.join(", "))
 }
