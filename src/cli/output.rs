@@ -1,5 +1,6 @@
 //! The only file that writes to the terminal. Data goes to standard output, everything else to standard error.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
@@ -8,26 +9,35 @@ use clap::ValueEnum;
 
 use crate::diagnostic::{self, Diagnostic, Severity};
 
-/// The exit codes of kaito.
+/// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// Done.
-    Done = 0,
-    /// The input is invalid, or rendering failed.
-    Invalid = 1,
+    Done,
+    /// The input is invalid, or something could not be done.
+    Invalid,
     /// The command was used wrongly.
-    Usage = 2,
+    Usage,
     /// A side of a comparison can't be rendered.
-    Unrenderable = 3,
+    Unrenderable,
+    /// What was applied isn't healthy, or what was deleted isn't gone.
+    Unhealthy,
     /// A repository or a cluster can't be reached.
-    Unreachable = 4,
+    Unreachable,
     /// A gate says no.
-    Refused = 5,
+    Refused,
 }
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
+        Self::from(match exit {
+            Exit::Done => 0_u8,
+            Exit::Invalid => 1,
+            Exit::Usage => 2,
+            Exit::Unrenderable | Exit::Unhealthy => 3,
+            Exit::Unreachable => 4,
+            Exit::Refused => 5,
+        })
     }
 }
 
@@ -170,6 +180,47 @@ pub(super) fn table(rows: &[Vec<String>]) -> String {
         text.push('\n');
     }
     text
+}
+
+/// A table that changes while somebody looks on, on standard error: drawn anew on a terminal; elsewhere each line is written once it
+/// says something new, without what only tells the time.
+pub(super) struct Screen {
+    drawn: usize,
+    width: Option<usize>,
+    said: BTreeSet<String>,
+}
+
+impl Screen {
+    /// A screen with nothing on it.
+    pub(super) fn new() -> Self {
+        let width = terminal_size::terminal_size_of(io::stderr()).map(|(width, _)| usize::from(width.0));
+        Self { drawn: 0, width, said: BTreeSet::new() }
+    }
+
+    /// Shows rows, of which the first is the head. The column called ELAPSED tells the time.
+    pub(super) fn show(&mut self, rows: &[Vec<String>]) {
+        let Some(width) = self.width else { return self.tell(rows) };
+        let text = table(rows);
+        let lines: Vec<String> = text.lines().map(|line| line.chars().take(width).collect()).collect();
+        let back = if self.drawn > 0 { format!("\u{1b}[{}A\u{1b}[J", self.drawn) } else { String::new() };
+        self.drawn = lines.len();
+        say(&format!("{back}{}\n", lines.join("\n")));
+    }
+
+    fn tell(&mut self, rows: &[Vec<String>]) {
+        let Some((head, rows)) = rows.split_first() else { return };
+        for row in rows {
+            let told = head.iter().zip(row).skip(1).filter(|(name, value)| *name != "ELAPSED" && !value.is_empty());
+            let told: Vec<String> = told
+                .map(|(name, value)| if name == "MESSAGE" { value.clone() } else { format!("{} {value}", name.to_lowercase()) })
+                .collect();
+            let line = format!("{}: {}\n", row.first().map_or("", String::as_str), told.join(", "));
+            if !self.said.contains(&line) {
+                say(&line);
+                self.said.insert(line);
+            }
+        }
+    }
 }
 
 /// Prints the completion script of a shell.

@@ -18,7 +18,7 @@ pub(super) const AT_ONCE: usize = 16;
 /// The label of what kaito renders, where nothing forbids labels.
 const LABEL: (&str, &str) = ("app.kubernetes.io/managed-by", "kaito");
 
-/// The labels of nodes that tell whose they are.
+/// The labels of nodes and pods that tell whose they are.
 const NODE_LABELS: [&str; 2] = ["kaito.sh/workspace", "kaito.sh/ragengine"];
 
 /// A namespace, and a name in it.
@@ -71,6 +71,20 @@ impl Cluster {
             wanted.live = found.remove(&self.key(kind, &wanted.desired)).map_or(Live::Absent, Live::Object);
         }
         Ok(found.into_values().collect())
+    }
+
+    /// The pods of Workspaces and RAGEngines in these namespaces.
+    pub(super) async fn pods_in(&self, namespaces: &BTreeSet<&str>) -> Result<Vec<Value>, ClusterError> {
+        let mut pods = Vec::new();
+        for label in NODE_LABELS {
+            let params = ListParams::default().labels(label);
+            pods.extend(self.list_in(&Kind::core("pods"), namespaces, |path| kube::core::Request::new(path).list(&params)).await?);
+        }
+        for pod in &mut pods {
+            pod["apiVersion"] = "v1".into();
+            pod["kind"] = "Pod".into();
+        }
+        Ok(pods)
     }
 
     /// The objects of a kind in these namespaces, and maybe in others, as the request for a path asks for them.

@@ -9,6 +9,7 @@ mod kinds;
 mod look;
 mod set;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -111,6 +112,26 @@ impl Cluster {
             adopt_nodes(wanted, others);
             Ok(kinds)
         })
+    }
+
+    /// Looks again at what is there, of kinds that are known.
+    ///
+    /// # Errors
+    /// The server doesn't answer, or doesn't let it be read.
+    pub fn refresh(&self, kinds: &Kinds, wanted: &mut AllWanted) -> Result<(), ClusterError> {
+        self.runtime.block_on(self.look(kinds, wanted)).map(drop)
+    }
+
+    /// The pods of Workspaces and RAGEngines in these namespaces; none if they may not be read.
+    ///
+    /// # Errors
+    /// The server doesn't answer.
+    pub fn pods(&self, namespaces: &BTreeSet<String>) -> Result<Vec<Value>, ClusterError> {
+        let namespaces = namespaces.iter().map(String::as_str).collect();
+        match self.runtime.block_on(self.pods_in(&namespaces)) {
+            Err(ClusterError::Refused { .. }) => Ok(Vec::new()),
+            answer => answer,
+        }
     }
 
     /// Whether an operator of Kaito runs in the cluster.

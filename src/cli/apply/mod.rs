@@ -4,12 +4,13 @@ mod args;
 mod objects;
 mod report;
 mod set;
+mod wait;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::cluster::{Stop, Target, unreachable, with_target};
 use super::output::{self, Color, Exit};
-use crate::apply::{Operator, Terms, decide, is_forced, touches_operator};
+use crate::apply::{DryRun, Operator, Terms, decide, is_forced, touches_operator};
 use crate::cluster::{ClusterError, How, Kinds};
 use crate::diff::Owner;
 use crate::diff::live::AllWanted;
@@ -18,6 +19,7 @@ use crate::manifest::ObjectRef;
 pub(super) use args::Args;
 use report::Report;
 use set::Set;
+use wait::Waiting;
 
 /// Applies.
 pub(super) fn run(args: &Args, color: Color) -> Exit {
@@ -56,7 +58,13 @@ impl Applying<'_> {
             concurrency: args.apply.concurrency.into(),
             patience: args.wait.timeout,
         };
-        let applied = cluster.apply(&mut kinds, steps, &how, &mut |done| report.done(done));
+        let mut waiting = Waiting::default();
+        let applied = cluster.apply(&mut kinds, steps, &how, &mut |done| {
+            if args.wait.wait {
+                waiting.applied(&done);
+            }
+            report.done(done);
+        });
         if let Err(error) = applied {
             report.finish(self.color);
             return Err(unreachable(&error, self.color, "applied after that"));
@@ -64,7 +72,11 @@ impl Applying<'_> {
         if let Some(set) = set {
             set.conclude(&references, is_broken, &mut report, self)?;
         }
-        let exit = report.finish(self.color);
+        let mut exit = report.finish(self.color);
+        if args.wait.wait && args.apply.dry_run == DryRun::None {
+            let waited = waiting.until_healthy(&kinds, self)?;
+            exit = if exit == Exit::Done { waited } else { exit };
+        }
         Ok(if is_broken && exit == Exit::Done { Exit::Invalid } else { exit })
     }
 
