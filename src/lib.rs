@@ -47,6 +47,7 @@ pub mod status;
 pub mod why;
 
 pub mod inventory;
+pub mod prune;
 
 pub mod cluster;
 pub mod output_dir;

@@ -142,6 +142,12 @@ impl ObjectRef {
         }
     }
 
+    /// The reference without its namespace.
+    #[must_use]
+    pub fn without_namespace(&self) -> Self {
+        Self { namespace: None, ..self.clone() }
+    }
+
     fn rank(&self) -> usize {
         let other = ORDER.iter().position(|kind| kind.is_empty()).unwrap_or(ORDER.len());
         ORDER.iter().position(|kind| *kind == self.kind).unwrap_or(other)

@@ -24,6 +24,7 @@ mod output_dir;
 mod patch;
 mod preset_import;
 mod properties;
+mod prune;
 mod strings;
 mod support;
 mod why;

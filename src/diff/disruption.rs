@@ -80,11 +80,12 @@ impl fmt::Display for Disruption {
 }
 
 /// Kinds that are nodes, or pools of them.
-const NODES: [&str; 7] = [
+pub const NODES: [&str; 8] = [
     "NodeClaim",
     "Machine",
     "NodePool",
     "ManagedClustersAgentPool",
+    "MachinePool",
     "AzureASOManagedMachinePool",
     "AzureManagedMachinePool",
     "AWSManagedMachinePool",
@@ -92,7 +93,8 @@ const NODES: [&str; 7] = [
 
 /// Whether an object is a node or a pool of them.
 pub fn is_node(reference: &ObjectRef) -> bool {
-    NODES.contains(&reference.kind.as_str()) || (reference.kind == "MachinePool" && reference.group == "cluster.x-k8s.io")
+    // Others have a MachinePool that is something else.
+    NODES.contains(&reference.kind.as_str()) && (reference.kind != "MachinePool" || reference.group == "cluster.x-k8s.io")
 }
 
 /// What it does that an object is gone.

@@ -14,7 +14,7 @@ mod side;
 mod summary;
 mod totals;
 
-pub use disruption::{Disruption, is_node};
+pub use disruption::{Disruption, NODES, is_node};
 pub use fields::{FieldChange, Part, Path, changes};
 pub use flags::{FlagChange, flag_changes};
 pub use format::{ObjectFile, files, github, html, json, markdown, name, text, unified};

@@ -200,7 +200,7 @@ impl ParentFault {
         match self {
             Self::NoSet { parent, .. } => format!("name another one with --applyset; {parent} belongs to something else"),
             Self::OtherTool { tool, .. } => {
-                format!("name another one with --applyset, or go on with {tool}; what two tools apply, each would prune")
+                format!("name another one with --applyset, or go on with {tool}; what two tools keep, each would prune")
             }
             Self::OtherId { .. } => {
                 "it may be a copy: name another one with --applyset, or delete this one, which deletes no member".to_owned()

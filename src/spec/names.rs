@@ -10,6 +10,8 @@ pub const KARPENTER_WORKSPACE_NAME: &str = "karpenter.kaito.sh/workspace-name";
 pub const KARPENTER_WORKSPACE_NAMESPACE: &str = "karpenter.kaito.sh/workspace-namespace";
 pub const KARPENTER_INFERENCE_SET: &str = "karpenter.kaito.sh/inferenceset";
 pub const KARPENTER_INFERENCE_SET_NAMESPACE: &str = "karpenter.kaito.sh/inferenceset-namespace";
+pub const RAG_ENGINE: &str = "kaito.sh/ragengine";
+pub const RAG_ENGINE_NAMESPACE: &str = "kaito.sh/ragenginenamespace";
 pub const INFERENCE_SET_CREATED_BY: &str = "inferenceset.kaito.sh/created-by";
 pub const MULTI_ROLE_CREATED_BY: &str = "multiroleinference.kaito.sh/created-by";
 pub const INFERENCE_ROLE: &str = "kaito.sh/inference-role";
@@ -62,8 +64,8 @@ pub const SAS_ANNOTATIONS: [&str; 3] = [STREAM_DATAREFS_URL, STREAM_IDENTITY_CLI
 pub const RESERVED_SELECTOR_LABELS: [&str; 8] = [
     WORKSPACE,
     WORKSPACE_NAMESPACE,
-    "kaito.sh/ragengine",
-    "kaito.sh/ragenginenamespace",
+    RAG_ENGINE,
+    RAG_ENGINE_NAMESPACE,
     KARPENTER_WORKSPACE_NAME,
     KARPENTER_WORKSPACE_NAMESPACE,
     KARPENTER_INFERENCE_SET,
