@@ -53,6 +53,15 @@ impl From<Stop> for Exit {
     }
 }
 
+/// What is done with an input.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Verb {
+    /// To `apply`.
+    pub bare: &'static str,
+    /// It is `applied`.
+    pub done: &'static str,
+}
+
 /// An input that was planned, and the cluster that it is for.
 pub(super) struct Target<'a> {
     /// The options.
@@ -81,10 +90,10 @@ impl ClusterArgs {
     ///
     /// # Errors
     /// There is no such cluster; that has been said.
-    pub(super) fn connect(&self, color: Color, done: &str) -> Result<Cluster, Stop> {
+    pub(super) fn connect(&self, color: Color, verb: Verb) -> Result<Cluster, Stop> {
         let user = User { name: self.as_user.clone(), groups: self.as_group.clone() };
         let cluster = Cluster::connect(self.kubeconfig.as_deref(), self.context.as_deref(), user);
-        cluster.map_err(|error| unreachable(&error, color, done))
+        cluster.map_err(|error| unreachable(&error, color, verb.done))
     }
 }
 
@@ -104,16 +113,16 @@ pub(super) fn with_target<T>(
     rendering: &RenderingArgs,
     args: &ClusterArgs,
     color: Color,
-    done: &str,
+    verb: Verb,
     then: impl FnOnce(&Target<'_>) -> Result<T, Stop>,
 ) -> Result<T, Stop> {
     let mut findings = Vec::new();
     let unrenderable = |findings| {
-        output::findings(findings, color, done);
+        output::findings(findings, color, verb.done);
         Stop::Unrenderable
     };
     let Some(mut setup) = Setup::new(rendering, inputs, &mut findings) else { return Err(unrenderable(findings)) };
-    let mut cluster = args.connect(color, done)?;
+    let mut cluster = args.connect(color, verb)?;
     if setup.says_namespace {
         cluster = cluster.in_namespace(&setup.options.namespace);
     } else {
@@ -127,7 +136,7 @@ pub(super) fn with_target<T>(
     findings.retain(Diagnostic::is_error);
     if session.is_empty() && input.passed.is_empty() {
         if findings.is_empty() {
-            let finding = Diagnostic::error(format!("there is nothing to be {done}: the input has no Workspace and no manifest"));
+            let finding = Diagnostic::error(format!("there is nothing to {}: the input has no Workspace and no manifest", verb.bare));
             findings.push(finding.help("name the files with -f (and -R for directories below)"));
         }
         return Err(unrenderable(findings));

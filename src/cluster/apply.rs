@@ -77,10 +77,9 @@ impl Cluster {
         let known = kinds.of(&step.desired);
         match (&step.action, how.dry_run, known) {
             (Action::Leave, ..) => Ok(done(step, Outcome::Unchanged, None)),
-            (_, DryRun::Client, _) => Ok(foreseen(step, &how.manager)),
+            (_, DryRun::Client, _) | (Action::Replace, DryRun::Server, _) => Ok(foreseen(step, &how.manager)),
             // What its namespace or its kind comes with can't be tried before that is there.
             (_, DryRun::Server, known) if known.is_none() || coming.has_namespace_of(&step.reference) => Ok(foreseen(step, &how.manager)),
-            (Action::Replace, DryRun::Server, _) => Ok(foreseen(step, &how.manager)),
             (_, _, None) => {
                 let message = "the server doesn't know its kind, although its definition was applied".to_owned();
                 Ok(done(step, Outcome::Failed(Failure::Refused(message)), None))

@@ -82,9 +82,10 @@ impl Cluster {
         id: &str,
         namespaces: &BTreeSet<String>,
     ) -> Result<Vec<Value>, ClusterError> {
-        let params = match inventory::is_marked_by_annotation(group_kind) {
-            true => ListParams::default(),
-            false => ListParams::default().labels(&format!("{PART_OF}={id}")),
+        let params = if inventory::is_marked_by_annotation(group_kind) {
+            ListParams::default()
+        } else {
+            ListParams::default().labels(&format!("{PART_OF}={id}"))
         };
         let namespaces: BTreeSet<&str> = namespaces.iter().map(String::as_str).collect();
         let found = self.list_in(kind, &namespaces, |path| kube::core::Request::new(path).list_metadata(&params)).await?;

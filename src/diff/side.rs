@@ -1,6 +1,6 @@
 //! One side of a comparison: an input that was planned, whose objects are rendered when they are asked for.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 
 use serde::Serialize;
@@ -12,7 +12,7 @@ use crate::manifest::ObjectRef;
 use crate::plan::Plan;
 use crate::render::{Engine, Object, TemplateError};
 use crate::session::Session;
-use crate::spec::Input;
+use crate::spec::{Declarer, Input};
 use crate::yaml::{Document, Step};
 
 /// Whose objects are: a kind, a namespace and a name.
@@ -58,6 +58,14 @@ impl<'s> Side<'s> {
         let plans = session.plans().map(|plan| (plan.key(), plan)).collect();
         let namespace = session.context().options.namespace.as_str();
         Self { session, input, findings, engine, namespace, plans }
+    }
+
+    /// Everything of the input that owns objects, be it sound or not.
+    pub fn owners(&self) -> BTreeSet<Owner> {
+        let input = self.input;
+        let workspaces = input.workspaces.iter().map(|one| owner("Workspace", (&one.namespace, &one.value.metadata.name)));
+        let engines = input.rag_engines.iter().map(|one| owner("RAGEngine", (&one.namespace, &one.value.metadata.name)));
+        workspaces.chain(engines).chain(input.sets.iter().map(declarer)).collect()
     }
 
     /// The Workspaces and RAGEngines that could not be planned: those without a summary.
@@ -187,4 +195,11 @@ fn same_file(one: &str, other: &str) -> bool {
 
 fn owner(kind: &'static str, (namespace, name): (&str, &str)) -> Owner {
     Owner { kind, namespace: namespace.to_owned(), name: name.to_owned() }
+}
+
+fn declarer(set: &Declarer) -> Owner {
+    match set {
+        Declarer::Set(set) => owner("InferenceSet", (&set.namespace, &set.value.metadata.name)),
+        Declarer::Roles(roles) => owner("MultiRoleInference", (&roles.namespace, &roles.value.metadata.name)),
+    }
 }

@@ -219,3 +219,115 @@ fn whose_it_is() {
     story.apply(&["--applyset", "two", "--adopt", "all"], 0);
     story.end();
 }
+
+const SET: [&str; 3] = ["--applyset", "prod", "--prune"];
+
+impl Story {
+    /// Applies the scene's files as the set `prod`, pruning.
+    fn prune(&mut self, args: &[&str], code: i32) -> Run {
+        let args: Vec<&str> = SET.into_iter().chain(args.iter().copied()).collect();
+        self.apply(&args, code)
+    }
+
+    /// What the parent of the set says of its kinds and namespaces.
+    fn kept(&mut self) {
+        let parent = self.get("/api/v1/namespaces/NAMESPACE/secrets/prod").unwrap();
+        let annotation = |name: &str| parent["metadata"]["annotations"][format!("applyset.kubernetes.io/{name}")].clone();
+        let text = format!("the set has {} in {}", annotation("contains-group-kinds"), annotation("additional-namespaces"));
+        self.tell(&text);
+    }
+}
+
+#[test]
+fn what_is_no_longer_wanted() {
+    let more = SETTINGS.replace("name: settings", "name: more");
+    let mut story = Story::new("prune", &[WORKSPACE, SETTINGS, &more]);
+    story.apply(&["--prune"], 2);
+    story.prune(&[], 0);
+    story.kept();
+    let before = story.versions();
+    story.scene.proxy.asked();
+    story.prune(&[], 0);
+    let asked = story.scene.proxy.asked();
+    assert!(asked.iter().all(|asked| asked.starts_with("GET ")), "{asked:#?}");
+    assert_eq!(story.versions(), before);
+    story.tell("a ConfigMap goes, and another one is called otherwise");
+    story.scene.remove("2.yaml");
+    story.scene.edit("1.yaml", "name: settings", "name: renamed");
+    story.prune(&["--dry-run=server"], 0);
+    story.prune(&["--max-prune", "1"], 5);
+    story.prune(&["--max-prune", "50%"], 0);
+    story.tell("a node of a Workspace that is still there");
+    story.scene.write("kaito.yaml", "apiVersion: config.kaito.sh/v1alpha1\nkind: RenderConfig\nnodeProvisioner: karpenter\n");
+    story.prune(&[], 0);
+    story.prune(&["--prune-allow", "nodeclaims"], 0);
+    story.kept();
+    story.tell("the Workspace goes, with its nodes");
+    story.scene.remove("0.yaml");
+    story.prune(&[], 0);
+    story.kept();
+    story.tell("nothing is left, which is never meant");
+    story.scene.remove("1.yaml");
+    story.prune(&[], 1);
+    assert!(story.get("/api/v1/namespaces/NAMESPACE/configmaps/renamed").is_ok());
+    story.end();
+}
+
+#[test]
+fn what_keeps_others() {
+    let with = |name: &str, metadata: &str| format!("{{apiVersion: v1, kind: ConfigMap, metadata: {{name: {name}, {metadata}}}}}");
+    let protections = [
+        ("flux", "annotations: {kustomize.toolkit.fluxcd.io/prune: disabled}"),
+        ("argo", "annotations: {argocd.argoproj.io/sync-options: \"Validate=false,Prune=false\"}"),
+        ("helm", "annotations: {helm.sh/resource-policy: keep}"),
+        ("kept", "annotations: {kaito.sh/prune: disabled}"),
+    ];
+    let texts: Vec<String> = protections.iter().map(|(name, metadata)| with(name, metadata)).collect();
+    let claim = "{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: disk}, spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}}";
+    let mut files: Vec<&str> = texts.iter().map(String::as_str).collect();
+    files.extend([claim, SETTINGS, WORKSPACE]);
+    let mut story = Story::new("protected", &files);
+    story.prune(&[], 0);
+    for file in 0..5 {
+        story.scene.remove(&format!("{file}.yaml"));
+    }
+    story.prune(&[], 0);
+    story.kept();
+    story.tell("a Workspace that can't be rendered, and a ConfigMap that is gone");
+    story.scene.remove("5.yaml");
+    story.scene.edit("6.yaml", "preset: {name: phi-4}", "preset: {name: phi-44}");
+    story.prune(&[], 1);
+    assert!(story.get("/apis/apps/v1/namespaces/NAMESPACE/statefulsets/phi-4").is_ok());
+    story.tell("what can't be applied keeps others from going");
+    story.scene.edit("6.yaml", "preset: {name: phi-44}", "preset: {name: phi-4}");
+    story.scene.write("7.yaml", "{apiVersion: v1, kind: ConfigMap, metadata: {name: wrong}, dat: {a: b}}");
+    story.prune(&[], 1);
+    story.scene.remove("7.yaml");
+    story.prune(&[], 0);
+    story.end();
+}
+
+#[test]
+fn two_sets() {
+    let mut story = Story::new("two-sets", &[SETTINGS]);
+    story.prune(&[], 0);
+    story.scene.edit("0.yaml", "name: settings", "name: others");
+    story.tell("another set has other files, and prunes none of the first one's");
+    story.apply(&["--applyset", "configmaps/other", "--prune"], 0);
+    assert!(story.get("/api/v1/namespaces/NAMESPACE/configmaps/settings").is_ok());
+    story.tell("what another tool keeps is not ours to prune");
+    let parent = story.scene.object(
+        "v1",
+        "Secret",
+        "prod",
+        json!({"metadata": {"annotations": {"applyset.kubernetes.io/tooling": "kubectl/v1.35"}}}),
+    );
+    playground().client.take_over(&parent, "somebody").unwrap();
+    story.prune(&[], 1);
+    story.tell("a Secret that keeps no set");
+    story.scene.write("1.yaml", "{apiVersion: v1, kind: Secret, metadata: {name: plain}}");
+    story.apply(&[], 1);
+    story.apply(&["--applyset", "plain"], 1);
+    story.apply(&["--applyset", "deployments/x"], 1);
+    story.end();
+}

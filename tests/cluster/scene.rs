@@ -35,6 +35,10 @@ impl Scene {
         fs::write(self.directory.path().join(name), text.replace("NAMESPACE", &self.namespace)).unwrap();
     }
 
+    pub(super) fn remove(&self, name: &str) {
+        fs::remove_file(self.directory.path().join(name)).unwrap();
+    }
+
     pub(super) fn edit(&self, name: &str, from: &str, to: &str) {
         let text = fs::read_to_string(self.directory.path().join(name)).unwrap();
         assert!(text.contains(from), "{from} is not in {name}");

@@ -9,6 +9,7 @@ use super::super::cluster::{ClusterArgs, field_manager};
 use super::super::setup::{InputArgs, RenderingArgs};
 use super::objects::Format;
 use crate::apply::{Adopt, DryRun};
+use crate::prune::{AllowedKind, MaxPrune};
 use crate::quantity;
 
 /// Make a cluster hold what Workspaces stand for, by server-side apply.
@@ -54,7 +55,7 @@ pub(crate) struct ApplyArgs {
     /// How many objects at a time
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub concurrency: u16,
-    /// Delete and make anew what can't be changed in place: StatefulSets, Jobs, nodes; never claims of volumes
+    /// Delete and make anew what can't be changed in place: workloads, nodes; never claims of volumes
     #[arg(long)]
     pub replace: bool,
     /// Which objects that are there already are taken over from others
@@ -78,6 +79,12 @@ pub(crate) struct SetArgs {
     /// Delete what the ApplySet has and the input hasn't
     #[arg(long, requires = "applyset")]
     pub prune: bool,
+    /// Most objects that are pruned at once: a number, or a share of the set such as 25%; more, and none is
+    #[arg(long, value_name = "N|N%", requires = "prune")]
+    pub max_prune: Option<MaxPrune>,
+    /// Kinds that are pruned though their Workspace is still there, or they belong to none: namespaces, pvc, crds, nodeclaims, ...
+    #[arg(long, value_name = "KINDS", value_delimiter = ',', requires = "prune")]
+    pub prune_allow: Vec<AllowedKind>,
 }
 
 /// Whether to wait until everything is up.

@@ -8,7 +8,7 @@ mod wait;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::cluster::{Stop, Target, unreachable, with_target};
+use super::cluster::{Stop, Target, Verb, unreachable, with_target};
 use super::output::{self, Color, Exit};
 use crate::apply::{DryRun, Operator, Terms, decide, is_forced, touches_operator};
 use crate::cluster::{ClusterError, How, Kinds};
@@ -24,7 +24,8 @@ use wait::Waiting;
 /// Applies.
 pub(super) fn run(args: &Args, color: Color) -> Exit {
     let apply = |target: &Target<'_>| Applying { args, target, color }.run();
-    with_target(&args.input, &args.rendering, &args.cluster, color, "applied", apply).unwrap_or_else(Exit::from)
+    with_target(&args.input, &args.rendering, &args.cluster, color, Verb { bare: "apply", done: "applied" }, apply)
+        .unwrap_or_else(Exit::from)
 }
 
 struct Applying<'a> {
@@ -84,10 +85,7 @@ impl Applying<'_> {
         let args::ApplyArgs { field_manager, adopt, replace, force_conflicts, namespaces, .. } = &self.args.apply;
         let cluster = self.target.cluster;
         let set = set.map(|set| set.id.as_str());
-        let operator = match touches_operator(wanted, field_manager, set) {
-            true => self.reached(cluster.operator())?,
-            false => Operator::Gone,
-        };
+        let operator = if touches_operator(wanted, field_manager, set) { self.reached(cluster.operator())? } else { Operator::Gone };
         let allowed: BTreeSet<String> = namespaces.iter().cloned().chain([cluster.namespace().to_owned()]).collect();
         Ok(Terms {
             manager: field_manager,

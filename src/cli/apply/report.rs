@@ -7,9 +7,11 @@ use serde_json::Value;
 use super::objects::Format;
 use crate::apply::{Done, DryRun, Failure, Outcome, Refusal, Why};
 use crate::cli::output::{self, Color, Exit, Stdout};
+use crate::cluster::Deletion;
 use crate::diagnostic::Diagnostic;
 use crate::diff::Owner;
 use crate::manifest::ObjectRef;
+use crate::prune::{self, Kept};
 
 /// What was done, said as it is done.
 pub(super) struct Report {
@@ -18,6 +20,7 @@ pub(super) struct Report {
     out: Stdout,
     written: std::io::Result<()>,
     has_applied: bool,
+    is_refused: bool,
     objects: Vec<Value>,
     findings: Vec<Diagnostic>,
     /// What was not tried, by the object for which it wasn't.
@@ -32,6 +35,7 @@ impl Report {
             out: Stdout::new(),
             written: Ok(()),
             has_applied: false,
+            is_refused: false,
             objects: Vec::new(),
             findings: Vec::new(),
             skipped: BTreeMap::new(),
@@ -84,9 +88,33 @@ impl Report {
         }
     }
 
-    /// Says something that isn't about one object.
-    pub(super) fn fault(&mut self, finding: Diagnostic) {
-        self.findings.push(finding);
+    /// Says why nothing is pruned. Where something has gone wrong before, that is no further error.
+    pub(super) fn prune_refused(&mut self, refusal: &prune::Refusal<'_>) {
+        let follows = matches!(refusal, prune::Refusal::RenderFailed | prune::Refusal::ApplyFailed);
+        self.is_refused |= !follows;
+        let message = refusal.to_string();
+        self.findings.push(if follows { Diagnostic::warning(message) } else { Diagnostic::error(message) }.help(refusal.help()));
+    }
+
+    /// Says why a member stays that is no longer wanted.
+    pub(super) fn kept(&mut self, kept: &Kept<'_>) {
+        let message = format!("{} is not pruned: {}", kept.candidate.reference(), kept.reason);
+        self.findings.push(kept.reason.help().into_iter().fold(Diagnostic::warning(message), Diagnostic::help));
+    }
+
+    /// Says what became of a member that had to go; whether it is still there.
+    pub(super) fn pruned(&mut self, reference: &ObjectRef, deletion: &Deletion) -> bool {
+        let message = match deletion {
+            Deletion::Deleted => {
+                self.line(reference, "pruned", "");
+                return false;
+            }
+            Deletion::Kept(finalizers) if finalizers.is_empty() => format!("{reference} was deleted, and isn't gone yet"),
+            Deletion::Kept(finalizers) => format!("{reference} was deleted, and isn't gone yet: it waits for {}", finalizers.join(", ")),
+            Deletion::Refused(message) => format!("{reference} was not pruned: the server refuses it: {message}"),
+        };
+        self.findings.push(Diagnostic::error(message).help("it stays in the set, and is pruned the next time"));
+        true
     }
 
     /// A line as kubectl prints it.
@@ -104,12 +132,12 @@ impl Report {
 
     /// Whether something has gone wrong until now.
     pub(super) fn has_failed(&self) -> bool {
-        self.findings.iter().any(Diagnostic::is_error)
+        !self.skipped.is_empty() || self.findings.iter().any(Diagnostic::is_error)
     }
 
     /// Says what went wrong, and how it ended.
     pub(super) fn finish(self, color: Color) -> Exit {
-        let Self { format, out, written, has_applied, objects, mut findings, skipped, .. } = self;
+        let Self { format, out, written, has_applied, is_refused, objects, mut findings, skipped, .. } = self;
         for (culprit, objects) in skipped {
             let finding = Diagnostic::error(format!("{} was not applied, since {culprit} of the same Workspace was not", list(&objects)));
             findings.push(finding.help("it is applied with it the next time"));
@@ -119,10 +147,11 @@ impl Report {
             Some(format @ (Format::Json | Format::Yaml)) => super::objects::print(objects, format),
             _ => output::finish(written),
         };
-        if output::findings_with(findings, color, if has_applied { "everything else was applied" } else { "nothing was applied" }) {
-            Exit::Invalid
-        } else {
-            printed
+        let is_wrong = output::findings_with(findings, color, if has_applied { "everything else was done" } else { "nothing was applied" });
+        match (is_refused, is_wrong) {
+            (true, _) => Exit::Refused,
+            (false, true) => Exit::Invalid,
+            (false, false) => printed,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::Outcome;
-use crate::cli::cluster::{ClusterArgs, Stop, Target, field_manager, unreachable, with_target};
+use crate::cli::cluster::{ClusterArgs, Stop, Target, Verb, field_manager, unreachable, with_target};
 use crate::cli::output::{self, Color};
 use crate::cli::setup::{InputArgs, RenderingArgs};
 use crate::diff::{Report, live};
@@ -52,7 +52,7 @@ impl LiveArgs {
     ) -> Result<(Report, bool), Outcome> {
         let inputs = InputArgs { filename: self.filename.clone(), recursive, revision: self.revision.clone() };
         let compare = |target: &Target<'_>| self.compare(target, show_secrets, color);
-        Ok(with_target(&inputs, rendering, &self.cluster, color, "compared", compare)?)
+        Ok(with_target(&inputs, rendering, &self.cluster, color, Verb { bare: "compare", done: "compared" }, compare)?)
     }
 
     fn compare(&self, target: &Target<'_>, show_secrets: bool, color: Color) -> Result<(Report, bool), Stop> {
