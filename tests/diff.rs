@@ -1,7 +1,7 @@
 //! What a change does: `golden/diff/NAME/before` and `after` are compared, with the flags in `args`, if there are any.
 //!
-//! `expected.txt` is what is said, and the exit code. A scenario that has another `expected.*` is compared in that format too:
-//! `json`, `md`, `patch`, `html`, `github`, `name`.
+//! `expected.txt` is what is said, and the exit code; `expected.json` is the report. A scenario that has another `expected.*` is
+//! compared in that format too: `md`, `patch`, `html`, `github`, `name`.
 
 use std::fs;
 use std::path::Path;
@@ -34,7 +34,7 @@ fn scenarios() {
             let file = directory.join(format!("expected.{extension}"));
             let shown = diff(&name, format);
             assert_eq!((shown.code, &shown.stderr), (text.code, &text.stderr), "{name}: {format}");
-            if file.exists() {
+            if extension == "json" || file.exists() {
                 // An empty file says that nothing is to be said.
                 if shown.stdout.is_empty() {
                     assert_eq!(fs::read_to_string(&file).unwrap(), "", "{}", file.display());

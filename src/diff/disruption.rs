@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::fields::{FieldChange, Path};
 use crate::manifest::ObjectRef;
+use crate::spec::names::NODE_IMAGE_FAMILY;
 
 /// What a change does, the worst last.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -111,7 +112,7 @@ pub(super) fn of_removed(reference: &ObjectRef) -> Disruption {
 pub(super) fn of_change(reference: &ObjectRef, change: &FieldChange) -> Disruption {
     let path = &change.path;
     if path.starts_with(&["metadata"]) {
-        return Disruption::InPlace;
+        return if is_of_the_node(reference, path) { Disruption::Node } else { Disruption::InPlace };
     }
     match (reference.group.as_str(), reference.kind.as_str()) {
         ("apps", "StatefulSet") => stateful_set(path),
@@ -124,6 +125,12 @@ pub(super) fn of_change(reference: &ObjectRef, change: &FieldChange) -> Disrupti
         _ if is_node(reference) => node(path),
         _ => Disruption::InPlace,
     }
+}
+
+/// Whether a label or annotation of a single node's object is one that the node gets when it is made, and never after.
+fn is_of_the_node(reference: &ObjectRef, path: &Path) -> bool {
+    let is_made_once = matches!(reference.kind.as_str(), "NodeClaim" | "Machine") && is_node(reference);
+    is_made_once && (path.starts_with(&["metadata", "labels"]) || path.starts_with(&["metadata", "annotations", NODE_IMAGE_FAMILY]))
 }
 
 fn stateful_set(path: &Path) -> Disruption {
@@ -192,6 +199,34 @@ mod tests {
             ("", "Service", json!({"spec": {"type": "ClusterIP"}}), json!({"spec": {"type": "LoadBalancer"}}), Disruption::InPlace),
             ("", "Service", json!({"spec": {}}), json!({"spec": {"clusterIP": "None"}}), Disruption::Replace),
             ("karpenter.sh", "NodeClaim", json!({"spec": {"a": 1}}), json!({"spec": {"a": 2}}), Disruption::Node),
+            (
+                "karpenter.sh",
+                "NodeClaim",
+                json!({"metadata": {"labels": {}}}),
+                json!({"metadata": {"labels": {"a": "b"}}}),
+                Disruption::Node,
+            ),
+            (
+                "karpenter.sh",
+                "NodeClaim",
+                json!({"metadata": {"annotations": {NODE_IMAGE_FAMILY: "ubuntu", "a": "b"}}}),
+                json!({"metadata": {"annotations": {NODE_IMAGE_FAMILY: "azurelinux", "a": "b"}}}),
+                Disruption::Node,
+            ),
+            (
+                "karpenter.sh",
+                "NodeClaim",
+                json!({"metadata": {"annotations": {}}}),
+                json!({"metadata": {"annotations": {"a": "b"}}}),
+                Disruption::InPlace,
+            ),
+            (
+                "karpenter.sh",
+                "NodePool",
+                json!({"metadata": {"labels": {}}}),
+                json!({"metadata": {"labels": {"a": "b"}}}),
+                Disruption::InPlace,
+            ),
             ("karpenter.sh", "NodePool", json!({"spec": {"replicas": 1}}), json!({"spec": {"replicas": 2}}), Disruption::InPlace),
             ("karpenter.sh", "NodePool", json!({"spec": {"template": 1}}), json!({"spec": {"template": 2}}), Disruption::Node),
             (

@@ -11,7 +11,7 @@ use super::flags::{FlagChange, flag_changes};
 use super::live::Note;
 use super::secrets;
 use super::side::{Objects, Owner, Side};
-use super::summary::{Summary, words};
+use super::summary::{Summary, words, words_of_router};
 use super::totals::{Prices, Totals};
 use crate::diagnostic::Place;
 use crate::manifest::ObjectRef;
@@ -182,7 +182,7 @@ pub fn compare(
         }
         let disruption = objects.iter().map(|object| object.disruption).max().unwrap_or_default();
         let place = OwnerChange::place(owner.as_ref(), &objects, [after, before]);
-        let words = words(was, is, disruption);
+        let words = words_of(owner.as_ref(), &objects, was, is);
         found.push(OwnerChange { words, before: was.cloned(), after: is.cloned(), owner, objects, disruption, place });
     };
     for owner in &owners {
@@ -237,6 +237,15 @@ fn is_unchanged(owner: &Owner, before: &Side<'_>, after: &Side<'_>) -> bool {
         name.and_then(|name| side.session.context().config_map(&owner.namespace, name)).map(|document| document.root.to_value())
     };
     serde_json::to_value(old.workspace).ok() == serde_json::to_value(new.workspace).ok() && config(before) == config(after)
+}
+
+/// What has changed, in words: of a Workspace, or of a set, whose objects are its router.
+pub(super) fn words_of(owner: Option<&Owner>, objects: &[ObjectChange], was: Option<&Summary>, is: Option<&Summary>) -> Vec<String> {
+    let disruption = objects.iter().map(|object| object.disruption).max().unwrap_or_default();
+    if owner.is_none() || was.is_some() || is.is_some() {
+        return words(was, is, disruption);
+    }
+    words_of_router(&objects.iter().map(|object| object.change).collect::<Vec<_>>(), disruption)
 }
 
 fn compare_objects(before: &Objects, after: &Objects, show_secrets: bool) -> Vec<ObjectChange> {

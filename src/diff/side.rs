@@ -68,13 +68,19 @@ impl<'s> Side<'s> {
         workspaces.chain(engines).chain(input.sets.iter().map(declarer)).collect()
     }
 
-    /// The Workspaces and RAGEngines that could not be planned: those without a summary.
+    /// The Workspaces and RAGEngines that could not be planned, those without a summary, and those that stand there twice.
     pub fn broken<'t>(&'t self, summaries: &'t BTreeMap<Owner, Summary>) -> impl Iterator<Item = Owner> + use<'t> {
         let workspaces = self.input.workspaces.iter();
         let workspaces = workspaces.map(|located| owner("Workspace", (&located.namespace, &located.value.metadata.name)));
         let engines = self.input.rag_engines.iter();
         let engines = engines.map(|located| owner("RAGEngine", (&located.namespace, &located.value.metadata.name)));
-        workspaces.chain(engines).filter(|owner| !summaries.contains_key(owner))
+        let mut last = None;
+        workspaces.chain(engines).filter(move |owner| {
+            // They are sorted.
+            let is_again = last.as_ref() == Some(owner);
+            last = Some(owner.clone());
+            is_again || !summaries.contains_key(owner)
+        })
     }
 
     /// Whether something that stands in a file on the other side may be here, in a text that could not be read whole.

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::Disruption;
+use super::report::Change;
 use crate::diagnostic::plural;
 use crate::plan::{Context, Plan, RagPlan, Workload};
 use crate::quantity::gib_text;
@@ -106,7 +107,10 @@ fn max_model_len(plan: &Plan<'_>, context: &Context<'_>) -> Option<String> {
 pub fn words(before: Option<&Summary>, after: Option<&Summary>, disruption: Disruption) -> Vec<String> {
     let mut words = Vec::new();
     match (before, after) {
-        (None, None) => {}
+        // A claim that is lost restarts nothing by itself.
+        (None, None) => {
+            words.push(format!("restart: {}", restart(if disruption > Disruption::Replace { Disruption::None } else { disruption })))
+        }
         (None, Some(new)) => {
             words.push(format!("new: {} on {}", new.does, new.place()));
             words.extend(new.max_model_len.as_ref().map(|length| format!("max length {length}")));
@@ -130,7 +134,8 @@ pub fn words(before: Option<&Summary>, after: Option<&Summary>, disruption: Disr
                 let size = new.instance_type.as_ref().map(|size| format!(" x {size}")).unwrap_or_default();
                 words.push(format!("nodes {} -> {}{size}", old.nodes, new.nodes));
             } else {
-                words.push(format!("nodes {} -> {}", old.place(), new.place()));
+                let place = |summary: &Summary| summary.place().replace(" nodes of", " of").replace(" node of", " of");
+                words.push(format!("nodes {} -> {}", place(old), place(new)));
             }
             if old.gpus != new.gpus {
                 words.push(gpus(old.gpus, new.gpus));
@@ -147,10 +152,20 @@ pub fn words(before: Option<&Summary>, after: Option<&Summary>, disruption: Disr
             } else if old.max_model_len != new.max_model_len {
                 words.push("pods read that only when they start".to_owned());
             }
+            words.push(format!("restart: {}", restart(disruption)));
         }
     }
-    words.push(format!("restart: {}", restart(before, after, disruption)));
     words
+}
+
+/// What has happened to the router of a set, of which these objects are.
+pub(super) fn words_of_router(changes: &[Change], disruption: Disruption) -> Vec<String> {
+    let is_all = |change| changes.iter().all(|other| *other == change);
+    match () {
+        () if is_all(Change::Added) => vec!["new router".to_owned()],
+        () if is_all(Change::Removed) => vec!["router removed".to_owned()],
+        () => vec!["router changed".to_owned(), format!("restart: {}", restart(disruption))],
+    }
 }
 
 fn changed(words: &mut Vec<String>, what: &str, before: Option<&str>, after: Option<&str>) {
@@ -168,10 +183,7 @@ fn download(summary: &Summary) -> Option<String> {
     (summary.weights > 0).then(|| format!("{} of weights to download", gib_text(summary.weights)))
 }
 
-fn restart(before: Option<&Summary>, after: Option<&Summary>, disruption: Disruption) -> &'static str {
-    if before.is_none() || after.is_none() {
-        return "none";
-    }
+fn restart(disruption: Disruption) -> &'static str {
     match disruption {
         Disruption::None | Disruption::InPlace => "none",
         Disruption::Rolling => "rolling",

@@ -122,6 +122,32 @@ fn nothing_changes() {
     assert!(asked.len() <= 2 * kinds.len(), "{} questions about {kinds:?}: {asked:#?}", asked.len());
 }
 
+/// However many objects there are, two questions a kind are enough, and one more for an object that is different.
+#[test]
+fn a_hundred_workspaces() {
+    let scene = Scene::new("hundred", &[SETTINGS]);
+    for number in 0..100 {
+        let text = WORKSPACE.replace("name: phi-4, ", &format!("name: w-{number}, ")).replace("apps: phi-4", &format!("apps: w-{number}"));
+        scene.write(&format!("w-{number}.yaml"), &text);
+    }
+    scene.apply();
+    let objects = scene.rendered();
+    let kinds: BTreeSet<&str> = objects.iter().map(Manifest::kind).collect();
+    assert_eq!((objects.len(), kinds.len()), (401, 4));
+    scene.proxy.asked();
+    let run = scene.diff(&[]);
+    assert_eq!((run.code, run.stdout.as_str(), run.stderr.as_str()), (0, "", ""));
+    let asked = scene.proxy.asked();
+    assert!(tried(&asked).is_empty() && asked.len() <= 2 * kinds.len(), "{asked:#?}");
+    scene.edit("w-50.yaml", "instanceType: Standard_NC24ads_A100_v4", "instanceType: Standard_NC48ads_A100_v4");
+    let run = scene.diff(&["-o", "name"]);
+    assert_eq!(run.code, 1, "{}", run.stderr);
+    assert!(run.stdout.contains("statefulset.apps/w-50\n") && !run.stdout.contains("w-51"), "{}", run.stdout);
+    let asked = scene.proxy.asked();
+    assert_eq!(tried(&asked).len(), run.stdout.lines().count(), "{asked:#?}");
+    assert!(asked.len() <= 2 * kinds.len() + tried(&asked).len(), "{asked:#?}");
+}
+
 /// What happens after everything was applied.
 type Happens = fn(&Scene);
 

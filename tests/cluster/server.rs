@@ -152,7 +152,7 @@ fn api_server_flags(etcd_port: u16, port: u16) -> Vec<String> {
         "--authorization-mode=RBAC",
         // As clusters have it.
         "--allow-privileged=true",
-        "--service-cluster-ip-range=10.0.0.0/24",
+        "--service-cluster-ip-range=10.0.0.0/16",
         "--service-account-issuer=https://kubernetes.default.svc",
         // The key of the certificate that the server makes for itself.
         "--service-account-signing-key-file=certificates/apiserver.key",

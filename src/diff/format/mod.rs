@@ -31,13 +31,21 @@ fn nothing(report: &Report) -> &'static str {
     if report.broken.is_empty() { "nothing is different" } else { "nothing is different of what could be compared" }
 }
 
-/// How many of the Workspaces differ.
+/// How many of the Workspaces differ, and how many objects that are no Workspace's.
 fn differing(report: &Report) -> String {
     // An InferenceSet owns objects, and is counted by its Workspaces.
-    let differ = report.owners.iter().filter(|owner| owner.before.is_some() || owner.after.is_some()).count();
+    let (own, others): (Vec<_>, Vec<_>) = report.owners.iter().partition(|owner| owner.before.is_some() || owner.after.is_some());
+    let (differ, others) = (own.len(), others.iter().map(|owner| owner.objects.len()).sum::<usize>());
     let noun = if report.compared == 1 { "Workspace" } else { "Workspaces" };
     let verb = if differ == 1 || report.compared == 1 { "differs" } else { "differ" };
-    format!("{differ} of {} {noun} {verb}", report.compared)
+    let workspaces = format!("{differ} of {} {noun} {verb}", report.compared);
+    match others {
+        0 => workspaces,
+        1 if differ == 0 => "1 object of no Workspace differs".to_owned(),
+        others if differ == 0 => format!("{others} objects of no Workspace differ"),
+        1 => format!("{workspaces}, and 1 other object does"),
+        others => format!("{workspaces}, and {others} other objects do"),
+    }
 }
 
 /// Whose objects these are.
@@ -58,6 +66,7 @@ fn mark(change: Change) -> &'static str {
 fn restart(owner: &OwnerChange) -> &str {
     match owner.disruption {
         Disruption::Node | Disruption::Data => owner.does(),
+        Disruption::Replace if owner.after.is_none() => owner.does(),
         _ => owner.words.iter().find_map(|word| word.strip_prefix(RESTART)).unwrap_or("none"),
     }
 }

@@ -8,9 +8,9 @@ use super::merge::merged;
 use super::same::is_same_duration;
 use super::{AllWanted, Answer, Live, Note, Wanted};
 use crate::diff::disruption::{Disruption, is_node};
-use crate::diff::report::{Broken, Change, ObjectChange, OwnerChange, Report, object_change};
+use crate::diff::report::{Broken, Change, ObjectChange, OwnerChange, Report, object_change, words_of};
 use crate::diff::secrets;
-use crate::diff::summary::{Summary, words};
+use crate::diff::summary::Summary;
 use crate::diff::{Owner, Prices, Side, Totals};
 use crate::manifest::ObjectRef;
 use crate::plan::drop_what_servers_write;
@@ -51,7 +51,7 @@ pub fn report(side: &Side<'_>, wanted: AllWanted, manager: &str, show_secrets: b
         }
         owners.push(OwnerChange {
             place: OwnerChange::place(owner.as_ref(), &objects, [side]),
-            words: words(was.as_ref(), is, disruption),
+            words: words_of(owner.as_ref(), &objects, was.as_ref(), is),
             before: was,
             after: is.cloned(),
             owner,
