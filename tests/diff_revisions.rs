@@ -147,3 +147,13 @@ fn annotations_stand_where_the_workspace_does() {
         }
     }
 }
+
+/// A configuration that no side goes by is said once, since what is compared isn't what is deployed then.
+#[test]
+fn a_configuration_that_is_not_used_is_said() {
+    let repo = repository();
+    let told = repo.kaito(&["diff", "main~1..main"]);
+    assert_eq!((told.code, told.stderr.matches("prod/kaito.yaml is not used").count()), (1, 1), "{}", told.stderr);
+    let told = repo.kaito(&["diff", "main~1..main", "prod"]);
+    assert_eq!((told.code, told.stderr.as_str()), (1, ""));
+}

@@ -148,7 +148,7 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
             return args.exit(Outcome::Unrenderable);
         }
     };
-    let is_broken = sides::say(&faults.0, &faults.1, color);
+    let is_broken = sides::say(&faults.0, &faults.1, after.doubts, color);
     // Where nothing was compared, no format may say that all is the same.
     if is_broken && report.is_empty() && report.broken.is_empty() {
         return args.exit(Outcome::Unrenderable);

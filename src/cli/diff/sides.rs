@@ -21,6 +21,8 @@ pub(super) struct Read {
     pub setup: Setup,
     pub input: Input,
     pub findings: Vec<Diagnostic>,
+    /// What is doubtful about the files themselves, such as a `kaito.yaml` that isn't used.
+    pub doubts: Vec<Diagnostic>,
 }
 
 impl Asked {
@@ -34,8 +36,9 @@ impl Asked {
         setup.options.is_partial = true;
         let mut own = Vec::new();
         let files = setup.read(&self.inputs, &mut own);
+        let doubts = own.iter().filter(|finding| !finding.is_error()).cloned().collect();
         let input = Input::read(&files, &setup.options, &mut own);
-        Some(Read { setup, input, findings: own })
+        Some(Read { setup, input, findings: own, doubts })
     }
 }
 
@@ -103,12 +106,14 @@ fn with_second(repository: &Repository, range: Range, rest: &[String]) -> (Range
     (range, rest.iter().map(PathBuf::from).collect())
 }
 
-/// Says what is wrong with the sides, once what is wrong with both; whether that is anything that keeps objects from being compared.
-pub(super) fn say(before: &[Diagnostic], after: &[Diagnostic], color: Color) -> bool {
+/// Says what is wrong with the sides, once what is wrong with both, and what is doubtful about the newer one; whether that is
+/// anything that keeps objects from being compared.
+pub(super) fn say(before: &[Diagnostic], after: &[Diagnostic], doubts: Vec<Diagnostic>, color: Color) -> bool {
     let is_same = |a: &Diagnostic, b: &Diagnostic| a.message == b.message && a.field == b.field;
     let errors = |findings: &[Diagnostic]| findings.iter().filter(|finding| finding.is_error()).cloned().collect::<Vec<_>>();
     let mut findings = errors(before);
     findings.retain(|finding| !after.iter().any(|other| is_same(finding, other)));
     findings.extend(errors(after));
+    findings.extend(doubts);
     output::findings_with(findings, color, "what they are about was not compared")
 }

@@ -5,7 +5,7 @@ use minijinja::{Environment, Value};
 use serde::Serialize;
 
 use super::lines::{self, Sign, visible};
-use super::{changed_sizes, differing, figure, mark, nothing, pair, restart, title, total, what};
+use super::{changed_sizes, differing, figure, mark, nothing, pair, restart, short_title, title, total, what};
 use crate::diff::{Disruption, ObjectChange, OwnerChange, Report};
 
 /// Its name ends in `.html`, so that every value is escaped.
@@ -30,6 +30,7 @@ struct Page {
 #[derive(Serialize)]
 struct OwnerView {
     title: String,
+    short_title: String,
     what: String,
     nodes: String,
     gpus: String,
@@ -78,6 +79,7 @@ pub fn html(report: &Report) -> String {
 fn owner(change: &OwnerChange) -> OwnerView {
     OwnerView {
         title: title(change),
+        short_title: short_title(change),
         what: visible(&what(change)),
         nodes: figure(change, |summary| summary.nodes),
         gpus: figure(change, |summary| summary.gpus),
@@ -91,9 +93,10 @@ fn object(change: &ObjectChange) -> ObjectView {
     let lines = lines::of_object(change).into_iter().map(|line| {
         let (class, sign) = match line.sign {
             Sign::Path => ("path", ""),
-            Sign::Same => ("same", " "),
-            Sign::Removed => ("removed", "-"),
-            Sign::Added => ("added", "+"),
+            // With a space, lest a figure look like one below zero.
+            Sign::Same => ("same", "  "),
+            Sign::Removed => ("removed", "- "),
+            Sign::Added => ("added", "+ "),
         };
         LineView { class, sign, text: line.text }
     });

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::lines::{self, Sign, visible};
-use super::{changed_sizes, differing, figure, mark, nothing, pair, restart, title, total, what};
+use super::{changed_sizes, differing, figure, mark, nothing, pair, restart, short_title, title, total, what};
 use crate::diagnostic::plural;
 use crate::diff::{Count, ObjectChange, OwnerChange, Report};
 
@@ -59,10 +59,8 @@ fn rows<T>(mut items: impl Iterator<Item = T>, row: impl Fn(T) -> String, more: 
 
 fn table(report: &Report, out: &mut String) {
     let row = |owner: &OwnerChange| {
-        let name = title(owner);
-        let name = name.strip_prefix("Workspace ").unwrap_or(&name).to_owned();
         let (nodes, gpus) = (figure(owner, |summary| summary.nodes), figure(owner, |summary| summary.gpus));
-        let cells = [name, what(owner), nodes, gpus, restart(owner).to_owned()];
+        let cells = [short_title(owner), what(owner), nodes, gpus, restart(owner).to_owned()];
         format!("| {} |\n", cells.map(|cell| inline(&cell)).join(" | "))
     };
     out.push_str("| Workspace | what | nodes | GPUs | restart |\n|---|---|---|---|---|\n");
@@ -134,9 +132,10 @@ fn detail(object: &ObjectChange) -> String {
         }
         _ = match line.sign {
             Sign::Path => writeln!(text, "@@ {shown} @@"),
-            Sign::Same => writeln!(text, " {shown}"),
-            Sign::Removed => writeln!(text, "-{shown}"),
-            Sign::Added => writeln!(text, "+{shown}"),
+            // With a space, lest a figure look like one below zero.
+            Sign::Same => writeln!(text, "  {shown}"),
+            Sign::Removed => writeln!(text, "- {shown}"),
+            Sign::Added => writeln!(text, "+ {shown}"),
         };
     }
     if rest > 0 {

@@ -53,6 +53,12 @@ fn title(owner: &OwnerChange) -> String {
     owner.owner.as_ref().map_or_else(|| "Objects of no Workspace".to_owned(), ToString::to_string)
 }
 
+/// Whose objects these are, in a column of Workspaces.
+fn short_title(owner: &OwnerChange) -> String {
+    let title = title(owner);
+    title.strip_prefix("Workspace ").map(ToOwned::to_owned).unwrap_or(title)
+}
+
 /// What stands before an object that is added, removed or changed.
 fn mark(change: Change) -> &'static str {
     match change {
