@@ -30,7 +30,10 @@ mod tests {
     #[test]
     fn options_protect() {
         let options = |options: &str| json!({"annotations": {"argocd.argoproj.io/sync-options": options}});
-        let approved = |options: &str, time: &str| json!({"annotations": {"argocd.argoproj.io/sync-options": options, "argocd.argoproj.io/deletion-approved": time}});
+        let approved = |options: &str, time: &str| {
+            let annotations = json!({"argocd.argoproj.io/sync-options": options, "argocd.argoproj.io/deletion-approved": time});
+            json!({"annotations": annotations})
+        };
         super::super::keeps(
             super::why_kept,
             [

@@ -95,7 +95,12 @@ mod tests {
             (
                 "karpenter.sh/v1",
                 "NodePool",
-                json!({"kaito.sh/workspace": "set-2", "kaito.sh/workspacenamespace": "n", "karpenter.kaito.sh/inferenceset": "set", "karpenter.kaito.sh/inferenceset-namespace": "n"}),
+                json!({
+                    "kaito.sh/workspace": "set-2",
+                    "kaito.sh/workspacenamespace": "n",
+                    "karpenter.kaito.sh/inferenceset": "set",
+                    "karpenter.kaito.sh/inferenceset-namespace": "n",
+                }),
                 "",
                 false,
             ),
