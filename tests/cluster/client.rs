@@ -76,6 +76,17 @@ impl Client {
         self.apply_at(&self.path(object)?, object, query)
     }
 
+    /// Makes an object as somebody who applies nothing.
+    ///
+    /// # Errors
+    /// The server's message, or that it doesn't know the kind.
+    pub(super) fn make(&self, object: &Manifest, manager: &str) -> Result<Value, String> {
+        let path = self.path(object)?;
+        let kind = path.rsplit_once('/').map_or(path.as_str(), |(kind, _)| kind);
+        let request = self.agent.post(format!("{}{kind}?fieldManager={manager}", self.url)).header("Authorization", &self.authorization);
+        answer(request.header("Content-Type", "application/json").send(object.value.to_string()))
+    }
+
     /// Applies an object by force as somebody else.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 //! the server would do (`dryRun=All`), so that one cluster serves all.
 
 mod accepted;
+mod adoption;
 mod apply;
 mod client;
 mod crds;
