@@ -103,6 +103,32 @@ impl Client {
         answer(self.agent.delete(url).header("Authorization", &self.authorization).call()).ok();
     }
 
+    /// Makes an object in the collection at a path.
+    ///
+    /// # Errors
+    /// The server's message.
+    pub(super) fn create(&self, path: &str, object: &Value) -> Result<Value, String> {
+        let request = self.agent.post(format!("{}{path}", self.url)).header("Authorization", &self.authorization);
+        answer(request.header("Content-Type", "application/json").send(object.to_string()))
+    }
+
+    /// Merges a change into what stands at a path.
+    ///
+    /// # Errors
+    /// The server's message.
+    pub(super) fn merge(&self, path: &str, change: &Value) -> Result<Value, String> {
+        let request = self.agent.patch(format!("{}{path}", self.url)).header("Authorization", &self.authorization);
+        answer(request.header("Content-Type", "application/merge-patch+json").send(change.to_string()))
+    }
+
+    /// Deletes what stands at a path.
+    ///
+    /// # Errors
+    /// The server's message.
+    pub(super) fn delete(&self, path: &str) -> Result<(), String> {
+        answer(self.agent.delete(format!("{}{path}", self.url)).header("Authorization", &self.authorization).call()).map(drop)
+    }
+
     /// Passes a request on to the server: the status and the text of its answer.
     pub(super) fn pass(&self, method: &str, path: &str, form: &str, body: Vec<u8>) -> Result<(u16, String), ureq::Error> {
         let request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.url));
@@ -127,7 +153,10 @@ impl Client {
     }
 
     /// Where an object stands, as the server's discovery has it.
-    fn path(&self, object: &Manifest) -> Result<String, String> {
+    ///
+    /// # Errors
+    /// The server doesn't know the kind.
+    pub(super) fn path(&self, object: &Manifest) -> Result<String, String> {
         let root = if object.api_version().contains('/') { "apis" } else { "api" };
         let group = format!("/{root}/{}", object.api_version());
         let known = self.served.lock().unwrap().get(&group).cloned();

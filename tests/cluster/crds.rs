@@ -1,7 +1,5 @@
 //! The CRDs that the cluster knows: kaito's own, and those of what it renders from the Go modules that publish them.
 
-use std::path::PathBuf;
-use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
@@ -9,12 +7,14 @@ use serde_json::{Value, json};
 
 use super::client::Client;
 use super::manifest::Manifest;
+use super::modules;
 use crate::support::run;
 
 /// A Go module, and a file in it.
 const PUBLISHED: &[(&str, &str)] = &[
     ("sigs.k8s.io/karpenter@v1.10.0", "pkg/apis/crds/karpenter.sh_nodeclaims.yaml"),
     ("sigs.k8s.io/karpenter@v1.10.0", "pkg/apis/crds/karpenter.sh_nodepools.yaml"),
+    ("sigs.k8s.io/karpenter@v1.10.0", "kwok/apis/crds/karpenter.kwok.sh_kwoknodeclasses.yaml"),
     // The one that Kaito 0.3 works with.
     ("sigs.k8s.io/karpenter@v0.36.2", "pkg/apis/crds/karpenter.sh_nodeclaims.yaml"),
     ("github.com/Azure/karpenter-provider-azure@v1.7.1", "pkg/apis/crds/karpenter.azure.com_aksnodeclasses.yaml"),
@@ -53,7 +53,9 @@ pub(super) fn install(client: &Client) -> Result<(), String> {
 /// The CRDs in Go modules. No webhook of theirs runs here, so that no version is converted to another. One that stands in two
 /// modules has the versions of both, and is stored as the first says.
 fn published() -> Result<Vec<Manifest>, String> {
-    let modules = download()?;
+    let mut names: Vec<&str> = PUBLISHED.iter().map(|(module, _)| *module).collect();
+    names.dedup();
+    let modules = modules::directories(&names)?;
     let mut crds: Vec<Value> = Vec::new();
     for (module, file) in PUBLISHED {
         let all = Manifest::read(&modules.iter().find(|(name, _)| name == module).expect("all are there").1.join(file));
@@ -70,31 +72,6 @@ fn published() -> Result<Vec<Manifest>, String> {
         }
     }
     Ok(crds.into_iter().map(Manifest::from).collect())
-}
-
-/// The directories of the modules in Go's module cache. Go checks what it downloads against its checksum database.
-fn download() -> Result<Vec<(String, PathBuf)>, String> {
-    let mut modules = PUBLISHED.iter().map(|(module, _)| *module).collect::<Vec<_>>();
-    modules.dedup();
-    // Outside of every module, so that Go takes these versions and changes no go.sum.
-    let mut go = Command::new("go");
-    go.args(["mod", "download", "-json"]).args(&modules).env("GOWORK", "off").current_dir(std::env::temp_dir());
-    let output = go.output().map_err(|error| {
-        format!("go: {error}\nInstall Go (https://go.dev/dl), with which the tests get the CRDs of Karpenter and others")
-    })?;
-    let answers = serde_json::Deserializer::from_slice(&output.stdout).into_iter::<Value>();
-    let directory = |answer: Value| {
-        let name = format!("{}@{}", answer["Path"].as_str()?, answer["Version"].as_str()?);
-        Some((name, PathBuf::from(answer["Dir"].as_str()?)))
-    };
-    let found: Vec<_> = answers.filter_map(Result::ok).filter_map(directory).collect();
-    match modules.iter().find(|module| !found.iter().any(|(name, _)| name == *module)) {
-        None => Ok(found),
-        Some(module) => {
-            let said = [output.stdout, output.stderr].map(|said| String::from_utf8_lossy(&said).into_owned()).concat();
-            Err(format!("go mod download {module} failed\n{said}"))
-        }
-    }
 }
 
 fn stand_in((group, version, plural, kind): &(&str, &str, &str, &str)) -> Value {

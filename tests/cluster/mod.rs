@@ -1,22 +1,31 @@
 //! A real API server, which has the last word on what kaito renders: etcd and kube-apiserver, started once for all tests.
 //!
-//! `KUBEBUILDER_ASSETS` names a folder with the two programs, as for any envtest; otherwise Go builds them once from
-//! `tests/cluster/tools` and they stay in the user's cache directory. Every test has namespaces of its own or only asks what
-//! the server would do (`dryRun=All`), so that one cluster serves all.
+//! `KUBEBUILDER_ASSETS` names a folder with programs, as for any envtest; what isn't to be found there Go builds once from
+//! `tests/cluster/tools`, and it stays in the user's cache directory. Every test has namespaces of its own or only asks what
+//! the server would do (`dryRun=All`), so that one cluster serves all. What has to become ready needs more than a server: `living()`
+//! is a cluster with controllers, a scheduler, nodes of kwok's and Karpenter.
 
 mod accepted;
 mod adoption;
+mod account;
 mod apply;
 mod client;
+mod components;
 mod crds;
+mod gpu_provisioner;
 mod kinds;
+mod kubectl;
 mod live;
+mod living;
 mod manifest;
+mod modules;
+mod process;
 mod programs;
 mod proxy;
 mod refused;
 mod scene;
 mod server;
+mod wait;
 mod will;
 
 use std::sync::OnceLock;
@@ -42,12 +51,32 @@ fn playground() -> &'static Cluster {
     start(&CLUSTER)
 }
 
+/// One in which things become ready: its pods are scheduled, and run, as far as the API tells; Jobs end well at once. Nodes come from
+/// NodeClaims of the gpu-provisioner's and NodePools with kwok's NodeClass; there is one node without GPUs, `system`.
+fn living() -> &'static Cluster {
+    static CLUSTER: OnceLock<Result<Cluster, String>> = OnceLock::new();
+    of(CLUSTER.get_or_init(|| {
+        let cluster = Cluster::start()?;
+        components::start(&cluster.server, &cluster.client)?;
+        gpu_provisioner::play(cluster.server.client());
+        Ok(cluster)
+    }))
+}
+
 fn start(cluster: &'static OnceLock<Result<Cluster, String>>) -> &'static Cluster {
-    let started = cluster.get_or_init(|| {
-        let server = Server::start(&programs::folder()?)?;
+    of(cluster.get_or_init(Cluster::start))
+}
+
+fn of(started: &'static Result<Cluster, String>) -> &'static Cluster {
+    started.as_ref().unwrap_or_else(|fault| panic!("there is no API server to test with\n{fault}"))
+}
+
+impl Cluster {
+    /// An API server with all CRDs.
+    fn start() -> Result<Self, String> {
+        let server = Server::start()?;
         let client = server.client();
         crds::install(&client)?;
-        Ok(Cluster { client, server })
-    });
-    started.as_ref().unwrap_or_else(|fault| panic!("there is no API server to test with\n{fault}"))
+        Ok(Self { client, server })
+    }
 }

@@ -4,105 +4,100 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
-use tempfile::TempDir;
+use serde_json::{Value, json};
 
 use super::client::Client;
-use super::will::Will;
+use super::process::Household;
+use super::programs;
 
-/// A running API server. It ends, and its files go, with this value or its process.
+/// A running API server, and whatever runs beside it. All ends, and its files go, with this value or its process.
 pub(super) struct Server {
     url: String,
     token: String,
     certificate: Vec<u8>,
-    _will: Will,
-}
-
-/// One of its two processes.
-struct Process {
-    name: &'static str,
-    child: Child,
-    log: std::path::PathBuf,
-}
-
-impl Process {
-    /// Starts a program whose output goes to a file.
-    fn start(programs: &Path, name: &'static str, home: &Path, args: &[String]) -> Result<Self, String> {
-        let log = home.join(format!("{name}.log"));
-        let fault = |error: io::Error| format!("{}: {error}", programs.join(name).display());
-        let out = File::create(&log).map_err(fault)?;
-        let mut command = Command::new(programs.join(name));
-        command.args(args).current_dir(home).env_remove("KUBECONFIG").stdin(Stdio::null());
-        let child = command.stdout(out.try_clone().map_err(fault)?).stderr(out).spawn().map_err(fault)?;
-        Ok(Self { name, child, log })
-    }
-
-    /// What it said in the end, if it has ended.
-    fn last_words(&mut self) -> Option<String> {
-        let status = self.child.try_wait().ok().flatten()?;
-        let log = fs::read_to_string(&self.log).unwrap_or_default();
-        let lines: Vec<&str> = log.lines().rev().take(20).collect();
-        Some(format!("{} has ended ({status})\n{}", self.name, lines.into_iter().rev().collect::<Vec<_>>().join("\n")))
-    }
+    household: Mutex<Household>,
 }
 
 impl Server {
     /// Starts both programs and waits until the server is ready.
-    pub(super) fn start(programs: &Path) -> Result<Self, String> {
+    pub(super) fn start() -> Result<Self, String> {
+        let (etcd, api_server) = (programs::path("etcd")?, programs::path("kube-apiserver")?);
         // Between asking for a free port and using it, it may be taken.
-        Self::try_start(programs).or_else(|_| Self::try_start(programs))
+        Self::try_start(&etcd, &api_server).or_else(|_| Self::try_start(&etcd, &api_server))
     }
 
-    fn try_start(programs: &Path) -> Result<Self, String> {
+    fn try_start(etcd: &Path, api_server: &Path) -> Result<Self, String> {
         let fault = |error: io::Error| format!("the test cluster: {error}");
-        let home = tempfile::Builder::new().prefix("kaito-test-cluster-").tempdir().map_err(fault)?;
-        let mut will = Will::new().map_err(fault)?;
-        // From here on the shell removes the directory: a static is never dropped.
-        let home = TempDir::keep(home);
-        let quoted = home.to_string_lossy();
-        let quoted = shlex::try_quote(&quoted).map_err(|error| error.to_string())?;
-        // A process may still be writing as it dies.
-        let remove = format!("rm -rf {quoted} || {{ sleep 1; rm -rf {quoted}; }}");
-        will.say(&remove).map_err(fault)?;
+        let mut household = Household::new()?;
         let [etcd_port, port] = free_ports().map_err(fault)?;
-        let token = token(&home).map_err(fault)?;
-
-        let mut etcd = Process::start(programs, "etcd", &home, &etcd_flags(etcd_port))?;
-        will.say(&format!("kill -9 {}; {remove}", etcd.child.id())).map_err(fault)?;
-        let mut api_server = Process::start(programs, "kube-apiserver", &home, &api_server_flags(etcd_port, port))?;
-        will.say(&format!("kill -9 {} {}; {remove}", etcd.child.id(), api_server.child.id())).map_err(fault)?;
-
+        let token = token(household.home()).map_err(fault)?;
+        household.start(etcd, &etcd_flags(etcd_port))?;
+        household.start(api_server, &api_server_flags(etcd_port, port))?;
         let url = format!("https://127.0.0.1:{port}");
-        loop {
-            for process in [&mut etcd, &mut api_server] {
-                if let Some(words) = process.last_words() {
-                    return Err(words);
-                }
-            }
+        let certificate = loop {
+            household.check()?;
             // The server makes its certificate before it listens.
-            if let Ok(certificate) = fs::read(home.join("certificates/apiserver.crt"))
+            if let Ok(certificate) = fs::read(household.home().join("certificates/apiserver.crt"))
                 && Client::new(&url, &token, &certificate).is_ok_and(|client| client.is_ready())
             {
-                return Ok(Self { url, token, certificate, _will: will });
+                break certificate;
             }
             thread::sleep(Duration::from_millis(50));
-        }
+        };
+        let server = Self { url, token, certificate, household: Mutex::new(household) };
+        let home = server.home();
+        let kubeconfig = server.kubeconfig(&home, &json!({}));
+        secret_file(&server.kubeconfig_file()).and_then(|mut file| write!(file, "{kubeconfig}")).map_err(fault)?;
+        Ok(server)
+    }
+
+    /// Starts another program of the cluster in the same directory.
+    ///
+    /// # Errors
+    /// It can't be built or started.
+    pub(super) fn start_beside(&self, program: &str, args: &[String]) -> Result<(), String> {
+        let program = programs::path(program)?;
+        self.household.lock().unwrap().start(&program, args)
+    }
+
+    /// That all programs are still running.
+    ///
+    /// # Errors
+    /// Which one isn't, and what it said in the end.
+    pub(super) fn check(&self) -> Result<(), String> {
+        self.household.lock().unwrap().check()
+    }
+
+    /// The end of the log of each program.
+    pub(super) fn last_words(&self) -> String {
+        self.household.lock().unwrap().last_words()
+    }
+
+    /// The directory where the programs work. It goes with them.
+    pub(super) fn home(&self) -> PathBuf {
+        self.household.lock().unwrap().home().to_owned()
+    }
+
+    /// A kubeconfig of somebody who may do everything.
+    pub(super) fn kubeconfig_file(&self) -> PathBuf {
+        self.home().join("kubeconfig")
     }
 
     /// A kubeconfig for this server; its certificate is written into this directory. `user` is the token of another user, or who
     /// to act as.
-    pub(super) fn kubeconfig(&self, home: &Path, user: &serde_json::Value) -> serde_json::Value {
+    pub(super) fn kubeconfig(&self, home: &Path, user: &Value) -> Value {
         let authority = home.join("ca.crt");
         fs::write(&authority, &self.certificate).expect("a directory of the test");
         let mut user = user.clone();
         if user["token"].is_null() {
             user["token"] = self.token.clone().into();
         }
-        serde_json::json!({
+        json!({
             "apiVersion": "v1",
             "kind": "Config",
             "clusters": [{"name": "test", "cluster": {"server": self.url, "certificate-authority": authority}}],
@@ -114,7 +109,12 @@ impl Server {
 
     /// Somebody who may do everything.
     pub(super) fn client(&self) -> Client {
-        Client::new(&self.url, &self.token, &self.certificate).expect("it was read before")
+        self.client_of(&self.token)
+    }
+
+    /// Whoever has this token.
+    pub(super) fn client_of(&self, token: &str) -> Client {
+        Client::new(&self.url, token, &self.certificate).expect("it was read before")
     }
 }
 
@@ -128,9 +128,13 @@ fn token(home: &Path) -> io::Result<String> {
     let mut bytes = [0_u8; 16];
     File::open("/dev/urandom")?.read_exact(&mut bytes)?;
     let token = format!("{:032x}", u128::from_ne_bytes(bytes));
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(home.join("tokens.csv"))?;
-    writeln!(file, "{token},admin,admin,system:masters")?;
+    writeln!(secret_file(&home.join("tokens.csv"))?, "{token},admin,admin,system:masters")?;
     Ok(token)
+}
+
+/// A new file that nobody else may read.
+fn secret_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 
 fn etcd_flags(port: u16) -> Vec<String> {
