@@ -84,8 +84,6 @@ fn kwok_flags() -> Vec<String> {
     .to_vec()
 }
 
-/// Karpenter can't be told at which address it listens for questions about its metrics and its health, only at which port: they
-/// are free ones of all addresses. It answers nothing else.
 fn karpenter_flags() -> Vec<String> {
     [
         "--instance-types-file-path=instance-types.json",
@@ -93,8 +91,6 @@ fn karpenter_flags() -> Vec<String> {
         "--feature-gates=StaticCapacity=true",
         "--disable-leader-election=true",
         "--disable-cluster-state-observability=true",
-        "--metrics-port=0",
-        "--health-probe-port=0",
     ]
     .map(ToOwned::to_owned)
     .to_vec()

@@ -6,6 +6,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use sha2::{Digest, Sha256};
+
 use super::will::Will;
 
 /// A program, and where it comes from.
@@ -21,12 +23,18 @@ struct Tools {
     folder: &'static str,
     /// The modules whose versions name the folder of the cache, and what they are called there.
     versions: &'static [(&'static str, &'static str)],
+    /// Whether it is a program itself, `main.go`.
+    is_program: bool,
 }
 
-static KUBERNETES: Tools =
-    Tools { folder: "tests/cluster/tools", versions: &[("kubernetes", "k8s.io/kubernetes"), ("etcd", "go.etcd.io/etcd/server/v3")] };
-static KWOK: Tools = Tools { folder: "tests/cluster/tools/kwok", versions: &[("kwok", "sigs.k8s.io/kwok")] };
-static KARPENTER: Tools = Tools { folder: "tests/cluster/tools/karpenter", versions: &[("karpenter", "sigs.k8s.io/karpenter")] };
+static KUBERNETES: Tools = Tools {
+    folder: "tests/cluster/tools",
+    versions: &[("kubernetes", "k8s.io/kubernetes"), ("etcd", "go.etcd.io/etcd/server/v3")],
+    is_program: false,
+};
+static KWOK: Tools = Tools { folder: "tests/cluster/tools/kwok", versions: &[("kwok", "sigs.k8s.io/kwok")], is_program: false };
+static KARPENTER: Tools =
+    Tools { folder: "tests/cluster/tools/karpenter", versions: &[("karpenter", "sigs.k8s.io/karpenter")], is_program: true };
 
 static PROGRAMS: &[Program] = &[
     Program { name: "etcd", package: "go.etcd.io/etcd/server/v3", tools: &KUBERNETES },
@@ -35,7 +43,7 @@ static PROGRAMS: &[Program] = &[
     Program { name: "kube-scheduler", package: "k8s.io/kubernetes/cmd/kube-scheduler", tools: &KUBERNETES },
     Program { name: "kubectl", package: "k8s.io/kubernetes/cmd/kubectl", tools: &KUBERNETES },
     Program { name: "kwok", package: "sigs.k8s.io/kwok/cmd/kwok", tools: &KWOK },
-    Program { name: "karpenter-kwok", package: "sigs.k8s.io/karpenter/kwok", tools: &KARPENTER },
+    Program { name: "karpenter-kwok", package: ".", tools: &KARPENTER },
 ];
 
 /// What `setup-envtest` ships. The others are built even where `KUBEBUILDER_ASSETS` is set.
@@ -73,7 +81,11 @@ fn cache(tools: &Tools) -> Result<PathBuf, String> {
     let home = || env::home_dir().filter(|home| home.is_absolute()).map(|home| home.join(".cache"));
     let base = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute()).or_else(home);
     let base = base.ok_or("neither XDG_CACHE_HOME nor HOME says where programs are kept")?;
-    let versions: Vec<String> = tools.versions.iter().map(|(name, module)| format!("{name}-{}", tools.version(module))).collect();
+    let mut versions: Vec<String> = tools.versions.iter().map(|(name, module)| format!("{name}-{}", tools.version(module))).collect();
+    if tools.is_program {
+        let text = fs::read(format!("{}/main.go", tools.folder)).unwrap();
+        versions.push(Sha256::digest(text).iter().take(4).map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat());
+    }
     Ok(base.join("kaito/test-cluster").join(format!("{}-{}-{}", versions.join("-"), consts::OS, consts::ARCH)))
 }
 
@@ -112,13 +124,13 @@ fn stamps() -> String {
 }
 
 fn go_build(program: &Program, out: &Path) -> Result<(), String> {
-    let package = program.package;
+    let (package, folder) = (program.package, program.tools.folder);
     let mut will = Will::new().map_err(|error| format!("sh: {error}"))?;
     let go = Command::new("go")
         .args(["build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", &format!("-s -w {}", stamps()), "-o"])
         .arg(out)
         .arg(package)
-        .current_dir(program.tools.folder)
+        .current_dir(folder)
         .envs([("CGO_ENABLED", "0"), ("GOWORK", "off")])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -130,7 +142,7 @@ fn go_build(program: &Program, out: &Path) -> Result<(), String> {
     _ = will.say(":");
     match done {
         Ok(done) if done.status.success() => Ok(()),
-        Ok(done) => Err(format!("go build {package} failed\n{}", String::from_utf8_lossy(&done.stderr))),
+        Ok(done) => Err(format!("go build {package} in {folder} failed\n{}", String::from_utf8_lossy(&done.stderr))),
         Err(error) => Err(format!("go build {package}: {error}")),
     }
 }
