@@ -7,6 +7,7 @@ use kaito::preset::{Catalog, Layer};
 use kaito::sku::Sku;
 use serde_json::{Value, json};
 
+use super::Cluster;
 use super::client::Client;
 use super::modules;
 use super::programs;
@@ -32,6 +33,13 @@ const STAGES: &[&str] = &[
     "volume/fast/pvc-delete.yaml",
 ];
 
+/// What stands in them, and what is to stand there: kwok's volumes are of every class, not of its own alone; and a node for which
+/// Karpenter has only said what is left for pods has as much.
+const CHANGES: &[(&str, &str)] = &[
+    ("self.spec.storageClassName == 'kwok-volume'", "self.spec.storageClassName != ''"),
+    ("{{ with .status.capacity }}", "{{ with or .status.capacity .status.allocatable }}"),
+];
+
 /// kwok's own class, which is the default, and those that the examples name; kwok makes volumes of each.
 const STORAGE_CLASSES: &[&str] = &["kwok-volume", "kaito-local-nvme-disk", "managed-csi", "blob-fuse"];
 
@@ -54,6 +62,15 @@ pub(super) fn start(server: &Server, client: &Client) -> Result<(), String> {
         server.start_beside(program, &flags)?;
     }
     client.create("/api/v1/nodes", &node("system", &json!({}), None)).map(drop)
+}
+
+impl Cluster {
+    /// Adds a node of one's own to `living()`, with the GPUs of a size of the catalog. It is ready soon after.
+    pub(super) fn add_node(&self, name: &str, labels: &Value, instance_type: &str) {
+        let sizes = instance_types();
+        let size = sizes.iter().find(|size| size.name == instance_type).unwrap_or_else(|| panic!("{instance_type} is not in the catalog"));
+        self.client.create("/api/v1/nodes", &node(name, labels, Some(size))).unwrap();
+    }
 }
 
 fn controller_manager_flags() -> Vec<String> {
@@ -103,9 +120,14 @@ fn stages() -> Result<String, String> {
         let path = directory.join("kustomize/stage").join(name);
         fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))
     };
-    let stages = STAGES.iter().map(read).collect::<Result<Vec<_>, _>>()?.join("\n---\n");
-    // kwok's volumes are of its own class; here, of every class.
-    Ok(stages.replace("self.spec.storageClassName == 'kwok-volume'", "self.spec.storageClassName != ''"))
+    let mut stages = STAGES.iter().map(read).collect::<Result<Vec<_>, _>>()?.join("\n---\n");
+    for (from, to) in CHANGES {
+        if !stages.contains(from) {
+            return Err(format!("the stages of {module} have no longer {from}: look how they do it now, and change CHANGES"));
+        }
+        stages = stages.replace(from, to);
+    }
+    Ok(stages)
 }
 
 fn storage_class(name: &str) -> Value {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -39,7 +40,10 @@ fn all(objects: &[Value], field: &str) -> BTreeSet<String> {
 
 /// The names of nodes that have this many GPUs each.
 fn nodes_with_gpus(nodes: &[Value], gpus: &str) -> BTreeSet<String> {
-    nodes.iter().for_each(|node| assert_eq!(node["status"]["allocatable"]["nvidia.com/gpu"], gpus, "{node}"));
+    for node in nodes {
+        let of = |what: &str| &node["status"][what]["nvidia.com/gpu"];
+        assert!(of("capacity") == gpus && of("allocatable") == gpus, "{node}");
+    }
     all(nodes, "/metadata/name")
 }
 
@@ -82,6 +86,17 @@ fn karpenter_makes_nodes() {
     objects.iter().filter(|object| object.kind() != "KWOKNodeClass").for_each(|object| living().client.remove(object));
     living().wait(&format!("{claims} are gone"), || items(&claims).is_empty().then_some(()));
     living().wait("the nodes are gone", || items(&format!("/api/v1/nodes{of_pool}")).is_empty().then_some(()));
+}
+
+#[test]
+fn nodes_of_ones_own_are_used() {
+    for node in Manifest::read(Path::new("examples/byo-nodes/nodes.yaml")) {
+        living().add_node(node.name(), &node.value["metadata"]["labels"], "Standard_NV36ads_A10_v5");
+    }
+    let objects = apply("living-byo", &["-f", "examples/byo-nodes"]);
+    living().wait_for_replicas(&paths(&objects, "StatefulSet")[0]);
+    let pods = items("/api/v1/namespaces/living-byo/pods");
+    assert_eq!(all(&pods, "/spec/nodeName"), ["gpu-0".to_owned(), "gpu-1".to_owned()].into());
 }
 
 #[test]
