@@ -65,11 +65,14 @@ pub(super) fn start(server: &Server, client: &Client) -> Result<(), String> {
 }
 
 impl Cluster {
-    /// Adds a node of one's own to `living()`, with the GPUs of a size of the catalog. It is ready soon after.
+    /// Adds a node of one's own to `living()`, with the GPUs of a size of the catalog. It is ready soon after, and keeps away what
+    /// doesn't tolerate the taint `sku=gpu`, as all that Kaito runs does.
     pub(super) fn add_node(&self, name: &str, labels: &Value, instance_type: &str) {
         let sizes = instance_types();
         let size = sizes.iter().find(|size| size.name == instance_type).unwrap_or_else(|| panic!("{instance_type} is not in the catalog"));
-        self.client.create("/api/v1/nodes", &node(name, labels, Some(size))).unwrap();
+        let mut node = node(name, labels, Some(size));
+        node["spec"]["taints"] = json!([{"key": "sku", "value": "gpu", "effect": "NoSchedule"}]);
+        self.client.create("/api/v1/nodes", &node).unwrap();
     }
 }
 
