@@ -11,12 +11,16 @@ use super::manifest::Manifest;
 use super::{cluster, living};
 use crate::support::{finish, run};
 
-/// Renders with these arguments, and applies it all.
-fn apply(namespace: &str, args: &[&str]) -> Vec<Manifest> {
+fn render(namespace: &str, args: &[&str]) -> Vec<Manifest> {
     let run = run(&[&["render", "-o", "json", "-n", namespace], args].concat());
     assert_eq!(run.code, 0, "{}", run.stderr);
+    Manifest::all("kaito render", &run.stdout)
+}
+
+/// Renders with these arguments, and applies it all.
+fn apply(namespace: &str, args: &[&str]) -> Vec<Manifest> {
     living().namespace(namespace);
-    let objects = Manifest::all("kaito render", &run.stdout);
+    let objects = render(namespace, args);
     objects.iter().for_each(|object| drop(living().client.apply(object, "").unwrap()));
     objects
 }
@@ -67,6 +71,24 @@ fn the_gpu_provisioner_makes_nodes() {
     objects.iter().for_each(|object| living().client.remove(object));
     paths(&objects, "NodeClaim").iter().for_each(|path| living().wait_until_gone(path));
     all(&nodes, "/metadata/name").iter().for_each(|name| living().wait_until_gone(&format!("/api/v1/nodes/{name}")));
+}
+
+#[test]
+fn a_size_that_is_not_to_be_had() {
+    let rendered = render("living-no-size", &["-f", "examples/inference-config"]);
+    let mut claim = rendered.into_iter().find(|object| object.kind() == "NodeClaim").unwrap().value;
+    claim["metadata"]["name"] = json!("ws-nobody");
+    claim["spec"]["requirements"] = json!([{"key": "node.kubernetes.io/instance-type", "operator": "In", "values": ["Standard_Nobody"]}]);
+    let claim = Manifest::from(claim);
+    living().client.apply(&claim, "").unwrap();
+    let path = living().client.path(&claim).unwrap();
+    let launched = living().wait("it is tried", || {
+        let claim = living().client.get(&path).unwrap();
+        claim["status"]["conditions"].as_array()?.iter().find(|condition| condition["type"] == "Launched").cloned()
+    });
+    assert_eq!((&launched["status"], &launched["reason"]), (&json!("False"), &json!("LaunchFailed")));
+    living().client.remove(&claim);
+    living().wait_until_gone(&path);
 }
 
 #[test]
