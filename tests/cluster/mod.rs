@@ -1,9 +1,9 @@
 //! A real API server, which has the last word on what kaito renders: etcd and kube-apiserver, started once for all tests.
 //!
-//! `KUBEBUILDER_ASSETS` names a folder with programs, as for any envtest; what isn't to be found there Go builds once from
-//! `tests/cluster/tools`, and it stays in the user's cache directory. Every test has namespaces of its own or only asks what
-//! the server would do (`dryRun=All`), so that one cluster serves all. What has to become ready needs more than a server: `living()`
-//! is a cluster with controllers, a scheduler, nodes of kwok's and Karpenter.
+//! `KUBEBUILDER_ASSETS` names a folder with these two and kubectl, as for any envtest; without it Go builds them once from
+//! `tests/cluster/tools`, as it does the other programs, and they stay in the user's cache directory. Every test has namespaces of its own or
+//! only asks what the server would do (`dryRun=All`), so that one cluster serves all. What has to become ready needs more than a
+//! server: `living()` is a cluster with controllers, a scheduler, nodes of kwok's and Karpenter.
 
 mod accepted;
 mod adoption;
