@@ -20,9 +20,6 @@ resource: {instanceType: Standard_NC24ads_A100_v4, labelSelector: {matchLabels: 
 inference: {preset: {name: phi-4}}
 ";
 
-/// Recordings of what Kaito's own controllers made, where they are at hand.
-const RECORDED: &str = "../shared/corpus/0.12";
-
 /// An object as the operator makes it: owned by its Workspace; of nodes only the labels tell.
 fn as_operator_makes(mut object: Value, workspace: &Value) -> Manifest {
     if object["kind"] == "NodeClaim" {

@@ -6,15 +6,17 @@
 //! server: `living()` is a cluster with controllers, a scheduler, nodes of kwok's and Karpenter.
 
 mod accepted;
-mod adoption;
 mod account;
+mod adoption;
 mod apply;
 mod client;
 mod components;
 mod crds;
 mod gpu_provisioner;
+mod interrupted;
 mod kinds;
 mod kubectl;
+mod kubectl_sets;
 mod live;
 mod living;
 mod manifest;
@@ -22,6 +24,7 @@ mod modules;
 mod process;
 mod programs;
 mod proxy;
+mod ready;
 mod refused;
 mod scene;
 mod server;

@@ -1,7 +1,7 @@
 //! Something between kaito and the API server that counts what is asked.
 
 use std::fs;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read as _, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -24,6 +24,10 @@ struct State {
     asked: Vec<String>,
     /// How many of the next patches are turned away with 429.
     too_many: usize,
+    /// How many writes are answered before one is not, and whether that one still gets to the server.
+    holds: Option<(usize, bool)>,
+    /// Whether somebody waits for an answer that never comes.
+    is_held: bool,
 }
 
 impl Proxy {
@@ -55,6 +59,25 @@ impl Proxy {
     /// What has been asked since the last time.
     pub(super) fn asked(&self) -> Vec<String> {
         std::mem::take(&mut self.state.lock().unwrap().asked)
+    }
+
+    /// Answers so many writes, and the next one never; `passes` says whether that one still gets to the server.
+    pub(super) fn hold(&self, writes: usize, passes: bool) {
+        let mut state = self.state.lock().unwrap();
+        state.holds = Some((writes, passes));
+        state.is_held = false;
+    }
+
+    /// Answers everything again.
+    pub(super) fn let_go(&self) {
+        let mut state = self.state.lock().unwrap();
+        state.holds = None;
+        state.is_held = false;
+    }
+
+    /// Whether somebody waits for an answer that never comes.
+    pub(super) fn is_held(&self) -> bool {
+        self.state.lock().unwrap().is_held
     }
 
     /// Turns the next patches away.
@@ -95,6 +118,28 @@ fn serve_one(reader: &mut impl BufRead, stream: &mut impl Write, state: &Mutex<S
         state.too_many -= usize::from(is_turned_away);
         is_turned_away
     };
+    let is_write = method != "GET";
+    let hold = {
+        let mut state = state.lock().unwrap();
+        match &mut state.holds {
+            Some((0, passes)) if is_write => Some(*passes),
+            Some((left, _)) if is_write => {
+                *left -= 1;
+                None
+            }
+            _ => None,
+        }
+    };
+    if let Some(passes) = hold {
+        if passes {
+            let form = header("content-type").unwrap_or_else(|| "application/json".to_owned());
+            playground().client.pass(method, path, &form, body).map_err(io::Error::other)?;
+        }
+        state.lock().unwrap().is_held = true;
+        // Until the other side is gone.
+        _ = reader.read(&mut [0]);
+        return Ok(false);
+    }
     let (status, text) = if is_turned_away {
         (429, r#"{"kind":"Status","apiVersion":"v1","status":"Failure","code":429,"reason":"TooManyRequests"}"#.to_owned())
     } else {
