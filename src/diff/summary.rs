@@ -109,7 +109,8 @@ pub fn words(before: Option<&Summary>, after: Option<&Summary>, disruption: Disr
     match (before, after) {
         // A claim that is lost restarts nothing by itself.
         (None, None) => {
-            words.push(format!("restart: {}", restart(if disruption > Disruption::Replace { Disruption::None } else { disruption })))
+            let disruption = if disruption > Disruption::Replace { Disruption::None } else { disruption };
+            words.push(format!("restart: {}", restart(disruption)));
         }
         (None, Some(new)) => {
             words.push(format!("new: {} on {}", new.does, new.place()));

@@ -91,7 +91,8 @@ mod tests {
 
     #[test]
     fn words_are_taken_as_kubectl_takes_them() {
-        let table: [(&str, Option<(&str, &[&str])>); 5] = [
+        type Row<'a> = (&'a str, Option<(&'a str, &'a [&'a str])>);
+        let table: [Row<'_>; 5] = [
             ("", None),
             ("  ", None),
             ("colordiff -N -u", Some(("colordiff", &["-N", "-u"]))),

@@ -57,7 +57,7 @@ pub(super) struct Args {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Output")]
 struct OutputArgs {
-    /// Format [default: text, or whatever the program in KUBECTL_EXTERNAL_DIFF prints]
+    /// Format [default: text, or whatever the program in `KUBECTL_EXTERNAL_DIFF` prints]
     #[arg(short, long, value_enum, value_name = "FORMAT")]
     output: Option<Format>,
     /// 1 where something differs; false for 0
@@ -210,9 +210,8 @@ impl Args {
             Outcome::Different if !self.output.exit_code => Exit::Done,
             Outcome::Different if detailed => Exit::Usage,
             Outcome::Different => Exit::Invalid,
-            Outcome::Misused => Exit::Usage,
             Outcome::Unrenderable | Outcome::Refused | Outcome::Unreachable | Outcome::Unshown if detailed => Exit::Invalid,
-            Outcome::Unshown => Exit::Usage,
+            Outcome::Misused | Outcome::Unshown => Exit::Usage,
             Outcome::Unreachable => Exit::Unreachable,
             Outcome::Unrenderable => Exit::Unrenderable,
             Outcome::Refused => Exit::Refused,
