@@ -219,6 +219,12 @@ fn what_changes() {
         assert_eq!(run.code, 1, "{}", run.stderr);
         assert!(run.stdout.contains("conflict: .data.note belongs to kubectl-edit"), "{format}: {}", run.stdout);
     }
+    // A program of the user's own gets what is live and what it would become.
+    let mut command = support::kaito();
+    command.args(["diff", "--live", "-R", "-f"]).arg(scene.directory.path()).arg("--kubeconfig").arg(&scene.proxy.kubeconfig);
+    let run = support::finish(command.env("KUBECTL_EXTERNAL_DIFF", "diff -u").env("PATH", "/usr/local/bin:/usr/bin:/bin"));
+    assert!(run.stdout.contains(&format!("/v1.ConfigMap.{}.settings", scene.namespace)), "{}{}", run.stdout, run.stderr);
+    assert!(run.stdout.contains("-  note: \"y\"\n+  note: x\n"), "{}", run.stdout);
     // Nothing was changed by asking.
     let scene = Scene::new("live-untouched", &files);
     scene.apply();
