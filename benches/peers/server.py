@@ -91,13 +91,13 @@ class Server:
             return None
 
     def requests(self):
-        """How many requests the server has answered, by what was done to which resource; watches and its own metrics apart."""
+        """How many requests for objects the server has answered, by what was done to which resource; watches and its leases apart."""
         counts = {}
         for line in self.ask("/metrics").splitlines():
             if line.startswith("apiserver_request_total{"):
                 labels = dict(re.findall(r'(\w+)="([^"]*)"', line))
-                if labels["verb"] not in ("WATCH", "CONNECT"):
-                    key = (labels["verb"], labels["resource"] or "discovery")
+                if labels["verb"] not in ("WATCH", "CONNECT") and labels["resource"] not in ("", "leases"):
+                    key = (labels["verb"], labels["resource"])
                     counts[key] = counts.get(key, 0) + int(float(line.rsplit(" ", 1)[1]))
         return counts
 
