@@ -23,7 +23,9 @@ fn of_object(object: &ObjectChange) -> ObjectFile {
     let (before, after) = (object.before.as_ref(), object.after.as_ref());
     let version = after.or(before).and_then(|object| object["apiVersion"].as_str()).unwrap_or_default().replace('/', ".");
     let reference = &object.reference;
-    let (kind, namespace) = (&reference.kind, reference.namespace.as_deref().unwrap_or_default());
+    // A live object names its namespace, whether or not the one that is rendered does.
+    let live = before.and_then(|object| object["metadata"]["namespace"].as_str());
+    let (kind, namespace) = (&reference.kind, reference.namespace.as_deref().or(live).unwrap_or_default());
     let name = format!("{version}.{kind}.{namespace}.{}", in_path(&reference.name));
     ObjectFile { name, before: text(before), after: text(after) }
 }
