@@ -58,7 +58,7 @@ fn until_the_model_is_served() {
     let node = |life: &Life| {
         let claims = living().client.get("/apis/karpenter.sh/v1/nodeclaims").unwrap()["items"].as_array().unwrap().clone();
         let of_ours = |claim: &&Value| claim["metadata"]["labels"]["kaito.sh/workspacenamespace"] == life.namespace.as_str();
-        claims.iter().find(of_ours).unwrap()["status"]["nodeName"].clone()
+        claims.iter().find(of_ours).unwrap()["metadata"]["uid"].clone()
     };
     let before = node(&life);
     life.edit("workspace.yaml", "NC24ads", "NC48ads");
@@ -100,9 +100,9 @@ fn until_it_is_clear_that_it_fails() {
     let life = Life::new("nobody", "inference-config");
     fs::write(life.directory.path().join("kaito.yaml"), "apiVersion: config.kaito.sh/v1alpha1\nkind: RenderConfig\npresets: presets\n")
         .unwrap();
-    fs::create_dir(life.directory.path().join("presets")).unwrap();
-    let sku = "skus:\n- name: Standard_Nobody\n  cloud: azure\n  gpus: 1\n  gpuModel: NVIDIA A100\n  gpuMemory: 80Gi\n";
-    fs::write(life.directory.path().join("presets/skus.yaml"), sku).unwrap();
+    fs::create_dir_all(life.directory.path().join("presets/skus")).unwrap();
+    let sku = "skus:\n- {name: Standard_Nobody, gpus: 1, memory: 80Gi, model: NVIDIA A100, computeCapability: \"8.0\", kaito: []}\n";
+    fs::write(life.directory.path().join("presets/skus/azure.yaml"), sku).unwrap();
     life.edit("workspace.yaml", "Standard_NC24ads_A100_v4", "Standard_Nobody");
     let run = life.apply(&[]);
     assert_eq!(run.code, 3, "{}{}", run.stdout, run.stderr);
