@@ -1,6 +1,9 @@
 //! What the documentation shows is true.
 
+use std::collections::BTreeSet;
 use std::fs;
+
+use serde_json::Value;
 
 use crate::support::run;
 
@@ -61,6 +64,7 @@ fn every_link_leads_somewhere() {
         "docs/diff-live.md",
         "docs/lint.md",
         "docs/presets.md",
+        "docs/status.md",
         "docs/templates.md",
         "benches/peers/README.md",
     ] {
@@ -85,11 +89,9 @@ fn every_example_is_in_the_readme() {
     }
 }
 
-/// The JSON that is shown has the fields of a real one, and no other.
-#[test]
-fn the_report_of_a_diff_is_as_shown() {
-    use serde_json::Value;
-    fn fields(value: &Value, path: &str, found: &mut std::collections::BTreeSet<String>) {
+/// The fields of JSON and of what is in it.
+fn fields(text: &str) -> BTreeSet<String> {
+    fn add(value: &Value, path: &str, found: &mut BTreeSet<String>) {
         // What objects and their fields hold is not this form's.
         if path.ends_with("objects.before")
             || path.ends_with("objects.after")
@@ -101,17 +103,23 @@ fn the_report_of_a_diff_is_as_shown() {
         match value {
             Value::Object(entries) => entries.iter().for_each(|(name, value)| {
                 found.insert(format!("{path}.{name}"));
-                fields(value, &format!("{path}.{name}"), found);
+                add(value, &format!("{path}.{name}"), found);
             }),
-            Value::Array(items) => items.iter().for_each(|item| fields(item, path, found)),
+            Value::Array(items) => items.iter().for_each(|item| add(item, path, found)),
             _ => {}
         }
     }
-    let of = |text: &str| {
-        let mut found = std::collections::BTreeSet::new();
-        fields(&serde_json::from_str(text).unwrap(), "", &mut found);
-        found
-    };
-    let shown = &blocks("docs/diff.md", "json")[0];
-    assert_eq!(of(shown), of(&fs::read_to_string("golden/diff/everything/expected.json").unwrap()));
+    let mut found = BTreeSet::new();
+    add(&serde_json::from_str(text).unwrap(), "", &mut found);
+    found
+}
+
+/// The JSON that is shown has the fields of a real one, and no other.
+#[test]
+fn the_json_that_is_shown_is_real() {
+    let shown = |page: &str| fields(&blocks(page, "json")[0]);
+    assert_eq!(shown("docs/diff.md"), fields(&fs::read_to_string("golden/diff/everything/expected.json").unwrap()));
+    let story = fs::read_to_string("golden/status/sets.txt").unwrap();
+    let (_, printed) = story.split_once("$ kaito status -o json\n").unwrap();
+    assert_eq!(shown("docs/status.md"), fields(printed.split_once("[exit code").unwrap().0));
 }

@@ -14,6 +14,8 @@ mod render;
 mod schema;
 mod setup;
 mod sku;
+mod status;
+mod survey;
 mod why;
 
 use std::process::ExitCode;
@@ -46,6 +48,8 @@ enum Command {
     Diff(diff::Args),
     /// Make a cluster hold what Workspaces stand for: server-side apply, inventory, prune, health
     Apply(apply::Args),
+    /// Show how Workspaces are doing in a cluster: nodes, pods, readiness, and why not
+    Status(status::Args),
     /// Show the formula and origin of every figure of a Workspace
     Explain(explain::Args),
     /// Show where a field of a rendered object comes from
@@ -82,6 +86,7 @@ pub fn run() -> ExitCode {
         Command::Lint(args) => lint::run(&args, cli.color),
         Command::Diff(args) => diff::run(&args, cli.color),
         Command::Apply(args) => apply::run(&args, cli.color),
+        Command::Status(args) => status::run(&args, cli.color),
         Command::Explain(args) => explain::run(&args, cli.color),
         Command::Why(args) => why::run(&args, cli.color),
         Command::Images(args) => images::run(&args, cli.color),

@@ -409,7 +409,7 @@ fn model_streaming(args: &RenderingArgs, config: &RenderConfig) -> ModelStreamin
 }
 
 /// As for kubectl, an empty name is none.
-fn namespace_name(text: &str) -> Result<String, String> {
+pub(super) fn namespace_name(text: &str) -> Result<String, String> {
     if text.is_empty() || names::is_dns_label(text) {
         return Ok(text.to_owned());
     }

@@ -98,7 +98,9 @@ impl ClusterError {
             Self::Config(_, help) => finding.help(help.clone()),
             Self::Runtime(_) => finding,
             Self::Unreachable { help, .. } => finding.help(*help),
-            Self::Refused { .. } => finding.help("to compare, list and patch must be allowed; `kubectl auth can-i` tells what is"),
+            Self::Refused { .. } => {
+                finding.help("list must be allowed, and to compare or apply, patch too; `kubectl auth can-i` tells what is")
+            }
         }
     }
 }

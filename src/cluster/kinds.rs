@@ -15,6 +15,7 @@ use crate::inventory::GroupKind;
 pub struct Kinds(BTreeMap<(String, String), Kind>);
 
 /// A kind that the server knows.
+#[derive(Clone)]
 pub(super) struct Kind {
     /// Its path without a namespace: `/apis/apps/v1`.
     root: String,
@@ -48,6 +49,11 @@ impl Kinds {
     /// Whether the server knows a kind of this version.
     pub(super) fn has(&self, version: &str, kind: &str) -> bool {
         self.0.contains_key(&(version.to_owned(), kind.to_owned()))
+    }
+
+    /// A kind of a version.
+    pub(super) fn get(&self, version: &str, kind: &str) -> Option<&Kind> {
+        self.0.get(&(version.to_owned(), kind.to_owned()))
     }
 
     /// A kind of a group, and its version.

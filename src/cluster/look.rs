@@ -110,7 +110,7 @@ impl Cluster {
         Ok(all)
     }
 
-    async fn list_at(
+    pub(super) async fn list_at(
         &self,
         path: &str,
         ask: &impl Fn(&str) -> Result<Request<Vec<u8>>, kube::core::request::Error>,

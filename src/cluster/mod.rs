@@ -8,6 +8,7 @@ mod error;
 mod kinds;
 mod look;
 mod set;
+mod survey;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -23,6 +24,7 @@ pub use apply::How;
 pub use error::ClusterError;
 pub use kinds::Kinds;
 pub use set::Deletion;
+pub use survey::{Seen, Survey, Unread};
 
 use crate::apply::{Operator, adopt_nodes, is_operator};
 use crate::diff::live::{AllWanted, keep_membership};

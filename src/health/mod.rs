@@ -28,6 +28,7 @@ use std::fmt;
 use serde_json::Value;
 
 use conditions::Condition;
+pub use text::line;
 
 /// How an object is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 const LONGEST: usize = 400;
 
 /// A text as one line of bearable length. Control characters, which a terminal obeys, become spaces.
-pub(super) fn line(text: &str) -> String {
+pub fn line(text: &str) -> String {
     let clean: String = text.chars().map(|c| if c.is_control() || is_invisible(c) { ' ' } else { c }).collect();
     let mut words = clean.split_whitespace();
     let mut line = words.next().unwrap_or_default().to_owned();

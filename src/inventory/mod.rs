@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 pub use contents::{Contents, GroupKind};
 pub use member::{PART_OF, is_marked_by_annotation, mark, part_of};
-pub use parent::{Parent, ParentFault, ParentKind, Record};
+pub use parent::{ID, Parent, ParentFault, ParentKind, Record, kept};
 
 /// The field manager by which the parent is applied.
 pub const FIELD_MANAGER: &str = "kaito-applyset";

@@ -9,7 +9,8 @@ use super::set_id;
 use crate::manifest::ObjectRef;
 use crate::spec::names;
 
-const ID: &str = "applyset.kubernetes.io/id";
+/// The label of what keeps a set, with the set's id.
+pub const ID: &str = "applyset.kubernetes.io/id";
 const TOOLING: &str = "applyset.kubernetes.io/tooling";
 const GROUP_KINDS: &str = "applyset.kubernetes.io/contains-group-kinds";
 /// What older kubectls wrote: names of resources, whose kinds only a server can tell.
@@ -153,6 +154,12 @@ impl Parent {
             },
         })
     }
+}
+
+/// The id of the set that a live object keeps, and the revision of git that was applied last; whichever tool keeps it.
+pub fn kept(live: &Value) -> Option<(&str, Option<&str>)> {
+    let metadata = &live["metadata"];
+    Some((metadata["labels"][ID].as_str()?, metadata["annotations"][REVISION].as_str()))
 }
 
 fn refused(resource: &str, name: &str) -> String {

@@ -28,6 +28,7 @@ mod ready;
 mod refused;
 mod scene;
 mod server;
+mod status;
 mod wait;
 mod will;
 
