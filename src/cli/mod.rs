@@ -16,6 +16,7 @@ mod setup;
 mod sku;
 mod status;
 mod survey;
+mod tree;
 mod why;
 
 use std::process::ExitCode;
@@ -50,6 +51,8 @@ enum Command {
     Apply(apply::Args),
     /// Show how Workspaces are doing in a cluster: nodes, pods, readiness, and why not
     Status(status::Args),
+    /// Show what Workspaces are made of in a cluster: objects, pods and nodes, and how each is doing
+    Tree(tree::Args),
     /// Show the formula and origin of every figure of a Workspace
     Explain(explain::Args),
     /// Show where a field of a rendered object comes from
@@ -87,6 +90,7 @@ pub fn run() -> ExitCode {
         Command::Diff(args) => diff::run(&args, cli.color),
         Command::Apply(args) => apply::run(&args, cli.color),
         Command::Status(args) => status::run(&args, cli.color),
+        Command::Tree(args) => tree::run(&args, cli.color),
         Command::Explain(args) => explain::run(&args, cli.color),
         Command::Why(args) => why::run(&args, cli.color),
         Command::Images(args) => images::run(&args, cli.color),

@@ -1,13 +1,14 @@
 //! How Workspaces are doing, from the live objects that they stand for: nodes, then pods, then everything.
 //!
 //! [`searches`] says which objects to look for, [`rows`] what they add up to. The rest shows it: [`cells`] as lines of a table,
-//! [`list`] as JSON.
+//! [`list`] as JSON, [`tree()`] what Workspaces are made of.
 
 mod age;
 mod json;
 mod search;
 mod sets;
 mod table;
+mod tree;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -24,6 +25,7 @@ pub use json::{item, list};
 pub use search::{Breadth, Search, searches, tells_health};
 pub use sets::{Keeper, Sets};
 pub use table::{View, cells, head};
+pub use tree::{Branch, Role, node_names, tree, tree_json, tree_lines};
 
 /// Whose an object may be, and the labels that name it and its namespace.
 const OWNERS: [(&str, &str, &str); 2] = [

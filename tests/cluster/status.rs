@@ -252,3 +252,24 @@ fn a_watch_tells_what_changes() {
     kaito.kill().unwrap();
     kaito.wait().unwrap();
 }
+
+#[test]
+fn trees() {
+    let mut story = Story::new("tree");
+    story.run(&["tree"], 0);
+    story.run(&["tree", "phi-tree"], 1);
+    story.scene.apply();
+    story.claim_reports("True", "Ready", "");
+    story.set_reports(0);
+    story.pod(&json!({"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image"}}), "Pending");
+    story.tell("the node has not joined");
+    story.run(&["tree"], 0);
+    story.make("v1", "Node", "node-tree", json!({}));
+    story.reports("v1", "Node", "node-tree", &json!({"conditions": [condition("Ready", "True", "KubeletReady", "")]}));
+    story.apply_set();
+    story.tell("it has, and everything is part of a set");
+    story.run(&["tree", "--applyset", "prod"], 0);
+    story.run(&["tree", "-A", "phi-tree"], 0);
+    story.run(&["tree", "-o", "json"], 0);
+    story.end();
+}
