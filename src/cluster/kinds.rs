@@ -78,6 +78,22 @@ impl Cluster {
         Ok(Kinds(found.into_iter().flatten().collect()))
     }
 
+    /// The versions of a group, as `apiVersion` has them; the one that the server likes best first.
+    pub(super) async fn versions(&self, group: &str) -> Result<Vec<String>, ClusterError> {
+        if group.is_empty() {
+            return Ok(vec!["v1".to_owned()]);
+        }
+        let path = format!("/apis/{group}");
+        let Ok(request) = Request::get(&path).body(Vec::new()) else { return Ok(Vec::new()) };
+        let answer = match self.request(request).await? {
+            Ok(answer) => answer,
+            Err(status) if status.code == 404 => return Ok(Vec::new()),
+            Err(status) => return Err(ClusterError::refused(&self.server, &path, &status)),
+        };
+        let versions = answer["versions"].as_array().into_iter().flatten();
+        Ok(versions.filter_map(|version| version["groupVersion"].as_str()).map(ToOwned::to_owned).collect())
+    }
+
     async fn kinds_of(&self, version: String) -> Result<Vec<((String, String), Kind)>, ClusterError> {
         let root = format!("/{}/{version}", if version.contains('/') { "apis" } else { "api" });
         let Ok(request) = Request::get(&root).body(Vec::new()) else { return Ok(Vec::new()) };

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use http::Request;
 use kube::api::{DeleteParams, ListParams, PatchParams};
 use serde_json::Value;
 
@@ -140,21 +139,10 @@ impl Cluster {
         Ok(self.until_gone(kind, object, patience).await?.map_or(Deletion::Deleted, Deletion::Kept))
     }
 
-    /// The kinds of groups, in the version that the server prefers.
+    /// The kinds of groups, in every version that the server has.
     async fn kinds_of_groups(&self, groups: BTreeSet<String>) -> Result<Kinds, ClusterError> {
-        let versions = stream::iter(groups).map(|group| async move {
-            if group.is_empty() {
-                return Ok(Some("v1".to_owned()));
-            }
-            let path = format!("/apis/{group}");
-            let Ok(request) = Request::get(&path).body(Vec::new()) else { return Ok(None) };
-            match self.request(request).await? {
-                Ok(answer) => Ok(answer.pointer("/preferredVersion/groupVersion").and_then(Value::as_str).map(ToOwned::to_owned)),
-                Err(status) if status.code == 404 => Ok(None),
-                Err(status) => Err(ClusterError::refused(&self.server, &path, &status)),
-            }
-        });
-        let versions: Vec<Option<String>> = versions.buffer_unordered(AT_ONCE).try_collect().await?;
+        let versions = stream::iter(groups).map(|group| async move { self.versions(&group).await });
+        let versions: Vec<Vec<String>> = versions.buffer_unordered(AT_ONCE).try_collect().await?;
         self.kinds(versions.into_iter().flatten().collect()).await
     }
 }

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use http::Request;
 use kube::api::ListParams;
 use kube::core::Status;
 use serde_json::Value;
@@ -59,22 +58,6 @@ impl Cluster {
             let by_group: BTreeMap<String, Vec<String>> = versions.into_iter().map(|(versions, group)| (group, versions)).collect();
             Ok(Survey(searches.into_iter().filter_map(|search| known(search, &kinds, &by_group)).collect()))
         })
-    }
-
-    /// The versions of a group, as `apiVersion` has them; the one that the server likes best first.
-    async fn versions(&self, group: &str) -> Result<Vec<String>, ClusterError> {
-        if group.is_empty() {
-            return Ok(vec!["v1".to_owned()]);
-        }
-        let path = format!("/apis/{group}");
-        let Ok(request) = Request::get(&path).body(Vec::new()) else { return Ok(Vec::new()) };
-        let answer = match self.request(request).await? {
-            Ok(answer) => answer,
-            Err(status) if status.code == 404 => return Ok(Vec::new()),
-            Err(status) => return Err(ClusterError::refused(&self.server, &path, &status)),
-        };
-        let versions = answer["versions"].as_array().into_iter().flatten();
-        Ok(versions.filter_map(|version| version["groupVersion"].as_str()).map(ToOwned::to_owned).collect())
     }
 
     /// Reads all lists of a survey. What the server refuses is told, and is no reason to stop.

@@ -159,6 +159,28 @@ spec: {template: {spec: {restartPolicy: Never, containers: [{name: a, image: a}]
     story.end();
 }
 
+/// A Workspace may say itself that its objects may be made anew.
+#[test]
+fn what_a_workspace_allows() {
+    let forced = WORKSPACE.replace("{name: phi-4}\nresource", "{name: phi-4, annotations: {kaito.sh/force: Enabled}}\nresource");
+    let mut story = Story::new("forced", &[&forced]);
+    story.apply(&["--node-provisioner", "machine"], 0);
+    let machines = "/apis/karpenter.sh/v1alpha5/machines";
+    let uid = |story: &Story| {
+        let machines = story.get(machines).unwrap()["items"].as_array().unwrap().clone();
+        let of_ours = |machine: &&Value| machine["metadata"]["labels"]["kaito.sh/workspacenamespace"] == story.scene.namespace.as_str();
+        machines.iter().find(of_ours).unwrap()["metadata"]["uid"].clone()
+    };
+    let before = uid(&story);
+    story.tell("a larger node");
+    story.scene.edit("0.yaml", "NC24ads", "NC48ads");
+    story.apply(&["--node-provisioner", "machine", "--dry-run=server"], 0);
+    assert_eq!(uid(&story), before);
+    story.apply(&["--node-provisioner", "machine"], 0);
+    assert_ne!(uid(&story), before);
+    story.end();
+}
+
 #[test]
 fn what_the_server_refuses() {
     let unknown = "{apiVersion: example.com/v1, kind: AllowList, metadata: {name: a}}";
@@ -328,6 +350,6 @@ fn two_sets() {
     story.scene.write("1.yaml", "{apiVersion: v1, kind: Secret, metadata: {name: plain}}");
     story.apply(&[], 1);
     story.apply(&["--applyset", "plain"], 1);
-    story.apply(&["--applyset", "deployments/x"], 1);
+    story.apply(&["--applyset", "deployments/x"], 2);
     story.end();
 }

@@ -99,9 +99,11 @@ fn set_conditions(client: &Client, claim: &Value, status: &Value, answer: &str, 
     if claim["status"]["conditions"][0]["reason"] == reason {
         return Ok(());
     }
+    // What Azure says of a size that it doesn't sell there.
+    let message = if answer == "True" { "" } else { "creating instance: SkuNotAvailable: the size is not available in this location" };
     let condition = |kind: &str| {
         json!({
-            "type": kind, "status": answer, "reason": reason, "message": "", "observedGeneration": claim["metadata"]["generation"],
+            "type": kind, "status": answer, "reason": reason, "message": message, "observedGeneration": claim["metadata"]["generation"],
             "lastTransitionTime": since["metadata"]["creationTimestamp"],
         })
     };

@@ -69,7 +69,7 @@ fn until_the_model_is_served() {
     assert!(replaced.code == 0 && replaced.stdout.contains(" replaced\n"), "{}{}", replaced.stdout, replaced.stderr);
     assert_ne!(node(&life), before);
     // And it all goes, nodes too.
-    fs::remove_file(life.directory.path().join("workspace.yaml")).unwrap();
+    fs::write(life.directory.path().join("workspace.yaml"), "{apiVersion: v1, kind: ConfigMap, metadata: {name: rest}}").unwrap();
     let gone = life.apply(&[]);
     assert!(gone.code == 0 && gone.stdout.contains("statefulset.apps"), "{}{}", gone.stdout, gone.stderr);
     assert_eq!(life.get("/apis/apps/v1/namespaces/NAMESPACE/statefulsets")["items"], serde_json::json!([]));

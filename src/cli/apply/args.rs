@@ -9,6 +9,7 @@ use super::super::cluster::{ClusterArgs, field_manager};
 use super::super::setup::{InputArgs, RenderingArgs};
 use super::objects::Format;
 use crate::apply::{Adopt, DryRun};
+use crate::inventory::Parent;
 use crate::prune::{AllowedKind, MaxPrune};
 use crate::quantity;
 
@@ -74,7 +75,7 @@ pub(crate) struct ApplyArgs {
 #[command(next_help_heading = "Inventory")]
 pub(crate) struct SetArgs {
     /// ApplySet that keeps what was applied: a Secret's NAME, or secrets/NAME, configmaps/NAME
-    #[arg(long, value_name = "[RESOURCE/]NAME")]
+    #[arg(long, value_name = "[RESOURCE/]NAME", value_parser = applyset)]
     pub applyset: Option<String>,
     /// Delete what the ApplySet has and the input hasn't
     #[arg(long, requires = "applyset")]
@@ -97,6 +98,11 @@ pub(crate) struct WaitArgs {
     /// How long to wait for that, and for what is deleted to be gone
     #[arg(long, value_name = "DURATION", default_value = "30m", value_parser = duration)]
     pub timeout: Duration,
+}
+
+/// What may keep a set. Its namespace is known only later.
+pub(crate) fn applyset(text: &str) -> Result<String, String> {
+    Parent::parse(text, "default").map(|_| text.to_owned())
 }
 
 /// A length of time as kubectl takes it: 90s, 5m, 1h30m; 0 for no limit.
