@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::adopt::{holder, other_owners};
-use super::immutable::{Obstacle, finalizers, obstacle};
+use super::immutable::{Obstacle, finalizers, is_kept, keep, obstacle};
 use super::{Action, Adopt, Holder, Operator, Refusal, Step, Terms, Why};
-use crate::diff::Owner;
 use crate::diff::live::{self, AllWanted, Live, Wanted, is_settled};
+use crate::diff::{Owner, is_node};
+use crate::inventory;
 use crate::manifest::ObjectRef;
 
 /// What is done with every object, in the order in which it is done, and what is refused. A Workspace of which one object is
@@ -52,21 +53,42 @@ fn step(owner: Option<&Owner>, reference: &ObjectRef, wanted: Wanted, is_coming:
         action: Action::Apply { force: terms.force_conflicts },
         is_adopted: false,
         keeps_owners: None,
+        kept_fields: Vec::new(),
     };
     let Some(live) = &step.live else { return Ok(step) };
     if let Some(finalizers) = finalizers(live) {
         return Err(Why::Terminating { finalizers });
     }
     step.is_adopted = is_taken_over(live, terms)?;
-    if step.is_adopted {
-        step.keeps_owners = other_owners(live);
-    } else if is_settled(&step.desired, live, terms.manager) {
+    if !step.is_adopted && is_settled(&step.desired, live, terms.manager) {
         step.action = Action::Leave;
         return Ok(step);
     }
+    if step.is_adopted {
+        step.keeps_owners = other_owners(live);
+    }
     // Whoever made it no longer looks after it, so that its fields are nobody's.
     let force = terms.force_conflicts || step.is_adopted;
-    step.action = action(owner, &step.desired, live, force, terms)?;
+    let keeps = step.is_adopted || is_kept(live);
+    let is_forced = owner.is_some_and(|owner| terms.forced.contains(owner));
+    // A node that was taken over is not made again because something else is to be.
+    let may_replace = is_forced || (terms.replace && !(keeps && is_node(reference)));
+    step.action = match live::change(&step.desired, live, terms.manager).as_ref().and_then(obstacle) {
+        None => Action::Apply { force },
+        Some(Obstacle::Data(fields)) => return Err(Why::DataLoss { fields }),
+        Some(Obstacle::Replace(..)) if may_replace => Action::Replace,
+        Some(Obstacle::Replace(fields, _)) if keeps => {
+            keep(&mut step.desired, live, &fields);
+            step.kept_fields = fields.iter().map(ToString::to_string).collect();
+            if is_settled(&step.desired, live, terms.manager) { Action::Leave } else { Action::Apply { force } }
+        }
+        Some(Obstacle::Replace(fields, costs)) => {
+            return Err(Why::Immutable { fields: fields.iter().map(ToString::to_string).collect(), costs });
+        }
+    };
+    if step.action != Action::Replace {
+        step.desired = live::spelled_as(&step.desired, live);
+    }
     Ok(step)
 }
 
@@ -94,17 +116,6 @@ fn is_taken_over(live: &Value, terms: &Terms<'_>) -> Result<bool, Why> {
     }
 }
 
-/// Applied, or replaced if nothing else will do.
-fn action(owner: Option<&Owner>, desired: &Value, live: &Value, force: bool, terms: &Terms<'_>) -> Result<Action, Why> {
-    let may_replace = terms.replace || owner.is_some_and(|owner| terms.forced.contains(owner));
-    match live::change(desired, live, terms.manager).as_ref().and_then(obstacle) {
-        None => Ok(Action::Apply { force }),
-        Some(Obstacle::Data(fields)) => Err(Why::DataLoss { fields }),
-        Some(Obstacle::Replace(..)) if may_replace => Ok(Action::Replace),
-        Some(Obstacle::Replace(fields, costs)) => Err(Why::Immutable { fields, costs }),
-    }
-}
-
 /// Whether something that is wanted is Kaito's, so that it matters whether its operator runs.
 pub fn touches_operator(wanted: &AllWanted, manager: &str, set: Option<&str>) -> bool {
     let live = wanted.values().flat_map(BTreeMap::values).filter_map(|wanted| match &wanted.live {
@@ -112,4 +123,15 @@ pub fn touches_operator(wanted: &AllWanted, manager: &str, set: Option<&str>) ->
         Live::Absent | Live::UnknownKind => None,
     });
     live.into_iter().any(|live| matches!(holder(live, manager, set), Holder::Operator(_)))
+}
+
+/// Leaves what Kaito's operator made as it is where it can't be changed, as an apply would.
+pub fn keep_what_was_made(wanted: &mut AllWanted, manager: &str) {
+    for Wanted { desired, live, .. } in wanted.values_mut().flat_map(BTreeMap::values_mut) {
+        let Live::Object(live) = live else { continue };
+        let is_made = is_kept(live) || matches!(holder(live, manager, inventory::part_of(live)), Holder::Operator(_));
+        if let Some(Obstacle::Replace(fields, _)) = live::change(desired, live, manager).filter(|_| is_made).as_ref().and_then(obstacle) {
+            keep(desired, live, &fields);
+        }
+    }
 }

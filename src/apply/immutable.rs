@@ -1,8 +1,8 @@
 //! Changes that can't be made in place.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::diff::{Disruption, ObjectChange};
+use crate::diff::{Disruption, ObjectChange, Path};
 use crate::manifest::ObjectRef;
 use crate::spec::ObjectMeta;
 
@@ -17,7 +17,7 @@ pub fn is_forced(metadata: &ObjectMeta) -> bool {
 /// What stands in the way of a change.
 pub(super) enum Obstacle {
     /// These fields can't be changed; replacing the object costs this.
-    Replace(Vec<String>, &'static str),
+    Replace(Vec<Path>, &'static str),
     /// These fields can't be changed without losing data.
     Data(Vec<String>),
 }
@@ -26,10 +26,10 @@ pub(super) enum Obstacle {
 pub(super) fn obstacle(change: &ObjectChange) -> Option<Obstacle> {
     let fields = |class: Disruption| {
         let of_class = change.fields.iter().filter(|field| field.disruption == class);
-        of_class.map(|field| field.change.path.to_string()).collect::<Vec<_>>()
+        of_class.map(|field| field.change.path.clone()).collect::<Vec<_>>()
     };
     match change.disruption {
-        Disruption::Data => Some(Obstacle::Data(fields(Disruption::Data))),
+        Disruption::Data => Some(Obstacle::Data(fields(Disruption::Data).iter().map(ToString::to_string).collect())),
         Disruption::Node if is_fixed_node(&change.reference) => Some(Obstacle::Replace(fields(Disruption::Node), costs(&change.reference))),
         Disruption::Replace => Some(Obstacle::Replace(fields(Disruption::Replace), costs(&change.reference))),
         _ => None,
@@ -49,6 +49,29 @@ fn costs(reference: &ObjectRef) -> &'static str {
         "Job" => "it begins anew",
         "Service" => "its address changes",
         _ => "its pods are stopped, and start again with the new one",
+    }
+}
+
+/// The annotation of an object that was taken over with fields that can't be changed, and stay as they were made.
+const KEPT: &str = "kaito.sh/adopted";
+const AS_IS: &str = "as-is";
+
+/// Whether an object was taken over with fields that can't be changed.
+pub(super) fn is_kept(live: &Value) -> bool {
+    live["metadata"]["annotations"][KEPT] == AS_IS
+}
+
+/// Leaves these fields of an object as they are, and notes that on it.
+pub(super) fn keep(desired: &mut Value, live: &Value, fields: &[Path]) {
+    for field in fields.iter().filter_map(|path| path.fields().nth(1)) {
+        match live["spec"].get(field) {
+            Some(value) => desired["spec"][field] = value.clone(),
+            None => drop(desired["spec"].as_object_mut().and_then(|spec| spec.remove(field))),
+        }
+    }
+    if let Some(metadata) = desired["metadata"].as_object_mut() {
+        let annotations = metadata.entry("annotations").or_insert_with(|| Value::Object(Map::new()));
+        annotations[KEPT] = AS_IS.into();
     }
 }
 

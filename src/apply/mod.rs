@@ -18,7 +18,7 @@ use crate::diff::Owner;
 use crate::manifest::ObjectRef;
 
 pub use adopt::{Adopt, Holder, adopt_nodes, holder, is_operator};
-pub use decide::{decide, touches_operator};
+pub use decide::{decide, keep_what_was_made, touches_operator};
 pub use immutable::{FORCE, is_about_immutable, is_forced};
 pub use outcome::{Done, DryRun, Failure, Outcome};
 
@@ -93,6 +93,8 @@ pub struct Step {
     pub is_adopted: bool,
     /// The `ownerReferences` that it keeps, where others must go: those by which it would be deleted with a Workspace.
     pub keeps_owners: Option<Vec<Value>>,
+    /// The fields in which it stays as Kaito's operator made it, since they can't be changed.
+    pub kept_fields: Vec<String>,
 }
 
 /// Why an object isn't applied.

@@ -61,6 +61,8 @@ pub struct Done {
     pub outcome: Outcome,
     /// Whether it was somebody else's until now.
     pub is_adopted: bool,
+    /// The fields in which it stays as Kaito's operator made it.
+    pub kept_fields: Vec<String>,
     /// As it is now, as far as that is known.
     pub object: Value,
 }

@@ -227,8 +227,8 @@ fn by_stage(steps: Vec<Step>) -> Vec<(Stage, Vec<Step>)> {
 }
 
 fn done(step: Step, outcome: Outcome, object: Option<Value>) -> Done {
-    let Step { owner, reference, desired, live, is_adopted, .. } = step;
-    Done { owner, reference, outcome, is_adopted, object: object.or(live).unwrap_or(desired) }
+    let Step { owner, reference, desired, live, is_adopted, kept_fields, .. } = step;
+    Done { owner, reference, outcome, is_adopted, kept_fields, object: object.or(live).unwrap_or(desired) }
 }
 
 /// What would become of an object, as far as that is known without the server.

@@ -26,7 +26,7 @@ pub use kinds::Kinds;
 pub use set::Deletion;
 pub use survey::{Seen, Survey, Unread};
 
-use crate::apply::{Operator, adopt_nodes, is_operator};
+use crate::apply::{Operator, adopt_nodes, is_operator, keep_what_was_made};
 use crate::diff::live::{AllWanted, keep_membership};
 use crate::manifest::ObjectRef;
 
@@ -98,6 +98,7 @@ impl Cluster {
     pub fn compare(&self, wanted: &mut AllWanted, manager: &str, really_all: bool) -> Result<(), ClusterError> {
         let kinds = self.find(wanted)?;
         keep_membership(wanted);
+        keep_what_was_made(wanted, manager);
         self.runtime.block_on(self.ask(&kinds, wanted, manager, really_all))
     }
 

@@ -77,6 +77,30 @@ fn what_the_operator_made() {
     story.end();
 }
 
+#[test]
+fn what_cannot_be_changed_stays_as_it_was_made() {
+    let tuning = fs::read_to_string("examples/tuning-lora/workspace.yaml").unwrap().replace("namespace: models", "namespace: NAMESPACE");
+    let mut story = Story::new("adopted-job", &[&tuning]);
+    let workspace = &Manifest::all("", &WORKSPACE.replace("phi-4", "phi-4-tuning").replace("NAMESPACE", &story.scene.namespace))[0];
+    let rendered = story.scene.rendered().into_iter().map(|object| object.value).filter(|object| object["kind"] != "ConfigMap");
+    let otherwise = rendered.map(|mut object| {
+        if object["kind"] == "Job" {
+            object["spec"]["template"]["spec"]["containers"][0]["command"] = json!(["/bin/sh", "-c", "accelerate launch"]);
+        }
+        object
+    });
+    make(otherwise.collect(), workspace);
+    let before = story.get("/apis/batch/v1/namespaces/NAMESPACE/jobs/phi-4-tuning").unwrap();
+    story.apply(&[], 0);
+    story.apply(&[], 0);
+    story.apply(&["--replace", "--dry-run=server"], 0);
+    let after = story.get("/apis/batch/v1/namespaces/NAMESPACE/jobs/phi-4-tuning").unwrap();
+    assert_eq!((&before["metadata"]["uid"], &before["spec"]), (&after["metadata"]["uid"], &after["spec"]));
+    let diff = story.scene.diff(&[]);
+    assert_eq!((diff.code, diff.stdout.as_str()), (0, ""), "{}", diff.stderr);
+    story.end();
+}
+
 /// Takes over what the operator made of an input, and looks for what was made again.
 fn adopt(scene: &Scene, input: &Path, args: &[String], made: &[Manifest]) -> Result<(), String> {
     let client = &playground().client;
@@ -142,4 +166,37 @@ fn examples_are_adopted() {
         faults.extend(adopt(&scene, &input, &[], &made).err().map(|fault| format!("{name}: {fault}")));
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// Recordings of what Kaito's own controllers made, where `KAITO_RECORDINGS` says they are.
+#[test]
+fn recordings_are_adopted() {
+    let Some(folder) = std::env::var_os("KAITO_RECORDINGS") else { return };
+    let mut adopted = 0;
+    let mut faults = Vec::new();
+    for case in names(&folder.to_string_lossy()) {
+        let path = Path::new(&folder).join(&case);
+        let read = |file: &str| fs::read_to_string(path.join(file)).unwrap();
+        let recorded: Value = serde_json::from_str(&read("case.json")).unwrap();
+        let input = read("input.yaml");
+        let workspaces: Vec<Manifest> = Manifest::all(&case, &input).into_iter().filter(|one| one.kind() == "Workspace").collect();
+        // Children of sets have names of their own, so that theirs are other objects.
+        let is_of_set = ["InferenceSet", "MultiRoleInference", "RAGEngine"].iter().any(|kind| input.contains(&format!("kind: {kind}")));
+        let ([workspace], false, "objects") = (workspaces.as_slice(), is_of_set, recorded["expect"].as_str().unwrap()) else { continue };
+        let expected: Vec<Value> = serde_json::from_str(&read("expected.json")).unwrap();
+        let scene = Scene::new(&case, &[]);
+        let args: Vec<String> = serde_json::from_value(recorded["args"].clone()).unwrap();
+        let mut workspace = workspace.value.clone();
+        workspace["metadata"]["namespace"] = json!(scene.namespace);
+        let placed = expected.into_iter().map(|mut object| {
+            if object["kind"] != "NodeClaim" && object["kind"] != "NodePool" {
+                object["metadata"]["namespace"] = json!(scene.namespace);
+            }
+            object
+        });
+        let made = make(placed.collect(), &workspace.into());
+        adopted += 1;
+        faults.extend(adopt(&scene, &path.join("input.yaml"), &args, &made).err().map(|fault| format!("{case}: {fault}")));
+    }
+    assert!(adopted > 0 && faults.is_empty(), "of {adopted} recordings {} are not adopted\n{}", faults.len(), faults.join("\n"));
 }

@@ -84,7 +84,7 @@ stringData: {token: secret}
 ";
 
 impl Scene {
-    fn diff(&self, args: &[&str]) -> Run {
+    pub(super) fn diff(&self, args: &[&str]) -> Run {
         diff(&self.proxy, self.directory.path(), args)
     }
 

@@ -1,7 +1,7 @@
 //! Something between kaito and the API server that counts what is asked.
 
 use std::fs;
-use std::io::{self, BufRead, BufReader, Read as _, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};

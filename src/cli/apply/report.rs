@@ -44,18 +44,27 @@ impl Report {
 
     /// Says what became of an object.
     pub(super) fn done(&mut self, done: Done) {
-        let Done { reference, outcome, is_adopted, object, .. } = done;
+        let Done { reference, outcome, is_adopted, kept_fields, object, .. } = done;
         match &outcome {
             Outcome::Failed(failure) => self.failed(&reference, failure),
             Outcome::Skipped(culprit) => self.skipped.entry(culprit.clone()).or_default().push(reference),
             outcome => {
                 let adopted = if is_adopted { " (adopted)" } else { "" };
                 self.has_applied = true;
+                self.kept_as_it_is(&reference, &kept_fields);
                 self.line(&reference, outcome.word().unwrap_or_default(), adopted);
                 if self.format.is_some_and(|format| format != Format::Name) {
                     self.objects.push(object);
                 }
             }
+        }
+    }
+
+    fn kept_as_it_is(&mut self, reference: &ObjectRef, fields: &[String]) {
+        if !fields.is_empty() {
+            let message = format!("{reference} stays as Kaito's operator made it in {}, which can't be changed", fields.join(", "));
+            let help = "annotate its Workspace with kaito.sh/force: enabled to have it deleted and made anew";
+            self.findings.push(Diagnostic::warning(message).help(help));
         }
     }
 

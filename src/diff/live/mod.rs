@@ -22,6 +22,7 @@ use crate::render::TemplateError;
 
 pub use owned::is_settled;
 pub use report::{change, coming_kinds, defines, is_same, report};
+pub use same::spelled_as;
 
 /// What a cluster holds of an object.
 #[derive(Clone, Debug, PartialEq)]

@@ -26,6 +26,33 @@ pub(super) fn same(desired: &Value, live: &Value, path: &[&str]) -> bool {
     }
 }
 
+/// What is wanted, with quantities that are the same written as they are: who compares them as texts sees no change then.
+pub fn spelled_as(desired: &Value, live: &Value) -> Value {
+    respelled(desired, live, &mut Vec::new())
+}
+
+fn respelled<'d>(desired: &'d Value, live: &Value, path: &mut Vec<&'d str>) -> Value {
+    match (desired, live) {
+        (Value::Object(desired), Value::Object(live)) => {
+            let mut fields = desired.clone();
+            for (name, value) in desired {
+                path.push(name);
+                if let Some(live) = live.get(name) {
+                    fields.insert(name.clone(), respelled(value, live, path));
+                }
+                path.pop();
+            }
+            Value::Object(fields)
+        }
+        // Items by their place: of those that have moved nothing is the same, and nothing is lost.
+        (Value::Array(desired), Value::Array(live)) if desired.len() == live.len() => {
+            desired.iter().zip(live).map(|(desired, live)| respelled(desired, live, path)).collect()
+        }
+        _ if is_same_quantity(desired, live, path) => live.clone(),
+        _ => desired.clone(),
+    }
+}
+
 /// What the API server puts into a field of this name that is missing, in lists of ports and in what is taken as a whole: the
 /// protocol, the version of a `fieldRef`, the divisor of a `resourceFieldRef`, and what makes a whole claim of each of a
 /// `StatefulSet`'s `volumeClaimTemplates`.
