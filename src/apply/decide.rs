@@ -78,8 +78,7 @@ fn step(owner: Option<&Owner>, reference: &ObjectRef, wanted: Wanted, is_coming:
         Some(Obstacle::Data(fields)) => return Err(Why::DataLoss { fields }),
         Some(Obstacle::Replace(..)) if may_replace => Action::Replace,
         Some(Obstacle::Replace(fields, _)) if keeps => {
-            keep(&mut step.desired, live, &fields);
-            step.kept_fields = fields.iter().map(ToString::to_string).collect();
+            step.kept_fields = keep(&mut step.desired, live, &fields);
             if is_settled(&step.desired, live, terms.manager) { Action::Leave } else { Action::Apply { force } }
         }
         Some(Obstacle::Replace(fields, costs)) => {

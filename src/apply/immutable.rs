@@ -1,5 +1,7 @@
 //! Changes that can't be made in place.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use crate::diff::{Disruption, ObjectChange, Path};
@@ -61,18 +63,20 @@ pub(super) fn is_kept(live: &Value) -> bool {
     live["metadata"]["annotations"][KEPT] == AS_IS
 }
 
-/// Leaves these fields of an object as they are, and notes that on it.
-pub(super) fn keep(desired: &mut Value, live: &Value, fields: &[Path]) {
-    for field in fields.iter().filter_map(|path| path.fields().nth(1)) {
+/// Leaves the fields of `spec` as they are below which these stand, and notes that on the object; which fields those are.
+pub(super) fn keep(desired: &mut Value, live: &Value, changed: &[Path]) -> Vec<String> {
+    let fields: BTreeSet<&str> = changed.iter().filter_map(|path| path.fields().nth(1)).collect();
+    for field in &fields {
         match live["spec"].get(field) {
             Some(value) => desired["spec"][field] = value.clone(),
-            None => drop(desired["spec"].as_object_mut().and_then(|spec| spec.remove(field))),
+            None => drop(desired["spec"].as_object_mut().and_then(|spec| spec.remove(*field))),
         }
     }
     if let Some(metadata) = desired["metadata"].as_object_mut() {
         let annotations = metadata.entry("annotations").or_insert_with(|| Value::Object(Map::new()));
         annotations[KEPT] = AS_IS.into();
     }
+    fields.into_iter().map(|field| format!("spec.{field}")).collect()
 }
 
 /// Whether a refusal of the server is about fields that can't be changed.

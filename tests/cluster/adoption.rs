@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 
@@ -19,6 +20,12 @@ metadata: {name: phi-4, namespace: NAMESPACE}
 resource: {instanceType: Standard_NC24ads_A100_v4, labelSelector: {matchLabels: {apps: phi-4}}}
 inference: {preset: {name: phi-4}}
 ";
+
+/// One test at a time: the operator of one is an operator for all.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// An object as the operator makes it: owned by its Workspace; of nodes only the labels tell.
 fn as_operator_makes(mut object: Value, workspace: &Value) -> Manifest {
@@ -49,6 +56,7 @@ fn make(objects: Vec<Value>, workspace: &Manifest) -> Vec<Manifest> {
 
 #[test]
 fn what_the_operator_made() {
+    let _alone = alone();
     let mut story = Story::new("adopted", &[WORKSPACE]);
     let workspace = &Manifest::all("", &WORKSPACE.replace("NAMESPACE", &story.scene.namespace))[0];
     let made = make(story.scene.rendered().into_iter().map(|object| object.value).collect(), workspace);
@@ -79,6 +87,7 @@ fn what_the_operator_made() {
 
 #[test]
 fn what_cannot_be_changed_stays_as_it_was_made() {
+    let _alone = alone();
     let tuning = fs::read_to_string("examples/tuning-lora/workspace.yaml").unwrap().replace("namespace: models", "namespace: NAMESPACE");
     let mut story = Story::new("adopted-job", &[&tuning]);
     let workspace = &Manifest::all("", &WORKSPACE.replace("phi-4", "phi-4-tuning").replace("NAMESPACE", &story.scene.namespace))[0];
@@ -131,6 +140,7 @@ fn adopt(scene: &Scene, input: &Path, args: &[String], made: &[Manifest]) -> Res
 
 #[test]
 fn examples_are_adopted() {
+    let _alone = alone();
     let mut faults = Vec::new();
     let with_nodes = |name: &String| {
         let text =
@@ -171,6 +181,7 @@ fn examples_are_adopted() {
 /// Recordings of what Kaito's own controllers made, where `KAITO_RECORDINGS` says they are.
 #[test]
 fn recordings_are_adopted() {
+    let _alone = alone();
     let Some(folder) = std::env::var_os("KAITO_RECORDINGS") else { return };
     let mut adopted = 0;
     let mut faults = Vec::new();
