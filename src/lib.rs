@@ -46,6 +46,7 @@ pub mod health;
 pub mod status;
 pub mod why;
 
+pub mod delete;
 pub mod inventory;
 pub mod prune;
 

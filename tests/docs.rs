@@ -59,6 +59,7 @@ fn every_link_leads_somewhere() {
         "README.md",
         "ARCHITECTURE.md",
         "docs/configuration.md",
+        "docs/delete.md",
         "docs/diff.md",
         "docs/crds.md",
         "docs/diff-live.md",

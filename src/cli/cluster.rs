@@ -1,6 +1,7 @@
 //! What the verbs share that work on a cluster: which one that is, and what an input wants to be in it.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::output::{self, Color, Exit};
 use super::setup::{InputArgs, RenderingArgs, Setup};
@@ -8,6 +9,7 @@ use crate::cluster::{Cluster, ClusterError, User};
 use crate::diagnostic::Diagnostic;
 use crate::diff::Side;
 use crate::diff::live::{self, AllWanted};
+use crate::quantity;
 use crate::session::Session;
 use crate::spec::Input;
 
@@ -33,6 +35,16 @@ pub(super) struct ClusterArgs {
 pub(super) fn field_manager(name: &str) -> Result<String, String> {
     let is_good = !name.is_empty() && name.len() <= 128 && name.chars().all(|c| !c.is_control());
     is_good.then(|| name.to_owned()).ok_or_else(|| "it has 1 to 128 printable characters".to_owned())
+}
+
+/// A length of time as kubectl takes it: 90s, 5m, 1h30m; 0 for no limit.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    if text == "0" {
+        return Ok(Duration::from_secs(365 * 24 * 3600));
+    }
+    quantity::nanoseconds(text)
+        .map(|nanoseconds| Duration::from_nanos(nanoseconds.try_into().unwrap_or(u64::MAX)))
+        .ok_or_else(|| format!("{text:?} is no length of time: write 90s, 5m or 1h30m"))
 }
 
 /// Why there is nothing to go on with. What is wrong has been said.

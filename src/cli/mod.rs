@@ -4,6 +4,7 @@ mod apply;
 mod cluster;
 mod completion;
 mod crd;
+mod delete;
 mod diff;
 mod explain;
 mod images;
@@ -49,6 +50,8 @@ enum Command {
     Diff(diff::Args),
     /// Make a cluster hold what Workspaces stand for: server-side apply, inventory, prune, health
     Apply(apply::Args),
+    /// Delete what was applied, the last applied first
+    Delete(delete::Args),
     /// Show how Workspaces are doing in a cluster: nodes, pods, readiness, and why not
     Status(status::Args),
     /// Show what Workspaces are made of in a cluster: objects, pods and nodes, and how each is doing
@@ -89,6 +92,7 @@ pub fn run() -> ExitCode {
         Command::Lint(args) => lint::run(&args, cli.color),
         Command::Diff(args) => diff::run(&args, cli.color),
         Command::Apply(args) => apply::run(&args, cli.color),
+        Command::Delete(args) => delete::run(&args, cli.color),
         Command::Status(args) => status::run(&args, cli.color),
         Command::Tree(args) => tree::run(&args, cli.color),
         Command::Explain(args) => explain::run(&args, cli.color),

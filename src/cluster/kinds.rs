@@ -42,7 +42,7 @@ impl Kind {
 
 impl Kinds {
     /// Takes further kinds in.
-    pub(super) fn extend(&mut self, more: Self) {
+    pub fn extend(&mut self, more: Self) {
         self.0.extend(more.0);
     }
 

@@ -1,9 +1,10 @@
-//! The API server of a cluster: what it holds, and what it would make of an apply. What changes it is in `apply` and `set`.
+//! The API server of a cluster: what it holds, and what it would make of an apply. What changes it is in `apply`, `set` and `delete`.
 //!
 //! The server is the one that kubectl would use: of the kubeconfig, or of the pod that this runs in.
 
 mod apply;
 mod ask;
+mod delete;
 mod error;
 mod kinds;
 mod look;

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::{Value, json};
 
@@ -10,7 +11,7 @@ use super::playground;
 use super::scene::Scene;
 use crate::support::{self, Run, expect};
 
-const WORKSPACE: &str = "
+pub(super) const WORKSPACE: &str = "
 apiVersion: kaito.sh/v1beta1
 kind: Workspace
 metadata: {name: phi-4}
@@ -18,7 +19,7 @@ resource: {instanceType: Standard_NC24ads_A100_v4, labelSelector: {matchLabels: 
 inference: {preset: {name: phi-4}}
 ";
 
-const SETTINGS: &str = "
+pub(super) const SETTINGS: &str = "
 apiVersion: v1
 kind: ConfigMap
 metadata: {name: settings, labels: {team: a}}
@@ -28,13 +29,19 @@ data: {a: \"1\", note: x}
 /// Runs of kaito in a scene, and what happens between them; told to a golden file.
 pub(super) struct Story {
     pub scene: Scene,
+    folder: &'static str,
     name: String,
     text: String,
 }
 
 impl Story {
     pub(super) fn new(name: &str, files: &[&str]) -> Self {
-        Self { scene: Scene::new(&format!("apply-{name}"), files), name: name.to_owned(), text: String::new() }
+        Self::of("apply", name, files)
+    }
+
+    /// A story whose golden file is in another folder.
+    pub(super) fn of(folder: &'static str, name: &str, files: &[&str]) -> Self {
+        Self { scene: Scene::new(&format!("{folder}-{name}"), files), folder, name: name.to_owned(), text: String::new() }
     }
 
     /// Says what happens next.
@@ -44,14 +51,24 @@ impl Story {
 
     /// Runs kaito with the scene's files, and checks its exit code.
     pub(super) fn apply(&mut self, args: &[&str], code: i32) -> Run {
-        let mut command = support::kaito();
-        command.current_dir(self.scene.directory.path());
-        command.args(["apply", "-R", "-f", ".", "--kubeconfig"]).arg(&self.scene.proxy.kubeconfig).args(args);
-        let run = support::finish(&mut command);
-        let words: Vec<&str> = ["kaito apply"].into_iter().chain(args.iter().copied()).collect();
+        self.run(&["apply", "-R", "-f", "."], "kaito apply", args, code)
+    }
+
+    /// Runs a verb of kaito, which is told under a shorter name, and checks its exit code.
+    pub(super) fn run(&mut self, verb: &[&str], told: &str, args: &[&str], code: i32) -> Run {
+        let run = support::finish(self.command(verb).args(args));
+        let words: Vec<&str> = [told].into_iter().chain(args.iter().copied()).collect();
         _ = writeln!(self.text, "$ {}\n{}{}[exit code {}]\n", words.join(" "), run.stdout, run.stderr, run.code);
         assert_eq!(run.code, code, "{}: {}", self.name, self.text);
         run
+    }
+
+    /// A verb of kaito in the scene's directory, on its cluster.
+    pub(super) fn command(&self, verb: &[&str]) -> Command {
+        let mut command = support::kaito();
+        command.current_dir(self.scene.directory.path());
+        command.args(verb).arg("--kubeconfig").arg(&self.scene.proxy.kubeconfig);
+        command
     }
 
     pub(super) fn get(&self, path: &str) -> Result<Value, String> {
@@ -70,7 +87,7 @@ impl Story {
 
     /// Compares the story with the golden one.
     pub(super) fn end(self) {
-        expect(Path::new(&format!("golden/apply/{}.txt", self.name)), &self.text).unwrap();
+        expect(Path::new(&format!("golden/{}/{}.txt", self.folder, self.name)), &self.text).unwrap();
     }
 }
 
@@ -252,7 +269,7 @@ impl Story {
     }
 
     /// What the parent of the set says of its kinds and namespaces.
-    fn kept(&mut self) {
+    pub(super) fn kept(&mut self) {
         let parent = self.get("/api/v1/namespaces/NAMESPACE/secrets/prod").unwrap();
         let annotation = |name: &str| parent["metadata"]["annotations"][format!("applyset.kubernetes.io/{name}")].clone();
         let text = format!("the set has {} in {}", annotation("contains-group-kinds"), annotation("additional-namespaces"));

@@ -12,6 +12,7 @@ mod apply;
 mod client;
 mod components;
 mod crds;
+mod delete;
 mod gpu_provisioner;
 mod interrupted;
 mod kinds;

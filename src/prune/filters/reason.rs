@@ -57,15 +57,20 @@ pub enum Reason {
 impl Reason {
     /// What to do if it is to go all the same.
     pub fn help(&self) -> Option<String> {
+        self.help_for("pruned", "--prune-allow")
+    }
+
+    /// What to do if it is to be `done` all the same, where kinds are allowed by this flag.
+    pub fn help_for(&self, done: &str, flag: &str) -> Option<String> {
         match self {
             Self::BeingDeleted | Self::Controlled { .. } | Self::AnotherSet { .. } => None,
             Self::Protected { place, key, value } => {
-                Some(format!("take {place} {key}: {value} away from the live object to have it pruned"))
+                Some(format!("take {place} {key}: {value} away from the live object to have it {done}"))
             }
             Self::Unconfirmed { approval, .. } => {
-                Some(format!("set annotation {approval} to the time of the approval, such as 2026-01-31T12:00:00Z, to have it pruned"))
+                Some(format!("set annotation {approval} to the time of the approval, such as 2026-01-31T12:00:00Z, to have it {done}"))
             }
-            Self::Precious { kind, .. } => Some(format!("allow it with --prune-allow={kind}, or delete it yourself")),
+            Self::Precious { kind, .. } => Some(format!("allow it with {flag}={kind}, or delete it yourself")),
             Self::InUse { .. } => Some("it can go when nothing stays that needs it".to_owned()),
         }
     }

@@ -1,0 +1,95 @@
+//! The set of which something is deleted: what it has, and what it keeps of that.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::Deleting;
+use super::report::Report;
+use crate::apply::DryRun;
+use crate::cli::cluster::Stop;
+use crate::cli::output;
+use crate::cluster::Kinds;
+use crate::diagnostic::Diagnostic;
+use crate::inventory::{Contents, Parent, Record};
+use crate::manifest::ObjectRef;
+
+/// A set, as it was found.
+pub(super) struct Set {
+    /// What keeps it.
+    pub parent: Parent,
+    /// The live object that keeps it, and what that says; `None` if it isn't there.
+    live: Option<(Value, Record)>,
+}
+
+impl Set {
+    /// Looks up the set that was asked for.
+    ///
+    /// # Errors
+    /// It belongs to somebody else, or the cluster can't be asked; that has been said.
+    pub(super) fn open(deleting: &Deleting<'_>, report: &mut Report<'_>) -> Result<Option<Self>, Stop> {
+        let Some(name) = &deleting.args.delete.applyset else { return Ok(None) };
+        let refused = |finding: Diagnostic| {
+            output::findings(vec![finding], deleting.color, "deleted");
+            Stop::Unrenderable
+        };
+        let parent = Parent::parse(name, deleting.cluster.namespace())
+            .map_err(|message| refused(Diagnostic::error(format!("--applyset: {message}"))))?;
+        let live = deleting.reached(deleting.cluster.parent(&parent))?;
+        if live.is_none() {
+            report.missing(&parent.to_string());
+        }
+        let read = |live: Value| {
+            let record = parent.read(&live).map_err(|fault| refused(Diagnostic::error(fault.to_string()).help(fault.help())))?;
+            Ok((live, record))
+        };
+        Ok(Some(Self { live: live.map(read).transpose()?, parent }))
+    }
+
+    /// Its members; none if there is no such set.
+    ///
+    /// # Errors
+    /// The cluster can't be asked; that has been said.
+    pub(super) fn members(&self, deleting: &Deleting<'_>) -> Result<(Vec<Value>, Kinds), Stop> {
+        match &self.live {
+            Some((_, record)) => deleting.reached(deleting.cluster.members(&self.parent, &record.contents)),
+            None => Ok((Vec::new(), Kinds::default())),
+        }
+    }
+
+    /// Writes which members are left. A set that was to go as a whole, and of which none are, goes too.
+    ///
+    /// # Errors
+    /// The cluster can't be asked; that has been said.
+    pub(super) fn conclude(
+        self,
+        left: &BTreeSet<ObjectRef>,
+        is_whole: bool,
+        deleting: &Deleting<'_>,
+        report: &mut Report<'_>,
+    ) -> Result<(), Stop> {
+        let Some((live, record)) = self.live else { return Ok(()) };
+        let is_real = deleting.args.delete.dry_run == DryRun::None;
+        let name = self.parent.to_string();
+        if is_whole && left.is_empty() {
+            let deleted = if is_real { deleting.reached(deleting.cluster.delete_parent(&self.parent, &live))? } else { Ok(()) };
+            match deleted {
+                Ok(()) => report.deleted(&self.parent.reference()),
+                Err(message) => report.refused(&name, &message),
+            }
+            return Ok(());
+        }
+        let mut contents = Contents::of(left);
+        // As it will be read: members may always be beside their parent.
+        contents.namespaces.insert(self.parent.namespace.clone());
+        if contents == record.contents || !is_real {
+            return Ok(());
+        }
+        let written = deleting.reached(deleting.cluster.write_parent(&self.parent, &Record { contents, ..record }))?;
+        if let Err(message) = written {
+            let finding = Diagnostic::error(format!("{name} can't be written: {message}"));
+            report.fail(finding.help("it goes on to name kinds of which it has nothing any more, which does no harm"));
+        }
+        Ok(())
+    }
+}
