@@ -49,6 +49,7 @@ pub mod why;
 pub mod delete;
 pub mod inventory;
 pub mod prune;
+pub mod rbac;
 
 pub mod cluster;
 pub mod output_dir;

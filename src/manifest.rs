@@ -58,6 +58,16 @@ const ORDER: [&str; 32] = [
 /// Where the kinds of [`ORDER`] end that others only refer to.
 const SETTINGS_END: usize = 19;
 
+/// The plural of a kind, as its resource is called: `networkpolicies`.
+pub fn plural(kind: &str) -> String {
+    let kind = kind.to_lowercase();
+    match kind.strip_suffix('y') {
+        Some(stem) if !stem.ends_with(['a', 'e', 'i', 'o', 'u']) => format!("{stem}ies"),
+        _ if ["s", "x", "ch", "sh"].iter().any(|end| kind.ends_with(end)) => format!("{kind}es"),
+        _ => format!("{kind}s"),
+    }
+}
+
 /// When an object is applied, the first stage first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stage {

@@ -66,6 +66,7 @@ fn every_link_leads_somewhere() {
         "docs/lint.md",
         "docs/presets.md",
         "docs/status.md",
+        "docs/rbac.md",
         "docs/templates.md",
         "benches/peers/README.md",
     ] {

@@ -25,6 +25,7 @@ mod patch;
 mod preset_import;
 mod properties;
 mod prune;
+mod rbac;
 mod strings;
 mod support;
 mod why;

@@ -11,6 +11,7 @@ mod images;
 mod lint;
 mod output;
 mod preset;
+mod rbac;
 mod render;
 mod schema;
 mod setup;
@@ -56,6 +57,8 @@ enum Command {
     Status(status::Args),
     /// Show what Workspaces are made of in a cluster: objects, pods and nodes, and how each is doing
     Tree(tree::Args),
+    /// Print the rights that files need in a cluster: Roles and bindings
+    Rbac(rbac::Args),
     /// Show the formula and origin of every figure of a Workspace
     Explain(explain::Args),
     /// Show where a field of a rendered object comes from
@@ -95,6 +98,7 @@ pub fn run() -> ExitCode {
         Command::Delete(args) => delete::run(&args, cli.color),
         Command::Status(args) => status::run(&args, cli.color),
         Command::Tree(args) => tree::run(&args, cli.color),
+        Command::Rbac(args) => rbac::run(&args, cli.color),
         Command::Explain(args) => explain::run(&args, cli.color),
         Command::Why(args) => why::run(&args, cli.color),
         Command::Images(args) => images::run(&args, cli.color),

@@ -99,7 +99,7 @@ impl ClusterError {
             Self::Runtime(_) => finding,
             Self::Unreachable { help, .. } => finding.help(*help),
             Self::Refused { .. } => {
-                finding.help("list must be allowed, and to compare or apply, patch too; `kubectl auth can-i` tells what is")
+                finding.help("`kaito rbac` prints the rights that are needed; `kubectl auth can-i --list` tells which there are")
             }
         }
     }

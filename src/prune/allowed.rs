@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use super::filters::precious_kinds;
 use crate::diagnostic::did_you_mean;
-use crate::manifest::ObjectRef;
+use crate::manifest::{ObjectRef, plural};
 
 /// A kind that may be deleted though much is lost with it: `NodeClaim`, `nodeclaims.karpenter.sh`, `pvc`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,13 +47,7 @@ impl FromStr for AllowedKind {
 
 /// Whether a word in lower case is a kind, or the plural of it as its resource is called.
 pub(super) fn is_name_of(word: &str, kind: &str) -> bool {
-    let kind = kind.to_lowercase();
-    let plural = match kind.strip_suffix('y') {
-        Some(stem) if !stem.ends_with(['a', 'e', 'i', 'o', 'u']) => format!("{stem}ies"),
-        _ if ["s", "x", "ch", "sh"].iter().any(|end| kind.ends_with(end)) => format!("{kind}es"),
-        _ => format!("{kind}s"),
-    };
-    word == kind || word == plural
+    word == kind.to_lowercase() || word == plural(kind)
 }
 
 #[cfg(test)]

@@ -58,9 +58,14 @@ impl Story {
     pub(super) fn run(&mut self, verb: &[&str], told: &str, args: &[&str], code: i32) -> Run {
         let run = support::finish(self.command(verb).args(args));
         let words: Vec<&str> = [told].into_iter().chain(args.iter().copied()).collect();
+        self.ran(&words, &run, code);
+        run
+    }
+
+    /// Says what a run of kaito came to, and checks its exit code.
+    pub(super) fn ran(&mut self, words: &[&str], run: &Run, code: i32) {
         _ = writeln!(self.text, "$ {}\n{}{}[exit code {}]\n", words.join(" "), run.stdout, run.stderr, run.code);
         assert_eq!(run.code, code, "{}: {}", self.name, self.text);
-        run
     }
 
     /// A verb of kaito in the scene's directory, on its cluster.

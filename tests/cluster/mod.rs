@@ -25,6 +25,7 @@ mod modules;
 mod process;
 mod programs;
 mod proxy;
+mod rbac;
 mod ready;
 mod refused;
 mod scene;

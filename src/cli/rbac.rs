@@ -1,0 +1,125 @@
+//! `kaito rbac`.
+
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
+
+use super::output::{self, Color, Exit};
+use super::setup::{InputArgs, RenderingArgs, Setup};
+use crate::diagnostic::Diagnostic;
+use crate::diff::{Side, live};
+use crate::inventory::Parent;
+use crate::rbac::{Account, Purpose, Rights, Use, rights};
+use crate::session::Session;
+use crate::spec::Input;
+use crate::yaml;
+
+/// Print the Roles, `ClusterRole` and bindings that a verb needs for files, and no more than that, without asking a cluster.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  kaito rbac -R -f clusters/prod --service-account ci:deployer | kubectl apply -f -
+  kaito rbac -R -f clusters/prod --applyset prod --prune --service-account ci:deployer
+  kaito rbac -R -f clusters/prod --for diff --service-account ci:reviewer")]
+pub(super) struct Args {
+    #[command(flatten)]
+    input: InputArgs,
+    #[command(flatten)]
+    rendering: RenderingArgs,
+    #[command(flatten)]
+    rights: RightsArgs,
+}
+
+/// Which rights.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Rights")]
+struct RightsArgs {
+    /// What they are for
+    #[arg(long = "for", value_enum, default_value_t, value_name = "VERB")]
+    purpose: Purpose,
+    /// ServiceAccount that gets them
+    #[arg(long, value_name = "NAMESPACE:NAME")]
+    service_account: Option<Account>,
+    /// ApplySet that keeps what is applied: a Secret's NAME, or secrets/NAME, configmaps/NAME
+    #[arg(long, value_name = "[RESOURCE/]NAME")]
+    applyset: Option<String>,
+    /// For `kaito apply --prune`, too
+    #[arg(long, requires = "applyset")]
+    prune: bool,
+    /// For `kaito apply --replace`, too
+    #[arg(long)]
+    replace: bool,
+    /// For `kaito apply --wait`, too
+    #[arg(long)]
+    wait: bool,
+    /// For taking over what Kaito's operator has made, too
+    #[arg(long)]
+    adopt: bool,
+}
+
+impl ValueEnum for Purpose {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Apply, Self::Diff, Self::Status, Self::Delete]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.to_string()))
+    }
+}
+
+/// Prints the rights.
+pub(super) fn run(args: &Args, color: Color) -> Exit {
+    match print(args) {
+        Ok((rights, warnings)) => {
+            output::findings(warnings, color, "printed");
+            output::data(&text(&rights))
+        }
+        Err(findings) => {
+            output::findings(findings, color, "printed");
+            Exit::Invalid
+        }
+    }
+}
+
+fn print(args: &Args) -> Result<(Rights, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let mut findings = Vec::new();
+    let Some(setup) = Setup::new(&args.rendering, &args.input, &mut findings) else { return Err(findings) };
+    let set = args.rights.applyset.as_deref().map(|name| Parent::parse(name, &setup.options.namespace)).transpose();
+    let set = set.map_err(|message| vec![Diagnostic::error(format!("--applyset: {message}"))])?;
+    let files = setup.read(&args.input, &mut findings);
+    let input = Input::read(&files, &setup.options, &mut findings);
+    let session = Session::new(&input, &setup.catalog, &setup.options, false, &mut findings);
+    let engine = setup.engine();
+    session.rehearse(&engine, &mut findings);
+    findings.retain(Diagnostic::is_error);
+    if session.is_empty() && input.passed.is_empty() && findings.is_empty() {
+        let finding = Diagnostic::error("there is nothing to have rights for: the input has no Workspace and no manifest");
+        findings.push(finding.help("name the files with -f (and -R for directories below)"));
+    }
+    if !findings.is_empty() {
+        return Err(findings);
+    }
+    let wanted = live::wanted(&Side::new(&session, &input, &engine, &[])).map_err(|error| vec![*error.0])?;
+    let RightsArgs { purpose, service_account, prune, replace, wait, adopt, .. } = &args.rights;
+    let how =
+        Use { purpose: *purpose, set, prunes: *prune, replaces: *replace, waits: *wait, adopts: *adopt, account: service_account.clone() };
+    let rights = rights(&wanted, &how);
+    let warnings = rights.guessed.iter().map(|(kind, resource)| {
+        let message = format!("the kind {kind} isn't known here: it is taken to be called {}, with namespaces", resource.plural);
+        Diagnostic::warning(message).help("`kubectl api-resources` tells; its CustomResourceDefinition among the files does, too")
+    });
+    let warnings = warnings.collect();
+    Ok((rights, warnings))
+}
+
+fn text(rights: &Rights) -> String {
+    let mut text = String::new();
+    for note in &rights.notes {
+        text.push_str("# ");
+        text.push_str(note);
+        text.push('\n');
+    }
+    for object in &rights.objects {
+        text.push_str("---\n");
+        yaml::to_yaml(object, &mut text);
+    }
+    text
+}
