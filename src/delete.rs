@@ -8,9 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use crate::diff::{Owner, is_node};
 use crate::inventory;
 use crate::manifest::{ObjectRef, Stage};
 use crate::prune::{self, AllowedKind, Candidate, Context, Kept, Reason};
+use crate::status::owner_of;
 
 /// What becomes of objects that belong to a deleted one, as kubectl has it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,17 +52,29 @@ pub fn plan<'o>(objects: &'o [Value], staying: &[&ObjectRef], set: &str, allowed
     let candidates = objects.iter().filter_map(|object| Candidate::of(object).ok()).collect();
     let context = Context { set, owners: &BTreeSet::new(), allowed };
     let sifted = prune::sift(candidates, staying, &context);
-    let (going, kept): (Vec<_>, Vec<_>) = sifted.kept.into_iter().partition(|kept| kept.reason == Reason::BeingDeleted);
+    let (going, mut kept): (Vec<_>, Vec<_>) = sifted.kept.into_iter().partition(|kept| kept.reason == Reason::BeingDeleted);
     let going = going.into_iter().map(|kept| (kept.candidate, true));
+    let staying = staying_workloads(&kept);
     let mut stages: BTreeMap<Reverse<Stage>, Vec<Doomed>> = BTreeMap::new();
     for (candidate, is_going) in sifted.prune.into_iter().map(|candidate| (candidate, false)).chain(going) {
         let reference = candidate.reference().clone();
+        let workload = owner_of(candidate.object()).and_then(|owner| staying.get(&owner)).filter(|_| is_node(&reference) && !is_going);
+        if let Some(by) = workload {
+            kept.push(Kept { candidate, filter: "in-use", reason: Reason::InUse { by: by.clone() } });
+            continue;
+        }
         let doomed = Doomed { object: candidate.object().clone(), reference, is_going };
         stages.entry(Reverse(doomed.reference.stage())).or_default().push(doomed);
     }
     let mut stages: Vec<Vec<Doomed>> = stages.into_values().collect();
     stages.iter_mut().for_each(|stage| stage.sort_by(|a, b| b.reference.cmp(&a.reference)));
     Plan { stages, kept }
+}
+
+/// The workloads that stay, by whose they are: without its nodes, one would be as good as gone.
+fn staying_workloads(kept: &[Kept<'_>]) -> BTreeMap<Owner, ObjectRef> {
+    let workloads = kept.iter().map(|kept| &kept.candidate).filter(|candidate| candidate.reference().stage() == Stage::Workloads);
+    workloads.filter_map(|candidate| Some((owner_of(candidate.object())?, candidate.reference().clone()))).collect()
 }
 
 /// Makes a live object one that [`plan`] takes for a member of this set, where it is known to be ours although it is in none.
@@ -158,6 +172,32 @@ mod tests {
         assert_eq!(
             (stages[3].as_str(), kept),
             ("PersistentVolumeClaim n/disk, ConfigMap n/a", ["Secret n/other", "Namespace n"].map(ToOwned::to_owned).to_vec())
+        );
+    }
+
+    #[test]
+    fn a_workload_that_stays_keeps_its_nodes() {
+        let of = |workspace: &str, protection: &str| {
+            json!({
+                "labels": {"kaito.sh/workspace": workspace, "kaito.sh/workspacenamespace": "n"},
+                "annotations": {"kaito.sh/prune": protection},
+            })
+        };
+        let mut workloads =
+            [("kept", "disabled"), ("gone", "")].map(|(name, protection)| object("apps/v1", "StatefulSet", name, of(name, protection)));
+        workloads.iter_mut().for_each(|workload| workload["metadata"]["namespace"] = "n".into());
+        let nodes = ["kept", "gone"].map(|name| object("karpenter.sh/v1", "NodeClaim", &format!("of-{name}"), of(name, "")));
+        let objects: Vec<Value> = workloads.into_iter().chain(nodes).collect();
+        let plan = plan(&objects, &[], "one", &[]);
+        let gone: Vec<String> = plan.stages.iter().flatten().map(|doomed| doomed.reference.to_string()).collect();
+        assert_eq!(gone, ["StatefulSet n/gone", "NodeClaim of-gone"]);
+        let kept: Vec<String> = plan.kept.iter().map(|kept| format!("{}: {}", kept.candidate.reference(), kept.reason)).collect();
+        assert_eq!(
+            kept,
+            [
+                "StatefulSet n/kept: it is protected by annotation kaito.sh/prune: disabled",
+                "NodeClaim of-kept: StatefulSet n/kept stays, and would go with it",
+            ]
         );
     }
 

@@ -1,5 +1,7 @@
 //! `kaito delete` on a real API server: stories of several runs, each with what is printed.
 
+use std::collections::BTreeSet;
+use std::fs;
 use std::process::Stdio;
 use std::thread::sleep;
 use std::time::Duration;
@@ -7,8 +9,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::apply::{SETTINGS, Story, WORKSPACE};
-use super::playground;
-use crate::support::Run;
+use super::kubectl::kubectl;
+use super::{living, playground};
+use crate::support::{self, Run};
 
 const PROD: [&str; 2] = ["--applyset", "prod"];
 
@@ -190,4 +193,46 @@ fn used_wrongly() {
     story.apply(&[], 0);
     let run = story.delete(&["--applyset", "plain"], 1);
     assert!(run.stderr.contains("keeps no ApplySet"), "{}", run.stderr);
+}
+
+/// What kubectl would say of the same objects.
+#[test]
+fn lines_are_kubectls() {
+    let mut story = Story::of("delete", "kubectl", &[WORKSPACE, SETTINGS]);
+    story.apply(&[], 0);
+    let run = support::finish(support::kaito().args(["render", "-n", "delete-kubectl", "-R", "-f"]).arg(story.scene.directory.path()));
+    let rendered = story.scene.directory.path().join("rendered.txt");
+    fs::write(&rendered, run.stdout).unwrap();
+    let sorted = |text: &str| text.lines().map(ToOwned::to_owned).collect::<BTreeSet<String>>();
+    for dry_run in ["client", "server"] {
+        let mut kubectl = kubectl(&playground().server.kubeconfig_file());
+        let theirs =
+            support::finish(kubectl.args(["delete", "-n", "delete-kubectl", &format!("--dry-run={dry_run}"), "-f"]).arg(&rendered));
+        let ours = story.delete(&["-R", "-f", ".", "--dry-run", dry_run], 0);
+        assert_eq!((sorted(&ours.stdout), ours.stdout.lines().count()), (sorted(&theirs.stdout), 5), "{}", theirs.stderr);
+    }
+}
+
+/// Where things really become ready, run and are drained: pods are gone before the nodes that they run on.
+#[test]
+fn in_a_living_cluster() {
+    let namespace = "living-delete";
+    living().namespace(namespace);
+    let kaito = |args: &[&str]| {
+        let mut command = support::kaito();
+        command.args(args).args(["-n", namespace, "--applyset", "prod", "--timeout", "3m"]);
+        let run = support::finish(command.arg("--kubeconfig").arg(living().server.kubeconfig_file()));
+        assert_eq!(run.code, 0, "{args:?}: {}{}", run.stdout, run.stderr);
+    };
+    let input = ["-f", "examples/karpenter/workspace.yaml", "--config", "tests/cluster/kwok.yaml"];
+    kaito(&[&["apply"], &input[..]].concat());
+    let path = |kind: &str| format!("/apis/apps/v1/namespaces/{namespace}/{kind}");
+    living().wait_for_replicas(&format!("{}/phi-4", path("statefulsets")));
+    let nodes = "/api/v1/nodes?labelSelector=karpenter.sh/nodepool=living-delete-phi-4";
+    let count = |path: &str| living().client.get(path).unwrap()["items"].as_array().unwrap().len();
+    assert_eq!(count(nodes), 2);
+    kaito(&["delete", "--cascade=foreground"]);
+    assert_eq!((count(&path("statefulsets")), count(&format!("/api/v1/namespaces/{namespace}/pods"))), (0, 0));
+    assert_eq!(count(nodes), 0);
+    assert!(living().client.get(&format!("/api/v1/namespaces/{namespace}/secrets/prod")).is_err());
 }
