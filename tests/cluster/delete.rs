@@ -103,11 +103,13 @@ fn files() {
     story.scene.remove("2.yaml");
     story.apply_prod();
     story.delete(&["-f", "0.yaml"], 1);
-    story.delete_prod(&["-f", "0.yaml"], 0);
-    story.kept();
     story.tell("a Workspace that can't be rendered");
     story.scene.edit("0.yaml", "preset: {name: phi-4}", "preset: {name: phi-44}");
     story.delete_prod(&["-R", "-f", "."], 1);
+    assert!(story.is_there(STATEFUL_SET));
+    story.scene.edit("0.yaml", "preset: {name: phi-44}", "preset: {name: phi-4}");
+    story.delete_prod(&["-f", "0.yaml"], 0);
+    story.kept();
     story.delete_prod(&[], 0);
     story.end();
 }

@@ -54,6 +54,15 @@ struct Found {
     kinds: Kinds,
 }
 
+/// What files render to.
+struct Rendered {
+    /// The Workspaces and RAGEngines that could be rendered.
+    owners: BTreeSet<Owner>,
+    /// What is there of it and is ours.
+    ours: BTreeMap<ObjectRef, Value>,
+    kinds: Kinds,
+}
+
 impl Deleting<'_> {
     fn run(&self, target: Option<&Target<'_>>) -> Result<Exit, Stop> {
         let args = &self.args.delete;
@@ -91,10 +100,10 @@ impl Deleting<'_> {
         let mut objects = BTreeMap::new();
         let owners = match target {
             Some(target) => {
-                let (rendered, of_rendered) = self.rendered(target, set, report)?;
-                kinds.extend(of_rendered);
-                objects = rendered;
-                Some(target.side.owners())
+                let rendered = self.rendered(target, set, report)?;
+                kinds.extend(rendered.kinds);
+                objects = rendered.ours;
+                Some(rendered.owners)
             }
             None if self.args.workspaces.is_empty() => None,
             None => Some(self.named(&members, report)),
@@ -128,14 +137,10 @@ impl Deleting<'_> {
     }
 
     /// What is there of what the files render to, and is ours.
-    fn rendered(
-        &self,
-        target: &Target<'_>,
-        set: Option<&Set>,
-        report: &mut Report<'_>,
-    ) -> Result<(BTreeMap<ObjectRef, Value>, Kinds), Stop> {
+    fn rendered(&self, target: &Target<'_>, set: Option<&Set>, report: &mut Report<'_>) -> Result<Rendered, Stop> {
         let mut wanted = target.wanted(self.color, VERB.done)?;
         let kinds = self.reached(self.cluster.find(&mut wanted))?;
+        let owners = wanted.keys().flatten().cloned().collect();
         let id = set.map(|set| set.parent.id());
         let (mut ours, mut missing) = (BTreeMap::new(), BTreeSet::new());
         let mut of_others: Vec<(Holder, Vec<ObjectRef>)> = Vec::new();
@@ -157,7 +162,7 @@ impl Deleting<'_> {
         if !missing.is_empty() {
             report.missing(&list(&missing));
         }
-        Ok((ours, kinds))
+        Ok(Rendered { owners, ours, kinds })
     }
 
     /// Deletes stage by stage, and gives back what is still there.
