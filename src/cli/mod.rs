@@ -1,6 +1,7 @@
 //! The command line: one file a verb, `output` to print, `setup` for what the verbs share.
 
 mod apply;
+mod applyset;
 mod cluster;
 mod completion;
 mod crd;

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::applyset::{self, Found, named};
 use super::cluster::{ClusterArgs, Stop, Verb, unreachable};
 use super::output::{self, Color};
 use super::setup::namespace_name;
 use crate::cluster::{Cluster, ClusterError, Survey, Unread};
 use crate::diagnostic::Diagnostic;
 use crate::health::line;
-use crate::inventory::{GroupKind, Parent};
+use crate::inventory::GroupKind;
 use crate::status::{self, Breadth, Row, Sets};
 
 /// What is said not to be done when the cluster can't be asked.
@@ -29,7 +30,7 @@ pub(super) struct ScopeArgs {
     #[arg(short = 'A', long, conflicts_with = "namespace")]
     pub all_namespaces: bool,
     /// Only what is part of this ApplySet: a Secret's NAME, or secrets/NAME, configmaps/NAME
-    #[arg(long, value_name = "[RESOURCE/]NAME", value_parser = set_name)]
+    #[arg(long, value_name = "[RESOURCE/]NAME", value_parser = named)]
     applyset: Option<String>,
     #[command(flatten)]
     cluster: ClusterArgs,
@@ -40,10 +41,6 @@ pub(super) struct ScopeArgs {
 struct Name {
     kind: Option<&'static str>,
     name: String,
-}
-
-fn set_name(text: &str) -> Result<String, String> {
-    Parent::parse(text, "").map(|_| text.to_owned())
 }
 
 impl Name {
@@ -110,19 +107,13 @@ impl ScopeArgs {
     /// The id of the set that was asked for.
     fn set(&self, cluster: &Cluster, color: Color) -> Result<Option<String>, Stop> {
         let Some(name) = &self.applyset else { return Ok(None) };
-        let refused = |finding: Diagnostic| {
-            output::findings(vec![finding], color, DONE);
-            Stop::Unrenderable
-        };
-        let parent =
-            Parent::parse(name, cluster.namespace()).map_err(|message| refused(Diagnostic::error(format!("--applyset: {message}"))))?;
-        match cluster.parent(&parent).map_err(|error| unreachable(&error, color, DONE))? {
-            Some(_) => Ok(Some(parent.id())),
-            None => Err(refused(
-                Diagnostic::error(format!("--applyset: there is no {parent}"))
-                    .help("-n says in which namespace the ApplySet is, --context in which cluster"),
-            )),
+        let Found { parent, live } = applyset::find(cluster, name, color, DONE)?;
+        if live.is_some() {
+            return Ok(Some(parent.id()));
         }
+        let finding = Diagnostic::error(format!("--applyset: there is no {parent}"));
+        output::findings(vec![finding.help("-n says in which namespace the ApplySet is, --context in which cluster")], color, DONE);
+        Err(Stop::Unrenderable)
     }
 }
 

@@ -96,11 +96,12 @@ impl Cluster {
     ///
     /// # Errors
     /// The server doesn't answer, or doesn't let it be read.
-    pub fn compare(&self, wanted: &mut AllWanted, manager: &str, really_all: bool) -> Result<(), ClusterError> {
+    pub fn compare(&self, wanted: &mut AllWanted, manager: &str, really_all: bool) -> Result<Kinds, ClusterError> {
         let kinds = self.find(wanted)?;
         keep_membership(wanted);
         keep_what_was_made(wanted, manager);
-        self.runtime.block_on(self.ask(&kinds, wanted, manager, really_all))
+        self.runtime.block_on(self.ask(&kinds, wanted, manager, really_all))?;
+        Ok(kinds)
     }
 
     /// Finds out what is there of everything that is wanted. A node that is there under another name for the same Workspace is

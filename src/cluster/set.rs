@@ -73,6 +73,21 @@ impl Cluster {
         })
     }
 
+    /// Members with everything, not with their metadata alone; without those that are gone since.
+    ///
+    /// # Errors
+    /// The server doesn't answer, or doesn't let them be read.
+    pub fn whole(&self, kinds: &Kinds, members: Vec<Value>) -> Result<Vec<Value>, ClusterError> {
+        self.runtime.block_on(async {
+            let gets = stream::iter(members).map(|member| async move {
+                let Some(kind) = kinds.of(&member) else { return Ok(None) };
+                self.get(kind, &self.key(kind, &member)).await
+            });
+            let found: Vec<Option<Value>> = gets.buffered(AT_ONCE).try_collect().await?;
+            Ok(found.into_iter().flatten().collect())
+        })
+    }
+
     async fn members_of(
         &self,
         group_kind: &GroupKind,

@@ -253,7 +253,7 @@ const POOLS: [&str; 6] = [
 ];
 
 /// The size of a node, or of the nodes of a pool, as it is asked for.
-fn instance_type(object: &Value) -> Option<String> {
+pub fn instance_type(object: &Value) -> Option<String> {
     let requirements =
         ["/spec/requirements", "/spec/template/spec/requirements"].into_iter().find_map(|path| object.pointer(path)?.as_array());
     let size = requirements.into_iter().flatten().find(|one| one["key"] == "node.kubernetes.io/instance-type");

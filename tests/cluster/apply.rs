@@ -375,3 +375,25 @@ fn two_sets() {
     story.apply(&["--applyset", "deployments/x"], 2);
     story.end();
 }
+
+/// The diff says what an apply does, before it does it: what is pruned too.
+#[test]
+fn what_the_diff_says_of_a_set() {
+    let more = SETTINGS.replace("name: settings", "name: more");
+    let mut story = Story::new("diff", &[WORKSPACE, SETTINGS, &more]);
+    story.prune(&[], 0);
+    let set = ["--applyset", "prod"];
+    for args in [&[] as &[&str], &set] {
+        let run = story.scene.diff(args);
+        assert_eq!((run.code, run.stdout.as_str()), (0, ""), "{}", run.stderr);
+    }
+    story.scene.remove("2.yaml");
+    story.scene.remove("0.yaml");
+    let run = story.scene.diff(&[]);
+    assert_eq!((run.code, run.stdout.as_str()), (0, ""), "{}", run.stderr);
+    let run = story.scene.diff(&set);
+    assert_eq!(run.code, 1, "{}", run.stderr);
+    story.tell(&format!("kaito diff --live --applyset prod\n{}", run.stdout));
+    story.prune(&[], 0);
+    story.end();
+}

@@ -5,13 +5,12 @@ use std::time::Duration;
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
-use super::super::cluster::{ClusterArgs, field_manager};
+use super::super::applyset::named;
+use super::super::cluster::{ClusterArgs, duration, field_manager};
 use super::super::setup::{InputArgs, RenderingArgs};
 use super::objects::Format;
 use crate::apply::{Adopt, DryRun};
-use crate::inventory::Parent;
 use crate::prune::{AllowedKind, MaxPrune};
-use crate::quantity;
 
 /// Make a cluster hold what Workspaces stand for, by server-side apply.
 #[derive(Debug, clap::Args)]
@@ -75,7 +74,7 @@ pub(crate) struct ApplyArgs {
 #[command(next_help_heading = "Inventory")]
 pub(crate) struct SetArgs {
     /// ApplySet that keeps what was applied: a Secret's NAME, or secrets/NAME, configmaps/NAME
-    #[arg(long, value_name = "[RESOURCE/]NAME", value_parser = applyset)]
+    #[arg(long, value_name = "[RESOURCE/]NAME", value_parser = named)]
     pub applyset: Option<String>,
     /// Delete what the ApplySet has and the input hasn't
     #[arg(long, requires = "applyset")]
@@ -98,21 +97,6 @@ pub(crate) struct WaitArgs {
     /// How long to wait for that, and for what is deleted to be gone
     #[arg(long, value_name = "DURATION", default_value = "30m", value_parser = duration)]
     pub timeout: Duration,
-}
-
-/// What may keep a set. Its namespace is known only later.
-pub(crate) fn applyset(text: &str) -> Result<String, String> {
-    Parent::parse(text, "default").map(|_| text.to_owned())
-}
-
-/// A length of time as kubectl takes it: 90s, 5m, 1h30m; 0 for no limit.
-fn duration(text: &str) -> Result<Duration, String> {
-    if text == "0" {
-        return Ok(Duration::from_secs(365 * 24 * 3600));
-    }
-    quantity::nanoseconds(text)
-        .map(|nanoseconds| Duration::from_nanos(nanoseconds.try_into().unwrap_or(u64::MAX)))
-        .ok_or_else(|| format!("{text:?} is no length of time: write 90s, 5m or 1h30m"))
 }
 
 impl ValueEnum for DryRun {

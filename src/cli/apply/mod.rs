@@ -71,7 +71,11 @@ impl Applying<'_> {
             return Err(unreachable(&error, self.color, "applied after that"));
         }
         if let Some(set) = set {
-            set.conclude(&references, is_broken, &mut report, self)?;
+            let concluded = set.conclude(&references, is_broken, &mut report, self);
+            if let Err(stop) = concluded {
+                report.finish(self.color);
+                return Err(stop);
+            }
         }
         let mut exit = report.finish(self.color);
         if args.wait.wait && args.apply.dry_run == DryRun::None {
@@ -115,8 +119,13 @@ impl Applying<'_> {
         objects.filter_map(|wanted| self.target.cluster.reference(kinds, &wanted.desired)).collect()
     }
 
-    /// What a cluster answered; that it didn't is said.
+    /// What a cluster answered before anything was done; that it didn't is said.
     fn reached<T>(&self, answer: Result<T, ClusterError>) -> Result<T, Stop> {
         answer.map_err(|error| unreachable(&error, self.color, "applied"))
+    }
+
+    /// What a cluster answered when everything was applied; that it didn't is said.
+    fn pruned<T>(&self, answer: Result<T, ClusterError>) -> Result<T, Stop> {
+        answer.map_err(|error| unreachable(&error, self.color, "pruned after that"))
     }
 }

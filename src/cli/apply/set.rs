@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use super::report::Report;
 use super::{Applying, Args};
 use crate::apply::DryRun;
-use crate::cli::cluster::{Stop, Target, unreachable};
+use crate::cli::applyset::{self, Found};
+use crate::cli::cluster::{Stop, Target};
 use crate::cli::output::{self, Color};
 use crate::cli::setup::InputArgs;
 use crate::diagnostic::Diagnostic;
@@ -31,16 +32,8 @@ impl Set {
     /// It belongs to somebody else, or the cluster can't be asked; that has been said.
     pub(super) fn open(args: &Args, target: &Target<'_>, color: Color) -> Result<Option<Self>, Stop> {
         let Some(name) = &args.set.applyset else { return Ok(None) };
-        let refused = |finding: Diagnostic| {
-            output::findings(vec![finding], color, "applied");
-            Stop::Unrenderable
-        };
-        let parent = Parent::parse(name, target.cluster.namespace())
-            .map_err(|message| refused(Diagnostic::error(format!("--applyset: {message}"))))?;
-        let live = target.cluster.parent(&parent).map_err(|error| unreachable(&error, color, "applied"))?;
-        let record = live.as_ref().map(|live| parent.read(live)).transpose();
-        let record = record.map_err(|fault| refused(Diagnostic::error(fault.to_string()).help(fault.help())))?;
-        Ok(Some(Self { id: parent.id(), parent, record }))
+        let Found { parent, live } = applyset::find(target.cluster, name, color, "applied")?;
+        Ok(Some(Self { id: parent.id(), parent, record: live.map(|(_, record)| record) }))
     }
 
     /// Writes, before anything is applied, where members will be, and where they are.
@@ -88,7 +81,7 @@ impl Set {
     ) -> Result<BTreeSet<ObjectRef>, Stop> {
         let (args, cluster) = (applying.args, applying.target.cluster);
         let contents = self.record.clone().unwrap_or_default().contents;
-        let (members, kinds) = applying.reached(cluster.members(&self.parent, &contents))?;
+        let (members, kinds) = applying.pruned(cluster.members(&self.parent, &contents))?;
         let owners = applying.target.side.owners();
         let context = prune::Context { set: &self.id, owners: &owners, allowed: &args.set.prune_allow };
         let facts = Facts { has_render_failed: is_broken, has_apply_failed: report.has_failed(), max_prune: args.set.max_prune };
@@ -111,7 +104,7 @@ impl Set {
                 left.insert(reference);
             }
         });
-        applying.reached(deleted)?;
+        applying.pruned(deleted)?;
         Ok(left)
     }
 

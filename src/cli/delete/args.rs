@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
+use super::super::applyset::named;
 use super::super::cluster::{ClusterArgs, duration, field_manager};
 use super::super::setup::{InputArgs, RenderingArgs};
 use crate::apply::DryRun;
@@ -65,7 +66,7 @@ impl FileArgs {
 #[command(next_help_heading = "Delete")]
 pub(crate) struct DeleteArgs {
     /// ApplySet that keeps what was applied: a Secret's NAME, or secrets/NAME, configmaps/NAME
-    #[arg(long, value_name = "[RESOURCE/]NAME")]
+    #[arg(long, value_name = "[RESOURCE/]NAME", value_parser = named)]
     pub applyset: Option<String>,
     /// Who has applied what goes
     #[arg(long, value_name = "NAME", default_value = "kaito", value_parser = field_manager)]

@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::Deleting;
 use super::report::Report;
 use crate::apply::DryRun;
+use crate::cli::applyset::{self, Found};
 use crate::cli::cluster::Stop;
-use crate::cli::output;
 use crate::cluster::Kinds;
 use crate::diagnostic::Diagnostic;
 use crate::inventory::{Contents, Parent, Record};
@@ -29,21 +29,11 @@ impl Set {
     /// It belongs to somebody else, or the cluster can't be asked; that has been said.
     pub(super) fn open(deleting: &Deleting<'_>, report: &mut Report<'_>) -> Result<Option<Self>, Stop> {
         let Some(name) = &deleting.args.delete.applyset else { return Ok(None) };
-        let refused = |finding: Diagnostic| {
-            output::findings(vec![finding], deleting.color, "deleted");
-            Stop::Unrenderable
-        };
-        let parent = Parent::parse(name, deleting.cluster.namespace())
-            .map_err(|message| refused(Diagnostic::error(format!("--applyset: {message}"))))?;
-        let live = deleting.reached(deleting.cluster.parent(&parent))?;
+        let Found { parent, live } = applyset::find(deleting.cluster, name, deleting.color, "deleted")?;
         if live.is_none() {
             report.missing(&parent.to_string());
         }
-        let read = |live: Value| {
-            let record = parent.read(&live).map_err(|fault| refused(Diagnostic::error(fault.to_string()).help(fault.help())))?;
-            Ok((live, record))
-        };
-        Ok(Some(Self { live: live.map(read).transpose()?, parent }))
+        Ok(Some(Self { parent, live }))
     }
 
     /// Its members; none if there is no such set.

@@ -1,12 +1,20 @@
 //! `kaito diff --live`: what applying would change in a cluster.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use serde_json::Value;
+
 use super::Outcome;
+use crate::cli::applyset::{self, Found, named};
 use crate::cli::cluster::{ClusterArgs, Stop, Target, Verb, field_manager, unreachable, with_target};
 use crate::cli::output::{self, Color};
 use crate::cli::setup::{InputArgs, RenderingArgs};
-use crate::diff::{Report, live};
+use crate::cluster::{ClusterError, Kinds};
+use crate::diff::Report;
+use crate::diff::live::{self, AllWanted};
+use crate::inventory;
+use crate::prune::{self, Candidate, Facts};
 
 /// Which files are compared with which cluster.
 #[derive(Debug, clap::Args)]
@@ -28,6 +36,9 @@ pub(super) struct LiveArgs {
     /// Ask the server about every object, also where nothing can change unless a webhook changes it
     #[arg(long, requires = "live")]
     ask_all: bool,
+    /// Show also what an apply of this ApplySet would prune: a Secret's NAME, or secrets/NAME, configmaps/NAME
+    #[arg(long, value_name = "[RESOURCE/]NAME", value_parser = named, requires = "live")]
+    applyset: Option<String>,
     #[command(flatten)]
     cluster: ClusterArgs,
 }
@@ -56,11 +67,34 @@ impl LiveArgs {
     }
 
     fn compare(&self, target: &Target<'_>, show_secrets: bool, color: Color) -> Result<(Report, bool), Stop> {
+        let reached = |error| unreachable(&error, color, "compared");
         let mut wanted = target.wanted(color, "compared")?;
-        let asked = target.cluster.compare(&mut wanted, &self.field_manager, self.ask_all);
-        asked.map_err(|error| unreachable(&error, color, "compared"))?;
-        let report = live::report(target.side, wanted, &self.field_manager, show_secrets, target.setup.prices.as_ref());
+        let set = self.applyset.as_ref().map(|name| applyset::find(target.cluster, name, color, "compared")).transpose()?;
+        if let Some(set) = &set {
+            let objects = wanted.values_mut().flat_map(BTreeMap::values_mut);
+            objects.for_each(|wanted| inventory::mark(&mut wanted.desired, &set.parent.id()));
+        }
+        let kinds = target.cluster.compare(&mut wanted, &self.field_manager, self.ask_all).map_err(reached)?;
+        let gone = match &set {
+            Some(set) => pruned(set, &wanted, &kinds, target).map_err(reached)?,
+            None => Vec::new(),
+        };
+        let report = live::report(target.side, wanted, gone, &self.field_manager, show_secrets, target.setup.prices.as_ref());
         let is_broken = output::findings_with(target.side.findings.to_vec(), color, "what they are about was not compared");
         Ok((report, is_broken))
     }
+}
+
+/// The members of a set that an apply would prune, whole.
+fn pruned(set: &Found, wanted: &AllWanted, kinds: &Kinds, target: &Target<'_>) -> Result<Vec<Value>, ClusterError> {
+    let Some((_, record)) = &set.live else { return Ok(Vec::new()) };
+    let (cluster, id) = (target.cluster, set.parent.id());
+    let wanted = wanted.values().flat_map(BTreeMap::values).filter_map(|wanted| cluster.reference(kinds, &wanted.desired)).collect();
+    let (members, kinds) = cluster.members(&set.parent, &record.contents)?;
+    let candidates = members.iter().filter_map(|member| Candidate::of(member).ok()).collect();
+    let facts = Facts { has_render_failed: !target.side.findings.is_empty(), ..Facts::default() };
+    let owners = target.side.owners();
+    let plan = prune::plan(candidates, &wanted, &prune::Context { set: &id, owners: &owners, allowed: &[] }, &facts);
+    let doomed = plan.map(|plan| plan.prune.iter().map(|candidate| candidate.object().clone()).collect());
+    cluster.whole(&kinds, doomed.unwrap_or_default())
 }

@@ -14,21 +14,23 @@ use crate::diff::summary::Summary;
 use crate::diff::{Owner, Prices, Side, Totals};
 use crate::manifest::ObjectRef;
 use crate::plan::drop_what_servers_write;
+use crate::status;
 
 /// What Kaito's operator writes down for itself.
 const BOOKKEEPING: [&str; 3] = ["workspace.kaito.io/hash", "workspace.kaito.io/revision", "ragengine.kaito.io/revision"];
 
-/// What an apply as this field manager would change. Objects that are live and no longer wanted are no part of it.
-pub fn report(side: &Side<'_>, wanted: AllWanted, manager: &str, show_secrets: bool, prices: Option<&Prices>) -> Report {
+/// What an apply as this field manager would change, where `gone` are the live objects that would be pruned.
+pub fn report(side: &Side<'_>, wanted: AllWanted, gone: Vec<Value>, manager: &str, show_secrets: bool, prices: Option<&Prices>) -> Report {
     let after = side.summaries();
     let mut before = after.clone();
     let mut owners = Vec::new();
+    let mut gone = removed(gone, show_secrets);
     // What comes with the same apply need not be there yet.
     let coming = coming_kinds(&wanted);
     for (owner, objects) in wanted {
         let is_new = !objects.values().any(|wanted| matches!(wanted.live, Live::Object(_)));
         let live_nodes = owner.as_ref().and_then(|owner| nodes(&objects, after.get(owner)?.nodes));
-        let objects: Vec<ObjectChange> = objects
+        let mut objects: Vec<ObjectChange> = objects
             .into_iter()
             .filter_map(|(reference, wanted)| {
                 let mut change = changed(reference, wanted, manager, show_secrets)?;
@@ -37,6 +39,7 @@ pub fn report(side: &Side<'_>, wanted: AllWanted, manager: &str, show_secrets: b
                 Some(change)
             })
             .collect();
+        objects.extend(gone.remove(&owner).unwrap_or_default());
         if objects.is_empty() {
             continue;
         }
@@ -59,11 +62,60 @@ pub fn report(side: &Side<'_>, wanted: AllWanted, manager: &str, show_secrets: b
             disruption,
         });
     }
+    for (owner, objects) in gone {
+        let was = owner.as_ref().map(|_| what_was(&objects, side));
+        if let (Some(owner), Some(was)) = (&owner, &was) {
+            before.insert(owner.clone(), was.clone());
+        }
+        owners.push(OwnerChange {
+            place: None,
+            words: words_of(owner.as_ref(), &objects, was.as_ref(), None),
+            before: was,
+            after: None,
+            disruption: objects.iter().map(|object| object.disruption).max().unwrap_or_default(),
+            owner,
+            objects,
+        });
+    }
     owners.sort_by(|a, b| b.disruption.cmp(&a.disruption).then_with(|| a.owner.cmp(&b.owner)));
     let broken: BTreeSet<Owner> = side.broken(&after).collect();
     let broken = broken.into_iter().map(|owner| Broken { place: OwnerChange::place(Some(&owner), &[], [side]), owner });
     let totals = Totals::new(before.values(), after.values(), prices);
-    Report { owners, broken: broken.collect(), compared: after.len(), totals }
+    let compared = before.keys().chain(after.keys()).collect::<BTreeSet<_>>().len();
+    Report { owners, broken: broken.collect(), compared, totals }
+}
+
+/// The objects that would be pruned, by the Workspace or RAGEngine that they belong to.
+fn removed(gone: Vec<Value>, show_secrets: bool) -> BTreeMap<Option<Owner>, Vec<ObjectChange>> {
+    let mut all: BTreeMap<Option<Owner>, Vec<ObjectChange>> = BTreeMap::new();
+    for object in gone {
+        let (owner, Ok(reference)) = (status::owner_of(&object), ObjectRef::of(&object)) else { continue };
+        let object = Some(cleaned(object));
+        let before = if show_secrets { object } else { secrets::mask(object.as_ref(), None).0 };
+        all.entry(owner).or_default().extend(object_change(reference, before, None));
+    }
+    all.values_mut().for_each(|objects| objects.sort_by(|a, b| a.reference.cmp(&b.reference)));
+    all
+}
+
+/// What something comes to that is only known by its objects.
+fn what_was(objects: &[ObjectChange], side: &Side<'_>) -> Summary {
+    let context = side.session.context();
+    let live: Vec<&Value> = objects.iter().filter_map(|object| object.before.as_ref()).collect();
+    let instance_type = live.iter().find_map(|object| status::instance_type(object));
+    let of_nodes = objects.iter().filter(|object| is_node(&object.reference));
+    let nodes = of_nodes.filter_map(|object| count(&object.reference, object.before.as_ref()?)).sum();
+    let sku = instance_type.as_deref().and_then(|name| context.catalog.sku(context.options.cloud, name));
+    Summary {
+        does: "what it ran".to_owned(),
+        model: None,
+        weights: 0,
+        instance_type,
+        nodes,
+        gpus: sku.map_or(0, |found| found.value.gpus) * nodes,
+        max_model_len: None,
+        adapters: Vec::new(),
+    }
 }
 
 /// The groups and kinds that come with what is wanted, so that a server need not know them yet.
