@@ -40,6 +40,9 @@ pub fn decide(wanted: AllWanted, terms: &Terms<'_>) -> (Vec<Step>, Vec<Refusal>)
 fn step(owner: Option<&Owner>, reference: &ObjectRef, wanted: Wanted, is_coming: bool, terms: &Terms<'_>) -> Result<Step, Why> {
     let Wanted { desired, live, .. } = wanted;
     check_namespace(reference, terms)?;
+    if reference.kind == "Workspace" && reference.group == "kaito.sh" && terms.operator != Operator::Gone && terms.adopt != Adopt::All {
+        return Err(Why::Operator { holder: Holder::Us, operator: terms.operator.clone() });
+    }
     let live = match live {
         Live::Object(live) => Some(live),
         Live::UnknownKind if !is_coming => return Err(Why::UnknownKind),
@@ -115,8 +118,15 @@ fn is_taken_over(live: &Value, terms: &Terms<'_>) -> Result<bool, Why> {
     }
 }
 
-/// Whether something that is wanted is Kaito's, so that it matters whether its operator runs.
+/// Whether something that is wanted is Kaito's, or would be as soon as it is there, so that it matters whether its operator runs.
 pub fn touches_operator(wanted: &AllWanted, manager: &str, set: Option<&str>) -> bool {
+    let is_workspace = |wanted: &Wanted| {
+        wanted.desired["kind"] == "Workspace"
+            && wanted.desired["apiVersion"].as_str().is_some_and(|version| version.starts_with("kaito.sh/"))
+    };
+    if wanted.values().flat_map(BTreeMap::values).any(is_workspace) {
+        return true;
+    }
     let live = wanted.values().flat_map(BTreeMap::values).filter_map(|wanted| match &wanted.live {
         Live::Object(live) => Some(live),
         Live::Absent | Live::UnknownKind => None,

@@ -50,6 +50,7 @@ fn costs(reference: &ObjectRef) -> &'static str {
         "NodeClaim" | "Machine" => "its node is deleted and another one is made",
         "Job" => "it begins anew",
         "Service" => "its address changes",
+        "Workspace" => "Kaito's operator takes away all that it made for it, and makes it anew",
         _ => "its pods are stopped, and start again with the new one",
     }
 }

@@ -162,9 +162,9 @@ impl Why {
             Self::Held(Holder::Nobody) => "--adopt=if-no-owner takes over what belongs to nobody".to_owned(),
             Self::Held(_) => "remove it from there first, or take it over with --adopt=all".to_owned(),
             Self::Operator { operator: Operator::Runs { namespace, name }, .. } => format!(
-                "stop the operator first, which leaves everything running (kubectl -n {namespace} scale deployment {name} --replicas=0), or leave this one to it; --adopt=all takes it over all the same"
+                "stop the operator first, which leaves everything running (kubectl -n {namespace} scale deployment {name} --replicas=0), or leave this one to it; --adopt=all goes on all the same"
             ),
-            Self::Operator { .. } => "see whether it runs, and take this over with --adopt=all if it doesn't".to_owned(),
+            Self::Operator { .. } => "see whether it runs, and go on with --adopt=all if it doesn't".to_owned(),
             Self::Immutable { .. } => {
                 format!(
                     "--replace deletes it and makes it anew, as does the annotation {FORCE}: enabled on the Workspace; or undo the change"
@@ -184,6 +184,12 @@ impl fmt::Display for Why {
                 write!(out, "it is in namespace {namespace}, and this apply is about {}", allowed.join(", "))
             }
             Self::Held(holder) => write!(out, "it is there already, and belongs to {holder}"),
+            Self::Operator { holder: Holder::Us, operator: Operator::Runs { namespace, name } } => {
+                write!(out, "the operator of Kaito runs (Deployment {namespace}/{name}), and would make once more what it stands for")
+            }
+            Self::Operator { holder: Holder::Us, .. } => out.write_str(
+                "whether the operator of Kaito runs, and would make once more what it stands for, can't be told: Deployments can't be read",
+            ),
             Self::Operator { holder, operator: Operator::Runs { namespace, name } } => {
                 write!(
                     out,

@@ -122,9 +122,26 @@ pub(super) fn of_change(reference: &ObjectRef, change: &FieldChange) -> Disrupti
         ("", "Service") if path.starts_with(&["spec", "clusterIP"]) => Disruption::Replace,
         ("", "PersistentVolumeClaim") if path.starts_with(&["spec", "resources"]) => claim(change),
         ("", "PersistentVolumeClaim" | "PersistentVolume") if path.starts_with(&["spec"]) => Disruption::Data,
+        ("kaito.sh", "Workspace") => workspace(change),
         _ if is_node(reference) => node(path),
         _ => Disruption::InPlace,
     }
+}
+
+/// What Kaito's webhook doesn't let be changed: nodes, the preset, and whether it serves, tunes or runs a template.
+fn workspace(change: &FieldChange) -> Disruption {
+    const FIXED: [&[&str]; 5] = [
+        &["resource", "count"],
+        &["resource", "partition"],
+        &["resource", "instanceType"],
+        &["resource", "labelSelector"],
+        &["inference", "preset"],
+    ];
+    const WHOLE: [&[&str]; 3] = [&["inference"], &["tuning"], &["inference", "template"]];
+    let path = &change.path;
+    let is_toggled = change.before.is_none() || change.after.is_none();
+    let is_whole = WHOLE.iter().any(|fields| path.fields().eq(fields.iter().copied()));
+    if FIXED.iter().any(|fields| path.starts_with(fields)) || (is_toggled && is_whole) { Disruption::Replace } else { Disruption::InPlace }
 }
 
 /// Whether a label or annotation of a single node's object is one that the node gets when it is made, and never after.
@@ -250,6 +267,22 @@ mod tests {
                 json!({"spec": {"storageClassName": "b"}}),
                 Disruption::Data,
             ),
+            (
+                "kaito.sh",
+                "Workspace",
+                json!({"resource": {"instanceType": "a"}}),
+                json!({"resource": {"instanceType": "b"}}),
+                Disruption::Replace,
+            ),
+            (
+                "kaito.sh",
+                "Workspace",
+                json!({"inference": {"preset": {"name": "a"}}}),
+                json!({"inference": {"preset": {"name": "b"}}}),
+                Disruption::Replace,
+            ),
+            ("kaito.sh", "Workspace", json!({"inference": {"a": 1}}), json!({"tuning": {"a": 1}}), Disruption::Replace),
+            ("kaito.sh", "Workspace", json!({"inference": {"config": "a"}}), json!({"inference": {"config": "b"}}), Disruption::InPlace),
             ("", "ConfigMap", json!({"data": {"a": "1"}}), json!({"data": {"a": "2"}}), Disruption::InPlace),
         ];
         for (group, kind, before, after, want) in table {

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Summary;
+use super::live::{AllWanted, Live, Wanted};
 use crate::diagnostic::{Diagnostic, Place};
 use crate::manifest::ObjectRef;
 use crate::plan::Plan;
@@ -141,6 +142,16 @@ impl<'s> Side<'s> {
         let engines =
             self.session.rag_engines().map(|planned| (owner("RAGEngine", planned.key()), Summary::of_rag_engine(planned, context)));
         plans.chain(engines).collect()
+    }
+
+    /// The Workspaces as they were declared, to what is rendered of them.
+    pub fn include_workspaces(&self, wanted: &mut AllWanted) {
+        for plan in self.session.plans() {
+            let (namespace, name) = plan.key();
+            let reference = ObjectRef::new("kaito.sh", "Workspace", Some(namespace), name);
+            let declared = Wanted { desired: plan.declared(), live: Live::Absent, answer: None };
+            wanted.entry(Some(owner("Workspace", plan.key()))).or_default().insert(reference, declared);
+        }
     }
 
     /// The plan of a Workspace.

@@ -22,7 +22,7 @@ inference: {preset: {name: phi-4}}
 ";
 
 /// One test at a time: the operator of one is an operator for all.
-fn alone() -> MutexGuard<'static, ()> {
+pub(super) fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -69,6 +69,10 @@ fn what_the_operator_made() {
     let running = story.scene.object("apps/v1", "Deployment", "kaito-workspace", json!({"status": {"replicas": 1, "readyReplicas": 1}}));
     playground().client.apply_status(&running).unwrap();
     story.apply(&[], 1);
+    story.tell("a Workspace that it would take for its own");
+    story.scene.write("1.yaml", &WORKSPACE.replace("{name: phi-4, namespace", "{name: other, namespace"));
+    story.apply(&["--include-workspace", "--dry-run=server"], 1);
+    story.scene.remove("1.yaml");
     story.tell("it was stopped");
     playground().client.remove(&operator);
     story.apply(&["--adopt", "never"], 1);

@@ -204,6 +204,20 @@ fn what_a_workspace_allows() {
 }
 
 #[test]
+fn workspaces_too() {
+    let _alone = super::adoption::alone();
+    let mut story =
+        Story::new("workspaces", &[&WORKSPACE.replace("name: phi-4}\nresource", "name: phi-4, namespace: NAMESPACE}\nresource")]);
+    story.apply(&["--include-workspace"], 0);
+    story.apply(&["--include-workspace"], 0);
+    story.tell("another preset, which Kaito doesn't let be changed");
+    story.scene.edit("0.yaml", "preset: {name: phi-4}", "preset: {name: phi-4-mini-instruct}");
+    story.apply(&["--include-workspace"], 1);
+    story.apply(&["--include-workspace", "--replace", "--dry-run=server"], 0);
+    story.end();
+}
+
+#[test]
 fn what_the_server_refuses() {
     let unknown = "{apiVersion: example.com/v1, kind: AllowList, metadata: {name: a}}";
     let elsewhere = "{apiVersion: v1, kind: ConfigMap, metadata: {name: a, namespace: kube-public}}";

@@ -64,6 +64,9 @@ pub(crate) struct ApplyArgs {
     /// Namespaces that objects may be in, or '*' for all [default: the one of -n, of kaito.yaml or of the context]
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub namespaces: Vec<String>,
+    /// Apply the Workspaces of the input too, for `kubectl get workspaces`; refused while an operator of Kaito runs
+    #[arg(long)]
+    pub include_workspace: bool,
     /// Server-side apply, as always
     #[arg(long, hide = true)]
     pub server_side: bool,

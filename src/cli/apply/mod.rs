@@ -40,6 +40,9 @@ impl Applying<'_> {
         let is_broken = output::findings_with(self.target.side.findings.to_vec(), self.color, "what they are about is not applied");
         let mut set = Set::open(args, self.target, self.color)?;
         let mut wanted = self.target.wanted(self.color, "applied")?;
+        if args.apply.include_workspace {
+            self.target.side.include_workspaces(&mut wanted);
+        }
         if let Some(set) = &set {
             let objects = wanted.values_mut().flat_map(BTreeMap::values_mut);
             objects.for_each(|wanted| inventory::mark(&mut wanted.desired, &set.parent.id()));

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::owned::{Key, fields_of};
-use super::same::{same, scalar_same};
+use super::same::{default_of, same, scalar_same};
 use crate::diff::fields::{KEYS, is_key};
 
 /// The live object with everything that is wanted, and without what this field manager has applied before and no longer wants.
@@ -38,7 +38,7 @@ fn items<'d>(owned: &Map<String, Value>, wanted: &'d [Value], there: &[Value], p
     let keys: Vec<(Key, &str)> = owned.keys().filter_map(|name| Some((Key::read(name)?, name.as_str()))).collect();
     let by_field = KEYS.into_iter().find(|key| is_key(key, wanted) && is_key(key, there));
     if keys.is_empty() && by_field.is_none() {
-        return if same(&wanted.into(), &there.into(), path) { there.into() } else { wanted.into() };
+        return if same(&wanted.into(), &there.into(), path) { there.into() } else { with_defaults(&wanted.into(), &there.into()) };
     }
     let is_same_item = |one: &Value, other: &Value| {
         let by_key = keys.iter().any(|(key, _)| key.is_of(one) && key.is_of(other));
@@ -53,6 +53,23 @@ fn items<'d>(owned: &Map<String, Value>, wanted: &'d [Value], there: &[Value], p
     let is_left = |live: &&Value| !wanted.iter().any(|item| is_same_item(item, live)) && !keys.iter().any(|(key, _)| key.is_of(live));
     merged.extend(there.iter().filter(is_left).cloned());
     Value::Array(merged)
+}
+
+/// What is wanted as a whole, with what the server fills in as it has done before.
+fn with_defaults(wanted: &Value, there: &Value) -> Value {
+    match (wanted, there) {
+        (Value::Object(wanted), Value::Object(there)) => {
+            let filled = there.iter().filter(|(name, value)| !wanted.contains_key(*name) && default_of(name).as_ref() == Some(value));
+            let own = wanted
+                .iter()
+                .map(|(name, value)| (name, there.get(name).map_or_else(|| value.clone(), |there| with_defaults(value, there))));
+            own.chain(filled.map(|(name, value)| (name, value.clone()))).map(|(name, value)| (name.clone(), value)).collect()
+        }
+        (Value::Array(wanted), Value::Array(there)) if wanted.len() == there.len() => {
+            wanted.iter().zip(there).map(|(wanted, there)| with_defaults(wanted, there)).collect()
+        }
+        _ => wanted.clone(),
+    }
 }
 
 fn below<'o>(owned: &'o Map<String, Value>, name: &str) -> &'o Map<String, Value> {
