@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde_json::Value;
 
+use crate::diff::Owner;
 use crate::diff::live::{AllWanted, Live, Wanted};
 use crate::inventory;
 use crate::manifest::ObjectRef;
@@ -34,6 +35,8 @@ pub enum Holder {
     Operator(String),
     /// Another controller's, for this object.
     Controller(String),
+    /// Another Workspace's or RAGEngine's.
+    Other(Owner),
     /// A tool's: its name, and what it calls its set of objects.
     Tool(&'static str, String),
 }
@@ -45,6 +48,7 @@ impl fmt::Display for Holder {
             Self::Us => out.write_str("this set"),
             Self::Set(id) => write!(out, "another ApplySet ({id})"),
             Self::Operator(object) | Self::Controller(object) => write!(out, "the {object}"),
+            Self::Other(owner) => write!(out, "{owner}"),
             Self::Tool(tool, name) => write!(out, "{tool} ({name})"),
         }
     }
@@ -71,10 +75,17 @@ pub fn holder(live: &Value, manager: &str, set: Option<&str>) -> Holder {
         None => {}
     }
     let metadata = &live["metadata"];
-    if let Some(controller) = metadata["ownerReferences"].as_array().into_iter().flatten().find(|owner| owner["controller"] == true) {
-        let text = |name: &str| controller[name].as_str().unwrap_or_default().to_owned();
-        let object = format!("{} {}", text("kind"), text("name"));
-        return if is_kaitos(controller) { Holder::Operator(object) } else { Holder::Controller(object) };
+    let owners = || metadata["ownerReferences"].as_array().into_iter().flatten();
+    let object = |owner: &Value| {
+        let text = |name: &str| owner[name].as_str().unwrap_or_default().to_owned();
+        format!("{} {}", text("kind"), text("name"))
+    };
+    // With any owner of Kaito's it goes when that goes, be it the controller or not.
+    if let Some(owner) = owners().find(|owner| is_kaitos(owner)) {
+        return Holder::Operator(object(owner));
+    }
+    if let Some(controller) = owners().find(|owner| owner["controller"] == true) {
+        return Holder::Controller(object(controller));
     }
     let has_applied = |entry: &Value| entry["manager"] == manager && entry["operation"] == "Apply";
     if metadata["managedFields"].as_array().into_iter().flatten().any(has_applied) {
@@ -103,26 +114,30 @@ fn is_kaitos(owner: &Value) -> bool {
     owner["apiVersion"].as_str().is_some_and(|version| version.starts_with("kaito.sh/"))
 }
 
-/// Whether a Deployment is Kaito's operator, and runs. Its image is called `workspace` wherever it is hosted.
+/// Whether a Deployment is one of Kaito's operators, and is meant to run: one that is being restarted looks after its objects in a
+/// moment. Their images are called `workspace` and `ragengine` wherever they are hosted.
 ///
-/// Source: Kaito's chart, `charts/kaito/workspace`.
+/// Source: Kaito's charts, `charts/kaito/workspace` and `charts/kaito/ragengine`.
 pub fn is_operator(deployment: &Value) -> bool {
     let containers = deployment.pointer("/spec/template/spec/containers").and_then(Value::as_array);
     let is_its = |image: &str| {
         let name = image.split('@').next().unwrap_or_default();
         let (path, last) = name.rsplit_once('/').unwrap_or(("", name));
-        path.ends_with("kaito") && last.split(':').next() == Some("workspace")
+        path.ends_with("kaito") && last.split(':').next().is_some_and(|name| OPERATORS.contains(&name))
     };
     let labels = &deployment["metadata"]["labels"];
-    let is_chart = labels["helm.sh/chart"].as_str().is_some_and(|chart| chart.starts_with("workspace-"));
+    let of_chart = |chart: &str| OPERATORS.iter().any(|name| chart.strip_prefix(name).is_some_and(|rest| rest.starts_with('-')));
+    let is_chart = labels["helm.sh/chart"].as_str().is_some_and(of_chart);
     let is_named = containers.into_iter().flatten().any(|container| container["image"].as_str().is_some_and(is_its));
-    (is_named || is_chart) && deployment["status"]["readyReplicas"].as_u64().unwrap_or(0) > 0
+    (is_named || is_chart) && deployment["spec"]["replicas"].as_u64() != Some(0)
 }
+
+const OPERATORS: [&str; 2] = ["workspace", "ragengine"];
 
 /// Gives the nodes that are wanted the names of nodes that are there for the same Workspace, and that are of the same size: an
 /// operator names its nodes as it likes, and a node that runs is never made again for its name.
 pub fn adopt_nodes(wanted: &mut AllWanted, mut others: Vec<Value>) {
-    others.retain(|live| is_claim(live) && live["metadata"]["deletionTimestamp"].is_null());
+    others.retain(|live| is_claim(live) && is_free(live));
     let age = |live: &Value| {
         let text = |name: &str| live["metadata"][name].as_str().unwrap_or_default().to_owned();
         (text("creationTimestamp"), text("name"))
@@ -150,9 +165,17 @@ fn is_claim(object: &Value) -> bool {
     group && ["NodeClaim", "Machine"].iter().any(|kind| object["kind"] == *kind)
 }
 
+/// Whether a live node is nobody's but its Workspace's: those of a NodePool are looked after by that.
+fn is_free(live: &Value) -> bool {
+    let metadata = &live["metadata"];
+    let of_pool = metadata["ownerReferences"].as_array().into_iter().flatten().any(|owner| owner["kind"] == "NodePool");
+    metadata["deletionTimestamp"].is_null() && !of_pool
+}
+
 /// Whether a live node is of the Workspace, and of the size, that is wanted.
 fn fits(live: &Value, desired: &Value) -> bool {
-    const OWNERS: [&str; 4] = ["kaito.sh/workspace", "kaito.sh/workspacenamespace", "kaito.sh/ragengine", "kaito.sh/ragenginenamespace"];
+    const OWNERS: [&str; 5] =
+        ["karpenter.sh/nodepool", "kaito.sh/workspace", "kaito.sh/workspacenamespace", "kaito.sh/ragengine", "kaito.sh/ragenginenamespace"];
     let label = |object: &Value, name: &str| object["metadata"]["labels"][name].clone();
     let is_same_owner = OWNERS.iter().all(|name| label(live, name) == label(desired, name));
     is_same_owner && live["kind"] == desired["kind"] && size(live).is_some() && size(live) == size(desired)

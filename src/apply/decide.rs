@@ -11,6 +11,7 @@ use crate::diff::live::{self, AllWanted, Live, Wanted, is_settled};
 use crate::diff::{Owner, is_node};
 use crate::inventory;
 use crate::manifest::ObjectRef;
+use crate::status;
 
 /// What is done with every object, in the order in which it is done, and what is refused. A Workspace of which one object is
 /// refused is refused whole; an object that belongs to none is refused alone.
@@ -57,26 +58,28 @@ fn step(owner: Option<&Owner>, reference: &ObjectRef, wanted: Wanted, is_coming:
         is_adopted: false,
         keeps_owners: None,
         kept_fields: Vec::new(),
+        may_replace: false,
     };
     let Some(live) = &step.live else { return Ok(step) };
     if let Some(finalizers) = finalizers(live) {
         return Err(Why::Terminating { finalizers });
     }
-    step.is_adopted = is_taken_over(live, terms)?;
+    let adoption = adoption(&step.desired, live, terms)?;
+    let is_taken_over = adoption == Adoption::TakenOver;
+    step.is_adopted = adoption != Adoption::Ours;
     if !step.is_adopted && is_settled(&step.desired, live, terms.manager) {
         step.action = Action::Leave;
         return Ok(step);
     }
-    if step.is_adopted {
-        step.keeps_owners = other_owners(live);
-    }
+    step.keeps_owners = other_owners(live).filter(|_| is_taken_over);
+    step.may_replace = terms.replace || owner.is_some_and(|owner| terms.forced.contains(owner));
     // Whoever made it no longer looks after it, so that its fields are nobody's.
-    let force = terms.force_conflicts || step.is_adopted;
-    let keeps = step.is_adopted || is_kept(live);
+    let force = terms.force_conflicts || is_taken_over;
+    let keeps = is_taken_over || is_kept(live);
     let is_forced = owner.is_some_and(|owner| terms.forced.contains(owner));
     // A node that was taken over is not made again because something else is to be.
     let may_replace = is_forced || (terms.replace && !(keeps && is_node(reference)));
-    step.action = match live::change(&step.desired, live, terms.manager).as_ref().and_then(obstacle) {
+    step.action = match live::change(&step.desired, live, terms.manager).as_ref().and_then(|change| obstacle(change, live)) {
         None => Action::Apply { force },
         Some(Obstacle::Data(fields)) => return Err(Why::DataLoss { fields }),
         Some(Obstacle::Replace(..)) if may_replace => Action::Replace,
@@ -106,16 +109,39 @@ fn check_namespace(reference: &ObjectRef, terms: &Terms<'_>) -> Result<(), Why> 
     }
 }
 
-/// Whether an object is taken over from somebody whose it was, as far as that is allowed.
-fn is_taken_over(live: &Value, terms: &Terms<'_>) -> Result<bool, Why> {
-    let holder = holder(live, terms.manager, terms.set);
+/// How an object comes to be ours.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Adoption {
+    /// It is already.
+    Ours,
+    /// It was nobody's: whose its fields are, the server says.
+    Found,
+    /// It was somebody's, who no longer looks after it or must give way.
+    TakenOver,
+}
+
+/// How an object comes to be ours, as far as that is allowed.
+fn adoption(desired: &Value, live: &Value, terms: &Terms<'_>) -> Result<Adoption, Why> {
+    let holder = match holder(live, terms.manager, terms.set) {
+        Holder::Us | Holder::Nobody if other_workspace(desired, live).is_some() => {
+            other_workspace(desired, live).map_or(Holder::Nobody, Holder::Other)
+        }
+        holder => holder,
+    };
     match (holder, terms.adopt) {
-        (Holder::Us, _) | (Holder::Nobody, Adopt::IfNoOwner | Adopt::All) => Ok(false),
-        (_, Adopt::All) => Ok(true),
-        (Holder::Operator(_), Adopt::IfNoOwner) if terms.operator == Operator::Gone => Ok(true),
+        (Holder::Us, _) => Ok(Adoption::Ours),
+        (Holder::Nobody, Adopt::IfNoOwner | Adopt::All) => Ok(Adoption::Found),
+        (_, Adopt::All) => Ok(Adoption::TakenOver),
+        (Holder::Operator(_), Adopt::IfNoOwner) if terms.operator == Operator::Gone => Ok(Adoption::TakenOver),
         (holder @ Holder::Operator(_), Adopt::IfNoOwner) => Err(Why::Operator { holder, operator: terms.operator.clone() }),
         (holder, Adopt::Never | Adopt::IfNoOwner) => Err(Why::Held(holder)),
     }
+}
+
+/// The Workspace or RAGEngine that a live object is of, if it is another one than it is wanted for.
+fn other_workspace(desired: &Value, live: &Value) -> Option<Owner> {
+    let (is, was) = (status::owner_of(desired)?, status::owner_of(live)?);
+    (is != was).then_some(was)
 }
 
 /// Whether something that is wanted is Kaito's, or would be as soon as it is there, so that it matters whether its operator runs.
@@ -139,7 +165,9 @@ pub fn keep_what_was_made(wanted: &mut AllWanted, manager: &str) {
     for Wanted { desired, live, .. } in wanted.values_mut().flat_map(BTreeMap::values_mut) {
         let Live::Object(live) = live else { continue };
         let is_made = is_kept(live) || matches!(holder(live, manager, inventory::part_of(live)), Holder::Operator(_));
-        if let Some(Obstacle::Replace(fields, _)) = live::change(desired, live, manager).filter(|_| is_made).as_ref().and_then(obstacle) {
+        if let Some(Obstacle::Replace(fields, _)) =
+            live::change(desired, live, manager).filter(|_| is_made).as_ref().and_then(|change| obstacle(change, live))
+        {
             keep(desired, live, &fields);
         }
     }

@@ -24,8 +24,14 @@ pub(super) enum Obstacle {
     Data(Vec<String>),
 }
 
-/// What stands in the way of a change, if anything does.
-pub(super) fn obstacle(change: &ObjectChange) -> Option<Obstacle> {
+/// What stands in the way of a change of a live object, if anything does.
+pub(super) fn obstacle(change: &ObjectChange, live: &Value) -> Option<Obstacle> {
+    // ConfigMaps and Secrets may say of themselves that they can't be changed.
+    if live["immutable"] == true {
+        let content = change.fields.iter().filter(|field| !field.change.path.starts_with(&["metadata"]));
+        let fields: Vec<Path> = content.map(|field| field.change.path.clone()).collect();
+        return (!fields.is_empty()).then(|| Obstacle::Replace(fields, "what reads it may not find it for a moment"));
+    }
     let fields = |class: Disruption| {
         let of_class = change.fields.iter().filter(|field| field.disruption == class);
         of_class.map(|field| field.change.path.clone()).collect::<Vec<_>>()
@@ -50,6 +56,8 @@ fn costs(reference: &ObjectRef) -> &'static str {
         "NodeClaim" | "Machine" => "its node is deleted and another one is made",
         "Job" => "it begins anew",
         "Service" => "its address changes",
+        "RoleBinding" | "ClusterRoleBinding" => "its subjects have no rights by it for a moment",
+        "StorageClass" | "PriorityClass" | "Secret" => "what refers to it may not find it for a moment",
         "Workspace" => "Kaito's operator takes away all that it made for it, and makes it anew",
         _ => "its pods are stopped, and start again with the new one",
     }

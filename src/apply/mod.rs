@@ -93,6 +93,8 @@ pub struct Step {
     pub is_adopted: bool,
     /// The `ownerReferences` that it keeps, where others must go: those by which it would be deleted with a Workspace.
     pub keeps_owners: Option<Vec<Value>>,
+    /// Whether it may be deleted and made anew, if the server says that a field can't be changed.
+    pub may_replace: bool,
     /// The fields in which it stays as Kaito's operator made it, since they can't be changed.
     pub kept_fields: Vec<String>,
 }

@@ -8,6 +8,7 @@ mod delete;
 mod error;
 mod kinds;
 mod look;
+mod pipeline;
 mod set;
 mod survey;
 

@@ -122,10 +122,21 @@ pub(super) fn of_change(reference: &ObjectRef, change: &FieldChange) -> Disrupti
         ("", "Service") if path.starts_with(&["spec", "clusterIP"]) => Disruption::Replace,
         ("", "PersistentVolumeClaim") if path.starts_with(&["spec", "resources"]) => claim(change),
         ("", "PersistentVolumeClaim" | "PersistentVolume") if path.starts_with(&["spec"]) => Disruption::Data,
+        ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") if path.starts_with(&["roleRef"]) => Disruption::Replace,
+        ("scheduling.k8s.io", "PriorityClass") if path.starts_with(&["value"]) || path.starts_with(&["preemptionPolicy"]) => {
+            Disruption::Replace
+        }
+        ("storage.k8s.io", "StorageClass") if !is_changeable_of_class(path) => Disruption::Replace,
+        ("", "Secret") if path.starts_with(&["type"]) => Disruption::Replace,
         ("kaito.sh", "Workspace") => workspace(change),
         _ if is_node(reference) => node(path),
         _ => Disruption::InPlace,
     }
+}
+
+/// Of a class of storage only these can be changed, besides its metadata.
+fn is_changeable_of_class(path: &Path) -> bool {
+    path.starts_with(&["allowVolumeExpansion"]) || path.starts_with(&["allowedTopologies"])
 }
 
 /// What Kaito's webhook doesn't let be changed: nodes, the preset, and whether it serves, tunes or runs a template.

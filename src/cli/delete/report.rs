@@ -64,7 +64,7 @@ impl<'a> Report<'a> {
                 );
                 (format!("it belongs to {holder}"), help)
             }
-            Holder::Operator(_) | Holder::Controller(_) => {
+            Holder::Operator(_) | Holder::Controller(_) | Holder::Other(_) => {
                 (format!("it belongs to {holder}"), "delete that, and it goes with it".to_owned())
             }
             Holder::Tool(..) => (format!("it belongs to {holder}"), "delete it there".to_owned()),
