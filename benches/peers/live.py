@@ -27,7 +27,6 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     kaito, kubectl = run.find_kaito(), run.find_packed("kubectl")
     with Server() as server:
-        os.environ["KUBECONFIG"] = str(server.kubeconfig)
         run.progress(f"{options.count}: applying")
         files = prepare(options.count, kaito, kubectl, server)
         commands = {name: [*command, "-f", files["same"][name]] for name, command in diffs(kaito, kubectl).items()}
@@ -53,12 +52,18 @@ def main():
         print(f"{name}: {', '.join(f'{verb} {resource} {count}' for (verb, resource), count in sorted(counts.items()))}")
 
 
-def prepare(count, kaito, kubectl, server):
-    """Applies everything; the files with what is there, and with one Workspace that is different, for each program."""
+def furnish(server, kubectl):
+    """Makes a new server the one that programs ask, with the namespace and the kind of NodeClaims."""
+    os.environ["KUBECONFIG"] = str(server.kubeconfig)
     crd = json.loads(run.output("go", "mod", "download", "-json", KARPENTER))["Dir"]
     run.output(kubectl, "apply", "--server-side", "-f", str(Path(crd) / NODE_CLAIMS))
     until(lambda: server.get("/apis/karpenter.sh/v1/nodeclaims"))
     run.output(kubectl, "create", "namespace", run.NAMESPACE)
+
+
+def prepare(count, kaito, kubectl, server):
+    """Applies everything; the files with what is there, and with one Workspace that is different, for each program."""
+    furnish(server, kubectl)
     same = run.prepare_kaito(count, kaito)[-1]
     # A StatefulSet and a ConfigMap: of what can't be changed, such as a NodeClaim, kubectl says nothing but that.
     name = f"  name: ws-{count // 2}\n"
