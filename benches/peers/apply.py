@@ -82,8 +82,9 @@ def wanted(command, kubectl):
     rendered = run.output(command[0], "render", *command[2:6], "-o", "json")
     objects, plain = (json.loads(each)["items"] for each in (text, rendered))
     for item in objects:
-        for marks in (item["metadata"].get("labels", {}), item["metadata"].get("annotations", {})):
-            marks.pop("applyset.kubernetes.io/part-of", None)
+        for marks in ("labels", "annotations"):
+            item["metadata"].get(marks, {}).pop("applyset.kubernetes.io/part-of", None)
+            item["metadata"] = {key: value for key, value in item["metadata"].items() if key != marks or value}
     run.check_same(run.index(plain), run.index(objects), "what kaito applies")
     return text
 
@@ -99,11 +100,10 @@ def cluster(kubectl):
 def apply(server, command, measured, name):
     """Applies for the first time and again, and gives back what is there then."""
     for measurements in measured:
-        before, objects = server.requests(), items(server)
+        objects, before = items(server), server.requests()
         measurement = run.measure(command)
         asked = {key: number - before.get(key, 0) for key, number in server.requests().items()}
         measurements.append(measurement | {"requests": sum(asked.values())})
-        print(asked, file=sys.stderr)
     # Nothing was to be done the second time: not even a `resourceVersion` is another one.
     if items(server) != objects:
         sys.exit(f"{name}: the second apply has changed something")

@@ -54,7 +54,7 @@ class Server:
                  "--service-account-issuer=https://kubernetes.default.svc", f"--service-account-signing-key-file={key}",
                  f"--service-account-key-file={key}", f"--etcd-servers={etcd}", f"--secure-port={port}")
         self.certificate = self.home / "certificates/apiserver.crt"
-        until(lambda: self.alive() and self.certificate.exists() and self.get("/api/v1/namespaces/default"))
+        until(lambda: self.alive() and self.certificate.exists() and self.get("/readyz") and self.get("/api/v1/namespaces/default"))
         self.kubeconfig = self.home / "kubeconfig"
         self.kubeconfig.write_text(json.dumps({
             "apiVersion": "v1",

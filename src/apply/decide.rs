@@ -1,7 +1,8 @@
 //! Object by object: what is done, or why not.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use rayon::prelude::*;
 use serde_json::Value;
 
 use super::adopt::{holder, other_owners};
@@ -17,24 +18,33 @@ use crate::status;
 /// refused is refused whole; an object that belongs to none is refused alone.
 pub fn decide(wanted: AllWanted, terms: &Terms<'_>) -> (Vec<Step>, Vec<Refusal>) {
     let coming = live::coming_kinds(&wanted);
-    let mut steps = Vec::new();
-    let mut refusals = Vec::new();
-    for (owner, objects) in wanted {
-        let mut own_steps = Vec::new();
-        let refused_before = refusals.len();
-        for (key, wanted) in objects {
-            let reference = ObjectRef::of(&wanted.desired).unwrap_or(key);
-            let is_coming = coming.contains(&(reference.group.clone(), reference.kind.clone()));
-            match step(owner.as_ref(), &reference, wanted, is_coming, terms) {
-                Ok(step) => own_steps.push(step),
-                Err(why) => refusals.push(Refusal { owner: owner.clone(), reference, why }),
-            }
-        }
-        if owner.is_none() || refusals.len() == refused_before {
-            steps.append(&mut own_steps);
+    // Most of it is comparing what is there with what is wanted.
+    let (steps, refusals): (Vec<_>, Vec<_>) =
+        wanted.into_par_iter().map(|(owner, objects)| of_owner(owner.as_ref(), objects, &coming, terms)).unzip();
+    let (mut steps, refusals): (Vec<Step>, Vec<Refusal>) =
+        (steps.into_iter().flatten().collect(), refusals.into_iter().flatten().collect());
+    steps.sort_by(|a, b| (a.reference.stage(), &a.reference).cmp(&(b.reference.stage(), &b.reference)));
+    (steps, refusals)
+}
+
+fn of_owner(
+    owner: Option<&Owner>,
+    objects: BTreeMap<ObjectRef, Wanted>,
+    coming: &BTreeSet<(String, String)>,
+    terms: &Terms<'_>,
+) -> (Vec<Step>, Vec<Refusal>) {
+    let (mut steps, mut refusals) = (Vec::new(), Vec::new());
+    for (key, wanted) in objects {
+        let reference = ObjectRef::of(&wanted.desired).unwrap_or(key);
+        let is_coming = coming.contains(&(reference.group.clone(), reference.kind.clone()));
+        match step(owner, &reference, wanted, is_coming, terms) {
+            Ok(step) => steps.push(step),
+            Err(why) => refusals.push(Refusal { owner: owner.cloned(), reference, why }),
         }
     }
-    steps.sort_by(|a, b| (a.reference.stage(), &a.reference).cmp(&(b.reference.stage(), &b.reference)));
+    if owner.is_some() && !refusals.is_empty() {
+        steps.clear();
+    }
     (steps, refusals)
 }
 

@@ -1,6 +1,6 @@
 //! What a cluster holds of objects that are wanted, with few questions: one for the kinds of a group, one list for each kind.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use http::Request;
@@ -14,6 +14,9 @@ use crate::diff::live::{AllWanted, Live, Wanted};
 
 /// How many questions are open at a time.
 pub(super) const AT_ONCE: usize = 16;
+
+/// From how many objects on it costs less to ask for the names of all than for each.
+const MANY: usize = 50;
 
 /// The label of what kaito renders, where nothing forbids labels.
 const LABEL: (&str, &str) = ("app.kubernetes.io/managed-by", "kaito");
@@ -46,16 +49,22 @@ impl Cluster {
         let keys: BTreeSet<Key> = objects.iter().map(|wanted| self.key(kind, &wanted.desired)).collect();
         let selector = selector(&objects);
         let mut found: HashMap<Key, Value> = HashMap::new();
+        let namespaces: BTreeSet<&str> = keys.iter().filter_map(|(namespace, _)| namespace.as_deref()).collect();
         // One object is not worth a list of what may be a thousand others.
         if keys.len() > 1 || selector.is_some() {
-            let namespaces: BTreeSet<&str> = keys.iter().filter_map(|(namespace, _)| namespace.as_deref()).collect();
             let params = selector.iter().fold(ListParams::default(), |params, selector| params.labels(selector));
             let listed = self.list_in(kind, &namespaces, |path| kube::core::Request::new(path).list(&params)).await?;
             found = listed.into_iter().map(|object| (self.key(kind, &object), object)).collect();
         }
         // What is there without the label isn't listed by it.
-        let missing = keys.iter().filter(|key| (keys.len() == 1 || selector.is_some()) && !found.contains_key(*key)).cloned();
-        let gets = stream::iter(missing.collect::<Vec<_>>()).map(|key| async move { Ok((key.clone(), self.get(kind, &key).await?)) });
+        let is_unsure = |key: &&Key| (keys.len() == 1 || selector.is_some()) && !found.contains_key(*key);
+        let mut missing: Vec<Key> = keys.iter().filter(is_unsure).cloned().collect();
+        // Where everything is new, that would be a question about each object.
+        if missing.len() > MANY {
+            let there = self.names(kind, &namespaces).await?;
+            missing.retain(|key| there.contains(key));
+        }
+        let gets = stream::iter(missing).map(|key| async move { Ok((key.clone(), self.get(kind, &key).await?)) });
         let got: Vec<(Key, Option<Value>)> = gets.buffer_unordered(AT_ONCE).try_collect().await?;
         found.extend(got.into_iter().filter_map(|(key, object)| Some((key, object?))));
         // The items of a list don't say what they are.
@@ -71,6 +80,13 @@ impl Cluster {
             wanted.live = found.remove(&self.key(kind, &wanted.desired)).map_or(Live::Absent, Live::Object);
         }
         Ok(found.into_values().collect())
+    }
+
+    /// Where all objects of a kind stand.
+    async fn names(&self, kind: &Kind, namespaces: &BTreeSet<&str>) -> Result<HashSet<Key>, ClusterError> {
+        let all = ListParams::default();
+        let objects = self.list_in(kind, namespaces, |path| kube::core::Request::new(path).list_metadata(&all)).await?;
+        Ok(objects.iter().map(|object| self.key(kind, object)).collect())
     }
 
     /// The pods of Workspaces and RAGEngines in these namespaces.

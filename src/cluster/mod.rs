@@ -4,6 +4,7 @@
 
 mod apply;
 mod ask;
+mod client;
 mod delete;
 mod error;
 mod kinds;
@@ -75,7 +76,7 @@ impl Cluster {
         let server = server.trim_end_matches('/').to_owned();
         let made = {
             let _inside = runtime.enter();
-            Client::try_from(config)
+            client::client(config)
         };
         let client = made.map_err(|error| ClusterError::unusable(&server, &error))?;
         Ok(Self { runtime, client, server, namespace })

@@ -128,7 +128,9 @@ func (server server) ask(method, path string, body []byte) []byte {
 	must(err)
 	request.Header.Set("Authorization", "Bearer "+server.token)
 	request.Header.Set("Accept", "application/json")
-	request.Header.Set("Content-Type", "application/apply-patch+yaml")
+	if body != nil {
+		request.Header.Set("Content-Type", "application/apply-patch+yaml")
+	}
 	answer, err := server.client.Do(request)
 	must(err)
 	defer answer.Body.Close()
