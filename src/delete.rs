@@ -50,7 +50,7 @@ pub struct Plan<'o> {
 /// members of the set that nobody wants to go.
 pub fn plan<'o>(objects: &'o [Value], staying: &[&ObjectRef], set: &str, allowed: &[AllowedKind]) -> Plan<'o> {
     let candidates = objects.iter().filter_map(|object| Candidate::of(object).ok()).collect();
-    let context = Context { set, owners: &BTreeSet::new(), allowed };
+    let context = Context { set, owners: &BTreeSet::new(), allowed, namespaces: None, other_inputs: None };
     let sifted = prune::sift(candidates, staying, &context);
     let (going, mut kept): (Vec<_>, Vec<_>) = sifted.kept.into_iter().partition(|kept| kept.reason == Reason::BeingDeleted);
     let going = going.into_iter().map(|kept| (kept.candidate, true));

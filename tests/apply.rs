@@ -17,6 +17,9 @@ fn words() {
     let refusals = [
         Why::UnknownKind,
         Why::Namespace { namespace: text("prod"), allowed: vec![text("default"), text("models")] },
+        Why::Unreadable(text("nodeclaims.karpenter.sh is forbidden")),
+        Why::Twice,
+        Why::Parent,
         Why::Held(Holder::Nobody),
         Why::Held(Holder::Set(text("applyset-0eFHV8ySqp7XoShsGvyWFQD3s96yqwHmzc4e0HR1dsY-v1"))),
         Why::Held(workspace()),

@@ -54,7 +54,7 @@ fn text(plan: &Plan<'_>) -> String {
 fn every_reason_is_said() {
     let objects = members();
     let (owners, allowed) = (owners(), ["pv", "ns"].map(|kind| kind.parse::<AllowedKind>().unwrap()));
-    let context = Context { set: SET, owners: &owners, allowed: &allowed };
+    let context = Context { set: SET, owners: &owners, allowed: &allowed, namespaces: None, other_inputs: None };
     let plan = plan(candidates(&objects), &wanted(), &context, &Facts::default()).unwrap();
     assert_eq!(plan.prune.len() + plan.kept.len() + 1, objects.len(), "something was forgotten");
 
@@ -63,7 +63,17 @@ fn every_reason_is_said() {
     let of_none = sift(candidates(&others), &[], &context).kept.iter().map(line).collect::<String>();
     mark(&mut others[0], "applyset-other-v1");
     let of_another = sift(candidates(&others), &[], &context);
-    let said = format!("{}\n{of_none}{}", text(&plan), text(&of_another));
+
+    // In namespaces that nobody named, and of Workspaces that may only not have been read.
+    let labels = json!({"kaito.sh/workspace": "gone", "kaito.sh/workspacenamespace": "serving"});
+    let mut unsure = [
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "elsewhere", "namespace": "serving"}}),
+        json!({"apiVersion": "karpenter.sh/v1", "kind": "NodeClaim", "metadata": {"name": "wsunread", "labels": labels}}),
+    ];
+    unsure.iter_mut().for_each(|object| mark(object, SET));
+    let named = ["other".to_owned()].into();
+    let unsure = sift(candidates(&unsure), &[], &Context { namespaces: Some(&named), other_inputs: Some("clusters/prod"), ..context });
+    let said = format!("{}\n{of_none}{}{}", text(&plan), text(&of_another), text(&unsure));
 
     for name in FILTERS.iter().map(|filter| filter.name).chain(["in-use"]) {
         assert!(said.contains(&format!("({name})")), "no object is kept by the filter {name}");
@@ -89,7 +99,7 @@ fn every_refusal_is_said() {
 
 fn refusals<'o>(members: &[Candidate<'o>]) -> Vec<Refusal<'o>> {
     let (owners, nothing) = (owners(), BTreeSet::new());
-    let context = Context { set: SET, owners: &owners, allowed: &[] };
+    let context = Context { set: SET, owners: &owners, allowed: &[], namespaces: None, other_inputs: None };
     let failed = |wanted: &BTreeSet<ObjectRef>, facts: &Facts| plan(members.to_vec(), wanted, &context, facts).unwrap_err();
     let max = |text: &str| Facts { max_prune: Some(text.parse().unwrap()), ..Facts::default() };
     vec![

@@ -51,12 +51,16 @@ fn of_owner(
 fn step(owner: Option<&Owner>, reference: &ObjectRef, wanted: Wanted, is_coming: bool, terms: &Terms<'_>) -> Result<Step, Why> {
     let Wanted { desired, live, .. } = wanted;
     check_namespace(reference, terms)?;
+    if terms.parent.as_ref().is_some_and(|parent| *parent == reference.clone().in_namespace(terms.namespace)) {
+        return Err(Why::Parent);
+    }
     if reference.kind == "Workspace" && reference.group == "kaito.sh" && terms.operator != Operator::Gone && terms.adopt != Adopt::All {
         return Err(Why::Operator { holder: Holder::Us, operator: terms.operator.clone() });
     }
     let live = match live {
         Live::Object(live) => Some(live),
         Live::UnknownKind if !is_coming => return Err(Why::UnknownKind),
+        Live::Unreadable(words) => return Err(Why::Unreadable(words)),
         Live::UnknownKind | Live::Absent => None,
     };
     let mut step = Step {
@@ -76,11 +80,11 @@ fn step(owner: Option<&Owner>, reference: &ObjectRef, wanted: Wanted, is_coming:
     }
     let adoption = adoption(&step.desired, live, terms)?;
     let is_taken_over = adoption == Adoption::TakenOver;
-    step.is_adopted = adoption != Adoption::Ours;
-    if !step.is_adopted && is_settled(&step.desired, live, terms.manager) {
+    if !is_taken_over && is_settled(&step.desired, live, terms.manager) {
         step.action = Action::Leave;
         return Ok(step);
     }
+    step.is_adopted = adoption != Adoption::Ours;
     step.keeps_owners = other_owners(live).filter(|_| is_taken_over);
     step.may_replace = terms.replace || owner.is_some_and(|owner| terms.forced.contains(owner));
     // Whoever made it no longer looks after it, so that its fields are nobody's.
@@ -165,7 +169,7 @@ pub fn touches_operator(wanted: &AllWanted, manager: &str, set: Option<&str>) ->
     }
     let live = wanted.values().flat_map(BTreeMap::values).filter_map(|wanted| match &wanted.live {
         Live::Object(live) => Some(live),
-        Live::Absent | Live::UnknownKind => None,
+        Live::Absent | Live::UnknownKind | Live::Unreadable(_) => None,
     });
     live.into_iter().any(|live| matches!(holder(live, manager, set), Holder::Operator(_)))
 }

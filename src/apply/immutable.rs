@@ -30,7 +30,7 @@ pub(super) fn obstacle(change: &ObjectChange, live: &Value) -> Option<Obstacle> 
     if live["immutable"] == true {
         let content = change.fields.iter().filter(|field| !field.change.path.starts_with(&["metadata"]));
         let fields: Vec<Path> = content.map(|field| field.change.path.clone()).collect();
-        return (!fields.is_empty()).then(|| Obstacle::Replace(fields, "what reads it may not find it for a moment"));
+        return (!fields.is_empty()).then_some(Obstacle::Replace(fields, "what reads it may not find it for a moment"));
     }
     let fields = |class: Disruption| {
         let of_class = change.fields.iter().filter(|field| field.disruption == class);

@@ -29,6 +29,8 @@ pub struct Terms<'t> {
     pub manager: &'t str,
     /// The id of the `ApplySet`, if there is one.
     pub set: Option<&'t str>,
+    /// What keeps it.
+    pub parent: Option<ObjectRef>,
     /// Which objects that are there already may be taken over.
     pub adopt: Adopt,
     /// Whether an operator of Kaito runs in the cluster.
@@ -115,6 +117,12 @@ pub struct Refusal {
 pub enum Why {
     /// The server doesn't know its kind.
     UnknownKind,
+    /// It may not be read, in the server's words.
+    Unreadable(String),
+    /// It is wanted twice.
+    Twice,
+    /// It keeps the set that it would be a member of.
+    Parent,
     /// Its namespace isn't one that this apply is about.
     Namespace {
         /// The object's.
@@ -155,6 +163,11 @@ impl Why {
     pub fn help(&self) -> String {
         match self {
             Self::UnknownKind => "install its CustomResourceDefinition first, or add it to the input".to_owned(),
+            Self::Unreadable(_) => {
+                "`kaito rbac` prints the rights that are needed; `kubectl auth can-i --list` tells which there are".to_owned()
+            }
+            Self::Twice => "its kind has no namespaces: leave metadata.namespace out, and one of the two".to_owned(),
+            Self::Parent => "name another one with --applyset, or give this one another name".to_owned(),
             Self::Namespace { namespace, .. } => {
                 format!("say --namespaces {namespace} if it is meant to be there, or --namespaces '*' for any")
             }
@@ -182,6 +195,9 @@ impl fmt::Display for Why {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnknownKind => out.write_str("the cluster doesn't know this kind"),
+            Self::Unreadable(words) => write!(out, "it may not be read: {words}"),
+            Self::Twice => out.write_str("it is there twice"),
+            Self::Parent => out.write_str("it keeps the ApplySet that it would be a member of"),
             Self::Namespace { namespace, allowed } => {
                 write!(out, "it is in namespace {namespace}, and this apply is about {}", allowed.join(", "))
             }

@@ -29,25 +29,35 @@ pub(super) type Key = (Option<String>, String);
 
 impl Cluster {
     /// Looks up what is there of everything that is wanted, and gives back what else was seen.
-    pub(super) async fn look(&self, kinds: &Kinds, wanted: &mut AllWanted) -> Result<Vec<Value>, ClusterError> {
+    pub(super) async fn look(&self, kinds: &Kinds, wanted: &mut AllWanted, lenient: bool) -> Result<Vec<Value>, ClusterError> {
         let mut by_kind: BTreeMap<(String, String), Vec<&mut Wanted>> = BTreeMap::new();
         for wanted in wanted.values_mut().flat_map(BTreeMap::values_mut) {
             let of = (text(&wanted.desired["apiVersion"]), text(&wanted.desired["kind"]));
             by_kind.entry(of).or_default().push(wanted);
         }
-        let looks = stream::iter(by_kind.into_values()).map(|objects| self.look_up(kinds, objects));
+        let looks = stream::iter(by_kind.into_values()).map(|objects| self.look_up(kinds, objects, lenient));
         let others: Vec<Vec<Value>> = looks.buffer_unordered(AT_ONCE).try_collect().await?;
         Ok(others.into_iter().flatten().collect())
     }
 
     /// Looks up objects of one kind, and gives back which others were seen.
-    async fn look_up(&self, kinds: &Kinds, objects: Vec<&mut Wanted>) -> Result<Vec<Value>, ClusterError> {
+    async fn look_up(&self, kinds: &Kinds, mut objects: Vec<&mut Wanted>, lenient: bool) -> Result<Vec<Value>, ClusterError> {
+        match self.look_up_all(kinds, &mut objects).await {
+            Err(ClusterError::Refused { why, .. }) if lenient => {
+                objects.into_iter().for_each(|wanted| wanted.live = Live::Unreadable(why.clone()));
+                Ok(Vec::new())
+            }
+            seen => seen,
+        }
+    }
+
+    async fn look_up_all(&self, kinds: &Kinds, objects: &mut [&mut Wanted]) -> Result<Vec<Value>, ClusterError> {
         let Some(kind) = objects.first().and_then(|first| kinds.of(&first.desired)) else {
-            objects.into_iter().for_each(|wanted| wanted.live = Live::UnknownKind);
+            objects.iter_mut().for_each(|wanted| wanted.live = Live::UnknownKind);
             return Ok(Vec::new());
         };
         let keys: BTreeSet<Key> = objects.iter().map(|wanted| self.key(kind, &wanted.desired)).collect();
-        let selector = selector(&objects);
+        let selector = selector(objects);
         let mut found: HashMap<Key, Value> = HashMap::new();
         let namespaces: BTreeSet<&str> = keys.iter().filter_map(|(namespace, _)| namespace.as_deref()).collect();
         // One object is not worth a list of what may be a thousand others.
@@ -76,7 +86,7 @@ impl Cluster {
             live["apiVersion"] = version.clone();
             live["kind"] = name.clone();
         }
-        for wanted in objects {
+        for wanted in objects.iter_mut() {
             wanted.live = found.remove(&self.key(kind, &wanted.desired)).map_or(Live::Absent, Live::Object);
         }
         Ok(found.into_values().collect())

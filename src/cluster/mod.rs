@@ -9,6 +9,7 @@ mod delete;
 mod error;
 mod kinds;
 mod look;
+mod order;
 mod pipeline;
 mod set;
 mod survey;
@@ -26,10 +27,10 @@ use tokio::runtime::{Builder, Runtime};
 pub use apply::How;
 pub use error::ClusterError;
 pub use kinds::Kinds;
-pub use set::Deletion;
+pub use set::{Deletion, Unwritten};
 pub use survey::{Seen, Survey, Unread};
 
-use crate::apply::{Operator, adopt_nodes, is_operator, keep_what_was_made};
+use crate::apply::{Operator, Refusal, Why, adopt_nodes, is_operator, keep_what_was_made};
 use crate::diff::live::{AllWanted, keep_membership};
 use crate::manifest::ObjectRef;
 
@@ -99,7 +100,7 @@ impl Cluster {
     /// # Errors
     /// The server doesn't answer, or doesn't let it be read.
     pub fn compare(&self, wanted: &mut AllWanted, manager: &str, really_all: bool) -> Result<Kinds, ClusterError> {
-        let kinds = self.find(wanted)?;
+        let kinds = self.find(wanted, false)?;
         keep_membership(wanted);
         keep_what_was_made(wanted, manager);
         self.runtime.block_on(self.ask(&kinds, wanted, manager, really_all))?;
@@ -107,15 +108,15 @@ impl Cluster {
     }
 
     /// Finds out what is there of everything that is wanted. A node that is there under another name for the same Workspace is
-    /// the one that is wanted.
+    /// the one that is wanted. What may not be read is an error, or `lenient` marks it as such.
     ///
     /// # Errors
     /// The server doesn't answer, or doesn't let it be read.
-    pub fn find(&self, wanted: &mut AllWanted) -> Result<Kinds, ClusterError> {
+    pub fn find(&self, wanted: &mut AllWanted, lenient: bool) -> Result<Kinds, ClusterError> {
         self.runtime.block_on(async {
             let versions = look::all(wanted).map(|wanted| look::text(&wanted.desired["apiVersion"])).collect();
             let kinds = self.kinds(versions).await?;
-            let others = self.look(&kinds, wanted).await?;
+            let others = self.look(&kinds, wanted, lenient).await?;
             adopt_nodes(wanted, others);
             Ok(kinds)
         })
@@ -126,7 +127,7 @@ impl Cluster {
     /// # Errors
     /// The server doesn't answer, or doesn't let it be read.
     pub fn refresh(&self, kinds: &Kinds, wanted: &mut AllWanted) -> Result<(), ClusterError> {
-        self.runtime.block_on(self.look(kinds, wanted)).map(drop)
+        self.runtime.block_on(self.look(kinds, wanted, false)).map(drop)
     }
 
     /// The pods of Workspaces and RAGEngines in these namespaces; none if they may not be read.
@@ -151,6 +152,23 @@ impl Cluster {
         let found = answer["items"].as_array().into_iter().flatten().find(|deployment| is_operator(deployment));
         let text = |found: &Value, name: &str| found["metadata"][name].as_str().unwrap_or_default().to_owned();
         Ok(found.map_or(Operator::Gone, |found| Operator::Runs { namespace: text(found, "namespace"), name: text(found, "name") }))
+    }
+
+    /// Takes out what is wanted twice, since its kind has no namespaces, whatever the manifests say.
+    pub fn twice(&self, kinds: &Kinds, wanted: &mut AllWanted) -> Vec<Refusal> {
+        let mut seen: BTreeSet<ObjectRef> = BTreeSet::new();
+        let mut refusals = Vec::new();
+        for (owner, objects) in wanted {
+            objects.retain(|_, wanted| {
+                let Some(reference) = self.reference(kinds, &wanted.desired) else { return true };
+                let is_new = seen.insert(reference.clone());
+                if !is_new {
+                    refusals.push(Refusal { owner: owner.clone(), reference, why: Why::Twice });
+                }
+                is_new
+            });
+        }
+        refusals
     }
 
     /// What identifies an object in this cluster: with the usual namespace if it names none and its kind has them, and with none if

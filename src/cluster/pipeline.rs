@@ -4,15 +4,16 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, stream};
 use serde_json::Value;
 use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::Cluster;
 use super::apply::{How, done};
 use super::error::ClusterError;
 use super::kinds::Kinds;
+use super::order::Told;
 use crate::apply::{Done, DryRun, Outcome, Step};
 use crate::diff::Owner;
 use crate::diff::live;
@@ -33,8 +34,8 @@ impl Run<'_> {
     }
 }
 
-/// Where what is done is passed on to, by one after the other.
-type Take<'t> = RefCell<&'t mut dyn FnMut(Done)>;
+/// How often to look whether somebody waits to be told.
+const TICK: Duration = Duration::from_millis(500);
 
 impl Cluster {
     /// Does what was decided, and passes each object on to `take` when it is done. First come definitions, then what belongs to no
@@ -73,13 +74,30 @@ impl Cluster {
 
     /// Runs all of these at a time.
     async fn run(&self, kinds: &Kinds, run: &Run<'_>, pipelines: Vec<Vec<Step>>, take: &mut dyn FnMut(Done)) -> Result<(), ClusterError> {
-        let take: Take<'_> = RefCell::new(take);
-        let running = pipelines.into_iter().map(|steps| self.run_one(kinds, run, steps, &take));
-        running.collect::<stream::FuturesUnordered<_>>().try_collect::<Vec<()>>().await.map(drop)
+        let told = RefCell::new(Told::new(pipelines.len(), take));
+        let pipelines = pipelines.into_iter().enumerate();
+        let mut running: stream::FuturesUnordered<_> =
+            pipelines.map(|(index, steps)| self.run_one(kinds, run, steps, (index, &told))).collect();
+        let ended = loop {
+            match timeout(TICK, running.next()).await {
+                Ok(None) => break Ok(()),
+                Ok(Some(Err(error))) => break Err(error),
+                Ok(Some(Ok(()))) => {}
+                Err(_) => told.borrow_mut().tell_if_late(),
+            }
+        };
+        told.borrow_mut().tell_all();
+        ended
     }
 
     /// Runs stage by stage, until one of which something fails.
-    async fn run_one(&self, kinds: &Kinds, run: &Run<'_>, steps: Vec<Step>, take: &Take<'_>) -> Result<(), ClusterError> {
+    async fn run_one(
+        &self,
+        kinds: &Kinds,
+        run: &Run<'_>,
+        steps: Vec<Step>,
+        (index, told): (usize, &RefCell<Told<'_>>),
+    ) -> Result<(), ClusterError> {
         let mut culprit: Option<ObjectRef> = None;
         for steps in by_stage(steps) {
             let skips = culprit.clone();
@@ -98,9 +116,10 @@ impl Cluster {
                 if culprit.is_none() && matches!(done.outcome, Outcome::Failed(_)) {
                     culprit = Some(done.reference.clone());
                 }
-                (take.borrow_mut())(done);
+                told.borrow_mut().done(index, done);
             }
         }
+        told.borrow_mut().ended(index);
         Ok(())
     }
 

@@ -13,6 +13,18 @@ use super::kinds::{Kind, Kinds};
 use super::look::AT_ONCE;
 use crate::apply::DryRun;
 use crate::inventory::{self, Contents, GroupKind, PART_OF, Parent, Record};
+use crate::manifest::ObjectRef;
+
+/// Why the object that keeps a set was not written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unwritten {
+    /// Somebody else has written it meanwhile.
+    Changed,
+    /// Its namespace isn't there.
+    NoNamespace,
+    /// The server refuses, in its words.
+    Refused(String),
+}
 
 /// What became of an object that was to go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,14 +46,22 @@ impl Cluster {
         self.runtime.block_on(self.get(&kind_of(parent), &(Some(parent.namespace.clone()), parent.name.clone())))
     }
 
-    /// Writes what a parent keeps; the server's words if it refuses.
+    /// Writes what a parent keeps, if it still has this `resourceVersion`; gives back what is there then.
     ///
     /// # Errors
     /// The server doesn't answer.
-    pub fn write_parent(&self, parent: &Parent, record: &Record) -> Result<Result<(), String>, ClusterError> {
+    pub fn write_parent(&self, parent: &Parent, record: &Record, version: Option<&str>) -> Result<Result<Value, Unwritten>, ClusterError> {
+        let mut object = parent.object(record);
+        if let Some(version) = version {
+            object["metadata"]["resourceVersion"] = version.into();
+        }
         let params = PatchParams { force: true, ..PatchParams::apply(inventory::FIELD_MANAGER) };
-        let answer = self.runtime.block_on(self.apply_object(&kind_of(parent), &parent.object(record), &params))?;
-        Ok(answer.map(drop).map_err(|status| words(&status)))
+        let answer = self.runtime.block_on(self.apply_object(&kind_of(parent), &object, &params))?;
+        Ok(answer.map_err(|status| match status.code {
+            409 => Unwritten::Changed,
+            404 => Unwritten::NoNamespace,
+            _ => Unwritten::Refused(words(&status)),
+        }))
     }
 
     /// Deletes the object that keeps a set.
@@ -108,31 +128,39 @@ impl Cluster {
             object["kind"] = group_kind.kind.clone().into();
             object
         });
-        Ok(named.filter(|object| inventory::part_of(object) == Some(id)).collect())
+        // A list of the whole cluster has copies of members, too, that somebody has made elsewhere.
+        let is_in_set = |object: &Value| {
+            let namespace = object["metadata"]["namespace"].as_str();
+            inventory::part_of(object) == Some(id) && namespace.is_none_or(|namespace| namespaces.contains(namespace))
+        };
+        Ok(named.filter(is_in_set).collect())
     }
 
-    /// Deletes objects one after the other with all that belongs to them, and passes on what became of each. With patience it waits
-    /// for each to be gone.
+    /// Deletes objects with all that belongs to them, those of one stage at a time and in the order in which they are given, and passes on
+    /// what became of each. With patience it waits for those of a stage to be gone before the next.
     ///
     /// # Errors
     /// The server doesn't answer.
     pub fn delete(
         &self,
         kinds: &Kinds,
-        objects: Vec<Value>,
+        objects: &[Value],
         dry_run: DryRun,
         patience: Option<Duration>,
         take: &mut dyn FnMut(&Value, Deletion),
     ) -> Result<(), ClusterError> {
         self.runtime.block_on(async {
-            let work = |object: Value| async move {
-                let deletion = self.delete_one(kinds, &object, dry_run, patience).await?;
-                Ok::<_, ClusterError>((object, deletion))
-            };
-            let mut results = stream::iter(objects).map(work).buffered(AT_ONCE);
-            while let Some(result) = results.next().await {
-                let (object, deletion) = result?;
-                take(&object, deletion);
+            let stage = |object: &Value| ObjectRef::of(object).map(|reference| reference.stage()).ok();
+            for objects in objects.chunk_by(|one, other| stage(one) == stage(other)) {
+                let work = |object: Value| async move {
+                    let deletion = self.delete_one(kinds, &object, dry_run, patience).await?;
+                    Ok::<_, ClusterError>((object, deletion))
+                };
+                let mut results = stream::iter(objects.to_vec()).map(work).buffered(AT_ONCE);
+                while let Some(result) = results.next().await {
+                    let (object, deletion) = result?;
+                    take(&object, deletion);
+                }
             }
             Ok(())
         })

@@ -18,6 +18,8 @@ const GROUP_RESOURCES: &str = "applyset.kubernetes.io/contains-group-resources";
 const NAMESPACES: &str = "applyset.kubernetes.io/additional-namespaces";
 /// Not of ApplySets: the revision of git that was applied last.
 const REVISION: &str = "kaito.sh/revision";
+/// Not of ApplySets: the files and directories that were applied last.
+const INPUTS: &str = "kaito.sh/inputs";
 
 /// The name under which sets are kept here; the version follows it.
 const TOOL: &str = "kaito";
@@ -50,6 +52,8 @@ pub struct Record {
     pub contents: Contents,
     /// The revision of git that was applied last, if it came from git.
     pub revision: Option<String>,
+    /// The files and directories that were applied last.
+    pub inputs: Option<String>,
 }
 
 impl fmt::Display for Parent {
@@ -98,6 +102,11 @@ impl Parent {
         set_id(&self.name, &self.namespace, self.kind.name(), "")
     }
 
+    /// As `--applyset` names it.
+    pub fn flag(&self) -> String {
+        format!("{}s/{}", self.kind.name().to_lowercase(), self.name)
+    }
+
     /// What identifies it.
     pub fn reference(&self) -> ObjectRef {
         ObjectRef::new("", self.kind.name(), Some(&self.namespace), &self.name)
@@ -130,7 +139,8 @@ impl Parent {
             namespaces: read_namespaces(annotation(NAMESPACES).unwrap_or_default()).map_err(|why| unreadable(NAMESPACES, why))?,
         };
         contents.namespaces.insert(self.namespace.clone());
-        Ok(Record { contents, revision: annotation(REVISION).map(ToOwned::to_owned) })
+        let text = |key| annotation(key).map(ToOwned::to_owned);
+        Ok(Record { contents, revision: text(REVISION), inputs: text(INPUTS) })
     }
 
     /// The parent that keeps this, whole, for a server-side apply by [`FIELD_MANAGER`](super::FIELD_MANAGER).
@@ -142,6 +152,9 @@ impl Parent {
         });
         if let Some(revision) = &record.revision {
             annotations[REVISION] = json!(revision);
+        }
+        if let Some(inputs) = &record.inputs {
+            annotations[INPUTS] = json!(inputs);
         }
         json!({
             "apiVersion": "v1",
@@ -279,7 +292,7 @@ mod tests {
         let parent = Parent::parse("my-set", "test").unwrap();
         let contents =
             Contents { group_kinds: read_kinds("StatefulSet.apps,ConfigMap").unwrap(), namespaces: read_namespaces("test,b,a").unwrap() };
-        let record = Record { contents, revision: Some("main@sha1:0123".to_owned()) };
+        let record = Record { contents, revision: Some("main@sha1:0123".to_owned()), inputs: Some("clusters/prod".to_owned()) };
         let want = json!({
             "apiVersion": "v1",
             "kind": "Secret",

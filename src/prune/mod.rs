@@ -109,7 +109,7 @@ mod tests {
 
     fn context(allowed: &[AllowedKind]) -> Context<'_> {
         static NO_OWNERS: BTreeSet<crate::diff::Owner> = BTreeSet::new();
-        Context { set: "one", owners: &NO_OWNERS, allowed }
+        Context { set: "one", owners: &NO_OWNERS, allowed, namespaces: None, other_inputs: None }
     }
 
     #[test]

@@ -5,10 +5,12 @@ mod git;
 mod http;
 mod hub;
 mod listing;
+mod named;
 mod tree;
 
 pub use dir::{Inputs, config_for, is_whole, preset_layer, read_config, read_file, template_overrides};
 pub use git::{Range, RangeError, Repository, Side};
 pub use hub::Hub;
 pub use listing::repository_in;
+pub use named::{from_repository, named_alike};
 pub use tree::{Content, Disk, Kind, Tree};

@@ -190,7 +190,7 @@ fn used_wrongly() {
         let run = story.delete(args, 2);
         assert!(run.stdout.is_empty(), "{}", run.stdout);
     }
-    story.delete(&["--applyset", "deployments/x"], 1);
+    story.delete(&["--applyset", "deployments/x"], 2);
     story.scene.write("1.yaml", "{apiVersion: v1, kind: Secret, metadata: {name: plain}}");
     story.apply(&[], 0);
     let run = story.delete(&["--applyset", "plain"], 1);

@@ -8,12 +8,14 @@ mod wait;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::{Value, json};
+
 use super::cluster::{Stop, Target, Verb, unreachable, with_target};
 use super::output::{self, Color, Exit};
-use crate::apply::{DryRun, Operator, Terms, decide, is_forced, touches_operator};
-use crate::cluster::{ClusterError, How, Kinds};
+use crate::apply::{Done, DryRun, Operator, Step, Terms, decide, is_forced, touches_operator};
+use crate::cluster::{Cluster, ClusterError, How, Kinds};
 use crate::diff::Owner;
-use crate::diff::live::AllWanted;
+use crate::diff::live::{AllWanted, Wanted};
 use crate::inventory;
 use crate::manifest::ObjectRef;
 pub(super) use args::Args;
@@ -28,6 +30,16 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
         .unwrap_or_else(Exit::from)
 }
 
+/// What is to be done.
+struct Planned {
+    set: Option<Set>,
+    kinds: Kinds,
+    /// What identifies everything that is wanted.
+    names: Vec<Value>,
+    steps: Vec<Step>,
+    is_broken: bool,
+}
+
 struct Applying<'a> {
     args: &'a Args,
     target: &'a Target<'a>,
@@ -38,24 +50,40 @@ impl Applying<'_> {
     fn run(&self) -> Result<Exit, Stop> {
         let (args, cluster) = (self.args, self.target.cluster);
         let is_broken = output::findings_with(self.target.side.findings.to_vec(), self.color, "what they are about is not applied");
-        let mut set = Set::open(args, self.target, self.color)?;
+        let set = Set::open(args, self.target, self.color)?;
         let mut wanted = self.target.wanted(self.color, "applied")?;
         if args.apply.include_workspace {
             self.target.side.include_workspaces(&mut wanted);
         }
         if let Some(set) = &set {
             let objects = wanted.values_mut().flat_map(BTreeMap::values_mut);
-            objects.for_each(|wanted| inventory::mark(&mut wanted.desired, &set.parent.id()));
+            objects.for_each(|wanted| inventory::mark(&mut wanted.desired, &set.id));
         }
-        let mut kinds = self.reached(cluster.find(&mut wanted))?;
-        let references = self.references(&wanted, &kinds);
+        let kinds = self.reached(cluster.find(&mut wanted, true))?;
+        let mut report = Report::new(args.output, args.apply.dry_run);
+        report.refused(cluster.twice(&kinds, &mut wanted));
+        let names = identities(&wanted);
         let terms = self.terms(&wanted, set.as_ref())?;
         let (steps, refusals) = decide(wanted, &terms);
-        let mut report = Report::new(args.output, args.apply.dry_run);
         report.refused(refusals);
-        if let Some(set) = &mut set {
-            set.prepare(&references, self)?;
-        }
+        let mut plan = Planned { set, kinds, names, steps, is_broken };
+        let applied = self.apply(&mut plan, &mut report);
+        let exit = report.finish(self.color);
+        let waiting = applied?;
+        let exit = match waiting {
+            Some(waiting) if exit == Exit::Done => waiting.until_healthy(&plan.kinds, self)?,
+            Some(waiting) => {
+                waiting.until_healthy(&plan.kinds, self)?;
+                exit
+            }
+            None => exit,
+        };
+        Ok(if is_broken && exit == Exit::Done { Exit::Invalid } else { exit })
+    }
+
+    /// Does what is planned; what is to be waited for then.
+    fn apply(&self, plan: &mut Planned, report: &mut Report) -> Result<Option<Waiting>, Stop> {
+        let (args, cluster) = (self.args, self.target.cluster);
         let how = How {
             manager: args.apply.field_manager.clone(),
             dry_run: args.apply.dry_run,
@@ -63,47 +91,53 @@ impl Applying<'_> {
             patience: args.wait.timeout,
         };
         let mut waiting = Waiting::default();
-        let applied = cluster.apply(&mut kinds, steps, &how, &mut |done| {
+        let mut take = |done: Done| {
             if args.wait.wait {
                 waiting.applied(&done);
             }
             report.done(done);
-        });
-        if let Err(error) = applied {
-            report.finish(self.color);
-            return Err(unreachable(&error, self.color, "applied after that"));
+        };
+        let after = |error: ClusterError| unreachable(&error, self.color, "applied after that");
+        if let Some(set) = &mut plan.set {
+            // What keeps the set may have to be put into a namespace that comes with it.
+            let is_home = |step: &Step| step.reference.kind == "Namespace" && step.reference.name == set.parent.namespace;
+            let (home, rest) = std::mem::take(&mut plan.steps).into_iter().partition(|step| is_home(step) && step.live.is_none());
+            plan.steps = rest;
+            cluster.apply(&mut plan.kinds, home, &how, &mut take).map_err(after)?;
+            set.prepare(&references(cluster, &plan.kinds, &plan.names), self)?;
         }
-        if let Some(set) = set {
-            let concluded = set.conclude(&references, is_broken, &mut report, self);
-            if let Err(stop) = concluded {
-                report.finish(self.color);
-                return Err(stop);
-            }
+        cluster.apply(&mut plan.kinds, std::mem::take(&mut plan.steps), &how, &mut take).map_err(after)?;
+        if let Some(set) = plan.set.take() {
+            // Only now it is known of some kinds whether they have namespaces.
+            set.conclude(&references(cluster, &plan.kinds, &plan.names), plan.is_broken, report, self)?;
         }
-        let mut exit = report.finish(self.color);
-        if args.wait.wait && args.apply.dry_run == DryRun::None {
-            let waited = waiting.until_healthy(&kinds, self)?;
-            exit = if exit == Exit::Done { waited } else { exit };
-        }
-        Ok(if is_broken && exit == Exit::Done { Exit::Invalid } else { exit })
+        Ok(Some(waiting).filter(|_| args.wait.wait && args.apply.dry_run == DryRun::None))
+    }
+
+    /// The namespaces that may be touched; `None` for all.
+    fn namespaces(&self) -> Option<BTreeSet<String>> {
+        let named = self.args.apply.namespaces.iter().cloned();
+        let allowed: BTreeSet<String> = named.chain([self.target.cluster.namespace().to_owned()]).collect();
+        (!allowed.contains("*")).then_some(allowed)
     }
 
     fn terms<'t>(&'t self, wanted: &AllWanted, set: Option<&'t Set>) -> Result<Terms<'t>, Stop> {
-        let args::ApplyArgs { field_manager, adopt, replace, force_conflicts, namespaces, .. } = &self.args.apply;
+        let args::ApplyArgs { field_manager, adopt, replace, force_conflicts, .. } = &self.args.apply;
         let cluster = self.target.cluster;
+        let parent = set.map(|set| set.parent.reference());
         let set = set.map(|set| set.id.as_str());
         let operator = if touches_operator(wanted, field_manager, set) { self.reached(cluster.operator())? } else { Operator::Gone };
-        let allowed: BTreeSet<String> = namespaces.iter().cloned().chain([cluster.namespace().to_owned()]).collect();
         Ok(Terms {
             manager: field_manager,
             set,
+            parent,
             adopt: *adopt,
             operator,
             replace: *replace,
             forced: self.forced(),
             force_conflicts: *force_conflicts,
             namespace: cluster.namespace(),
-            namespaces: (!allowed.contains("*")).then_some(allowed),
+            namespaces: self.namespaces(),
         })
     }
 
@@ -116,12 +150,6 @@ impl Applying<'_> {
         forced.map(|(kind, (namespace, name), _)| Owner { kind, namespace: namespace.to_owned(), name: name.to_owned() }).collect()
     }
 
-    /// What identifies everything that is wanted.
-    fn references(&self, wanted: &AllWanted, kinds: &Kinds) -> BTreeSet<ObjectRef> {
-        let objects = wanted.values().flat_map(BTreeMap::values);
-        objects.filter_map(|wanted| self.target.cluster.reference(kinds, &wanted.desired)).collect()
-    }
-
     /// What a cluster answered before anything was done; that it didn't is said.
     fn reached<T>(&self, answer: Result<T, ClusterError>) -> Result<T, Stop> {
         answer.map_err(|error| unreachable(&error, self.color, "applied"))
@@ -131,4 +159,18 @@ impl Applying<'_> {
     fn pruned<T>(&self, answer: Result<T, ClusterError>) -> Result<T, Stop> {
         answer.map_err(|error| unreachable(&error, self.color, "pruned after that"))
     }
+}
+
+/// What identifies everything that is wanted, as it is written.
+fn identities(wanted: &AllWanted) -> Vec<Value> {
+    let identity = |wanted: &Wanted| {
+        let field = |name: &str| wanted.desired[name].clone();
+        let metadata = json!({"name": wanted.desired["metadata"]["name"], "namespace": wanted.desired["metadata"]["namespace"]});
+        json!({"apiVersion": field("apiVersion"), "kind": field("kind"), "metadata": metadata})
+    };
+    wanted.values().flat_map(BTreeMap::values).map(identity).collect()
+}
+
+fn references(cluster: &Cluster, kinds: &Kinds, names: &[Value]) -> BTreeSet<ObjectRef> {
+    names.iter().filter_map(|name| cluster.reference(kinds, name)).collect()
 }

@@ -21,6 +21,7 @@ pub(super) struct Report {
     written: std::io::Result<()>,
     has_applied: bool,
     is_refused: bool,
+    is_late: bool,
     objects: Vec<Value>,
     findings: Vec<Diagnostic>,
     /// What was not tried, by the object for which it wasn't.
@@ -36,6 +37,7 @@ impl Report {
             written: Ok(()),
             has_applied: false,
             is_refused: false,
+            is_late: false,
             objects: Vec::new(),
             findings: Vec::new(),
             skipped: BTreeMap::new(),
@@ -69,10 +71,8 @@ impl Report {
     }
 
     fn failed(&mut self, reference: &ObjectRef, failure: &Failure) {
-        let is_secret = reference.kind == "Secret" && reference.group.is_empty();
         let message = match failure {
-            // The server may quote what it refuses.
-            Failure::Refused(_) if is_secret => "the server refuses it; `kubectl apply --dry-run=server` shows why".to_owned(),
+            Failure::Refused(_) | Failure::Immutable(_) if is_secret(reference) => unquoted(),
             failure => failure.to_string(),
         };
         self.findings.push(Diagnostic::error(format!("{reference} was not applied: {message}")).help(failure.help()));
@@ -113,6 +113,7 @@ impl Report {
 
     /// Says what became of a member that had to go; whether it is still there.
     pub(super) fn pruned(&mut self, reference: &ObjectRef, deletion: &Deletion) -> bool {
+        self.is_late |= matches!(deletion, Deletion::Kept(_));
         let message = match deletion {
             Deletion::Deleted => {
                 self.line(reference, "pruned", "");
@@ -120,6 +121,7 @@ impl Report {
             }
             Deletion::Kept(finalizers) if finalizers.is_empty() => format!("{reference} was deleted, and isn't gone yet"),
             Deletion::Kept(finalizers) => format!("{reference} was deleted, and isn't gone yet: it waits for {}", finalizers.join(", ")),
+            Deletion::Refused(_) if is_secret(reference) => format!("{reference} was not pruned: {}", unquoted()),
             Deletion::Refused(message) => format!("{reference} was not pruned: the server refuses it: {message}"),
         };
         self.findings.push(Diagnostic::error(message).help("it stays in the set, and is pruned the next time"));
@@ -146,9 +148,11 @@ impl Report {
 
     /// Says what went wrong, and how it ended.
     pub(super) fn finish(self, color: Color) -> Exit {
-        let Self { format, out, written, has_applied, is_refused, objects, mut findings, skipped, .. } = self;
+        let Self { format, out, written, has_applied, is_refused, is_late, objects, mut findings, skipped, .. } = self;
         for (culprit, objects) in skipped {
-            let finding = Diagnostic::error(format!("{} was not applied, since {culprit} of the same Workspace was not", list(&objects)));
+            let verb = if objects.len() == 1 { "was" } else { "were" };
+            let finding =
+                Diagnostic::error(format!("{} {verb} not applied, since {culprit} of the same Workspace was not", list(&objects)));
             findings.push(finding.help("it is applied with it the next time"));
         }
         drop(out);
@@ -159,10 +163,20 @@ impl Report {
         let is_wrong = output::findings_with(findings, color, if has_applied { "everything else was done" } else { "nothing was applied" });
         match (is_refused, is_wrong) {
             (true, _) => Exit::Refused,
+            (false, true) if is_late => Exit::Unhealthy,
             (false, true) => Exit::Invalid,
             (false, false) => printed,
         }
     }
+}
+
+fn is_secret(reference: &ObjectRef) -> bool {
+    reference.kind == "Secret" && reference.group.is_empty()
+}
+
+/// What is said in the place of a server's words, which may quote what it refuses.
+fn unquoted() -> String {
+    "the server refuses it; `kubectl apply --server-side --dry-run=server` shows why".to_owned()
 }
 
 fn list(objects: &[ObjectRef]) -> String {

@@ -92,7 +92,7 @@ impl Waiting {
         let of_workspaces = self.applied.iter().filter(|(owner, _)| owner.is_some()).flat_map(|(_, objects)| objects.values());
         let live = of_workspaces.filter_map(|wanted| match &wanted.live {
             Live::Object(live) => Some(live),
-            Live::Absent | Live::UnknownKind => None,
+            Live::Absent | Live::UnknownKind | Live::Unreadable(_) => None,
         });
         let is_ours = |pod: &&Value| status::owner_of(pod).is_some_and(|owner| self.applied.contains_key(&Some(owner)));
         let rows = status::rows(live.chain(pods.iter().filter(is_ours)));
@@ -100,7 +100,9 @@ impl Waiting {
             objects.iter().filter_map(move |(reference, wanted)| match &wanted.live {
                 Live::Object(live) if owner.is_none() => Some((reference.clone(), health(live))),
                 Live::Object(_) => None,
-                Live::Absent | Live::UnknownKind => {
+                // A Job that is done may be taken away then.
+                _ if !wanted.desired["spec"]["ttlSecondsAfterFinished"].is_null() => None,
+                Live::Absent | Live::UnknownKind | Live::Unreadable(_) => {
                     let message = "it is gone".to_owned();
                     Some((reference.clone(), Health { status: Status::Failed, is_stuck: false, message }))
                 }

@@ -9,7 +9,7 @@ use super::report::Report;
 use crate::apply::DryRun;
 use crate::cli::applyset::{self, Found};
 use crate::cli::cluster::Stop;
-use crate::cluster::Kinds;
+use crate::cluster::{Kinds, Unwritten};
 use crate::diagnostic::Diagnostic;
 use crate::inventory::{Contents, Parent, Record};
 use crate::manifest::ObjectRef;
@@ -75,8 +75,13 @@ impl Set {
         if contents == record.contents || !is_real {
             return Ok(());
         }
-        let written = deleting.reached(deleting.cluster.write_parent(&self.parent, &Record { contents, ..record }))?;
-        if let Err(message) = written {
+        let version = live["metadata"]["resourceVersion"].as_str();
+        let written = deleting.reached(deleting.cluster.write_parent(&self.parent, &Record { contents, ..record }, version))?;
+        if let Err(why) = written {
+            let message = match why {
+                Unwritten::Refused(message) => message,
+                Unwritten::Changed | Unwritten::NoNamespace => "somebody else has changed it meanwhile".to_owned(),
+            };
             let finding = Diagnostic::error(format!("{name} can't be written: {message}"));
             report.fail(finding.help("it goes on to name kinds of which it has nothing any more, which does no harm"));
         }

@@ -1,9 +1,9 @@
 //! How files are called from the root of their repository, which is what GitHub wants to be told.
 
-use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use crate::diagnostic::SourceFile;
+use crate::source::from_repository;
 
 /// The path of a file from the root of its repository; as it was given if it is in none.
 pub(super) fn in_repository(file: &SourceFile) -> String {
@@ -14,14 +14,6 @@ pub(super) fn in_repository(file: &SourceFile) -> String {
 }
 
 fn on_disk(path: &Path) -> String {
-    let below_root = || {
-        // The file itself may be a link, which is what the repository has.
-        let name = path.file_name()?;
-        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let directory = fs::canonicalize(directory).ok()?;
-        let root = directory.ancestors().find(|above| above.join(".git").exists())?;
-        Some(directory.strip_prefix(root).ok()?.join(name))
-    };
     let plain = || path.components().filter(|part| *part != Component::CurDir).collect::<PathBuf>();
-    below_root().unwrap_or_else(plain).to_string_lossy().into_owned()
+    from_repository(path).unwrap_or_else(plain).to_string_lossy().into_owned()
 }

@@ -33,6 +33,8 @@ pub enum Live {
     Absent,
     /// The server doesn't know its kind.
     UnknownKind,
+    /// The server doesn't let it be read, in its words.
+    Unreadable(String),
 }
 
 /// What a server says that a server-side apply would do, asked with `dryRun=All`.
@@ -128,7 +130,7 @@ impl Wanted {
         match &self.live {
             Live::Object(live) => !is_settled(&self.desired, live, manager),
             Live::Absent => true,
-            Live::UnknownKind => false,
+            Live::UnknownKind | Live::Unreadable(_) => false,
         }
     }
 }

@@ -10,6 +10,7 @@ mod helm;
 mod kaito;
 mod kapp;
 mod kluctl;
+mod namespace;
 mod precious;
 mod reason;
 
@@ -38,12 +39,17 @@ pub struct Context<'c> {
     pub owners: &'c BTreeSet<Owner>,
     /// The kinds that the user allows to go.
     pub allowed: &'c [AllowedKind],
+    /// The namespaces that may be touched; `None` for all.
+    pub namespaces: Option<&'c BTreeSet<String>>,
+    /// What was applied the last time, if that isn't what is applied now: what isn't there may only not have been read.
+    pub other_inputs: Option<&'c str>,
 }
 
 /// Every filter. The first that keeps an object gives the reason.
-pub const FILTERS: [Filter; 11] = [
+pub const FILTERS: [Filter; 12] = [
     Filter { name: "being-deleted", why_kept: being_deleted::why_kept },
     Filter { name: "another-set", why_kept: another_set::why_kept },
+    Filter { name: "namespace", why_kept: namespace::why_kept },
     Filter { name: "controlled", why_kept: controlled::why_kept },
     Filter { name: "kaito", why_kept: kaito::why_kept },
     Filter { name: "flux", why_kept: flux::why_kept },
@@ -61,7 +67,7 @@ fn keeps<const N: usize>(why_kept: fn(&Candidate<'_>, &Context<'_>) -> Option<Re
     for (metadata, want) in table {
         let mut object = serde_json::json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata});
         object["metadata"]["name"] = "x".into();
-        let context = Context { set: "one", owners: &BTreeSet::new(), allowed: &[] };
+        let context = Context { set: "one", owners: &BTreeSet::new(), allowed: &[], namespaces: None, other_inputs: None };
         assert_eq!(why_kept(&Candidate::of(&object).unwrap(), &context).is_some(), want, "{metadata}");
     }
 }

@@ -32,8 +32,10 @@ pub(super) fn why_kept(candidate: &Candidate<'_>, context: &Context<'_>) -> Opti
     let reference = candidate.reference();
     let loss = loss(reference).filter(|_| !context.allowed.iter().any(|kind| kind.is_of(reference)))?;
     let owner = owner(candidate);
-    if owner.as_ref().is_some_and(|owner| !context.owners.contains(owner)) {
-        return None;
+    if let Some(gone) = owner.as_ref().filter(|owner| !context.owners.contains(*owner)) {
+        // A Workspace is gone if it isn't where it was, not if nobody has looked there.
+        let inputs = context.other_inputs?.to_owned();
+        return Some(Reason::Unread { loss, owner: gone.clone(), inputs, kind: reference.kind.clone() });
     }
     Some(Reason::Precious { loss, owner, kind: reference.kind.clone() })
 }
@@ -124,7 +126,7 @@ mod tests {
         for (api_version, kind, labels, allowed, want) in table {
             let allowed: Vec<_> = allowed.split(',').filter(|kind| !kind.is_empty()).map(|kind| kind.parse().unwrap()).collect();
             let object = json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": "x", "labels": labels}});
-            let context = Context { set: "one", owners: &owners, allowed: &allowed };
+            let context = Context { set: "one", owners: &owners, allowed: &allowed, namespaces: None, other_inputs: None };
             assert_eq!(why_kept(&Candidate::of(&object).unwrap(), &context).is_some(), want, "{kind} {labels} {allowed:?}");
         }
     }

@@ -15,6 +15,22 @@ pub enum Reason {
         /// The other set's id.
         set: Option<String>,
     },
+    /// It is in a namespace that this run is not about.
+    Namespace {
+        /// The namespace.
+        namespace: String,
+    },
+    /// Too much would be lost with it, and whether it is still wanted isn't known.
+    Unread {
+        /// What would be lost.
+        loss: &'static str,
+        /// Whose it is.
+        owner: Owner,
+        /// What was applied the last time.
+        inputs: String,
+        /// Its kind, as `--prune-allow` takes it.
+        kind: String,
+    },
     /// Another object controls it.
     Controlled {
         /// Kind and name of that object.
@@ -70,7 +86,8 @@ impl Reason {
             Self::Unconfirmed { approval, .. } => {
                 Some(format!("set annotation {approval} to the time of the approval, such as 2026-01-31T12:00:00Z, to have it {done}"))
             }
-            Self::Precious { kind, .. } => Some(format!("allow it with {flag}={kind}, or delete it yourself")),
+            Self::Namespace { namespace } => Some(format!("say --namespaces {namespace} to have it {done}")),
+            Self::Precious { kind, .. } | Self::Unread { kind, .. } => Some(format!("allow it with {flag}={kind}, or delete it yourself")),
             Self::InUse { .. } => Some("it can go when nothing stays that needs it".to_owned()),
         }
     }
@@ -84,6 +101,10 @@ impl fmt::Display for Reason {
             Self::AnotherSet { set: None } => out.write_str("it belongs to no ApplySet"),
             Self::Controlled { by } => write!(out, "{by} controls it, and it goes with that"),
             Self::Protected { place, key, value } => write!(out, "it is protected by {place} {key}: {value}"),
+            Self::Namespace { namespace } => write!(out, "it is in namespace {namespace}, which nobody named"),
+            Self::Unread { loss, owner, inputs, .. } => {
+                write!(out, "{loss}, and {owner} may stand in what was applied the last time and isn't read now: {inputs}")
+            }
             Self::Unconfirmed { key, value, .. } => write!(out, "it waits for approval, as annotation {key}: {value} asks"),
             Self::Precious { loss, owner: Some(owner), .. } => write!(out, "{loss}, and {owner} is still wanted"),
             Self::Precious { loss, owner: None, .. } => write!(out, "{loss}; that has to be allowed, as its labels name no Workspace"),
