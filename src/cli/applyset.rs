@@ -4,9 +4,11 @@ use serde_json::Value;
 
 use super::cluster::{Stop, unreachable};
 use super::output::{self, Color};
+use super::setup::InputArgs;
 use crate::cluster::Cluster;
 use crate::diagnostic::Diagnostic;
 use crate::inventory::{Parent, Record};
+use crate::source::named_alike;
 
 /// A set, as it was found.
 pub(super) struct Found {
@@ -39,4 +41,13 @@ pub(super) fn find(cluster: &Cluster, name: &str, color: Color, done: &str) -> R
 /// What may keep a set. Its namespace is known only later.
 pub(super) fn named(text: &str) -> Result<String, String> {
     Parent::parse(text, "default").map(|_| text.to_owned())
+}
+
+/// What is read, in the same words on every machine that has the same repository.
+pub(super) fn read(inputs: &InputArgs) -> String {
+    let mut paths: Vec<String> = inputs.filename.iter().map(|path| named_alike(path)).collect();
+    paths.sort();
+    paths.dedup();
+    let below = if inputs.recursive { " and all below" } else { "" };
+    format!("{}{below}", paths.join(","))
 }

@@ -90,6 +90,11 @@ impl Story {
         self.scene.rendered().into_iter().map(live).collect()
     }
 
+    /// Looks for what must not be told.
+    pub(super) fn hides(&self, secret: &str) {
+        assert!(!self.text.contains(secret), "{}", self.text);
+    }
+
     /// Compares the story with the golden one.
     pub(super) fn end(self) {
         expect(Path::new(&format!("golden/{}/{}.txt", self.folder, self.name)), &self.text).unwrap();

@@ -21,6 +21,7 @@ mod kubectl_sets;
 mod live;
 mod living;
 mod manifest;
+mod mishaps;
 mod modules;
 mod process;
 mod programs;

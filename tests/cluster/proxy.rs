@@ -28,6 +28,8 @@ struct State {
     holds: Option<(usize, bool)>,
     /// Whether somebody waits for an answer that never comes.
     is_held: bool,
+    /// Whether it comes after all.
+    is_resumed: bool,
 }
 
 impl Proxy {
@@ -68,6 +70,13 @@ impl Proxy {
         state.is_held = false;
     }
 
+    /// Answers everything again, also what was held; that one gets its answer late.
+    pub(super) fn resume(&self) {
+        let mut state = self.state.lock().unwrap();
+        state.holds = None;
+        state.is_resumed = true;
+    }
+
     /// Answers everything again.
     pub(super) fn let_go(&self) {
         let mut state = self.state.lock().unwrap();
@@ -93,7 +102,7 @@ fn serve(stream: TcpStream, state: &Mutex<State>) {
     while let Ok(true) = serve_one(&mut reader, &mut stream, state) {}
 }
 
-fn serve_one(reader: &mut impl BufRead, stream: &mut impl Write, state: &Mutex<State>) -> io::Result<bool> {
+fn serve_one(reader: &mut impl BufRead, stream: &mut TcpStream, state: &Mutex<State>) -> io::Result<bool> {
     let mut head = Vec::new();
     loop {
         let mut line = String::new();
@@ -131,14 +140,20 @@ fn serve_one(reader: &mut impl BufRead, stream: &mut impl Write, state: &Mutex<S
         }
     };
     if let Some(passes) = hold {
-        if passes {
-            let form = header("content-type").unwrap_or_else(|| "application/json".to_owned());
-            playground().client.pass(method, path, &form, body).map_err(io::Error::other)?;
-        }
+        let form = header("content-type").unwrap_or_else(|| "application/json".to_owned());
+        let answer = if passes { Some(playground().client.pass(method, path, &form, body).map_err(io::Error::other)?) } else { None };
         state.lock().unwrap().is_held = true;
-        // Until the other side is gone.
-        _ = reader.read(&mut [0]);
-        return Ok(false);
+        // Until the other side is gone, or it is let through.
+        while !state.lock().unwrap().is_resumed {
+            if is_gone(stream) {
+                return Ok(false);
+            }
+            thread::sleep(std::time::Duration::from_millis(5));
+        }
+        let Some((status, text)) = answer else { return Ok(false) };
+        write!(stream, "HTTP/1.1 {status} Status\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{text}", text.len())?;
+        stream.flush()?;
+        return Ok(true);
     }
     let (status, text) = if is_turned_away {
         (429, r#"{"kind":"Status","apiVersion":"v1","status":"Failure","code":429,"reason":"TooManyRequests"}"#.to_owned())
@@ -150,4 +165,12 @@ fn serve_one(reader: &mut impl BufRead, stream: &mut impl Write, state: &Mutex<S
     write!(stream, "HTTP/1.1 {status} Status\r\nContent-Type: application/json\r\n{wait}Content-Length: {}\r\n\r\n{text}", text.len())?;
     stream.flush()?;
     Ok(true)
+}
+
+/// Whether the other side has closed the connection.
+fn is_gone(stream: &TcpStream) -> bool {
+    stream.set_nonblocking(true).unwrap();
+    let peeked = stream.peek(&mut [0]);
+    stream.set_nonblocking(false).unwrap();
+    matches!(peeked, Ok(0)) || peeked.is_err_and(|error| error.kind() != io::ErrorKind::WouldBlock)
 }

@@ -101,9 +101,11 @@ impl Applying<'_> {
         if let Some(set) = &mut plan.set {
             // What keeps the set may have to be put into a namespace that comes with it.
             let is_home = |step: &Step| step.reference.kind == "Namespace" && step.reference.name == set.parent.namespace;
-            let (home, rest) = std::mem::take(&mut plan.steps).into_iter().partition(|step| is_home(step) && step.live.is_none());
-            plan.steps = rest;
-            cluster.apply(&mut plan.kinds, home, &how, &mut take).map_err(after)?;
+            if how.dry_run == DryRun::None {
+                let (home, rest) = std::mem::take(&mut plan.steps).into_iter().partition(|step| is_home(step) && step.live.is_none());
+                plan.steps = rest;
+                cluster.apply(&mut plan.kinds, home, &how, &mut take).map_err(after)?;
+            }
             set.prepare(&references(cluster, &plan.kinds, &plan.names), self)?;
         }
         cluster.apply(&mut plan.kinds, std::mem::take(&mut plan.steps), &how, &mut take).map_err(after)?;

@@ -22,6 +22,7 @@ pub(super) struct Report {
     has_applied: bool,
     is_refused: bool,
     is_late: bool,
+    has_unread: bool,
     objects: Vec<Value>,
     findings: Vec<Diagnostic>,
     /// What was not tried, by the object for which it wasn't.
@@ -38,6 +39,7 @@ impl Report {
             has_applied: false,
             is_refused: false,
             is_late: false,
+            has_unread: false,
             objects: Vec::new(),
             findings: Vec::new(),
             skipped: BTreeMap::new(),
@@ -107,6 +109,7 @@ impl Report {
 
     /// Says why a member stays that is no longer wanted.
     pub(super) fn kept(&mut self, kept: &Kept<'_>) {
+        self.has_unread |= matches!(kept.reason, prune::Reason::Unread { .. });
         let message = format!("{} is not pruned: {}", kept.candidate.reference(), kept.reason);
         self.findings.push(kept.reason.help().into_iter().fold(Diagnostic::warning(message), Diagnostic::help));
     }
@@ -126,6 +129,11 @@ impl Report {
         };
         self.findings.push(Diagnostic::error(message).help("it stays in the set, and is pruned the next time"));
         true
+    }
+
+    /// Whether something may be wanted in files that were not read.
+    pub(super) fn has_unread(&self) -> bool {
+        self.has_unread
     }
 
     /// A line as kubectl prints it.

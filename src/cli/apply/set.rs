@@ -16,7 +16,7 @@ use crate::diagnostic::Diagnostic;
 use crate::inventory::{Contents, Parent, Record};
 use crate::manifest::ObjectRef;
 use crate::prune::{self, Candidate, Facts};
-use crate::source::{Repository, named_alike};
+use crate::source::Repository;
 
 /// How often to write a set that others write, too.
 const TRIES: u32 = 5;
@@ -80,9 +80,10 @@ impl Set {
         let before = self.record.clone().unwrap_or_default();
         let left = if applying.args.set.prune { Contents::of(&self.prune(wanted, is_broken, report, applying)?) } else { before.contents };
         let contents = self.with_own_namespace(Contents::of(wanted).union(left));
-        let is_done = !is_broken && !report.has_failed();
+        // As long as something may stand where nobody has looked, that stays on record.
+        let is_done = !is_broken && !report.has_failed() && !report.has_unread();
         let inputs = &applying.args.input;
-        let (revision, inputs) = if is_done { (revision(inputs), Some(read(inputs))) } else { (before.revision, before.inputs) };
+        let (revision, inputs) = if is_done { (revision(inputs), Some(applyset::read(inputs))) } else { (before.revision, before.inputs) };
         self.write(Record { contents, revision, inputs }, applying)
     }
 
@@ -98,7 +99,7 @@ impl Set {
         let owners = target.side.owners();
         let namespaces = applying.namespaces();
         let last = self.record.as_ref().and_then(|record| record.inputs.as_deref());
-        let now = read(&args.input);
+        let now = applyset::read(&args.input);
         let context = prune::Context {
             set: &self.id,
             owners: &owners,
@@ -179,15 +180,6 @@ impl Set {
 
 fn version(live: &Value) -> Option<String> {
     live["metadata"]["resourceVersion"].as_str().map(ToOwned::to_owned)
-}
-
-/// What is read, in the same words on every machine that has the same repository.
-fn read(inputs: &InputArgs) -> String {
-    let mut paths: Vec<String> = inputs.filename.iter().map(|path| named_alike(path)).collect();
-    paths.sort();
-    paths.dedup();
-    let below = if inputs.recursive { " and all below" } else { "" };
-    format!("{}{below}", paths.join(","))
 }
 
 /// The revision that the input is read from, as Flux writes revisions: `main@sha1:COMMIT`.

@@ -62,11 +62,11 @@ impl LiveArgs {
         color: Color,
     ) -> Result<(Report, bool), Outcome> {
         let inputs = InputArgs { filename: self.filename.clone(), recursive, revision: self.revision.clone() };
-        let compare = |target: &Target<'_>| self.compare(target, show_secrets, color);
+        let compare = |target: &Target<'_>| self.compare(target, &applyset::read(&inputs), show_secrets, color);
         Ok(with_target(&inputs, rendering, &self.cluster, color, Verb { bare: "compare", done: "compared" }, compare)?)
     }
 
-    fn compare(&self, target: &Target<'_>, show_secrets: bool, color: Color) -> Result<(Report, bool), Stop> {
+    fn compare(&self, target: &Target<'_>, read: &str, show_secrets: bool, color: Color) -> Result<(Report, bool), Stop> {
         let reached = |error| unreachable(&error, color, "compared");
         let mut wanted = target.wanted(color, "compared")?;
         let set = self.applyset.as_ref().map(|name| applyset::find(target.cluster, name, color, "compared")).transpose()?;
@@ -76,7 +76,7 @@ impl LiveArgs {
         }
         let kinds = target.cluster.compare(&mut wanted, &self.field_manager, self.ask_all).map_err(reached)?;
         let gone = match &set {
-            Some(set) => pruned(set, &wanted, &kinds, target).map_err(reached)?,
+            Some(set) => pruned(set, &wanted, &kinds, target, read).map_err(reached)?,
             None => Vec::new(),
         };
         let report = live::report(target.side, wanted, gone, &self.field_manager, show_secrets, target.setup.prices.as_ref());
@@ -86,7 +86,7 @@ impl LiveArgs {
 }
 
 /// The members of a set that an apply would prune, whole.
-fn pruned(set: &Found, wanted: &AllWanted, kinds: &Kinds, target: &Target<'_>) -> Result<Vec<Value>, ClusterError> {
+fn pruned(set: &Found, wanted: &AllWanted, kinds: &Kinds, target: &Target<'_>, read: &str) -> Result<Vec<Value>, ClusterError> {
     let Some((_, record)) = &set.live else { return Ok(Vec::new()) };
     let (cluster, id) = (target.cluster, set.parent.id());
     let wanted = wanted.values().flat_map(BTreeMap::values).filter_map(|wanted| cluster.reference(kinds, &wanted.desired)).collect();

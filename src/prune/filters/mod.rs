@@ -13,6 +13,7 @@ mod kluctl;
 mod namespace;
 mod precious;
 mod reason;
+mod unread;
 
 use std::collections::BTreeSet;
 
@@ -46,7 +47,7 @@ pub struct Context<'c> {
 }
 
 /// Every filter. The first that keeps an object gives the reason.
-pub const FILTERS: [Filter; 12] = [
+pub const FILTERS: [Filter; 13] = [
     Filter { name: "being-deleted", why_kept: being_deleted::why_kept },
     Filter { name: "another-set", why_kept: another_set::why_kept },
     Filter { name: "namespace", why_kept: namespace::why_kept },
@@ -58,6 +59,7 @@ pub const FILTERS: [Filter; 12] = [
     Filter { name: "cli-utils", why_kept: cli_utils::why_kept },
     Filter { name: "kluctl", why_kept: kluctl::why_kept },
     Filter { name: "kapp", why_kept: kapp::why_kept },
+    Filter { name: "unread", why_kept: unread::why_kept },
     Filter { name: "precious", why_kept: precious::why_kept },
 ];
 

@@ -32,10 +32,8 @@ pub(super) fn why_kept(candidate: &Candidate<'_>, context: &Context<'_>) -> Opti
     let reference = candidate.reference();
     let loss = loss(reference).filter(|_| !context.allowed.iter().any(|kind| kind.is_of(reference)))?;
     let owner = owner(candidate);
-    if let Some(gone) = owner.as_ref().filter(|owner| !context.owners.contains(*owner)) {
-        // A Workspace is gone if it isn't where it was, not if nobody has looked there.
-        let inputs = context.other_inputs?.to_owned();
-        return Some(Reason::Unread { loss, owner: gone.clone(), inputs, kind: reference.kind.clone() });
+    if owner.as_ref().is_some_and(|owner| !context.owners.contains(owner)) {
+        return None;
     }
     Some(Reason::Precious { loss, owner, kind: reference.kind.clone() })
 }
@@ -47,7 +45,7 @@ fn loss(reference: &ObjectRef) -> Option<&'static str> {
 }
 
 /// Whose an object is, if that can be told.
-fn owner(candidate: &Candidate<'_>) -> Option<Owner> {
+pub(super) fn owner(candidate: &Candidate<'_>) -> Option<Owner> {
     OWNERS.into_iter().find_map(|(kind, name, namespace)| {
         let name = candidate.label(name)?.to_owned();
         let labelled = namespace.and_then(|namespace| candidate.label(namespace));

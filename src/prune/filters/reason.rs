@@ -20,16 +20,12 @@ pub enum Reason {
         /// The namespace.
         namespace: String,
     },
-    /// Too much would be lost with it, and whether it is still wanted isn't known.
+    /// It may be wanted in files that were not read.
     Unread {
-        /// What would be lost.
-        loss: &'static str,
-        /// Whose it is.
-        owner: Owner,
+        /// Whose it is, if that is known.
+        owner: Option<Owner>,
         /// What was applied the last time.
         inputs: String,
-        /// Its kind, as `--prune-allow` takes it.
-        kind: String,
     },
     /// Another object controls it.
     Controlled {
@@ -87,7 +83,10 @@ impl Reason {
                 Some(format!("set annotation {approval} to the time of the approval, such as 2026-01-31T12:00:00Z, to have it {done}"))
             }
             Self::Namespace { namespace } => Some(format!("say --namespaces {namespace} to have it {done}")),
-            Self::Precious { kind, .. } | Self::Unread { kind, .. } => Some(format!("allow it with {flag}={kind}, or delete it yourself")),
+            Self::Unread { .. } => {
+                Some("apply what was applied the last time; or, if these are the files from now on, once without --prune".to_owned())
+            }
+            Self::Precious { kind, .. } => Some(format!("allow it with {flag}={kind}, or delete it yourself")),
             Self::InUse { .. } => Some("it can go when nothing stays that needs it".to_owned()),
         }
     }
@@ -102,8 +101,11 @@ impl fmt::Display for Reason {
             Self::Controlled { by } => write!(out, "{by} controls it, and it goes with that"),
             Self::Protected { place, key, value } => write!(out, "it is protected by {place} {key}: {value}"),
             Self::Namespace { namespace } => write!(out, "it is in namespace {namespace}, which nobody named"),
-            Self::Unread { loss, owner, inputs, .. } => {
-                write!(out, "{loss}, and {owner} may stand in what was applied the last time and isn't read now: {inputs}")
+            Self::Unread { owner: Some(owner), inputs } => {
+                write!(out, "{owner} may stand in what was applied the last time, and isn't now: {inputs}")
+            }
+            Self::Unread { owner: None, inputs } => {
+                write!(out, "it may stand in what was applied the last time, and isn't now: {inputs}")
             }
             Self::Unconfirmed { key, value, .. } => write!(out, "it waits for approval, as annotation {key}: {value} asks"),
             Self::Precious { loss, owner: Some(owner), .. } => write!(out, "{loss}, and {owner} is still wanted"),
