@@ -94,12 +94,9 @@ fn pruned(set: &Found, wanted: &AllWanted, kinds: &Kinds, target: &Target<'_>, r
     let candidates = members.iter().filter_map(|member| Candidate::of(member).ok()).collect();
     let facts = Facts { has_render_failed: !target.side.findings.is_empty(), ..Facts::default() };
     let owners = target.side.owners();
-    let plan = prune::plan(
-        candidates,
-        &wanted,
-        &prune::Context { set: &id, owners: &owners, allowed: &[], namespaces: None, other_inputs: None },
-        &facts,
-    );
+    let other_inputs = record.inputs.as_deref().filter(|inputs| *inputs != read);
+    let context = prune::Context { set: &id, owners: &owners, allowed: &[], namespaces: None, other_inputs };
+    let plan = prune::plan(candidates, &wanted, &context, &facts);
     let doomed = plan.map(|plan| plan.prune.iter().map(|candidate| candidate.object().clone()).collect());
     cluster.whole(&kinds, doomed.unwrap_or_default())
 }
