@@ -15,7 +15,7 @@ from server import Server
 
 BARE = run.HERE / "bare"
 SET = "bench"
-# kubectl asks for one object after the other, and each of them twice.
+# kubectl sends one object after the other, which takes its time.
 MOST_FOR_KUBECTL = 100
 KINDS = ["/apis/karpenter.sh/v1/nodeclaims"] + [
     f"{group}/namespaces/{run.NAMESPACE}/{plural}" for group, plural in
@@ -51,17 +51,16 @@ def build_bare():
 
 def race(count, kaito, kubectl, bare, options):
     """What each has needed for the first and for the second apply, each time in a cluster of its own; all must leave the same."""
-    input = run.prepare_kaito(count, kaito)[-1]
-    ours = [kaito, "apply", "-f", input, "-n", run.NAMESPACE, "--applyset", SET, "--prune", "-o", "name"]
-    objects = run.work_file(count, "objects.json", [wanted(ours, kubectl)])
-    amount = len(json.loads(Path(objects).read_text())["items"])
+    ours = [kaito, "apply", "-f", run.prepare_kaito(count, kaito)[-1], "-n", run.NAMESPACE, "--applyset", SET, "--prune", "-o", "name"]
+    text = wanted(ours, kubectl)
+    objects = run.work_file(count, "objects.json", [text])
     commands = {}
     for number in options.concurrency:
-        commands[f"kaito apply --concurrency={number}"] = [*ours, f"--concurrency={number}"]
+        commands[f"kaito apply, {number} at a time"] = [*ours, f"--concurrency={number}"]
         commands[f"bare client, {number} at a time"] = [bare, f"--concurrency={number}", f"--http2={options.http2}", objects]
     if count <= MOST_FOR_KUBECTL:
         commands["kubectl apply --server-side"] = [kubectl, "apply", "--server-side", "--field-manager=kaito", "-o", "name", "-f", objects]
-    runs, expected = {name: ([], []) for name in commands}, None
+    runs, expected, amount = {name: ([], []) for name in commands}, None, len(json.loads(text)["items"])
     for number in range(options.rounds):
         for name, command in commands.items():
             run.progress(f"{count}: round {number + 1}, {name}")
@@ -102,8 +101,10 @@ def apply(server, command, measured, name):
     for measurements in measured:
         objects, before = items(server), server.requests()
         measurement = run.measure(command)
-        asked = {key: number - before.get(key, 0) for key, number in server.requests().items()}
-        measurements.append(measurement | {"requests": sum(asked.values())})
+        asked = server.requests()
+        # Others are the server's own, such as for the addresses that it gives to Services.
+        count = sum(asked[key] - before.get(key, 0) for key in asked if any(path.endswith(f"/{key[1]}") for path in KINDS))
+        measurements.append(measurement | {"requests": count})
     # Nothing was to be done the second time: not even a `resourceVersion` is another one.
     if items(server) != objects:
         sys.exit(f"{name}: the second apply has changed something")
@@ -130,21 +131,22 @@ def comparable(value):
 
 
 def rows(count, runs):
-    cells = lambda measured: " | ".join([*run.cells(measured), str(measured[-1]["requests"])])
     for name, both in runs.items():
         for which, measured in zip(("first", "second"), both):
-            yield f"| {count} | {name} | {which} | {cells(measured)} |"
+            yield f"| {count} | {name} | {which} | {' | '.join(run.cells(measured))} | {measured[-1]['requests']} |"
     [ours, *others] = runs
+    first, second = runs[ours]
     for name in others:
-        yield ratio(f"{ours} / {name}", count, runs[ours][0], runs[name][0], "first")
-    yield ratio(f"{ours}, second / first", count, runs[ours][1], runs[ours][0], "")
+        yield ratios(f"| {count} | **{name} / {ours}** | first", runs[name][0], first)
+        yield ratios(f"| {count} | **{name} / {ours}** | second", runs[name][1], second)
+    yield ratios(f"| {count} | **{ours}** | **first / second**", first, second)
 
 
-def ratio(name, count, one, other, which):
-    # Round by round, since other work on the machine changes from one to the next.
-    each = [mine["wall"] / its["wall"] for mine, its in zip(one, other)]
-    ratios = run.ratios(one, other)
-    return f"| {count} | **{name}** | {which} | **{run.spread(each, 1, 2)}** | **{ratios[1]:.2f}** | **{ratios[2]:.2f}** | |"
+def ratios(title, one, other):
+    """Of the wall time round by round, since what else the machine does changes from one to the next; of the rest, of the medians."""
+    wall = run.spread([its["wall"] / our["wall"] for its, our in zip(one, other)], 1, 2)
+    _, cpu, memory = run.ratios(one, other)
+    return f"{title} | **{wall}** | **{cpu:.1f}** | **{memory:.1f}** | **{one[-1]['requests'] / other[-1]['requests']:.1f}** |"
 
 
 if __name__ == "__main__":

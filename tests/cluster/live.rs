@@ -122,7 +122,8 @@ fn nothing_changes() {
     assert!(asked.len() <= 2 * kinds.len(), "{} questions about {kinds:?}: {asked:#?}", asked.len());
 }
 
-/// However many objects there are, two questions a kind are enough, and one more for an object that is different.
+/// However many objects there are, two questions a kind are enough, and one more for an object that is different. Where everything
+/// is new, it takes a third.
 #[test]
 fn a_hundred_workspaces() {
     let scene = Scene::new("hundred", &[SETTINGS]);
@@ -130,6 +131,7 @@ fn a_hundred_workspaces() {
         let text = WORKSPACE.replace("name: phi-4, ", &format!("name: w-{number}, ")).replace("apps: phi-4", &format!("apps: w-{number}"));
         scene.write(&format!("w-{number}.yaml"), &text);
     }
+    everything_is_new(&scene);
     scene.apply();
     let objects = scene.rendered();
     let kinds: BTreeSet<&str> = objects.iter().map(Manifest::kind).collect();
@@ -146,6 +148,20 @@ fn a_hundred_workspaces() {
     let asked = scene.proxy.asked();
     assert_eq!(tried(&asked).len(), run.stdout.lines().count(), "{asked:#?}");
     assert!(asked.len() <= 2 * kinds.len() + tried(&asked).len(), "{asked:#?}");
+}
+
+/// Nothing is there but a Service without kaito's label. It is found, and that all others are missing is found out together.
+fn everything_is_new(scene: &Scene) {
+    let other = scene.object("v1", "Service", "w-7", json!({"spec": {"ports": [{"port": 80}]}}));
+    playground().client.make(&other, "somebody").unwrap();
+    scene.proxy.asked();
+    let run = scene.diff(&[]);
+    let services: Vec<&str> = run.stdout.lines().filter(|line| line.contains("Service") && line.trim_start().starts_with('~')).collect();
+    assert!(services.len() == 1 && services[0].contains("/w-7"), "{services:?}{}", run.stderr);
+    let asked = scene.proxy.asked();
+    let looks = asked.iter().filter(|asked| asked.starts_with("GET")).count();
+    assert!(looks <= 3 * 4 + 1, "{looks} questions: {asked:#?}");
+    playground().client.remove(&other);
 }
 
 /// What happens after everything was applied.
