@@ -304,6 +304,7 @@ mod tests {
                     "applyset.kubernetes.io/tooling": format!("kaito/v{}", env!("CARGO_PKG_VERSION")),
                     "applyset.kubernetes.io/contains-group-kinds": "ConfigMap,StatefulSet.apps",
                     "applyset.kubernetes.io/additional-namespaces": "a,b",
+                    "kaito.sh/inputs": "clusters/prod",
                     "kaito.sh/revision": "main@sha1:0123",
                 },
             },
