@@ -56,5 +56,6 @@ pub mod output_dir;
 pub mod source;
 
 pub mod reconcile;
+pub mod watch;
 
 pub mod cli;

@@ -255,3 +255,8 @@ pub(super) fn completion(shell: clap_complete::Shell, mut command: clap::Command
     clap_complete::generate(shell, &mut command, "kaito", &mut script);
     data(&String::from_utf8_lossy(&script))
 }
+
+/// Lets what the loop logs go to standard error.
+pub(super) fn log() {
+    tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(false).with_target(false).init();
+}

@@ -69,6 +69,11 @@ impl Cluster {
         Self { namespace: namespace.to_owned(), ..self }
     }
 
+    /// From now on objects that name no namespace are in this one.
+    pub fn use_namespace(&mut self, namespace: &str) {
+        namespace.clone_into(&mut self.namespace);
+    }
+
     /// Finds out what is there of everything that is wanted, and what a server-side apply as this field manager would do with
     /// it. The server is asked only where that can't be told from what is there; or, if `really_all`, about everything.
     ///

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::apply::{Adopt, Done, DryRun, Operator, Outcome, Refusal, Step, Terms, decide, is_forced, touches_operator};
 use crate::cluster::{Cluster, ClusterError, Deletion, How, Kinds};
-use crate::diff::live::{self, AllWanted, Wanted};
+use crate::diff::live::{self, AllWanted, Live, Wanted};
 use crate::diff::{Owner, Side};
 use crate::inventory;
 use crate::manifest::ObjectRef;
@@ -39,11 +39,24 @@ pub struct Settings {
     /// The namespaces that may be touched; `None` for all.
     pub namespaces: Option<BTreeSet<String>>,
     /// Whether the Workspaces of the input are applied too.
-    pub include_workspaces: bool,
+    pub workspaces: Workspaces,
     /// How many objects at a time.
     pub concurrency: usize,
     /// How long to wait until something is gone that is made anew.
     pub patience: Duration,
+    /// The beginnings of the names of managers whose fields are taken over, as they are set by hand: `kubectl`.
+    pub overrides: Vec<String>,
+}
+
+/// Whether the Workspaces of an input are applied too, besides what they stand for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Workspaces {
+    /// They aren't.
+    Left,
+    /// They are.
+    Included,
+    /// They are where the cluster knows what a Workspace is.
+    IncludedIfKnown,
 }
 
 /// Who is told what becomes of objects, while it becomes so.
@@ -107,6 +120,9 @@ impl Pass<'_> {
             objects.for_each(|wanted| inventory::mark(&mut wanted.desired, set.id()));
         }
         let kinds = reached(self.cluster.find(&mut wanted, true), Reached::Nothing)?;
+        if self.settings.workspaces == Workspaces::IncludedIfKnown {
+            leave_unknown_workspaces(&mut wanted);
+        }
         tally.refused(self.cluster.twice(&kinds, &mut wanted));
         let names = identities(&wanted);
         let operator = self.operator(&wanted, set.as_deref())?;
@@ -128,7 +144,7 @@ impl Pass<'_> {
             Some(only) => live::wanted_of(self.side, only),
         }
         .map_err(|error| Trouble::Finding(error.0))?;
-        if self.settings.include_workspaces {
+        if self.settings.workspaces != Workspaces::Left {
             self.side.include_workspaces(&mut wanted);
         }
         if let Some(only) = self.only {
@@ -145,6 +161,7 @@ impl Pass<'_> {
             dry_run: self.settings.dry_run,
             concurrency: self.settings.concurrency,
             patience: self.settings.patience,
+            overrides: self.settings.overrides.clone(),
         };
         if let Some(set) = set {
             // What keeps the set may have to be put into a namespace that comes with it.
@@ -235,6 +252,19 @@ impl Tally<'_> {
     fn prune_refused(&mut self, refusal: &prune::Refusal<'_>) {
         self.has_failed = true;
         self.listener.prune_refused(refusal);
+    }
+}
+
+/// Leaves out the Workspaces themselves, if the cluster doesn't know what that is and doesn't learn it by the same input.
+fn leave_unknown_workspaces(wanted: &mut AllWanted) {
+    let (group, kind) = ("kaito.sh", "Workspace");
+    if live::coming_kinds(wanted).contains(&(group.to_owned(), kind.to_owned())) {
+        return;
+    }
+    for objects in wanted.values_mut() {
+        objects.retain(|reference, wanted| {
+            (reference.group.as_str(), reference.kind.as_str()) != (group, kind) || wanted.live != Live::UnknownKind
+        });
     }
 }
 

@@ -32,6 +32,8 @@ pub struct Pruning<'p> {
     pub revision: Option<&'p str>,
     /// What is read, in the same words on every machine that has the same repository.
     pub inputs: &'p str,
+    /// Whether something that the pass isn't about is not as it is wanted, so that the revision isn't applied as a whole.
+    pub others_failed: bool,
 }
 
 /// A set, as it was found.
@@ -104,6 +106,20 @@ impl Set {
         self.record.as_ref()
     }
 
+    /// These are the members now, as far as the set has kept track of kinds.
+    pub fn know_members(&mut self, members: Vec<Value>) {
+        self.members = members;
+    }
+
+    /// Writes that another revision was applied, which says the same as the one before.
+    ///
+    /// # Errors
+    /// It can't be written.
+    pub fn advance(&mut self, cluster: &Cluster, revision: &str) -> Result<(), Trouble> {
+        let Some(record) = self.record.clone() else { return Ok(()) };
+        self.write(Record { revision: Some(revision.to_owned()), ..record }, cluster, DryRun::None)
+    }
+
     /// Writes, before anything is applied, where members will be, and where they are.
     pub(super) fn prepare(&mut self, wanted: &BTreeSet<ObjectRef>, cluster: &Cluster, dry_run: DryRun) -> Result<(), Trouble> {
         let old = self.record.clone().unwrap_or_default();
@@ -128,7 +144,7 @@ impl Set {
         };
         let contents = self.with_own_namespace(Contents::of(wanted).union(left));
         // As long as something may stand where nobody has looked, that stays on record.
-        let is_done = !pass.is_broken && !tally.has_failed && !tally.has_unread;
+        let is_done = !pruning.others_failed && !pass.is_broken && !tally.has_failed && !tally.has_unread;
         let (revision, inputs) = if is_done {
             (pruning.revision.map(ToOwned::to_owned), Some(pruning.inputs.to_owned()))
         } else {

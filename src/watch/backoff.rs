@@ -1,6 +1,6 @@
 //! How long to wait before something that failed is tried again: longer each time, and not all at the same moment.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::time::Duration;
 
 /// The waits of something that fails again and again.
@@ -23,7 +23,7 @@ impl Backoff {
     }
 
     /// It has failed once more; how long to wait. What has another name waits a little longer or shorter, up to a tenth.
-    pub fn failed(&mut self, name: impl std::hash::Hash) -> Duration {
+    pub fn failed(&mut self, name: impl Hash) -> Duration {
         let wait = self.first.saturating_mul(1_u32.checked_shl(self.failures.min(20)).unwrap_or(u32::MAX)).min(self.longest);
         self.failures = self.failures.saturating_add(1);
         jittered(wait, (name, self.failures))
@@ -36,7 +36,7 @@ impl Backoff {
 }
 
 /// About so long: a tenth more or less, which depends on the name alone.
-pub fn jittered(wait: Duration, name: impl std::hash::Hash) -> Duration {
+pub fn jittered(wait: Duration, name: impl Hash) -> Duration {
     let mut hasher = DefaultHasher::new();
     name.hash(&mut hasher);
     let percent = u32::try_from(hasher.finish() % 21).unwrap_or(10);

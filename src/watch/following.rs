@@ -104,19 +104,13 @@ impl Following {
                     ledger.know(&subject.kind);
                 }
                 let gone = ledger.retain(number, &all);
-                match self.is_complete() && !was_complete {
-                    true => News::Complete,
-                    false => News::Objects(gone),
-                }
+                if self.is_complete() && !was_complete { News::Complete } else { News::Objects(gone) }
             }
             Sight::Unheard(number, why) => {
                 let was_complete = self.is_complete();
                 let kind = self.subjects.get(number).map(|subject| subject.kind.to_string()).unwrap_or_default();
                 self.unheard.insert(number, why.clone());
-                match self.is_complete() && !was_complete {
-                    true => News::Complete,
-                    false => News::Unheard(format!("{kind}: {why}")),
-                }
+                if self.is_complete() && !was_complete { News::Complete } else { News::Unheard(format!("{kind}: {why}")) }
             }
         }
     }

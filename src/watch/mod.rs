@@ -14,9 +14,13 @@
 //! says when something that failed is tried again.
 
 mod backoff;
+pub mod feed;
 mod fingerprint;
+mod following;
 mod ledger;
+mod log;
 mod owners;
+mod pass;
 mod report;
 mod sightings;
 mod worker;
@@ -73,7 +77,7 @@ pub struct Planned<'p> {
 }
 
 /// Reads and plans files. It knows the flags and finds `kaito.yaml`.
-pub trait Planner: Send {
+pub trait Planner: Send + Sync {
     /// What is read, in the same words on every machine.
     fn inputs(&self) -> String;
 

@@ -57,7 +57,8 @@ impl Default for Known {
 impl Owners {
     /// The owners whose objects come from something else than those that were applied; and those that are there no more.
     pub(super) fn changed(&self, now: &Fingerprints) -> BTreeSet<Whose> {
-        let is_changed = |(owner, fingerprint): &(&Whose, &u64)| self.0.get(owner).and_then(|known| known.fingerprint) != Some(**fingerprint);
+        let is_changed =
+            |(owner, fingerprint): &(&Whose, &u64)| self.0.get(owner).and_then(|known| known.fingerprint) != Some(**fingerprint);
         let changed = now.iter().filter(is_changed).map(|(owner, _)| owner.clone());
         let gone = self.0.keys().filter(|owner| !now.contains_key(owner)).cloned();
         changed.chain(gone).collect()

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::ledger::Ledger;
 use super::owners::{Failure, Whose};
-use crate::apply::{self, Done, Outcome, Refusal, Why};
+use crate::apply::{self, Done, Refusal, Why};
 use crate::cluster::Deletion;
 use crate::diagnostic::Diagnostic;
 use crate::manifest::ObjectRef;
@@ -23,12 +23,18 @@ pub(super) struct Repaired {
     pub after: Value,
 }
 
-/// What a pass has done.
+/// Writes down what a pass does, while it does it.
 pub(super) struct Account<'l> {
     ledger: &'l mut Ledger,
     manager: &'l str,
     /// The objects that were left as they are wanted before.
     settled: BTreeSet<ObjectRef>,
+    outcome: Outcome,
+}
+
+/// What a pass has done.
+#[derive(Default)]
+pub(super) struct Outcome {
     /// The objects that are wanted and were there in the end.
     pub applied: BTreeMap<Whose, Vec<ObjectRef>>,
     pub created: usize,
@@ -47,31 +53,24 @@ pub(super) struct Account<'l> {
 
 impl<'l> Account<'l> {
     pub(super) fn new(ledger: &'l mut Ledger, manager: &'l str) -> Self {
-        Self {
-            settled: ledger.settled_references(),
-            ledger,
-            manager,
-            applied: BTreeMap::new(),
-            created: 0,
-            configured: 0,
-            unchanged: 0,
-            pruned: Vec::new(),
-            repaired: Vec::new(),
-            lines: BTreeMap::new(),
-            failures: BTreeMap::new(),
-            remarks: Vec::new(),
-            prune_refused: None,
-        }
+        Self { settled: ledger.settled_references(), ledger, manager, outcome: Outcome::default() }
     }
 
-    /// Whether anything was written.
-    pub(super) fn has_written(&self) -> bool {
-        self.created + self.configured + self.pruned.len() > 0
+    /// What was done.
+    pub(super) fn conclude(self) -> Outcome {
+        self.outcome
     }
 
     fn failed(&mut self, owner: Whose, finding: Diagnostic, is_final: bool) {
         // The first says it; what follows from it doesn't help.
-        self.failures.entry(owner).or_insert(Failure { finding, is_final });
+        self.outcome.failures.entry(owner).or_insert(Failure { finding, is_final });
+    }
+}
+
+impl Outcome {
+    /// Whether anything was written.
+    pub(super) fn has_written(&self) -> bool {
+        self.created + self.configured + self.pruned.len() > 0
     }
 }
 
@@ -79,24 +78,24 @@ impl Listener for Account<'_> {
     fn done(&mut self, done: Done) {
         let Done { owner, reference, outcome, before, object, .. } = done;
         match &outcome {
-            Outcome::Failed(failure) => {
+            apply::Outcome::Failed(failure) => {
                 let is_final = matches!(failure, apply::Failure::Conflicts(_) | apply::Failure::Immutable(_));
                 return self.failed(owner, words::failed(&reference, failure), is_final);
             }
-            Outcome::Skipped(_) => return,
-            Outcome::Unchanged => self.unchanged += 1,
-            Outcome::Created => self.created += 1,
-            Outcome::Configured | Outcome::Replaced => self.configured += 1,
+            apply::Outcome::Skipped(_) => return,
+            apply::Outcome::Unchanged => self.outcome.unchanged += 1,
+            apply::Outcome::Created => self.outcome.created += 1,
+            apply::Outcome::Configured | apply::Outcome::Replaced => self.outcome.configured += 1,
         }
         // As the server knows it: with a namespace if it is in one.
         let live = ObjectRef::of(&object).unwrap_or_else(|_| reference.clone());
         self.ledger.settle(&object, owner.clone(), self.manager);
-        self.applied.entry(owner.clone()).or_default().push(live.clone());
-        if outcome != Outcome::Unchanged {
+        self.outcome.applied.entry(owner.clone()).or_default().push(live.clone());
+        if outcome != apply::Outcome::Unchanged {
             let line = format!("{} {}", reference.resource_name(), outcome.word().unwrap_or_default());
-            self.lines.entry(owner.clone()).or_default().push(line);
+            self.outcome.lines.entry(owner.clone()).or_default().push(line);
             if self.settled.contains(&live) {
-                self.repaired.push(Repaired { owner, reference: live, before, after: object });
+                self.outcome.repaired.push(Repaired { owner, reference: live, before, after: object });
             }
         }
     }
@@ -113,18 +112,18 @@ impl Listener for Account<'_> {
 
     fn kept(&mut self, kept: &Kept<'_>) {
         self.ledger.unsettle(kept.candidate.reference());
-        self.remarks.push(words::kept(kept));
+        self.outcome.remarks.push(words::kept(kept));
     }
 
     fn pruned(&mut self, reference: &ObjectRef, deletion: &Deletion) {
         self.ledger.unsettle(reference);
         match words::not_pruned(reference, deletion) {
-            None => self.pruned.push(reference.clone()),
-            Some(finding) => self.remarks.push(finding),
+            None => self.outcome.pruned.push(reference.clone()),
+            Some(finding) => self.outcome.remarks.push(finding),
         }
     }
 
     fn prune_refused(&mut self, refusal: &prune::Refusal<'_>) {
-        self.prune_refused = Some(words::prune_refused(refusal));
+        self.outcome.prune_refused = Some(words::prune_refused(refusal));
     }
 }

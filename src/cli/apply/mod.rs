@@ -12,7 +12,7 @@ use super::cluster::{Stop, Target, Verb, stop, with_target};
 use super::output::{self, Color, Exit};
 use super::setup::InputArgs;
 use crate::apply::DryRun;
-use crate::reconcile::{Pass, Pruning, Set, Settings, Trouble};
+use crate::reconcile::{Pass, Pruning, Set, Settings, Trouble, Workspaces};
 use crate::source::Repository;
 pub(super) use args::Args;
 use report::Report;
@@ -46,6 +46,7 @@ impl Applying<'_> {
             patience: args.wait.wait.then_some(args.wait.timeout),
             revision: revision.as_deref(),
             inputs: &inputs,
+            others_failed: false,
         };
         let mut report = Report::new(args.output, args.apply.dry_run, args.wait.wait);
         let passed = pass.run(set.as_mut(), &pruning, &mut report);
@@ -77,9 +78,10 @@ impl Applying<'_> {
             adopt: args.adopt,
             replace: args.replace,
             namespaces: self.namespaces(),
-            include_workspaces: args.include_workspace,
+            workspaces: if args.include_workspace { Workspaces::Included } else { Workspaces::Left },
             concurrency: args.concurrency.into(),
             patience: self.args.wait.timeout,
+            overrides: Vec::new(),
         }
     }
 
