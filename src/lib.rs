@@ -53,6 +53,7 @@ pub mod rbac;
 
 pub mod cluster;
 pub mod output_dir;
+pub mod server;
 pub mod source;
 
 pub mod cli;
