@@ -55,5 +55,6 @@ pub mod cluster;
 pub mod output_dir;
 pub mod server;
 pub mod source;
+pub mod telemetry;
 
 pub mod cli;

@@ -359,14 +359,16 @@ mod tests {
             let push = Meaning::Push(Push::default());
             assert_eq!(read(Kind::Generic, &request(&[], body)), Some(push), "{body}: a generic one needs none");
         }
-        for body in [r#"{"ref": {}, "repository": [1], "changes": 3, "push": "x"}"#, r#"{"push": {"changes": [7]}}"#, r#"{"changes": []}"#] {
+        for body in [r#"{"ref": {}, "repository": [1], "changes": 3, "push": "x"}"#, r#"{"push": {"changes": [7]}}"#, r#"{"changes": []}"#]
+        {
             assert_eq!(push(&[("x-github-event", "push")], body), Push::default(), "{body}");
         }
         let form = [("x-github-event", "push"), ("content-type", "application/x-www-form-urlencoded; charset=utf-8")];
         for body in ["payload=%", "payload=%7", "payload=%zz", "other=%7B%7D", ""] {
             assert_eq!(read(Kind::GitHub, &request(&form, body)), None, "{body}");
         }
-        let generic = request(&[("webhook-id", "1")], r#"{"ref": "refs/heads/main", "after": "COMMIT", "repository": {"url": "https://x/a"}}"#);
+        let generic =
+            request(&[("webhook-id", "1")], r#"{"ref": "refs/heads/main", "after": "COMMIT", "repository": {"url": "https://x/a"}}"#);
         let Some(Meaning::Push(push)) = read(Kind::GenericHmac, &generic) else { panic!("it is a push") };
         assert_eq!((push.repositories.as_slice(), push.delivery.as_deref()), (&["https://x/a".to_owned()][..], Some("1")));
     }
