@@ -57,4 +57,6 @@ pub mod server;
 pub mod source;
 pub mod telemetry;
 
+pub mod reconcile;
+
 pub mod cli;
