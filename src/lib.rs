@@ -53,7 +53,9 @@ pub mod rbac;
 
 pub mod cluster;
 pub mod output_dir;
+pub mod server;
 pub mod source;
+pub mod telemetry;
 
 pub mod reconcile;
 pub mod watch;

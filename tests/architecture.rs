@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules that may touch the world, and the one that may print.
-const EDGES: [&str; 3] = ["source", "cluster", "output_dir"];
+const EDGES: [&str; 5] = ["source", "cluster", "output_dir", "server", "telemetry"];
 const DOOR: [&str; 2] = ["cli", "main"];
 
 /// What the core must not name. Each is looked for as written in a path or a call.
@@ -88,11 +88,13 @@ fn nobody_uses_the_door_and_only_one_file_prints() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// Rendering is offline: one file speaks to a network, and one verb asks it to.
+/// Rendering is offline: one file speaks to a network, and one verb asks it to; two listen.
 #[test]
 fn only_an_import_asks_the_network() {
     let allowed = |word: &str| match word {
         "Hub::new" => vec!["src/source/hub.rs", "src/cli/preset/import.rs"],
+        "std::net" => vec!["src/source/http.rs", "src/server/listen.rs"],
+        "TcpStream" => vec!["src/server/connection.rs"],
         _ => vec!["src/source/http.rs"],
     };
     for (_, path) in sources() {
@@ -120,13 +122,31 @@ fn only_verbs_of_a_cluster_ask_one() {
         ["applyset.rs", "cluster.rs", "apply", "delete", "diff/live.rs", "rbac.rs", "status.rs", "survey.rs", "tree.rs"];
     let users = |words: &[&str]| {
         let uses = |path: &PathBuf| words.iter().any(|word| code(path).contains(word));
-        sources().into_iter().filter(|(module, path)| module != "cluster" && uses(path)).map(|(_, path)| path).collect::<Vec<_>>()
+        sources()
+            .into_iter()
+            .filter(|(module, path)| module != "cluster" && module != "server" && uses(path))
+            .map(|(_, path)| path)
+            .collect::<Vec<_>>()
     };
     assert_eq!(users(&["kube::", "k8s_openapi", "tokio", "futures_util"]), Vec::<PathBuf>::new());
     let is_verb = |path: &PathBuf| VERBS.iter().any(|verb| path.starts_with(Path::new("src/cli").join(verb)));
     let others: Vec<PathBuf> =
         users(&["crate::cluster", "cli::cluster", "super::cluster"]).into_iter().filter(|path| !is_verb(path)).collect();
     assert_eq!(others, Vec::<PathBuf>::new());
+}
+
+/// What listens and what tells of itself know nothing of what they serve, nor of each other; one file makes lines of logs.
+#[test]
+fn who_is_asked_knows_only_that() {
+    for (module, path) in sources().into_iter().filter(|(module, _)| module == "server" || module == "telemetry") {
+        let code = code(&path);
+        let named = |other: &&str| code.contains(&format!("crate::{other}")) && *other != module;
+        let named: Vec<&str> = ["cluster", "source", "watch", "server", "telemetry"].into_iter().filter(named).collect();
+        assert!(named.is_empty() && !code.contains("kube::"), "{} names {named:?} or kube", path.display());
+    }
+    let users: Vec<PathBuf> =
+        sources().into_iter().map(|(_, path)| path).filter(|path| code(path).contains("tracing_subscriber")).collect();
+    assert_eq!(users, [Path::new("src/telemetry/logs.rs")]);
 }
 
 #[test]

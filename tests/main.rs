@@ -27,6 +27,7 @@ mod preset_import;
 mod properties;
 mod prune;
 mod rbac;
+mod server;
 mod strings;
 mod support;
 mod why;
