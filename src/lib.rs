@@ -40,6 +40,7 @@ pub mod selector;
 pub mod session;
 
 pub mod apply;
+pub mod conditions;
 pub mod diff;
 mod github;
 pub mod health;
