@@ -42,6 +42,7 @@ pub mod session;
 pub mod apply;
 pub mod conditions;
 pub mod diff;
+pub mod drift;
 mod github;
 pub mod health;
 pub mod status;
