@@ -57,4 +57,6 @@ pub mod cluster;
 pub mod output_dir;
 pub mod source;
 
+pub mod reconcile;
+
 pub mod cli;

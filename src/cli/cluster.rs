@@ -10,6 +10,7 @@ use crate::diagnostic::Diagnostic;
 use crate::diff::Side;
 use crate::diff::live::{self, AllWanted};
 use crate::quantity;
+use crate::reconcile::Trouble;
 use crate::session::Session;
 use crate::spec::Input;
 
@@ -113,6 +114,15 @@ impl ClusterArgs {
 pub(super) fn unreachable(error: &ClusterError, color: Color, done: &str) -> Stop {
     output::findings(vec![error.finding()], color, done);
     Stop::Unreachable
+}
+
+/// Says why a pass could not be brought to its end, so that nothing is `done`.
+pub(super) fn stop(trouble: &Trouble, color: Color, done: &str) -> Stop {
+    output::findings(vec![trouble.finding()], color, done);
+    match trouble {
+        Trouble::Cluster { .. } => Stop::Unreachable,
+        Trouble::Finding(_) => Stop::Unrenderable,
+    }
 }
 
 /// Reads and plans an input for a cluster, and goes on with it. Its faults are among the side's findings, and not said yet, unless

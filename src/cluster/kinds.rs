@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use http::Request;
+use kube::api::ApiResource;
 use serde_json::Value;
 
 use super::error::ClusterError;
@@ -29,6 +30,18 @@ impl Kind {
     /// A kind of the core, with namespaces, by its name in paths.
     pub(super) fn core(plural: &str) -> Self {
         Self { root: "/api/v1".to_owned(), plural: plural.to_owned(), is_namespaced: true }
+    }
+
+    /// What kube calls it.
+    pub(super) fn resource(&self, api_version: &str, kind: &str) -> ApiResource {
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        ApiResource {
+            group: group.to_owned(),
+            version: version.to_owned(),
+            api_version: api_version.to_owned(),
+            kind: kind.to_owned(),
+            plural: self.plural.clone(),
+        }
     }
 
     /// Where all objects of the kind are, or those of a namespace.
@@ -92,6 +105,17 @@ impl Cluster {
         };
         let versions = answer["versions"].as_array().into_iter().flatten();
         Ok(versions.filter_map(|version| version["groupVersion"].as_str()).map(ToOwned::to_owned).collect())
+    }
+
+    /// A kind in the version of its group that the server likes best, if it knows it.
+    pub(super) async fn locate(&self, wanted: &GroupKind) -> Result<Option<(String, Kind)>, ClusterError> {
+        for version in self.versions(&wanted.group).await? {
+            let kinds = self.kinds([version.clone()].into()).await?;
+            if let Some(kind) = kinds.get(&version, &wanted.kind) {
+                return Ok(Some((version, kind.clone())));
+            }
+        }
+        Ok(None)
     }
 
     async fn kinds_of(&self, version: String) -> Result<Vec<((String, String), Kind)>, ClusterError> {

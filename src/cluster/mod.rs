@@ -5,6 +5,7 @@
 mod apply;
 mod ask;
 mod client;
+mod connection;
 mod delete;
 mod error;
 mod kinds;
@@ -13,42 +14,31 @@ mod order;
 mod pipeline;
 mod set;
 mod survey;
+mod watch;
 
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
 use http::Request;
-use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
-use kube::{Client, Config};
+use kube::Client;
 use serde_json::Value;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Runtime;
 
 pub use apply::How;
+pub use connection::{Connection, User};
 pub use error::ClusterError;
 pub use kinds::Kinds;
 pub use set::{Deletion, Unwritten};
 pub use survey::{Seen, Survey, Unread};
+pub use watch::{Change, Subject, Watch};
 
 use crate::apply::{Operator, Refusal, Why, adopt_nodes, is_operator, keep_what_was_made};
 use crate::diff::live::{AllWanted, keep_membership};
 use crate::manifest::ObjectRef;
 
-/// How long to wait for a connection.
-const CONNECT: Duration = Duration::from_secs(10);
-/// How long to wait for the next bytes of an answer.
-const READ: Duration = Duration::from_secs(30);
 /// How long to wait for a whole answer, with all that the server wants to be waited for (429 and `Retry-After`).
 const ANSWER: Duration = Duration::from_secs(120);
-
-/// Whom to act as instead of the user of the kubeconfig, who must be allowed to.
-#[derive(Clone, Debug, Default)]
-pub struct User {
-    /// The user; the one of the kubeconfig if there is none.
-    pub name: Option<String>,
-    /// The groups.
-    pub groups: Vec<String>,
-}
 
 /// A cluster, as far as it can be asked.
 pub struct Cluster {
@@ -65,22 +55,7 @@ impl Cluster {
     /// # Errors
     /// There is no such configuration, or it can't be used.
     pub fn connect(kubeconfig: Option<&Path>, context: Option<&str>, user: User) -> Result<Self, ClusterError> {
-        let runtime = Builder::new_current_thread().enable_all().build().map_err(ClusterError::Runtime)?;
-        let mut config = runtime.block_on(config(kubeconfig, context))?;
-        config.connect_timeout = Some(CONNECT);
-        config.read_timeout = Some(READ);
-        if let Some(name) = user.name {
-            config.auth_info.impersonate = Some(name);
-            config.auth_info.impersonate_groups = Some(user.groups).filter(|groups| !groups.is_empty());
-        }
-        let (server, namespace) = (config.cluster_url.to_string(), config.default_namespace.clone());
-        let server = server.trim_end_matches('/').to_owned();
-        let made = {
-            let _inside = runtime.enter();
-            client::client(config)
-        };
-        let client = made.map_err(|error| ClusterError::unusable(&server, &error))?;
-        Ok(Self { runtime, client, server, namespace })
+        Connection::read(kubeconfig, context)?.acting_as(user).cluster()
     }
 
     /// The namespace of objects that name none: that of the context, as for kubectl.
@@ -190,30 +165,5 @@ impl Cluster {
             Ok(Err(error)) => Err(ClusterError::unreachable(&self.server, &what, &error)),
             Err(_) => Err(ClusterError::slow(&self.server, &what, ANSWER)),
         }
-    }
-}
-
-async fn config(kubeconfig: Option<&Path>, context: Option<&str>) -> Result<Config, ClusterError> {
-    let read = match kubeconfig {
-        Some(path) => Kubeconfig::read_from(path),
-        None => Kubeconfig::read(),
-    };
-    let read = match read {
-        Ok(read) => read,
-        Err(error) if kubeconfig.is_none() && context.is_none() && is_missing(&error) => {
-            return Config::incluster().map_err(|_| ClusterError::no_config(&error));
-        }
-        Err(error) => return Err(ClusterError::config(kubeconfig, &error)),
-    };
-    let options = KubeConfigOptions { context: context.map(ToOwned::to_owned), ..KubeConfigOptions::default() };
-    let known: Vec<String> = read.contexts.iter().map(|context| context.name.clone()).collect();
-    Config::from_custom_kubeconfig(read, &options).await.map_err(|error| ClusterError::context(context, &known, &error))
-}
-
-fn is_missing(error: &KubeconfigError) -> bool {
-    match error {
-        KubeconfigError::FindPath => true,
-        KubeconfigError::ReadConfig(error, _) => error.kind() == std::io::ErrorKind::NotFound,
-        _ => false,
     }
 }

@@ -231,12 +231,7 @@ fn broken(before: &Side<'_>, after: &Side<'_>, old: &BTreeMap<Owner, Summary>, n
 
 /// Whether a Workspace, and what it refers to, is the same on both sides.
 fn is_unchanged(owner: &Owner, before: &Side<'_>, after: &Side<'_>) -> bool {
-    let (Some(old), Some(new)) = (before.plan(owner), after.plan(owner)) else { return false };
-    let config = |side: &Side<'_>| {
-        let name = old.workspace.config().or_else(|| old.workspace.tuning.as_ref()?.config());
-        name.and_then(|name| side.session.context().config_map(&owner.namespace, name)).map(|document| document.root.to_value())
-    };
-    serde_json::to_value(old.workspace).ok() == serde_json::to_value(new.workspace).ok() && config(before) == config(after)
+    before.plan(owner).is_some() && before.declared(owner) == after.declared(owner)
 }
 
 /// What has changed, in words: of a Workspace, or of a set, whose objects are its router.

@@ -159,6 +159,14 @@ impl<'s> Side<'s> {
         self.plans.get(&(owner.namespace.as_str(), owner.name.as_str())).copied().filter(|_| owner.kind == "Workspace")
     }
 
+    /// What a Workspace is planned by that is its own: itself, and the ConfigMap that it names.
+    pub fn declared(&self, owner: &Owner) -> Option<(Value, Option<Value>)> {
+        let workspace = self.plan(owner)?.workspace;
+        let name = workspace.config().or_else(|| workspace.tuning.as_ref()?.config());
+        let config = name.and_then(|name| self.session.context().config_map(&owner.namespace, name));
+        Some((serde_json::to_value(workspace).unwrap_or_default(), config.map(|document| document.root.to_value())))
+    }
+
     /// Renders the objects of these Workspaces.
     ///
     /// # Errors

@@ -33,6 +33,7 @@ mod scene;
 mod server;
 mod status;
 mod wait;
+mod watch;
 mod will;
 
 use std::sync::OnceLock;
