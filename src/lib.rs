@@ -40,7 +40,9 @@ pub mod selector;
 pub mod session;
 
 pub mod apply;
+pub mod conditions;
 pub mod diff;
+pub mod drift;
 mod github;
 pub mod health;
 pub mod status;

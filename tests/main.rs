@@ -9,6 +9,7 @@ mod architecture;
 mod catalog;
 mod cli;
 mod cluster;
+mod conditions;
 mod determinism;
 mod diff;
 mod diff_external;

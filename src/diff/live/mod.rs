@@ -4,6 +4,7 @@
 //! about the others the server is asked. What it says, [`Answer`], and what was read, [`Live`], come to the same
 //! [`Report`](super::Report) as two directories do.
 
+mod managers;
 mod merge;
 mod owned;
 mod report;
@@ -20,8 +21,9 @@ use crate::inventory;
 use crate::manifest::ObjectRef;
 use crate::render::TemplateError;
 
+pub use managers::{Manager, managers};
 pub use owned::is_settled;
-pub use report::{change, coming_kinds, defines, is_same, report};
+pub use report::{change, change_without_secrets, coming_kinds, defines, is_same, report};
 pub use same::spelled_as;
 
 /// What a cluster holds of an object.

@@ -131,6 +131,13 @@ pub fn change(desired: &Value, live: &Value, manager: &str) -> Option<ObjectChan
     object_change(reference, Some(cleaned(live.clone())), Some(cleaned(merged(desired, live, manager))))
 }
 
+/// The same with secrets hidden.
+pub fn change_without_secrets(desired: &Value, live: &Value, manager: &str) -> Option<ObjectChange> {
+    let change = change(desired, live, manager)?;
+    let (before, after) = secrets::mask(change.before.as_ref(), change.after.as_ref());
+    object_change(change.reference, before, after)
+}
+
 /// The group and kind that a `CustomResourceDefinition` defines.
 pub fn defines(object: &Value) -> Option<(&str, &str)> {
     let text = |path: &str| object.pointer(path).and_then(Value::as_str);
