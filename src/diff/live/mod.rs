@@ -20,7 +20,7 @@ use crate::inventory;
 use crate::manifest::ObjectRef;
 use crate::render::TemplateError;
 
-pub use owned::is_settled;
+pub use owned::{is_settled, is_status_settled};
 pub use report::{change, coming_kinds, defines, is_same, report};
 pub use same::spelled_as;
 
