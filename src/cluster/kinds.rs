@@ -59,6 +59,12 @@ impl Kinds {
         self.0.extend(more.0);
     }
 
+    /// Forgets the kind of an object.
+    pub(super) fn forget(&mut self, object: &Value) {
+        let is_other = |version: &str, kind: &str| object["apiVersion"] != version || object["kind"] != kind;
+        self.0.retain(|(version, kind), _| is_other(version, kind));
+    }
+
     /// Whether the server knows a kind of this version.
     pub(super) fn has(&self, version: &str, kind: &str) -> bool {
         self.0.contains_key(&(version.to_owned(), kind.to_owned()))
@@ -105,6 +111,14 @@ impl Cluster {
         };
         let versions = answer["versions"].as_array().into_iter().flatten();
         Ok(versions.filter_map(|version| version["groupVersion"].as_str()).map(ToOwned::to_owned).collect())
+    }
+
+    /// Takes in the kinds of these objects that aren't known yet.
+    pub(super) async fn learn(&self, kinds: &mut Kinds, objects: impl IntoIterator<Item = &Value>) -> Result<(), ClusterError> {
+        let unknown = objects.into_iter().filter(|object| kinds.of(object).is_none());
+        let versions = unknown.filter_map(|object| object["apiVersion"].as_str()).map(ToOwned::to_owned).collect();
+        kinds.extend(self.kinds(versions).await?);
+        Ok(())
     }
 
     /// A kind in the version of its group that the server likes best, if it knows it.

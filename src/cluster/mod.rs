@@ -8,11 +8,15 @@ mod client;
 mod connection;
 mod delete;
 mod error;
+mod event;
+mod few;
 mod kinds;
+mod lease;
 mod look;
 mod order;
 mod pipeline;
 mod set;
+mod status;
 mod survey;
 mod watch;
 
@@ -28,13 +32,18 @@ use tokio::runtime::Runtime;
 pub use apply::How;
 pub use connection::{Connection, User};
 pub use error::ClusterError;
+pub use event::{Event, EventType, Events};
 pub use kinds::Kinds;
+pub use lease::{Candidate, Election, Leadership};
 pub use set::{Deletion, Unwritten};
+pub use status::Written;
 pub use survey::{Seen, Survey, Unread};
 pub use watch::{Change, Subject, Watch};
 
+use look::By;
+
 use crate::apply::{Operator, Refusal, Why, adopt_nodes, is_operator, keep_what_was_made};
-use crate::diff::live::{AllWanted, keep_membership};
+use crate::diff::live::{AllWanted, Live, keep_membership};
 use crate::manifest::ObjectRef;
 
 /// How long to wait for a whole answer, with all that the server wants to be waited for (429 and `Retry-After`).
@@ -93,12 +102,29 @@ impl Cluster {
     /// # Errors
     /// The server doesn't answer, or doesn't let it be read.
     pub fn find(&self, wanted: &mut AllWanted, lenient: bool) -> Result<Kinds, ClusterError> {
+        let mut kinds = Kinds::default();
+        self.find_by(By::List, &mut kinds, wanted, lenient)?;
+        Ok(kinds)
+    }
+
+    /// The same for somebody who looks often: only kinds that aren't known yet are asked for, and a few objects by their names, so that
+    /// it costs no more where there are a thousand others.
+    ///
+    /// # Errors
+    /// The server doesn't answer, or doesn't let it be read.
+    pub fn find_with(&self, kinds: &mut Kinds, wanted: &mut AllWanted, lenient: bool) -> Result<(), ClusterError> {
+        let how = if few::are_few(wanted) { By::Name } else { By::List };
+        self.find_by(how, kinds, wanted, lenient)
+    }
+
+    fn find_by(&self, how: By, kinds: &mut Kinds, wanted: &mut AllWanted, lenient: bool) -> Result<(), ClusterError> {
         self.runtime.block_on(async {
-            let versions = look::all(wanted).map(|wanted| look::text(&wanted.desired["apiVersion"])).collect();
-            let kinds = self.kinds(versions).await?;
-            let others = self.look(&kinds, wanted, lenient).await?;
+            self.learn(kinds, look::all(wanted).map(|wanted| &wanted.desired)).await?;
+            let others = self.look(kinds, wanted, (how, lenient)).await?;
+            // The definition of one that was known may have gone since.
+            look::all(wanted).filter(|wanted| wanted.live == Live::UnknownKind).for_each(|wanted| kinds.forget(&wanted.desired));
             adopt_nodes(wanted, others);
-            Ok(kinds)
+            Ok(())
         })
     }
 
@@ -107,7 +133,7 @@ impl Cluster {
     /// # Errors
     /// The server doesn't answer, or doesn't let it be read.
     pub fn refresh(&self, kinds: &Kinds, wanted: &mut AllWanted) -> Result<(), ClusterError> {
-        self.runtime.block_on(self.look(kinds, wanted, false)).map(drop)
+        self.runtime.block_on(self.look(kinds, wanted, (By::List, false))).map(drop)
     }
 
     /// The pods of Workspaces and RAGEngines in these namespaces; none if they may not be read.

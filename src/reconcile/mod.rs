@@ -108,18 +108,29 @@ struct Planned {
 }
 
 impl Pass<'_> {
-    /// Makes the pass, with the set that keeps what is applied.
+    /// Makes the pass, with the set that keeps what is applied. Who makes one after the other gives the kinds that are known, so that few
+    /// questions are asked about few objects.
     ///
     /// # Errors
     /// Why it could not be brought to its end. What was done until then has been told.
-    pub fn run(&self, mut set: Option<&mut Set>, pruning: &Pruning<'_>, listener: &mut dyn Listener) -> Result<Passed, Trouble> {
+    pub fn run(
+        &self,
+        known: Option<Kinds>,
+        mut set: Option<&mut Set>,
+        pruning: &Pruning<'_>,
+        listener: &mut dyn Listener,
+    ) -> Result<Passed, Trouble> {
         let mut tally = Tally { listener, has_failed: false, has_unread: false };
         let mut wanted = self.wanted()?;
         if let Some(set) = set.as_deref() {
             let objects = wanted.values_mut().flat_map(BTreeMap::values_mut);
             objects.for_each(|wanted| inventory::mark(&mut wanted.desired, set.id()));
         }
-        let kinds = reached(self.cluster.find(&mut wanted, true), Reached::Nothing)?;
+        let found = match known {
+            Some(mut kinds) => self.cluster.find_with(&mut kinds, &mut wanted, true).map(|()| kinds),
+            None => self.cluster.find(&mut wanted, true),
+        };
+        let kinds = reached(found, Reached::Nothing)?;
         if self.settings.workspaces == Workspaces::IncludedIfKnown {
             leave_unknown_workspaces(&mut wanted);
         }

@@ -91,12 +91,13 @@ impl Worker {
         };
         let mut account = Account::new(&mut self.ledger, &self.config.settings.manager);
         let applying = Instant::now();
-        let passed = pass.run(Some(&mut set), &pruning, &mut account);
+        let passed = pass.run(Some(self.kinds.take().unwrap_or_default()), Some(&mut set), &pruning, &mut account);
         let outcome = account.conclude();
         let contents = set.record().map(|record| record.contents.clone()).unwrap_or_default();
         self.set = Some(set);
         self.note(&about, &prints, &outcome);
         let passed = passed.map_err(|trouble| self.stopped(trouble))?;
+        self.kinds = Some(passed.kinds);
         self.operator = passed.operator.map(|operator| (operator, began)).or(self.operator.take());
         let namespaces = self.config.settings.namespaces.as_ref();
         let (id, manager) = (self.config.parent.id(), self.config.settings.manager.clone());

@@ -11,7 +11,7 @@ use super::ledger::Ledger;
 use super::owners::{Owners, Whose};
 use super::{Event, Planner, Snapshot};
 use crate::apply::Operator;
-use crate::cluster::{Cluster, ClusterError, Connection};
+use crate::cluster::{Cluster, ClusterError, Connection, Kinds};
 use crate::diagnostic::Diagnostic;
 use crate::inventory::Parent;
 use crate::manifest::ObjectRef;
@@ -63,6 +63,8 @@ pub struct Worker {
     pub(super) is_full_due: bool,
     /// The key of the files that the last pass was over.
     pub(super) key: Option<String>,
+    /// The kinds that the cluster is known to have.
+    pub(super) kinds: Option<Kinds>,
     /// Whether an operator of Kaito runs, and when that was found out.
     pub(super) operator: Option<(Operator, Instant)>,
     silence: Backoff,
@@ -96,6 +98,7 @@ impl Worker {
             is_new: false,
             is_full_due: true,
             key: None,
+            kinds: None,
             operator: None,
             silence: SILENCE,
             not_before: None,

@@ -49,7 +49,7 @@ impl Applying<'_> {
             others_failed: false,
         };
         let mut report = Report::new(args.output, args.apply.dry_run, args.wait.wait);
-        let passed = pass.run(set.as_mut(), &pruning, &mut report);
+        let passed = pass.run(None, set.as_mut(), &pruning, &mut report);
         let (exit, waiting) = report.finish(self.color);
         let passed = passed.map_err(|trouble| self.stopped(&trouble))?;
         let exit = match waiting.filter(|_| args.apply.dry_run == DryRun::None) {

@@ -22,7 +22,7 @@ use crate::manifest::ObjectRef;
 use crate::render::TemplateError;
 
 pub use managers::{Manager, managers};
-pub use owned::is_settled;
+pub use owned::{is_settled, is_status_settled};
 pub use report::{change, change_without_secrets, coming_kinds, defines, is_same, report};
 pub use same::spelled_as;
 
