@@ -153,6 +153,11 @@ impl Ledger {
         self.seen.get(&reference).map(|(_, sighting)| sighting.object())
     }
 
+    /// The nodes.
+    pub fn nodes(&self) -> impl Iterator<Item = Value> {
+        self.sightings().filter(|seen| seen.reference.kind == "Node" && seen.reference.group.is_empty()).map(Sighting::object)
+    }
+
     /// The live members of a set, with their metadata.
     pub fn members(&self, set: &str) -> Vec<Value> {
         self.sightings().filter(|seen| seen.set() == Some(set)).map(Sighting::object).collect()
@@ -212,6 +217,9 @@ fn trim(object: &mut Value) {
     for secret in ["data", "stringData", "binaryData"] {
         fields.remove(secret);
     }
+    if kind == "Node" {
+        trim_node(fields);
+    }
     let Some(spec) = fields.get_mut("spec").and_then(Value::as_object_mut) else { return };
     match kind.as_str() {
         "StatefulSet" | "Deployment" | "Job" | "ReplicaSet" => {
@@ -233,6 +241,15 @@ fn trim(object: &mut Value) {
             }
         }
         _ => {}
+    }
+}
+
+/// A node tells every few minutes that it is still there, and which images it has.
+fn trim_node(node: &mut Map<String, Value>) {
+    let Some(status) = node.get_mut("status").and_then(Value::as_object_mut) else { return };
+    status.retain(|name, _| ["allocatable", "capacity", "conditions"].contains(&name.as_str()));
+    for condition in status.get_mut("conditions").and_then(Value::as_array_mut).into_iter().flatten() {
+        _ = condition.as_object_mut().map(|condition| condition.remove("lastHeartbeatTime"));
     }
 }
 

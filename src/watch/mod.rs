@@ -23,6 +23,7 @@ mod owners;
 mod pass;
 mod report;
 mod sightings;
+mod statuses;
 mod worker;
 
 use std::sync::Arc;

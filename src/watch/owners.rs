@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::backoff::Backoff;
 use super::fingerprint::Fingerprints;
+use crate::conditions::Cause;
 use crate::diagnostic::Diagnostic;
 use crate::diff::Owner;
 
@@ -44,6 +45,8 @@ struct Known {
 pub(super) struct Failure {
     /// Why.
     pub finding: Diagnostic,
+    /// What kind of thing.
+    pub cause: Cause,
     /// Whether it is no use to try again before something else is changed.
     pub is_final: bool,
 }
@@ -86,7 +89,7 @@ impl Owners {
     pub(super) fn broken(&mut self, owner: &Whose, finding: Diagnostic) {
         let known = self.0.entry(owner.clone()).or_default();
         known.fingerprint = None;
-        known.failure = Some(Failure { finding, is_final: true });
+        known.failure = Some(Failure { finding, cause: Cause::Invalid, is_final: true });
         known.retry_at = None;
     }
 
@@ -148,11 +151,6 @@ impl Owners {
     pub(super) fn failures(&self) -> impl Iterator<Item = (&Whose, &Failure)> {
         self.0.iter().filter_map(|(owner, known)| Some((owner, known.failure.as_ref()?)))
     }
-
-    /// All Workspaces and RAGEngines.
-    pub(super) fn all(&self) -> impl Iterator<Item = &Owner> {
-        self.0.keys().flatten()
-    }
 }
 
 #[cfg(test)]
@@ -179,7 +177,7 @@ mod tests {
         assert_eq!(owners.changed(&prints(&[("b", 1)])), [whose("a")].into(), "what is gone is to be pruned");
         owners.forget(&whose("a"));
         assert_eq!(owners.changed(&prints(&[("b", 1)])), [].into());
-        let failure = Failure { finding: Diagnostic::error("no"), is_final: false };
+        let failure = Failure { finding: Diagnostic::error("no"), cause: Cause::Failed, is_final: false };
         owners.applied(&whose("b"), Some(1), Some(failure), start);
         assert_eq!(owners.changed(&prints(&[("b", 1)])), [whose("b")].into(), "what has failed counts as not applied");
     }
@@ -188,7 +186,7 @@ mod tests {
     fn what_fails_is_tried_again_later_and_later() {
         let mut now = Instant::now();
         let mut owners = Owners::default();
-        let failure = || Some(Failure { finding: Diagnostic::error("no"), is_final: false });
+        let failure = || Some(Failure { finding: Diagnostic::error("no"), cause: Cause::Failed, is_final: false });
         for least in [0.9, 1.8, 3.6, 7.2] {
             owners.applied(&whose("a"), Some(1), failure(), now);
             assert_eq!(owners.due(now), [].into());

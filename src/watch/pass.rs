@@ -8,6 +8,7 @@ use super::owners::{Failure, Whose};
 use super::report::Account;
 use super::worker::Worker;
 use super::{Planned, Snapshot};
+use crate::conditions::Cause;
 use crate::diagnostic::Diagnostic;
 use crate::diff::{Owner, Side};
 use crate::reconcile::{Pass, Pruning, Set, Trouble};
@@ -96,6 +97,8 @@ impl Worker {
         let contents = set.record().map(|record| record.contents.clone()).unwrap_or_default();
         self.set = Some(set);
         self.note(&about, &prints, &outcome);
+        self.note_asked(planned, &about, snapshot, &prints);
+        self.stir_failed(&outcome);
         let passed = passed.map_err(|trouble| self.stopped(trouble))?;
         self.kinds = Some(passed.kinds);
         self.operator = passed.operator.map(|operator| (operator, began)).or(self.operator.take());
@@ -151,7 +154,9 @@ impl Worker {
         for owner in broken {
             let finding = side.findings_about(owner).next().cloned();
             let finding = finding.unwrap_or_else(|| Diagnostic::error(format!("{owner} can't be rendered")));
+            tracing::error!(set = self.config.name, owner = owner.to_string(), error = finding.message, "not rendered: what runs goes on");
             self.owners.broken(&Some(owner.clone()), finding);
+            self.statuses.stir(owner);
         }
     }
 
@@ -167,7 +172,7 @@ impl Worker {
                 (None, None, None) => self.owners.forget(owner),
                 // What is no longer wanted is still there.
                 (None, None, Some(finding)) => {
-                    let failure = Failure { finding: finding.clone(), is_final: false };
+                    let failure = Failure { finding: finding.clone(), cause: Cause::Failed, is_final: false };
                     self.owners.applied(owner, None, Some(failure), now);
                 }
                 (print, failure, _) => self.owners.applied(owner, print, failure, now),

@@ -6,8 +6,10 @@ use serde_json::Value;
 
 use super::ledger::Ledger;
 use super::owners::{Failure, Whose};
+use super::statuses::cause;
 use crate::apply::{self, Done, Refusal, Why};
 use crate::cluster::Deletion;
+use crate::conditions::Cause;
 use crate::diagnostic::Diagnostic;
 use crate::manifest::ObjectRef;
 use crate::prune::{self, Kept};
@@ -61,9 +63,9 @@ impl<'l> Account<'l> {
         self.outcome
     }
 
-    fn failed(&mut self, owner: Whose, finding: Diagnostic, is_final: bool) {
+    fn failed(&mut self, owner: Whose, finding: Diagnostic, cause: Cause, is_final: bool) {
         // The first says it; what follows from it doesn't help.
-        self.outcome.failures.entry(owner).or_insert(Failure { finding, is_final });
+        self.outcome.failures.entry(owner).or_insert(Failure { finding, cause, is_final });
     }
 }
 
@@ -80,7 +82,7 @@ impl Listener for Account<'_> {
         match &outcome {
             apply::Outcome::Failed(failure) => {
                 let is_final = matches!(failure, apply::Failure::Conflicts(_) | apply::Failure::Immutable(_));
-                return self.failed(owner, words::failed(&reference, failure), is_final);
+                return self.failed(owner, words::failed(&reference, failure), cause(failure), is_final);
             }
             apply::Outcome::Skipped(_) => return,
             apply::Outcome::Unchanged => self.outcome.unchanged += 1,
@@ -106,7 +108,8 @@ impl Listener for Account<'_> {
         let final_of: BTreeMap<Whose, bool> = refusals.iter().map(|refusal| (refusal.owner.clone(), !passes(&refusal.why))).collect();
         for (owner, finding) in words::refused(refusals) {
             let is_final = final_of.get(&owner).copied().unwrap_or_default();
-            self.failed(owner, finding, is_final);
+            let cause = if is_final { Cause::Refused } else { Cause::Dependency };
+            self.failed(owner, finding, cause, is_final);
         }
     }
 

@@ -5,11 +5,10 @@ use std::collections::BTreeSet;
 use crate::cluster::{Change, Subject};
 use crate::inventory::{Contents, GroupKind};
 use crate::manifest::ObjectRef;
-use crate::status::owner_of;
 
 use super::ledger::Sighting;
 
-/// The labels of what belongs to a Workspace or a RAGEngine without being a member of a set: pods and nodes.
+/// The labels of what belongs to a Workspace or a RAGEngine without being a member of a set: pods.
 const OWNERS: [&str; 2] = ["kaito.sh/workspace", "kaito.sh/ragengine"];
 
 /// What has happened in a cluster.
@@ -37,26 +36,24 @@ pub fn subjects(id: &str, contents: &Contents, namespaces: Option<&BTreeSet<Stri
             kinds.push((kind.clone(), part_of.clone()));
         }
     }
-    for kind in ["Pod", "Node"] {
-        kinds.extend(OWNERS.map(|label| (GroupKind::new("", kind), label.to_owned())));
-    }
+    kinds.extend(OWNERS.map(|label| (GroupKind::new("", "Pod"), label.to_owned())));
     let places: Vec<Option<String>> = match namespaces {
         Some(namespaces) => namespaces.iter().cloned().map(Some).collect(),
         None => vec![None],
     };
     let everywhere = |kind: &GroupKind| is_cluster_wide(kind);
-    kinds
-        .into_iter()
-        .flat_map(|(kind, selector)| {
-            let places = if everywhere(&kind) { vec![None] } else { places.clone() };
-            places.into_iter().map(move |namespace| Subject {
-                kind: kind.clone(),
-                namespace,
-                selector: Some(selector.clone()),
-                metadata_only: false,
-            })
+    // Nodes of one's own have no label of Kaito's.
+    let nodes = Subject { kind: GroupKind::new("", "Node"), namespace: None, selector: None, metadata_only: false };
+    let members = kinds.into_iter().flat_map(|(kind, selector)| {
+        let places = if everywhere(&kind) { vec![None] } else { places.clone() };
+        places.into_iter().map(move |namespace| Subject {
+            kind: kind.clone(),
+            namespace,
+            selector: Some(selector.clone()),
+            metadata_only: false,
         })
-        .collect()
+    });
+    members.chain([nodes]).collect()
 }
 
 /// Whether objects of a kind are in no namespace, as far as that is known without a server.
@@ -89,7 +86,6 @@ pub fn sight(number: usize, change: Change, id: &str, manager: &str) -> Option<S
         }
         Change::Deleted(object) => {
             let reference = ObjectRef::of(&object).ok()?;
-            owner_of(&object).is_some().then_some(()).or_else(|| crate::inventory::part_of(&object).map(drop))?;
             Some(Sight::Gone(reference))
         }
         Change::Listed(all) => Some(Sight::Listed(number, all)),
@@ -100,7 +96,8 @@ pub fn sight(number: usize, change: Change, id: &str, manager: &str) -> Option<S
 /// Whether an object is a member of the set, or a pod or node of some Workspace, of which its labels tell more.
 fn is_about(sighting: &Sighting, id: &str) -> bool {
     let kind = sighting.reference().kind.as_str();
-    sighting.set() == Some(id) || (sighting.owner().is_some() && ["Pod", "Node"].contains(&kind) && sighting.reference().group.is_empty())
+    let is_core = sighting.reference().group.is_empty();
+    sighting.set() == Some(id) || (is_core && (kind == "Node" || (kind == "Pod" && sighting.owner().is_some())))
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use super::backoff::Backoff;
 use super::following::{Following, News};
 use super::ledger::Ledger;
 use super::owners::{Owners, Whose};
+use super::statuses::Statuses;
 use super::{Event, Planner, Snapshot};
 use crate::apply::Operator;
 use crate::cluster::{Cluster, ClusterError, Connection, Kinds};
@@ -63,6 +64,7 @@ pub struct Worker {
     pub(super) is_full_due: bool,
     /// The key of the files that the last pass was over.
     pub(super) key: Option<String>,
+    pub(super) statuses: Statuses,
     /// The kinds that the cluster is known to have.
     pub(super) kinds: Option<Kinds>,
     /// Whether an operator of Kaito runs, and when that was found out.
@@ -98,6 +100,7 @@ impl Worker {
             is_new: false,
             is_full_due: true,
             key: None,
+            statuses: Statuses::default(),
             kinds: None,
             operator: None,
             silence: SILENCE,
@@ -152,7 +155,7 @@ impl Worker {
 
     /// Whether there is a pass to be made as soon as the cluster may be asked.
     fn is_waiting_for_nothing(&self) -> bool {
-        self.snapshot.is_some() && (self.is_new || self.is_full_due)
+        self.snapshot.is_some() && (self.is_new || self.is_full_due || (self.statuses.is_stirred() && self.following.is_complete()))
     }
 
     /// Takes note of an event; whether to go on.
@@ -177,6 +180,7 @@ impl Worker {
 
     /// Something is new about an object.
     fn look_at(&mut self, reference: &ObjectRef) {
+        self.stir(reference);
         if self.following.is_complete() && self.ledger.has_drifted(reference) {
             let owner: Whose = self.ledger.owner_wanting(reference).cloned().flatten();
             self.owners.disturbed(&owner, Instant::now());
@@ -185,6 +189,7 @@ impl Worker {
 
     /// Everything was listed: what has happened since it was applied is known now.
     fn look_at_all(&mut self) {
+        self.statuses.stir_all();
         let now = Instant::now();
         for (owner, objects) in self.ledger.drifted() {
             tracing::debug!(set = self.config.name, objects = objects.len(), "other than applied");
@@ -199,14 +204,17 @@ impl Worker {
             return;
         }
         let due = self.owners.due(now);
+        let mut done = Ok(());
         if self.is_new || self.is_full_due || !due.is_empty() {
-            match self.pass(&due) {
-                Ok(()) => {
-                    self.silence.worked();
-                    self.not_before = None;
-                }
-                Err(finding) => self.failed(&finding, &due),
+            done = self.pass(&due);
+        }
+        let done = done.and_then(|()| self.write_statuses(&rfc3339()).map_err(|error| error.finding()));
+        match done {
+            Ok(()) => {
+                self.silence.worked();
+                self.not_before = None;
             }
+            Err(finding) => self.failed(&finding, &due),
         }
     }
 
@@ -214,8 +222,14 @@ impl Worker {
     fn failed(&mut self, finding: &Diagnostic, due: &BTreeSet<Whose>) {
         let wait = self.silence.failed(&self.config.name);
         let until = Instant::now() + wait;
-        tracing::error!(set = self.config.name, error = finding.message, retry_in = ?wait, "not reconciled");
+        tracing::error!(set = self.config.name, error = finding.message, retry_in_ms = wait.as_millis(), "not reconciled");
         self.not_before = Some(until);
         self.owners.postponed(due, until);
     }
+}
+
+/// This moment, to the second, as conditions have it.
+fn rfc3339() -> String {
+    let now = jiff::Timestamp::now();
+    jiff::Timestamp::from_second(now.as_second()).unwrap_or(now).to_string()
 }
