@@ -23,6 +23,7 @@ pub mod model_streaming;
 pub mod node_pool;
 pub mod options;
 pub mod schema;
+pub mod secrets;
 pub mod sku;
 pub mod spec;
 
