@@ -75,8 +75,10 @@ fn get(server: &Server, path: &str) -> Answer {
     Client::new(server).send(&format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n")).answer()
 }
 
-fn post(path: &str, headers: &[(&str, &str)], body: &str) -> String {
-    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+type Headers<'a> = &'a [(&'a str, &'a str)];
+
+fn post(path: &str, headers: Headers, body: &str) -> String {
+    let headers = headers.iter().fold(String::new(), |text, (name, value)| format!("{text}{name}: {value}\r\n"));
     format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n{headers}\r\n{body}", body.len())
 }
 
@@ -121,7 +123,7 @@ fn webhooks() {
     let signed = signature(TOKEN, BODY);
     let wrong = signature("another", BODY);
     let ping = signature(TOKEN, "{}");
-    let table: [(&str, &[(&str, &str)], &str, u16, &str); 10] = [
+    let table: [(&str, Headers, &str, u16, &str); 10] = [
         ("models", &[("X-GitHub-Event", "push"), ("X-GitHub-Delivery", "1"), ("X-Hub-Signature-256", &signed)], BODY, 202, "push"),
         ("models", &[("X-GitHub-Event", "push"), ("X-GitHub-Delivery", "1"), ("X-Hub-Signature-256", &signed)], BODY, 202, "repeated"),
         ("models", &[("X-GitHub-Event", "push"), ("X-GitHub-Delivery", "2"), ("X-Hub-Signature-256", &signed)], BODY, 202, "push"),

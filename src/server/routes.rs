@@ -45,7 +45,7 @@ impl Routes {
         self.get("/healthz", move |_| checked(alive())).get("/readyz", move |_| checked(ready()))
     }
 
-    /// `/metrics`: a text in the format of OpenMetrics.
+    /// `/metrics`: a text in the format that Prometheus asks for first.
     #[must_use]
     pub fn metrics(self, metrics: impl Fn() -> String + Send + Sync + 'static) -> Self {
         self.get("/metrics", move |_| text(OPEN_METRICS, metrics()))

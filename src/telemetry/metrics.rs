@@ -172,7 +172,7 @@ impl Metrics {
         }
     }
 
-    /// All metrics as a text in the format of OpenMetrics.
+    /// All metrics as a text in the format that Prometheus asks for first: <https://prometheus.io/docs/specs/om/open_metrics_spec/>.
     pub fn text(&self) -> String {
         let mut text = String::new();
         // Writing to a string can't fail.

@@ -1,6 +1,7 @@
 //! Which addresses lead to the same repository.
 
 use fluent_uri::Uri;
+use fluent_uri::pct_enc::EStr;
 
 /// Whether two addresses lead to the same repository, as far as can be told without asking: `git@host:a/b.git`,
 /// `https://host/a/b` and `ssh://git@host:22/a/b.git` do. Upper and lower case are the same, users and `.git` make no difference.
@@ -47,7 +48,7 @@ impl<'a> Place<'a> {
             _ => return None,
         };
         let authority = uri.authority()?;
-        let port = match authority.port().map(|port| port.as_str()).filter(|port| !port.is_empty()) {
+        let port = match authority.port().map(EStr::as_str).filter(|port| !port.is_empty()) {
             Some(port) => port.parse().ok()?,
             None => usual,
         };
