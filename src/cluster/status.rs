@@ -20,7 +20,7 @@ pub enum Written {
     Written(Value),
     /// The object isn't there, or the server doesn't know its kind.
     Absent,
-    /// Another object has the name since.
+    /// Another object has the name since; or, where a status is written, this one has changed: it is to be read again.
     Changed,
     /// The server refuses, in its words.
     Refused(String),
@@ -37,7 +37,8 @@ impl Cluster {
             return Ok(Written::Unchanged);
         }
         let mut object = json!({"apiVersion": live["apiVersion"], "kind": live["kind"], "metadata": {}, "status": status});
-        identify(&mut object, live);
+        // A status says something of an object as it was seen. Of what names the object, the server heeds only this here.
+        identify(&mut object, live, &["name", "namespace", "resourceVersion"]);
         let params = PatchParams { force: true, ..PatchParams::apply(manager) };
         self.patch(kinds, live, |request, name| request.patch_subresource("status", name, &params, &Patch::Apply(&object)))
     }
@@ -61,7 +62,7 @@ impl Cluster {
             return Ok(Written::Unchanged);
         }
         let mut change = json!({"metadata": {"annotations": annotations, "labels": labels}});
-        identify(&mut change, live);
+        identify(&mut change, live, &["uid"]);
         let params = PatchParams { field_manager: Some(manager.to_owned()), ..PatchParams::default() };
         self.patch(kinds, live, |request, name| request.patch(name, &params, &Patch::Merge(&change)))
     }
@@ -83,9 +84,9 @@ impl Cluster {
     }
 }
 
-/// Names the object, and says that it must be this very one.
-fn identify(object: &mut Value, live: &Value) {
-    for field in ["name", "namespace", "uid"] {
+/// Says of which object it is, by these fields.
+fn identify(object: &mut Value, live: &Value, fields: &[&str]) {
+    for field in fields {
         if let Some(text) = live["metadata"][field].as_str() {
             object["metadata"][field] = text.into();
         }
@@ -97,6 +98,8 @@ fn refused(status: Status) -> Written {
     match status.code {
         404 => Written::Absent,
         409 => Written::Changed,
+        // Another uid is an attempt to change it.
+        422 if status.details.iter().flat_map(|details| &details.causes).any(|cause| cause.field == "metadata.uid") => Written::Changed,
         _ => Written::Refused(words(&status)),
     }
 }

@@ -45,6 +45,12 @@ fn lease(scene: &Scene) -> Value {
     playground().client.get(&path).unwrap()["spec"].clone()
 }
 
+/// Waits until whoever goes through the proxy looks who has the lease.
+fn until_it_asks(scene: &Scene) {
+    let asks = || scene.proxy.asked().iter().any(|asked| asked.starts_with("GET ") && asked.ends_with("/leases/kaito"));
+    playground().wait("somebody looks who has the lease", || asks().then_some(()));
+}
+
 #[test]
 fn given_back_it_is_had_at_once() {
     let scene = Scene::new("lease-release", &[]);
@@ -59,8 +65,8 @@ fn given_back_it_is_had_at_once() {
     );
     let other = stand(&scene.proxy.kubeconfig, election(&scene, "other", FOREVER), &sender);
     // It has looked twice, and lets the lease alone.
-    while scene.proxy.asked().iter().filter(|asked| asked.starts_with("GET")).count() == 0 {}
-    while scene.proxy.asked().iter().filter(|asked| asked.starts_with("GET")).count() == 0 {}
+    until_it_asks(&scene);
+    until_it_asks(&scene);
     assert!(one.leads() && !other.leads() && lease(&scene)["holderIdentity"] == "one");
     one.release();
     assert_eq!(next(&told), "other Gained");
@@ -91,7 +97,7 @@ fn cut_off_and_killed() {
     assert_eq!(both, ["one Lost", "other Gained while one leads: false"]);
     scene.proxy.asked();
     scene.proxy.mend(false);
-    while scene.proxy.asked().is_empty() {}
+    until_it_asks(&scene);
     assert!(other.leads() && !one.leads());
     // As if it were killed: nothing is given back.
     drop(other);
