@@ -85,10 +85,13 @@ impl History {
 mod tests {
     use super::*;
 
-    /// What is noted, one after the other: revision, digest, status.
-    fn noted(notes: &[(&str, Option<&str>, &str)]) -> (Vec<bool>, History) {
+    /// What is noted of a pass: revision, digest, status.
+    type Note<'n> = (&'n str, Option<&'n str>, &'n str);
+
+    /// The history after these notes, and which of them were news.
+    fn noted(notes: &[Note<'_>]) -> (Vec<bool>, History) {
         let mut history = History::default();
-        let mut note = |(minute, (revision, digest, status)): (usize, &(&str, Option<&str>, &str))| {
+        let mut note = |(minute, (revision, digest, status)): (usize, &Note<'_>)| {
             history.note(Some(revision), *digest, status, &format!("2026-03-02T08:{minute:02}:00Z"))
         };
         (notes.iter().enumerate().map(&mut note).collect(), history)
@@ -107,7 +110,7 @@ mod tests {
     #[test]
     fn what_is_remembered() {
         let good = SUCCEEDED;
-        let table: [(&[(&str, Option<&str>, &str)], &[bool], &[&str]); 6] = [
+        let table: [(&[Note<'_>], &[bool], &[&str]); 6] = [
             (&[], &[], &[]),
             (&[("a", Some("1"), good), ("a", Some("1"), good)], &[true, false], &["a 1 00-00 ReconciliationSucceeded"]),
             // A commit that renders to the same.
@@ -154,7 +157,7 @@ mod tests {
     #[test]
     fn what_to_go_back_to() {
         let good = SUCCEEDED;
-        let table: [(&[(&str, Option<&str>, &str)], Option<&str>); 5] = [
+        let table: [(&[Note<'_>], Option<&str>); 5] = [
             (&[], None),
             (&[("a", Some("1"), good)], None),
             (&[("a", Some("1"), good), ("b", Some("2"), good)], Some("a")),
@@ -177,7 +180,7 @@ mod tests {
             ("[1, null, {}]".to_owned(), 0),
             (format!("[{entry}]"), 1),
             (format!("[{entry},{{\"digest\":1}},{entry}]"), 2),
-            (format!("[{}]", vec![entry; 9].join(",")), LENGTH),
+            (format!("[{}]", [entry; 9].join(",")), LENGTH),
         ];
         for (text, want) in table {
             assert_eq!(History::read(&text).entries().len(), want, "{text}");
