@@ -52,6 +52,7 @@ pub mod why;
 
 pub mod delete;
 pub mod inventory;
+pub mod pause;
 pub mod prune;
 pub mod rbac;
 

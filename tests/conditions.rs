@@ -209,3 +209,21 @@ fn definitions_accept_what_is_written() {
         }
     }
 }
+
+/// Everything that is written is explained to users, but for what provisioners and mirrors say.
+#[test]
+fn every_reason_is_documented() {
+    const OF_OTHERS: [&str; 2] = ["NodeClassNotFound", "OperationNotAllowed"];
+    let page = fs::read_to_string("docs/conditions.md").unwrap();
+    for story in stories() {
+        for Told { name, workspace, .. } in told(&story) {
+            for condition in workspace["status"]["conditions"].as_array().unwrap() {
+                for word in [&condition["type"], &condition["reason"]].map(|word| word.as_str().unwrap()) {
+                    assert!(OF_OTHERS.contains(&word) || page.contains(&format!("`{word}`")), "{}, {name}: {word}", story.name);
+                }
+            }
+            let state = workspace["status"]["state"].as_str().unwrap();
+            assert!(page.contains(&format!("`{state}`")), "{}, {name}: {state}", story.name);
+        }
+    }
+}

@@ -150,7 +150,7 @@ impl Set {
         } else {
             (before.revision, before.inputs)
         };
-        self.write(Record { contents, revision, inputs }, pass.cluster, pass.settings.dry_run)
+        self.write(Record { contents, revision, inputs, ..before }, pass.cluster, pass.settings.dry_run)
     }
 
     /// Deletes the members that are no longer wanted, and gives back those that are left of them.
