@@ -5,12 +5,12 @@ use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver as Channel, channel};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use hmac::{Hmac, KeyInit, Mac};
-use kaito::server::hook::{Heard, Hooks, Kind, Push, Receiver, same_repository};
+use kaito::server::hook::{Heard, Hooks, Kind, Push, Receiver, flux_path, same_repository};
 use kaito::server::{Limits, Routes, Server};
-use kaito::telemetry::Metrics;
+use kaito::telemetry::{LogFormat, Metrics, level, subscriber};
 use sha2::Sha256;
 
 const TOKEN: &str = "It's a Secret to Everybody";
@@ -374,4 +374,48 @@ fn paths_can_share_an_address() {
     assert_eq!(Client::new(&server).send(&post("/hook/a", &[], "")).answer().status, 401);
     let taken = Server::start(&server.address().to_string(), Limits::default(), |_| unreachable!()).unwrap_err().to_string();
     assert!(taken.contains("another program listens there"), "{taken}");
+}
+
+/// The log says why something was refused, and nothing that would help whoever reads it to do better.
+#[test]
+fn logs_say_why_without_secrets() {
+    let token = |token: &str| -> kaito::server::hook::Token {
+        let token = token.to_owned();
+        Arc::new(move || Some(token.clone()))
+    };
+    let receiver = |name: &str, kind, secret| Receiver { name: name.to_owned(), namespace: "kaito".to_owned(), kind, token: token(secret) };
+    let hooks = Hooks::new(|_, _| {});
+    let receivers =
+        [("github", Kind::GitHub, TOKEN), ("none", Kind::Auto, ""), ("gitlab", Kind::GitLab, TOKEN), ("open", Kind::Generic, TOKEN)];
+    hooks.set_receivers(receivers.into_iter().map(|(name, kind, secret)| receiver(name, kind, secret)).collect());
+    let secret_path = flux_path(TOKEN, "open", "kaito");
+    let (right, wrong) = (signature(TOKEN, BODY), signature("another", BODY));
+    let table: [(&str, Headers, &str); 9] = [
+        (
+            "/hook/github",
+            &[("x-hub-signature-256", &right), ("x-github-event", "push")],
+            "INFO webhook: push receiver=github reference=refs/heads/main",
+        ),
+        ("/hook/github", &[("x-hub-signature-256", &wrong)], "x-hub-signature-256 doesn't fit the body and the receiver's token"),
+        ("/hook/github", &[], "the header x-hub-signature-256 is missing"),
+        ("/hook/none", &[], "the receiver has no token"),
+        ("/hook/gitlab", &[("x-gitlab-token", "guessed-token")], "x-gitlab-token doesn't fit"),
+        ("/hook/typo", &[], "no receiver has this path"),
+        (&secret_path, &[], "INFO webhook: push receiver=open"),
+        (&secret_path[..69], &[], "no receiver has this path"),
+        ("/hook/open", &[("authorization", "Bearer guessed-token")], "authorization doesn't fit"),
+    ];
+    for (path, headers, want) in table {
+        let lines = Arc::new(Mutex::new(String::new()));
+        let log = Arc::clone(&lines);
+        let subscriber =
+            subscriber(LogFormat::Text, level("trace").unwrap(), || UNIX_EPOCH, move |line| log.lock().unwrap().push_str(line));
+        let request = headers.iter().fold(http::Request::post(path), |request, (name, value)| request.header(*name, *value));
+        tracing::subscriber::with_default(subscriber, || hooks.answer(&request.body(BODY.as_bytes().to_vec()).unwrap(), 0));
+        let line = lines.lock().unwrap().clone();
+        assert!(line.contains(want), "{path}: {line}");
+        for secret in [TOKEN, "guessed", &right[7..], &wrong[7..], &secret_path[6..60]] {
+            assert!(!line.contains(secret), "{path}: {line}");
+        }
+    }
 }

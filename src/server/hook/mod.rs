@@ -80,7 +80,7 @@ impl Hooks {
         let receivers = self.receivers.read().unwrap_or_else(PoisonError::into_inner);
         let (name, heard) = match receiver::find(&receivers, path) {
             Some(found) => (found.receiver.name.as_str(), self.hear(&found, request, now)),
-            None => ("", Heard::Refused(Refusal::UnknownReceiver(receiver::loggable(path)))),
+            None => ("", Heard::Refused(Refusal::UnknownReceiver)),
         };
         log(name, &heard);
         (self.tell)(name, &heard);

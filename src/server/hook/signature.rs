@@ -19,9 +19,9 @@ const SIGNING_TOKEN: &str = "whsec_";
 /// Why a request is refused. Nothing here is secret, but it is for logs only.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum Refusal {
-    /// No receiver has this path.
-    #[error("there is no receiver `{0}`")]
-    UnknownReceiver(String),
+    /// No receiver has this path. It may be a secret that somebody mistyped.
+    #[error("no receiver has this path, which is /hook/ and the name of one; the path itself isn't logged, as it may be a secret")]
+    UnknownReceiver,
     /// The receiver can't verify anything.
     #[error("the receiver has no token, so nothing can be verified: give it one")]
     NoToken,
