@@ -88,12 +88,18 @@ fn nobody_uses_the_door_and_only_one_file_prints() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// Rendering is offline: one file speaks to a network, and one verb asks it to.
+/// Rendering is offline: one file speaks to a network for it, and one verb asks it to. Remote repositories have files of their own.
 #[test]
 fn only_an_import_asks_the_network() {
     let allowed = |word: &str| match word {
         "Hub::new" => vec!["src/source/hub.rs", "src/cli/preset/import.rs"],
-        _ => vec!["src/source/http.rs"],
+        _ => vec![
+            "src/source/http.rs",
+            "src/source/git/remote/github_app.rs",
+            "src/source/git/remote/http.rs",
+            "src/source/git/remote/proxy.rs",
+            "src/source/git/remote/tls.rs",
+        ],
     };
     for (_, path) in sources() {
         let code = code(&path);
@@ -103,11 +109,13 @@ fn only_an_import_asks_the_network() {
     }
 }
 
-/// One file knows how git keeps its objects, and nobody runs git: the one program that is started is the user's own.
+/// One file knows how git keeps its objects, one how a mirror writes them, and one how they are copied from a repository beside.
+/// Nobody runs git: the one program that is started is the user's own.
 #[test]
-fn one_file_reads_git() {
-    let users: Vec<PathBuf> = sources().into_iter().map(|(_, path)| path).filter(|path| code(path).contains("git2")).collect();
-    assert_eq!(users, [Path::new("src/source/git/objects.rs")]);
+fn few_files_know_git() {
+    let mut users: Vec<PathBuf> = sources().into_iter().map(|(_, path)| path).filter(|path| code(path).contains("git2")).collect();
+    users.sort();
+    assert_eq!(users, ["objects.rs", "remote/local.rs", "store.rs"].map(|file| Path::new("src/source/git").join(file)));
     let starts = |path: &PathBuf| ["process::Command", "Command::new"].iter().any(|word| code(path).contains(word));
     let starters: Vec<PathBuf> = sources().into_iter().map(|(_, path)| path).filter(starts).collect();
     assert_eq!(starters, [Path::new("src/cli/diff/external.rs")]);
