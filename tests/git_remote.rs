@@ -3,6 +3,7 @@
 mod http;
 mod mirror;
 mod server;
+mod ssh;
 
 use kaito::source::{Access, Head, Mirror, Reference, RemoteError};
 

@@ -11,6 +11,8 @@ import (
 	"net/http/cgi"
 	"os/exec"
 	"strings"
+
+	"golang.org/x/crypto/ssh/knownhosts"
 )
 
 func (s *server) serveHTTP(listener net.Listener) {
@@ -40,6 +42,12 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	case r.URL.Path == "/app-key":
 		s.giveKey(w)
+		return
+	case r.URL.Path == "/ssh-key":
+		giveSSHKey(w, r.FormValue("kind"), r.FormValue("passphrase"))
+		return
+	case r.URL.Path == "/hashed":
+		io.WriteString(w, knownhosts.HashHostname(knownhosts.Normalize(r.FormValue("host"))))
 		return
 	case strings.HasPrefix(r.URL.Path, "/api/"):
 		s.giveToken(counted, r)

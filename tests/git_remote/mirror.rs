@@ -261,7 +261,8 @@ fn a_server_that_comes_back_is_asked_again() {
 /// Whatever happens to the directory, the next start makes of it what is needed.
 #[test]
 fn a_damaged_mirror_is_made_anew() {
-    let damages: [(&str, fn(&Path)); 7] = [
+    type Damage = (&'static str, fn(&Path));
+    let damages: [Damage; 7] = [
         ("a lost configuration", |path| fs::remove_file(path.join("config")).unwrap()),
         ("garbage for a HEAD", |path| fs::write(path.join("HEAD"), [0, 255, 1]).unwrap()),
         ("lost packs", |path| fs::remove_dir_all(path.join("objects/pack")).unwrap()),

@@ -47,6 +47,14 @@ pub(super) struct Asked {
     pub sent: u64,
 }
 
+/// A key for SSH.
+#[derive(Deserialize)]
+pub(super) struct SshKey {
+    pub private: String,
+    /// As it stands in `authorized_keys`.
+    pub public: String,
+}
+
 fn program() -> &'static Path {
     static PROGRAM: OnceLock<tempfile::TempPath> = OnceLock::new();
     PROGRAM.get_or_init(|| {
@@ -117,6 +125,16 @@ impl Served {
     /// A new key for the GitHub App that the server knows.
     pub(super) fn app_key(&self) -> String {
         self.ask("/app-key")
+    }
+
+    /// A new key for SSH.
+    pub(super) fn ssh_key(&self, kind: &str, passphrase: &str) -> SshKey {
+        serde_json::from_str(&self.ask(&format!("/ssh-key?kind={kind}&passphrase={passphrase}"))).unwrap()
+    }
+
+    /// A host's name as it stands in `known_hosts` where names are nobody's business.
+    pub(super) fn hashed(&self, host: &str) -> String {
+        self.ask(&format!("/hashed?host={host}"))
     }
 
     fn ask(&self, path: &str) -> String {

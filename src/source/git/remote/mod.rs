@@ -5,13 +5,15 @@ mod address;
 mod error;
 mod github_app;
 mod http;
+mod known_hosts;
 mod local;
 mod pkt_line;
 mod protocol;
 mod proxy;
+mod ssh;
 mod tls;
 
-use std::io::Read;
+use std::io::{Read, Write};
 
 pub use access::{Access, Values};
 pub use error::RemoteError;
@@ -23,6 +25,7 @@ use address::Address;
 use http::Http;
 use pkt_line::Packets;
 use protocol::{Fault, Greeting};
+use ssh::{Login, Talk};
 
 /// A remote repository, and the way there.
 pub(super) struct Remote {
@@ -33,6 +36,7 @@ pub(super) struct Remote {
 enum Way {
     /// With what the server said the last time that it introduced itself.
     Http(Box<Http>, Option<Greeting>),
+    Ssh(Box<Login>),
     Local,
 }
 
@@ -42,7 +46,7 @@ impl Remote {
         let address = Address::parse(url)?;
         let way = match &address {
             Address::Http(url) => Way::Http(Box::new(Http::new(url.clone())), None),
-            Address::Ssh(_) => return Err(RemoteError::unreachable(&address, "there is no SSH yet")),
+            Address::Ssh(at) => Way::Ssh(Box::new(Login::new(at.clone()))),
             Address::Local(_) => Way::Local,
         };
         Ok(Self { address, way })
@@ -57,6 +61,7 @@ impl Remote {
     pub(super) fn list(&mut self, prefixes: &[String], access: &Access) -> Result<Vec<Listed>, RemoteError> {
         let mut listed = match (&mut self.way, &self.address) {
             (Way::Http(http, known), address) => list_over_http(address, http, known, prefixes, &access.read(address)?)?,
+            (Way::Ssh(login), address) => list_over_ssh(address, login, prefixes, &access.read(address)?)?,
             (Way::Local, Address::Local(path)) => local::list(&self.address, path)?,
             (Way::Local, _) => Vec::new(),
         };
@@ -74,6 +79,7 @@ impl Remote {
                 packets.finish();
                 Ok(cuts)
             }
+            (Way::Ssh(login), _) => fetch_over_ssh(address, login, wanted, &access.read(address)?, out),
             (Way::Local, Address::Local(path)) => local::send(address, path, wanted, &|id| into.objects.has(id), out),
             (Way::Local, _) => Ok(Cuts::default()),
         })
@@ -113,20 +119,56 @@ fn ask_over_http(
     wanted: &Wanted<'_>,
     who: &Credentials,
 ) -> Result<Packets<impl Read + use<>>, RemoteError> {
-    let request = |greeting: &Greeting| match greeting {
-        Greeting::V2(capabilities) => protocol::fetch(capabilities, wanted),
-        Greeting::V0(_, capabilities) => protocol::fetch_v0(capabilities, wanted),
-    };
     if let Some(greeting) = known {
-        match http.request(address, who, &request(greeting)) {
+        match http.request(address, who, &request(greeting, wanted)) {
             Ok(answer) => return Ok(Packets::new(answer)),
             Err(error) if error.is_transient() => return Err(error),
             Err(_) => *known = None,
         }
     }
     let greeting = finished(http.greeting(address, who)?, protocol::greeting).map_err(|fault| RemoteError::of(fault, address))?;
-    let answer = http.request(address, who, &request(known.insert(greeting)))?;
+    let answer = http.request(address, who, &request(known.insert(greeting), wanted))?;
     Ok(Packets::new(answer))
+}
+
+fn list_over_ssh(address: &Address, login: &mut Login, prefixes: &[String], who: &Credentials) -> Result<Vec<Listed>, RemoteError> {
+    let mut packets = Packets::new(login.talk(address, who)?);
+    let listed = protocol::greeting(&mut packets).and_then(|greeting| match greeting {
+        Greeting::V0(references, _) => Ok(references),
+        Greeting::V2(capabilities) => {
+            packets.from().say(&protocol::list(&capabilities, prefixes))?;
+            protocol::listing(&mut packets)
+        }
+    });
+    listed.map_err(|fault| over_ssh(address, &mut packets, fault))
+}
+
+fn fetch_over_ssh(
+    address: &Address,
+    login: &mut Login,
+    wanted: &Wanted<'_>,
+    who: &Credentials,
+    out: &mut dyn Write,
+) -> Result<Cuts, RemoteError> {
+    let mut packets = Packets::new(login.talk(address, who)?);
+    let cuts = protocol::greeting(&mut packets).and_then(|greeting| {
+        packets.from().say(&request(&greeting, wanted))?;
+        protocol::pack(&mut packets, out)
+    });
+    cuts.map_err(|fault| over_ssh(address, &mut packets, fault))
+}
+
+/// What went wrong in a talk: where the answer ends too early, the server's words say it best.
+fn over_ssh(address: &Address, packets: &mut Packets<Talk<'_>>, fault: Fault) -> RemoteError {
+    let complaint = if matches!(fault, Fault::Io(_)) { packets.from().complaint(address) } else { None };
+    complaint.unwrap_or_else(|| RemoteError::of(fault, address))
+}
+
+fn request(greeting: &Greeting, wanted: &Wanted<'_>) -> Vec<u8> {
+    match greeting {
+        Greeting::V2(capabilities) => protocol::fetch(capabilities, wanted),
+        Greeting::V0(_, capabilities) => protocol::fetch_v0(capabilities, wanted),
+    }
 }
 
 /// Reads an answer, and what is left of it.

@@ -55,6 +55,11 @@ impl<R: Read> Packets<R> {
         }
     }
 
+    /// What packets are read from.
+    pub(super) fn from(&mut self) -> &mut R {
+        &mut self.from
+    }
+
     /// Reads what is left, as long as it is little: so that the connection can serve again.
     pub(super) fn finish(mut self) {
         _ = io::copy(&mut self.from.by_ref().take(LONGEST as u64), &mut io::sink());
