@@ -123,6 +123,7 @@ impl Mirror {
                 old.objects.remove_when_unused();
                 return Ok(());
             }
+            store.put_up_with_more();
         }
         bring_into(&mut remote, &store, head, history, access)
     }
@@ -226,7 +227,13 @@ fn cache(url: &str, directory: &Path, why: &dyn ToString) -> RemoteError {
 
 #[cfg(test)]
 mod tests {
-    use super::name_of;
+    use super::{Mirror, name_of};
+
+    #[test]
+    fn mirrors_are_for_any_thread() {
+        fn shared<T: Send + Sync>() {}
+        shared::<Mirror>();
+    }
 
     #[test]
     fn mirrors_have_names_of_their_own() {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::{fs, str};
 
@@ -18,10 +19,16 @@ const KEPT: &str = "refs/kaito/";
 const URL: &str = "kaito.url";
 
 /// The most packs before all is fetched anew.
-const MOST_PACKS: usize = 100;
+const MOST_PACKS: u64 = 100;
 
 /// What later packs may hold before all is fetched anew, in bytes; more if the first one holds more.
 const MOST_BYTES: u64 = 4 << 20;
+
+/// How many times as much is put up with in the end.
+const MOST_PATIENCE: u64 = 16;
+
+/// The most bytes of a pack.
+pub(super) const MOST_PACKED: u64 = 8 << 30;
 
 /// A bare repository of ours.
 pub(super) struct Store {
@@ -29,6 +36,8 @@ pub(super) struct Store {
     repository: Mutex<Repository>,
     pub(super) objects: Arc<Objects>,
     pub(super) path: PathBuf,
+    /// How many times as much is put up with, since all couldn't be fetched anew.
+    patience: AtomicU64,
 }
 
 impl Store {
@@ -54,7 +63,8 @@ impl Store {
             Missing::Other(why) => why,
             other => format!("{other:?}"),
         })?;
-        Ok(Self { repository: Mutex::new(repository), objects: Arc::new(objects), path: path.to_owned() })
+        let (repository, objects) = (Mutex::new(repository), Arc::new(objects));
+        Ok(Self { repository, objects, path: path.to_owned(), patience: AtomicU64::new(1) })
     }
 
     /// Whether all commits that should be here are here.
@@ -93,7 +103,7 @@ impl Store {
         let repository = self.repository.lock().unwrap_or_else(PoisonError::into_inner);
         let objects = repository.odb().map_err(fault)?;
         let mut pack = objects.packwriter().map_err(fault)?;
-        let cuts = send(&mut Said(&mut pack))?;
+        let cuts = send(&mut Pack { pack: &mut pack, bytes: 0 })?;
         pack.commit().map_err(fault)?;
         Ok(cuts)
     }
@@ -127,7 +137,14 @@ impl Store {
         let packs = entries.filter_map(Result::ok).filter(|entry| entry.path().extension().is_some_and(|ending| ending == "pack"));
         let sizes: Vec<u64> = packs.filter_map(|entry| Some(entry.metadata().ok()?.len())).collect();
         let first = sizes.iter().max().copied().unwrap_or_default();
-        sizes.len() > MOST_PACKS || sizes.iter().sum::<u64>() - first > first.max(MOST_BYTES)
+        let patience = self.patience.load(Ordering::Relaxed);
+        sizes.len() as u64 > MOST_PACKS * patience || sizes.iter().sum::<u64>() - first > first.max(MOST_BYTES) * patience
+    }
+
+    /// Puts up with more, so that not every fetch tries in vain to fetch all.
+    pub(super) fn put_up_with_more(&self) {
+        let patience = self.patience.load(Ordering::Relaxed);
+        self.patience.store(patience.saturating_mul(2).min(MOST_PATIENCE), Ordering::Relaxed);
     }
 
     fn fault(&self, url: &dyn ToString, why: &str) -> RemoteError {
@@ -135,16 +152,23 @@ impl Store {
     }
 }
 
-/// A pack whose errors say what is wrong.
-struct Said<'a, 'odb>(&'a mut git2::OdbPackwriter<'odb>);
+/// A pack that is not too large, and whose errors say what is wrong.
+struct Pack<'a, 'odb> {
+    pack: &'a mut git2::OdbPackwriter<'odb>,
+    bytes: u64,
+}
 
-impl Write for Said<'_, '_> {
+impl Write for Pack<'_, '_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes).map_err(|_| io::Error::other(said(git2::Error::last_error(-1))))
+        self.bytes += bytes.len() as u64;
+        if self.bytes > MOST_PACKED {
+            return Err(io::Error::other(format!("the pack has more than {} GiB, which is the limit", MOST_PACKED >> 30)));
+        }
+        self.pack.write(bytes).map_err(|_| io::Error::other(said(git2::Error::last_error(-1))))
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        self.pack.flush()
     }
 }
 

@@ -82,7 +82,7 @@ impl Values {
 }
 
 /// The keys that are looked for.
-const KEYS: [&str; 16] = [
+const KEYS: [&str; 14] = [
     "username",
     "password",
     "bearerToken",
@@ -96,9 +96,7 @@ const KEYS: [&str; 16] = [
     "githubAppInstallationID",
     "githubAppPrivateKey",
     "githubAppBaseURL",
-    "githubAppInstallationOwner",
     "address",
-    "identity.pub",
 ];
 
 fn read_directory(directory: &Path) -> Result<BTreeMap<String, Vec<u8>>, String> {
@@ -202,9 +200,7 @@ impl Credentials {
             }
             _ => return Err("there are several of username, bearerToken and githubAppID, and one is wanted".to_owned()),
         };
-        if let Some(Login::Bearer(token)) = login.as_ref().filter(|_| true)
-            && !token.bytes().all(|byte| byte.is_ascii_graphic())
-        {
+        if matches!(&login, Some(Login::Bearer(token)) if !token.bytes().all(|byte| byte.is_ascii_graphic())) {
             return Err("bearerToken has characters that no token has".to_owned());
         }
         let passphrase = password.filter(|_| identity.is_some());

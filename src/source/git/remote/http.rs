@@ -15,12 +15,13 @@ use super::address::Address;
 use super::error::{RemoteError, in_a_line};
 use super::github_app::Tokens;
 use super::{proxy, tls};
+use crate::source::git::store::MOST_PACKED;
 use crate::source::http::{origin, resolve};
 
 /// The redirections that are followed.
 const MOST_REDIRECTS: usize = 5;
-/// The most bytes of a pack.
-const MOST_BYTES: u64 = 8 << 30;
+/// The most bytes of an answer.
+const MOST_BYTES: u64 = MOST_PACKED;
 /// How long nothing may come before the server is given up.
 const SILENCE: Duration = Duration::from_secs(60);
 /// How long a connection is kept that nobody uses.
@@ -81,6 +82,7 @@ impl Http {
         }
         let fault = |why| RemoteError::credentials(address, why, "see that the Secret or directory has it whole");
         let config = Agent::config_builder()
+            // Servers answer as to git only who says so.
             .user_agent(concat!("git/kaito-", env!("CARGO_PKG_VERSION")))
             .http_status_as_error(false)
             // Redirections are followed here, so that credentials go no further than the port they are for.

@@ -75,7 +75,8 @@ impl Remote {
         into.receive(address, |out| match (&mut self.way, address) {
             (Way::Http(http, known), _) => {
                 let mut packets = ask_over_http(address, http, known, wanted, &access.read(address)?)?;
-                let cuts = protocol::pack(&mut packets, out).map_err(|fault| RemoteError::of(fault, address))?;
+                let cuts = protocol::pack(&mut packets, out).inspect_err(|_| *known = None);
+                let cuts = cuts.map_err(|fault| RemoteError::of(fault, address))?;
                 packets.finish();
                 Ok(cuts)
             }
@@ -97,7 +98,7 @@ fn list_over_http(
     // A server of version 2 needn't introduce itself every time. If it has become another one, it shall.
     if let Some(Greeting::V2(capabilities)) = known {
         match http.request(address, who, &protocol::list(capabilities, prefixes)) {
-            Ok(answer) => return finished(answer, protocol::listing).map_err(fault),
+            Ok(answer) => return finished(answer, protocol::listing).inspect_err(|_| *known = None).map_err(fault),
             Err(error) if error.is_transient() => return Err(error),
             Err(_) => *known = None,
         }

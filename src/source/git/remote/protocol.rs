@@ -271,3 +271,97 @@ fn few(references: &[Listed]) -> Result<(), Fault> {
 pub(in crate::source::git) fn is_id(text: &str) -> bool {
     text.len() == 40 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+    const B: &str = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
+
+    /// Packets of lines; an empty one is a flush, `--` a delimiter.
+    fn packets(lines: &[&str]) -> Vec<u8> {
+        let mut request = Request::default();
+        for line in lines {
+            match *line {
+                "" => request.flush(),
+                "--" => request.delimiter(),
+                line => request.line(line),
+            };
+        }
+        request.take()
+    }
+
+    fn capabilities(names: &[(&str, &str)]) -> Capabilities {
+        names.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn greet(lines: &[&str]) -> Result<Greeting, Fault> {
+        greeting(&mut Packets::new(&packets(lines)[..]))
+    }
+
+    #[test]
+    fn servers_introduce_themselves() {
+        for before in [&[][..], &["# service=git-upload-pack", ""]] {
+            let v2 = greet(&[before, &["version 2", "agent=git/2.47", "fetch=shallow filter", "object-format=sha1", ""]].concat());
+            assert!(matches!(v2, Ok(Greeting::V2(known)) if known["fetch"] == "shallow filter"));
+            let head = format!("{A} HEAD\0multi_ack shallow symref=HEAD:refs/heads/main agent=git/2.47");
+            let lines = [&head, &format!("{A} refs/heads/main"), &format!("{B} refs/tags/v1"), &format!("{A} refs/tags/v1^{{}}"), ""];
+            let Ok(Greeting::V0(listed, known)) = greet(&[before, &lines[..]].concat()) else { panic!("it isn't read") };
+            assert_eq!(listed.iter().map(|listed| &*listed.name).collect::<Vec<_>>(), ["HEAD", "refs/heads/main", "refs/tags/v1"]);
+            assert_eq!((listed[0].target.as_deref(), listed[2].peeled.as_deref()), (Some("refs/heads/main"), Some(A)));
+            assert!(known.contains_key("shallow"));
+        }
+        let zero = "0".repeat(40);
+        let empty = greet(&[&format!("{zero} capabilities^{{}}\0shallow"), ""]);
+        assert!(matches!(empty, Ok(Greeting::V0(listed, _)) if listed.is_empty()));
+        assert!(matches!(greet(&["version 2", "object-format=sha256", ""]), Err(Fault::Strange(_))));
+        assert!(matches!(greet(&["ERR no such repository"]), Err(Fault::Said(why)) if why == "no such repository"));
+        assert!(matches!(greet(&["hello"]), Err(Fault::Strange(_))));
+        assert!(matches!(greet(&["version 2"]), Err(Fault::Io(_))));
+    }
+
+    #[test]
+    fn references_are_listed() {
+        let lines = [format!("{A} HEAD symref-target:refs/heads/main"), format!("{B} refs/tags/v1 peeled:{A} new:thing"), String::new()];
+        let bytes = packets(&lines.each_ref().map(String::as_str));
+        let listed = listing(&mut Packets::new(&bytes[..])).unwrap();
+        assert_eq!((listed[0].target.as_deref(), listed[1].peeled.as_deref()), (Some("refs/heads/main"), Some(A)));
+        assert!(matches!(listing(&mut Packets::new(&packets(&["unborn HEAD", ""])[..])), Err(Fault::Strange(_))));
+        let known = capabilities(&[("agent", "git"), ("object-format", "sha1")]);
+        let want = ["command=ls-refs", AGENT, "object-format=sha1", "--", "peel", "symrefs", "ref-prefix HEAD", ""];
+        assert_eq!(list(&known, &["HEAD".to_owned()]), packets(&want));
+    }
+
+    #[test]
+    fn commits_are_asked_for() {
+        let (haves, shallow) = ([B.to_owned()], [B.to_owned()]);
+        let wanted = Wanted { commit: A, haves: &haves, shallow: &shallow, newest_only: true };
+        let (want, have, cut) = (format!("want {A}"), format!("have {B}"), format!("shallow {B}"));
+        let v2 = ["command=fetch", "--", "thin-pack", "no-progress", "ofs-delta", &cut, "deepen 1", &want, &have, "done", ""];
+        assert_eq!(fetch(&capabilities(&[("fetch", "shallow wait-for-done")]), &wanted), packets(&v2));
+        // Who knows no shallow history sends all of it.
+        let all = ["command=fetch", "--", "thin-pack", "no-progress", "ofs-delta", &want, &have, "done", ""];
+        assert_eq!(fetch(&capabilities(&[("fetch", "")]), &wanted), packets(&all));
+        let v0 = [&*format!("{want} side-band-64k shallow"), &cut, "deepen 1", "", &have, "done"];
+        assert_eq!(fetch_v0(&capabilities(&[("side-band-64k", ""), ("shallow", ""), ("filter", "")]), &wanted), packets(&v0));
+    }
+
+    #[test]
+    fn packs_are_handed_on() {
+        let cut = format!("shallow {A}");
+        let take = |lines: &[&str]| {
+            let mut out = Vec::new();
+            pack(&mut Packets::new(&packets(lines)[..]), &mut out).map(|cuts| (cuts, String::from_utf8(out).unwrap()))
+        };
+        let v2 = take(&["shallow-info", &cut, "--", "packfile", "\u{2}counting", "\u{1}PA", "\u{1}CK", ""]);
+        let v0 = take(&[&cut, "", "NAK", "\u{1}PA", "\u{2}counting", "\u{1}CK", ""]);
+        for taken in [v2, v0] {
+            let (cuts, bytes) = taken.unwrap();
+            assert_eq!((cuts.shallow.as_slice(), bytes.as_str()), (&[A.to_owned()][..], "PA\nCK\n"));
+        }
+        assert!(matches!(take(&["ERR upload-pack: not our ref"]), Err(Fault::Said(_))));
+        assert!(matches!(take(&["packfile", "\u{1}PA", "\u{3}out of memory"]), Err(Fault::Said(why)) if why == "out of memory"));
+        assert!(matches!(take(&["packfile", "\u{1}PA"]), Err(Fault::Io(_))));
+    }
+}
