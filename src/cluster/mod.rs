@@ -7,19 +7,22 @@ mod ask;
 mod client;
 mod delete;
 mod error;
+mod items;
 mod kinds;
 mod look;
+mod namespaces;
 mod order;
 mod pipeline;
 mod set;
 mod survey;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 use std::time::Duration;
 
 use http::Request;
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
+use kube::core::Status;
 use kube::{Client, Config};
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
@@ -27,7 +30,7 @@ use tokio::runtime::{Builder, Runtime};
 pub use apply::How;
 pub use error::ClusterError;
 pub use kinds::Kinds;
-pub use set::{Deletion, Unwritten};
+pub use set::{Deletion, Extent, Unwritten};
 pub use survey::{Seen, Survey, Unread};
 
 use crate::apply::{Operator, Refusal, Why, adopt_nodes, is_operator, keep_what_was_made};
@@ -100,7 +103,7 @@ impl Cluster {
     /// # Errors
     /// The server doesn't answer, or doesn't let it be read.
     pub fn compare(&self, wanted: &mut AllWanted, manager: &str, really_all: bool) -> Result<Kinds, ClusterError> {
-        let kinds = self.find(wanted, false)?;
+        let kinds = self.find(wanted, &mut [], false)?;
         keep_membership(wanted);
         keep_what_was_made(wanted, manager);
         self.runtime.block_on(self.ask(&kinds, wanted, manager, really_all))?;
@@ -110,13 +113,15 @@ impl Cluster {
     /// Finds out what is there of everything that is wanted. A node that is there under another name for the same Workspace is
     /// the one that is wanted. What may not be read is an error, or `lenient` marks it as such.
     ///
+    /// Objects that were `read` just now aren't read again: those that are wanted are taken away, and their `metadata` stay.
+    ///
     /// # Errors
     /// The server doesn't answer, or doesn't let it be read.
-    pub fn find(&self, wanted: &mut AllWanted, lenient: bool) -> Result<Kinds, ClusterError> {
+    pub fn find(&self, wanted: &mut AllWanted, read: &mut [Value], lenient: bool) -> Result<Kinds, ClusterError> {
         self.runtime.block_on(async {
             let versions = look::all(wanted).map(|wanted| look::text(&wanted.desired["apiVersion"])).collect();
             let kinds = self.kinds(versions).await?;
-            let others = self.look(&kinds, wanted, lenient).await?;
+            let others = self.look(&kinds, wanted, read, lenient).await?;
             adopt_nodes(wanted, others);
             Ok(kinds)
         })
@@ -127,7 +132,7 @@ impl Cluster {
     /// # Errors
     /// The server doesn't answer, or doesn't let it be read.
     pub fn refresh(&self, kinds: &Kinds, wanted: &mut AllWanted) -> Result<(), ClusterError> {
-        self.runtime.block_on(self.look(kinds, wanted, false)).map(drop)
+        self.runtime.block_on(self.look(kinds, wanted, &mut [], false)).map(drop)
     }
 
     /// The pods of Workspaces and RAGEngines in these namespaces; none if they may not be read.
@@ -156,7 +161,7 @@ impl Cluster {
 
     /// Takes out what is wanted twice, since its kind has no namespaces, whatever the manifests say.
     pub fn twice(&self, kinds: &Kinds, wanted: &mut AllWanted) -> Vec<Refusal> {
-        let mut seen: BTreeSet<ObjectRef> = BTreeSet::new();
+        let mut seen: HashSet<ObjectRef> = HashSet::new();
         let mut refusals = Vec::new();
         for (owner, objects) in wanted {
             objects.retain(|_, wanted| {
@@ -182,15 +187,31 @@ impl Cluster {
     }
 
     /// Asks, and waits for an answer as long as is reasonable. `Err` within `Ok` is the server's refusal.
-    async fn request(&self, request: Request<Vec<u8>>) -> Result<Result<Value, kube::core::Status>, ClusterError> {
-        let what = format!("{} {}", request.method(), request.uri().path());
-        match tokio::time::timeout(ANSWER, self.client.request::<Value>(request)).await {
-            Ok(Ok(value)) => Ok(Ok(value)),
+    async fn request(&self, request: Request<Vec<u8>>) -> Result<Result<Value, Status>, ClusterError> {
+        let what = what(&request);
+        self.answer(&what, self.client.request(request)).await
+    }
+
+    /// The same, for a list: its items, which are read on other threads while further answers come.
+    async fn request_list(&self, request: Request<Vec<u8>>) -> Result<Result<Vec<Value>, Status>, ClusterError> {
+        let what = what(&request);
+        let answer = async { items::read(self.client.request_text(request).await?).await.map_err(kube::Error::SerdeError) };
+        self.answer(&what, answer).await
+    }
+
+    async fn answer<T>(&self, what: &str, answer: impl Future<Output = kube::Result<T>>) -> Result<Result<T, Status>, ClusterError> {
+        match tokio::time::timeout(ANSWER, answer).await {
+            Ok(Ok(answer)) => Ok(Ok(answer)),
             Ok(Err(kube::Error::Api(status))) if status.code != 401 => Ok(Err(*status)),
-            Ok(Err(error)) => Err(ClusterError::unreachable(&self.server, &what, &error)),
-            Err(_) => Err(ClusterError::slow(&self.server, &what, ANSWER)),
+            Ok(Err(error)) => Err(ClusterError::unreachable(&self.server, what, &error)),
+            Err(_) => Err(ClusterError::slow(&self.server, what, ANSWER)),
         }
     }
+}
+
+/// What is asked, for messages.
+fn what(request: &Request<Vec<u8>>) -> String {
+    format!("{} {}", request.method(), request.uri().path())
 }
 
 async fn config(kubeconfig: Option<&Path>, context: Option<&str>) -> Result<Config, ClusterError> {

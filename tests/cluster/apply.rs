@@ -313,6 +313,11 @@ fn what_is_no_longer_wanted() {
     story.prune(&[], 0);
     let asked = story.scene.proxy.asked();
     assert!(asked.iter().all(|asked| asked.starts_with("GET ")), "{asked:#?}");
+    // Members of the set that are wanted are read once.
+    for kind in ["configmaps", "services", "statefulsets", "nodeclaims"] {
+        let reads: Vec<&String> = asked.iter().filter(|asked| asked.contains(&format!("/{kind}"))).collect();
+        assert_eq!(reads.len(), 1, "{reads:#?}");
+    }
     assert_eq!(story.versions(), before);
     story.tell("a ConfigMap goes, and another one is called otherwise");
     story.scene.remove("2.yaml");

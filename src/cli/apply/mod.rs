@@ -7,6 +7,8 @@ mod set;
 mod wait;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::resume_unwind;
+use std::thread;
 
 use serde_json::{Value, json};
 
@@ -50,8 +52,11 @@ impl Applying<'_> {
     fn run(&self) -> Result<Exit, Stop> {
         let (args, cluster) = (self.args, self.target.cluster);
         let is_broken = output::findings_with(self.target.side.findings.to_vec(), self.color, "what they are about is not applied");
-        let set = Set::open(args, self.target, self.color)?;
-        let mut wanted = self.target.wanted(self.color, "applied")?;
+        let (set, wanted) = thread::scope(|scope| {
+            let wanted = scope.spawn(|| self.target.wanted(self.color, "applied"));
+            (Set::open(args, self.target, self.color), wanted.join())
+        });
+        let (mut set, mut wanted) = (set?, wanted.unwrap_or_else(|panic| resume_unwind(panic))?);
         if args.apply.include_workspace {
             self.target.side.include_workspaces(&mut wanted);
         }
@@ -59,10 +64,12 @@ impl Applying<'_> {
             let objects = wanted.values_mut().flat_map(BTreeMap::values_mut);
             objects.for_each(|wanted| inventory::mark(&mut wanted.desired, &set.id));
         }
-        let kinds = self.reached(cluster.find(&mut wanted, true))?;
+        let read = set.as_mut().map_or(&mut [][..], |set| &mut set.members);
+        let kinds = self.reached(cluster.find(&mut wanted, read, true))?;
         let mut report = Report::new(args.output, args.apply.dry_run);
         report.refused(cluster.twice(&kinds, &mut wanted));
         let names = identities(&wanted);
+        report.refused(self.reached(cluster.nowhere(&kinds, &mut wanted))?);
         let terms = self.terms(&wanted, set.as_ref())?;
         let (steps, refusals) = decide(wanted, &terms);
         report.refused(refusals);

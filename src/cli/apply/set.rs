@@ -11,7 +11,7 @@ use crate::cli::applyset::{self, Found};
 use crate::cli::cluster::{Stop, Target};
 use crate::cli::output::{self, Color};
 use crate::cli::setup::InputArgs;
-use crate::cluster::{Kinds, Unwritten};
+use crate::cluster::{Extent, Kinds, Unwritten};
 use crate::diagnostic::Diagnostic;
 use crate::inventory::{Contents, Parent, Record};
 use crate::manifest::ObjectRef;
@@ -32,7 +32,7 @@ pub(super) struct Set {
     /// The `resourceVersion` of what keeps it.
     version: Option<String>,
     /// Its members before anything was applied, which alone may be pruned: what came since was applied by somebody.
-    members: Vec<Value>,
+    pub members: Vec<Value>,
     kinds: Kinds,
 }
 
@@ -48,7 +48,7 @@ impl Set {
         let record = live.map(|(_, record)| record);
         let (members, kinds) = match record.as_ref().filter(|_| args.set.prune) {
             Some(record) => {
-                let found = target.cluster.members(&parent, &record.contents);
+                let found = target.cluster.members(&parent, &record.contents, Extent::Whole);
                 found.map_err(|error| crate::cli::cluster::unreachable(&error, color, "applied"))?
             }
             None => (Vec::new(), Kinds::default()),
