@@ -236,6 +236,17 @@ fn what_the_server_refuses() {
     story.end();
 }
 
+/// Who is turned away comes again when the server says.
+#[test]
+fn the_server_is_busy() {
+    let mut story = Story::new("busy", &[WORKSPACE, SETTINGS]);
+    story.scene.proxy.turn_away(3);
+    let run = story.apply(&[], 0);
+    assert!(run.stdout.lines().count() == 5 && run.stdout.lines().all(|line| line.ends_with(" created")), "{}", run.stdout);
+    let tries = story.scene.proxy.asked().iter().filter(|asked| asked.starts_with("PATCH")).count();
+    assert_eq!(tries, 5 + 3);
+}
+
 #[test]
 fn definitions_come_first() {
     let crd = "
