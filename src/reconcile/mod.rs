@@ -108,27 +108,28 @@ struct Planned {
 }
 
 impl Pass<'_> {
-    /// Makes the pass, with the set that keeps what is applied. Who makes one after the other gives the kinds that are known, so that few
+    /// Makes the pass over what is [`wanted`](Self::wanted), with the set that keeps what is applied. Who makes one after the other gives the kinds that are known, so that few
     /// questions are asked about few objects.
     ///
     /// # Errors
     /// Why it could not be brought to its end. What was done until then has been told.
     pub fn run(
         &self,
+        mut wanted: AllWanted,
         known: Option<Kinds>,
         mut set: Option<&mut Set>,
         pruning: &Pruning<'_>,
         listener: &mut dyn Listener,
     ) -> Result<Passed, Trouble> {
         let mut tally = Tally { listener, has_failed: false, has_unread: false };
-        let mut wanted = self.wanted()?;
         if let Some(set) = set.as_deref() {
             let objects = wanted.values_mut().flat_map(BTreeMap::values_mut);
             objects.for_each(|wanted| inventory::mark(&mut wanted.desired, set.id()));
         }
+        let read = set.as_deref_mut().map_or(&mut [][..], Set::read);
         let found = match known {
-            Some(mut kinds) => self.cluster.find_with(&mut kinds, &mut wanted, true).map(|()| kinds),
-            None => self.cluster.find(&mut wanted, true),
+            Some(mut kinds) => self.cluster.find_with(&mut kinds, &mut wanted, read, true).map(|()| kinds),
+            None => self.cluster.find(&mut wanted, read, true),
         };
         let kinds = reached(found, Reached::Nothing)?;
         if self.settings.workspaces == Workspaces::IncludedIfKnown {
@@ -136,6 +137,7 @@ impl Pass<'_> {
         }
         tally.refused(self.cluster.twice(&kinds, &mut wanted));
         let names = identities(&wanted);
+        tally.refused(reached(self.cluster.nowhere(&kinds, &mut wanted), Reached::Nothing)?);
         let operator = self.operator(&wanted, set.as_deref())?;
         let (steps, refusals) = decide(wanted, &self.terms(operator.clone(), set.as_deref()));
         tally.refused(refusals);
@@ -149,7 +151,10 @@ impl Pass<'_> {
     }
 
     /// Everything that is wanted and that the pass is about.
-    fn wanted(&self) -> Result<AllWanted, Trouble> {
+    ///
+    /// # Errors
+    /// A template at fault.
+    pub fn wanted(&self) -> Result<AllWanted, Trouble> {
         let mut wanted = match self.only {
             None => live::wanted(self.side),
             Some(only) => live::wanted_of(self.side, only),

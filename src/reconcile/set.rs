@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{Pass, Reached, Tally, Trouble, reached};
 use crate::apply::DryRun;
-use crate::cluster::{Cluster, Kinds, Unwritten};
+use crate::cluster::{Cluster, Extent, Kinds, Unwritten};
 use crate::diagnostic::Diagnostic;
 use crate::inventory::{Contents, Parent, Record};
 use crate::manifest::ObjectRef;
@@ -72,6 +72,8 @@ pub struct Set {
     version: Option<String>,
     /// Its members before anything was applied, which alone may be pruned: what came since was applied by somebody.
     members: Vec<Value>,
+    /// Whether they were read whole just now.
+    are_whole: bool,
     kinds: Kinds,
 }
 
@@ -85,10 +87,10 @@ impl Set {
         let version = live.as_ref().and_then(|(live, _)| version(live));
         let record = live.map(|(_, record)| record);
         let (members, kinds) = match record.as_ref().filter(|_| prune) {
-            Some(record) => reached(cluster.members(&parent, &record.contents), Reached::Nothing)?,
+            Some(record) => reached(cluster.members(&parent, &record.contents, Extent::Whole), Reached::Nothing)?,
             None => (Vec::new(), Kinds::default()),
         };
-        Ok(Self { id: parent.id(), parent, record, version, members, kinds })
+        Ok(Self { id: parent.id(), parent, record, version, members, are_whole: true, kinds })
     }
 
     /// Its id.
@@ -106,9 +108,16 @@ impl Set {
         self.record.as_ref()
     }
 
-    /// These are the members now, as far as the set has kept track of kinds.
+    /// Its members, if they were read whole just now.
+    pub(super) fn read(&mut self) -> &mut [Value] {
+        let count = if self.are_whole { self.members.len() } else { 0 };
+        &mut self.members[..count]
+    }
+
+    /// These are the members now, with their metadata.
     pub fn know_members(&mut self, members: Vec<Value>) {
         self.members = members;
+        self.are_whole = false;
     }
 
     /// Writes that another revision was applied, which says the same as the one before.

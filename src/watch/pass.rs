@@ -92,7 +92,8 @@ impl Worker {
         };
         let mut account = Account::new(&mut self.ledger, &self.config.settings.manager);
         let applying = Instant::now();
-        let passed = pass.run(Some(self.kinds.take().unwrap_or_default()), Some(&mut set), &pruning, &mut account);
+        let wanted = pass.wanted().map_err(|trouble| trouble.finding())?;
+        let passed = pass.run(wanted, Some(self.kinds.take().unwrap_or_default()), Some(&mut set), &pruning, &mut account);
         let outcome = account.conclude();
         let contents = set.record().map(|record| record.contents.clone()).unwrap_or_default();
         self.set = Some(set);

@@ -104,7 +104,7 @@ impl Listener for Account<'_> {
 
     fn refused(&mut self, refusals: Vec<Refusal>) {
         // What is being deleted or can't be read now may be different soon.
-        let passes = |why: &Why| matches!(why, Why::Terminating { .. } | Why::Unreadable(_) | Why::UnknownKind);
+        let passes = |why: &Why| matches!(why, Why::Terminating { .. } | Why::Unreadable(_) | Why::UnknownKind | Why::NoNamespace { .. });
         let final_of: BTreeMap<Whose, bool> = refusals.iter().map(|refusal| (refusal.owner.clone(), !passes(&refusal.why))).collect();
         for (owner, finding) in words::refused(refusals) {
             let is_final = final_of.get(&owner).copied().unwrap_or_default();
