@@ -69,13 +69,6 @@ impl<'l> Account<'l> {
     }
 }
 
-impl Outcome {
-    /// Whether anything was written.
-    pub(super) fn has_written(&self) -> bool {
-        self.created + self.configured + self.pruned.len() > 0
-    }
-}
-
 impl Listener for Account<'_> {
     fn done(&mut self, done: Done) {
         let Done { owner, reference, outcome, before, object, .. } = done;
