@@ -120,7 +120,6 @@ impl<'a> Watching<'a> {
                 Told::Signal(_) => break,
                 Told::Config => self.reload(&mut config, &hooks),
                 Told::Leadership(Leadership::Gained) => {
-                    tracing::info!("this process leads");
                     self.is_leading = true;
                     self.shared.metrics.leader(true);
                     self.follow(&config)?;
