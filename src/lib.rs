@@ -10,7 +10,8 @@
 //!
 //! Everything above `source` is a pure function of values and text in memory: no files, network, clock, environment or
 //! randomness. `source` and `output_dir` read and write files, `source` those of git's revisions too; the one part of `source` that
-//! asks a network is for `kaito preset import`. `cluster` asks an API server, for the verbs that work on one. `cli` is the door: the only place that prints.
+//! asks a network is for `kaito preset import`. `cluster` asks an API server, for the verbs that work on one. `server` is asked over
+//! HTTP, and `telemetry` tells how the process is doing. `cli` is the door: the only place that prints.
 
 pub mod diagnostic;
 pub mod quantity;
@@ -23,6 +24,7 @@ pub mod model_streaming;
 pub mod node_pool;
 pub mod options;
 pub mod schema;
+pub mod secrets;
 pub mod sku;
 pub mod spec;
 
@@ -40,7 +42,9 @@ pub mod selector;
 pub mod session;
 
 pub mod apply;
+pub mod conditions;
 pub mod diff;
+pub mod drift;
 mod github;
 pub mod health;
 pub mod status;
@@ -48,11 +52,17 @@ pub mod why;
 
 pub mod delete;
 pub mod inventory;
+pub mod pause;
 pub mod prune;
 pub mod rbac;
 
 pub mod cluster;
 pub mod output_dir;
+pub mod server;
 pub mod source;
+pub mod telemetry;
+
+pub mod reconcile;
+pub mod watch;
 
 pub mod cli;

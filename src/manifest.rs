@@ -130,6 +130,19 @@ impl ObjectRef {
         if self.group.is_empty() { format!("{kind}/{}", self.name) } else { format!("{kind}.{}/{}", self.group, self.name) }
     }
 
+    /// The path of its file below a directory of manifests: in the folder of the Workspace that it belongs to, or else of its
+    /// namespace. With its group, for where another group has a kind of that name.
+    pub fn file_path(&self, workspace: Option<(&str, &str)>, with_group: bool) -> String {
+        let kind = safe(&self.kind.to_lowercase());
+        let kind = if with_group { format!("{kind}.{}", safe(&self.group)) } else { kind };
+        let file = format!("{kind}-{}.yaml", safe(&self.name));
+        match (workspace, &self.namespace) {
+            (Some((namespace, name)), _) => format!("{}/{}/{file}", safe(namespace), safe(name)),
+            (None, Some(namespace)) => format!("{}/{file}", safe(namespace)),
+            (None, None) => file,
+        }
+    }
+
     /// The reference with a namespace in any case: two that are equal so would be one object. What belongs to no namespace is
     /// given one too, so that nobody has to know which kinds those are.
     #[must_use]
@@ -186,6 +199,13 @@ impl fmt::Display for ObjectRef {
     }
 }
 
+/// A name as one part of a path: RBAC names may hold colons and slashes.
+fn safe(name: &str) -> String {
+    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+    let text: String = name.chars().map(|c| if good(c) { c } else { '_' }).collect();
+    if text.starts_with('.') { format!("_{text}") } else { text }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -220,5 +240,19 @@ mod tests {
         // What is applied later is never in an earlier stage.
         let stages: Vec<Stage> = ORDER.iter().map(|kind| ObjectRef::new("", kind, None, "x").stage()).collect();
         assert!(stages.is_sorted(), "{stages:?}");
+    }
+
+    #[test]
+    fn paths_stay_where_they_are() {
+        let chat = Some(("models", "chat"));
+        let table = [
+            ("apps", "StatefulSet", Some("models"), "chat", chat, false, "models/chat/statefulset-chat.yaml"),
+            ("karpenter.sh", "NodeClaim", None, "ws1", chat, true, "models/chat/nodeclaim.karpenter.sh-ws1.yaml"),
+            ("", "ConfigMap", Some("models"), "a.b", None, false, "models/configmap-a.b.yaml"),
+            ("rbac.authorization.k8s.io", "ClusterRole", None, "../a b:c", None, false, "clusterrole-_.._a_b_c.yaml"),
+        ];
+        for (group, kind, namespace, name, workspace, with_group, want) in table {
+            assert_eq!(ObjectRef::new(group, kind, namespace, name).file_path(workspace, with_group), want);
+        }
     }
 }

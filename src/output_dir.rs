@@ -77,10 +77,9 @@ impl Files {
     /// # Errors
     /// Another object has that path.
     pub fn add(&mut self, reference: &ObjectRef, workspace: Option<(&str, &str)>, text: String) -> Result<(), OutputDirError> {
-        let kind = safe(&reference.kind.to_lowercase());
-        let mut path = path(reference, workspace, &kind);
+        let mut path = reference.file_path(workspace, false);
         if self.0.contains_key(&path) && !reference.group.is_empty() {
-            path = self::path(reference, workspace, &format!("{kind}.{}", safe(&reference.group)));
+            path = reference.file_path(workspace, true);
         }
         match self.0.insert(path.clone(), text) {
             None => Ok(()),
@@ -127,16 +126,6 @@ impl Files {
     }
 }
 
-/// Where an object's file stands.
-fn path(reference: &ObjectRef, workspace: Option<(&str, &str)>, kind: &str) -> String {
-    let file = format!("{kind}-{}.yaml", safe(&reference.name));
-    match (workspace, &reference.namespace) {
-        (Some((namespace, name)), _) => format!("{}/{}/{file}", safe(namespace), safe(name)),
-        (None, Some(namespace)) => format!("{}/{file}", safe(namespace)),
-        (None, None) => file,
-    }
-}
-
 /// Keeps other runs out of the directory until the handle is dropped, or the process is gone.
 fn hold(directory: &Path) -> Result<Option<File>, OutputDirError> {
     // Only Unix opens directories as files.
@@ -165,13 +154,6 @@ fn sweep(directory: &Path, earlier: &BTreeSet<String>) -> Result<(), OutputDirEr
         }
     }
     Ok(())
-}
-
-/// A name as one part of a path: RBAC names may hold colons and slashes.
-fn safe(name: &str) -> String {
-    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
-    let text: String = name.chars().map(|c| if good(c) { c } else { '_' }).collect();
-    if text.starts_with('.') { format!("_{text}") } else { text }
 }
 
 fn io_error(path: &Path) -> impl FnOnce(io::Error) -> OutputDirError {

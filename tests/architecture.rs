@@ -4,7 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules that may touch the world, and the one that may print.
-const EDGES: [&str; 3] = ["source", "cluster", "output_dir"];
+const EDGES: [&str; 5] = ["source", "cluster", "output_dir", "server", "telemetry"];
+/// The modules that bring both together, with threads and clocks.
+const LOOP: [&str; 2] = ["reconcile", "watch"];
 const DOOR: [&str; 2] = ["cli", "main"];
 
 /// What the core must not name. Each is looked for as written in a path or a call.
@@ -58,8 +60,8 @@ fn code(path: &Path) -> String {
 #[test]
 fn the_core_is_pure() {
     let mut faults = Vec::new();
-    for (module, path) in sources().into_iter().filter(|(module, _)| !EDGES.contains(&module.as_str()) && !DOOR.contains(&module.as_str()))
-    {
+    let is_core = |module: &str| ![&EDGES[..], &LOOP, &DOOR].iter().any(|floor| floor.contains(&module));
+    for (module, path) in sources().into_iter().filter(|(module, _)| is_core(module)) {
         let code = code(&path);
         faults.extend(
             FORBIDDEN.iter().filter(|name| code.contains(**name)).map(|name| format!("{} ({module}) names {name}", path.display())),
@@ -88,11 +90,13 @@ fn nobody_uses_the_door_and_only_one_file_prints() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// Rendering is offline: one file speaks to a network for it, and one verb asks it to. Remote repositories have files of their own.
+/// Rendering is offline: one file speaks to a network for it, and one verb asks it to. Remote repositories have files of their own, and two
+/// listen.
 #[test]
 fn only_an_import_asks_the_network() {
     let allowed = |word: &str| match word {
         "Hub::new" => vec!["src/source/hub.rs", "src/cli/preset/import.rs"],
+        "TcpStream" => vec!["src/server/connection.rs"],
         _ => vec![
             "src/source/http.rs",
             "src/source/git/remote/github_app.rs",
@@ -100,6 +104,7 @@ fn only_an_import_asks_the_network() {
             "src/source/git/remote/proxy.rs",
             "src/source/git/remote/ssh.rs",
             "src/source/git/remote/tls.rs",
+            "src/server/listen.rs",
         ],
     };
     for (_, path) in sources() {
@@ -125,11 +130,15 @@ fn few_files_know_git() {
 /// One edge asks API servers, and one verb asks it to; of others, only a login over SSH waits for anything.
 #[test]
 fn only_verbs_of_a_cluster_ask_one() {
-    const VERBS: [&str; 9] =
-        ["applyset.rs", "cluster.rs", "apply", "delete", "diff/live.rs", "rbac.rs", "status.rs", "survey.rs", "tree.rs"];
+    const VERBS: [&str; 10] =
+        ["applyset.rs", "cluster.rs", "apply", "delete", "diff/live.rs", "rbac.rs", "status.rs", "survey.rs", "tree.rs", "watch"];
     let users = |words: &[&str]| {
         let uses = |path: &PathBuf| words.iter().any(|word| code(path).contains(word));
-        sources().into_iter().filter(|(module, path)| module != "cluster" && uses(path)).map(|(_, path)| path).collect::<Vec<_>>()
+        sources()
+            .into_iter()
+            .filter(|(module, path)| module != "cluster" && module != "server" && !LOOP.contains(&module.as_str()) && uses(path))
+            .map(|(_, path)| path)
+            .collect::<Vec<_>>()
     };
     assert_eq!(users(&["kube::", "k8s_openapi", "futures_util"]), Vec::<PathBuf>::new());
     assert_eq!(users(&["tokio"]), [Path::new("src/source/git/remote/ssh.rs")]);
@@ -137,6 +146,20 @@ fn only_verbs_of_a_cluster_ask_one() {
     let others: Vec<PathBuf> =
         users(&["crate::cluster", "cli::cluster", "super::cluster"]).into_iter().filter(|path| !is_verb(path)).collect();
     assert_eq!(others, Vec::<PathBuf>::new());
+}
+
+/// What listens and what tells of itself know nothing of what they serve, nor of each other; one file makes lines of logs.
+#[test]
+fn who_is_asked_knows_only_that() {
+    for (module, path) in sources().into_iter().filter(|(module, _)| module == "server" || module == "telemetry") {
+        let code = code(&path);
+        let named = |other: &&str| code.contains(&format!("crate::{other}")) && *other != module;
+        let named: Vec<&str> = ["cluster", "source", "watch", "server", "telemetry"].into_iter().filter(named).collect();
+        assert!(named.is_empty() && !code.contains("kube::"), "{} names {named:?} or kube", path.display());
+    }
+    let users: Vec<PathBuf> =
+        sources().into_iter().map(|(_, path)| path).filter(|path| code(path).contains("tracing_subscriber")).collect();
+    assert_eq!(users, [Path::new("src/telemetry/logs.rs")]);
 }
 
 #[test]

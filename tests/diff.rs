@@ -5,11 +5,11 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::support::{Run, expect, names, run};
+use crate::support::{Run, expect, finish, kaito, names, run, run_with_input};
 
 const FORMATS: [(&str, &str); 6] =
     [("json", "json"), ("markdown", "md"), ("unified", "patch"), ("html", "html"), ("github", "github"), ("name", "name")];
@@ -65,26 +65,14 @@ fn turned_around_what_was_added_is_removed() {
                 all.map(|object| format!("{}/{}: {} {}", object["kind"], object["name"], object[before], object[after])).collect();
             all.sort();
             // What is masked says on which side it stood.
-            all.iter().map(|text| text.replace("(before)", "").replace("(after)", "")).collect::<Vec<_>>()
+            let sides = ["(before)", "(after)", "_before", "_after"];
+            all.iter().map(|text| sides.iter().fold(text.clone(), |text, side| text.replace(side, ""))).collect::<Vec<_>>()
         };
         assert_eq!(objects(&there, "before", "after"), objects(&back, "after", "before"), "{name}");
         assert_eq!(there["totals"]["before"], back["totals"]["after"], "{name}");
         let same = report(&sides[0], &sides[0]);
         let is_broken = same["broken"] != Value::Array(Vec::new());
         assert_eq!((&same["isSame"], &same["owners"]), (&Value::Bool(!is_broken), &Value::Array(Vec::new())), "{name}");
-    }
-}
-
-/// The files of one side, as a patch means them.
-fn write(objects: &[Value], side: &str, to: &Path) {
-    for object in objects.iter().filter(|object| !object[side].is_null()) {
-        let text = |field: &str| object[field].as_str().unwrap_or_default();
-        let kind = if text("group").is_empty() { text("kind").to_owned() } else { format!("{}.{}", text("kind"), text("group")) };
-        let folder = to.join(object["namespace"].as_str().unwrap_or("_")).join(kind.to_lowercase());
-        fs::create_dir_all(&folder).unwrap();
-        let mut yaml = String::new();
-        kaito::yaml::to_yaml(&object[side], &mut yaml);
-        fs::write(folder.join(format!("{}.yaml", text("name"))), yaml).unwrap();
     }
 }
 
@@ -105,39 +93,50 @@ fn tree(of: &Path) -> Vec<(String, String)> {
     files
 }
 
-/// git makes the one side of the other.
+/// git and patch make of the files that the older side is rendered to those of the newer one.
 #[test]
 fn a_unified_diff_applies() {
     let mut applied = 0;
     for name in names("golden/diff") {
-        let patch = diff(&name, "unified").stdout;
-        let report: Value = serde_json::from_str(&diff(&name, "json").stdout).unwrap();
-        let owners = report["owners"].as_array().unwrap();
-        let objects: Vec<Value> = owners.iter().flat_map(|owner| owner["objects"].as_array().unwrap().clone()).collect();
-        assert_eq!(objects.len(), patch.lines().filter(|line| line.starts_with("diff --git ")).count(), "{name}");
-        if objects.is_empty() {
-            continue;
-        }
+        let sides = ["before", "after"].map(|side| format!("golden/diff/{name}/{side}"));
+        let patch = run(&["diff", &sides[0], &sides[1], "-o", "unified", "--show-secrets"]).stdout;
         let home = tempfile::tempdir().unwrap();
         let path = |name: &str| home.path().join(name);
-        for side in ["before", "after"] {
-            fs::create_dir(path(side)).unwrap();
-            write(&objects, side, &path(side));
+        let rendered = ["before", "after"].iter().zip(&sides).all(|(side, from)| {
+            let ran = run(&["render", "-f", from, "--allow-empty", "--output-dir", path(side).to_str().unwrap()]);
+            _ = fs::remove_file(path(side).join(".kaito-render"));
+            ran.code == 0
+        });
+        if !rendered || patch.is_empty() {
+            continue;
         }
-        fs::write(path("patch"), &patch).unwrap();
-        let ran = Command::new("git").args(["apply", "--whitespace=nowarn", "../patch"]).current_dir(path("before")).output().unwrap();
-        assert!(ran.status.success(), "{name}: {}\n{patch}", String::from_utf8_lossy(&ran.stderr));
-        assert_eq!(tree(&path("before")), tree(&path("after")), "{name}");
+        fs::write(path("diff"), &patch).unwrap();
+        let programs: [&[&str]; 2] = [&["git", "apply", "--whitespace=nowarn", "../diff"], &["patch", "-s", "-p1", "-i", "../diff"]];
+        for program in programs.into_iter().filter(|program| is_installed(program[0])) {
+            run_in(home.path(), &["cp", "-R", "before", program[0]]);
+            run_in(&path(program[0]), program);
+            assert_eq!(tree(&path(program[0])), tree(&path("after")), "{name}: {program:?}");
+        }
         applied += 1;
     }
-    assert!(applied > 20);
+    assert!(applied > 20, "{applied}");
+}
+
+/// Not every machine has patch.
+fn is_installed(program: &str) -> bool {
+    Command::new(program).arg("--version").output().is_ok()
+}
+
+fn run_in(directory: &Path, program: &[&str]) {
+    let ran = Command::new(program[0]).args(&program[1..]).current_dir(directory).output().unwrap();
+    assert!(ran.status.success(), "{program:?}: {}{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
 }
 
 /// Whatever the format, without --show-secrets no secret is in it.
 #[test]
 fn no_format_shows_a_secret() {
     let secrets = ["hunter2", "correct-horse", "hf_abcdefghijklmnop", "hf_ponmlkjihgfedcba"];
-    for name in ["everything", "secret-changed", "token-changed"] {
+    for name in ["everything", "secret-changed", "token-changed", "secrets-in-texts"] {
         for format in ["text", "unified", "markdown", "github", "json", "html", "name"] {
             let run = diff(name, format);
             for secret in secrets {
@@ -173,4 +172,41 @@ fn exit_codes() {
             assert_eq!(run.code, code, "{name} {flags:?} {format}: {}", run.stderr);
         }
     }
+}
+
+/// What nobody could read is no difference.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_an_error() {
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut kaito = kaito();
+    let status = kaito.args(["diff", "golden/diff/added/before", "golden/diff/added/after"]).stdout(full).stderr(Stdio::null()).status();
+    assert_eq!(status.unwrap().code(), Some(2));
+}
+
+#[test]
+fn standard_input_is_a_side() {
+    let (before, after) = ("golden/diff/bigger-instance-type/before", "golden/diff/bigger-instance-type/after");
+    let want = run(&["diff", before, after, "-o", "unified"]);
+    let input = fs::read_to_string(Path::new(before).join("workspace.yaml")).unwrap();
+    let have = run_with_input(&["diff", "-", after, "-o", "unified"], &input);
+    assert_eq!((have.code, have.stdout), (want.code, want.stdout), "{}", have.stderr);
+    let twice = run_with_input(&["diff", "-", "-"], &input);
+    assert_eq!(twice.code, 2, "{}", twice.stderr);
+}
+
+/// The summary of a GitHub job is added to, beside the annotations.
+#[test]
+fn the_summary_of_a_job_is_written() {
+    let home = tempfile::tempdir().unwrap();
+    let summary = home.path().join("summary.md");
+    fs::write(&summary, "before\n").unwrap();
+    let args = ["diff", "golden/diff/added/before", "golden/diff/added/after", "-o"];
+    let of = |format: &str, to: &Path| finish(kaito().args(args).arg(format).env("GITHUB_STEP_SUMMARY", to));
+    let markdown = of("markdown", &summary).stdout;
+    let github = of("github", &summary);
+    assert_eq!((github.code, fs::read_to_string(&summary).unwrap()), (1, format!("before\n{markdown}")));
+    let nowhere = of("github", &home.path().join("no/summary.md"));
+    assert_eq!(nowhere.code, 2);
+    assert!(nowhere.stderr.contains("GITHUB_STEP_SUMMARY"), "{}", nowhere.stderr);
 }

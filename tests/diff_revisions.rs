@@ -68,6 +68,24 @@ fn the_working_tree_is_a_side() {
     assert!(told.stdout.contains("Workspace default/c: new"), "{}", told.stdout);
 }
 
+/// What git ignores, and what belongs to another repository, is no part of the working tree; what is committed all the same is.
+#[test]
+fn the_working_tree_is_as_git_sees_it() {
+    let repo = repository();
+    repo.write(".gitignore", "out/\nlocal.yaml\n").write("prod/kept/local.yaml", workspace("kept", "phi-4"));
+    repo.git(&["add", "-f", "."]);
+    repo.git(&["commit", "-q", "-m", "ignored"]);
+    repo.write("out/o.yaml", workspace("o", "phi-4")).write("prod/local.yaml", workspace("l", "phi-4"));
+    repo.write("vendor/v.yaml", workspace("v", "phi-4"));
+    repo.git(&["init", "-q", "vendor"]);
+    let told = repo.kaito(&["diff", "HEAD"]);
+    assert_eq!((told.code, told.stdout.as_str()), (0, ""), "{}", told.stderr);
+    repo.write("prod/kept/local.yaml", workspace("kept", "phi-4-mini-instruct"));
+    let told = repo.kaito(&["diff", "HEAD", "-o", "name"]);
+    assert_eq!(told.code, 1, "{}", told.stderr);
+    assert!(told.stdout.contains("statefulset.apps/kept"), "{}", told.stdout);
+}
+
 #[test]
 fn what_only_moves_is_the_same() {
     let repo = repository();

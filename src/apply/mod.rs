@@ -8,6 +8,7 @@ mod adopt;
 mod decide;
 mod immutable;
 mod outcome;
+mod takeover;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -21,6 +22,7 @@ pub use adopt::{Adopt, Holder, adopt_nodes, holder, is_operator};
 pub use decide::{decide, keep_what_was_made, touches_operator};
 pub use immutable::{FORCE, is_about_immutable, is_forced};
 pub use outcome::{Done, DryRun, Failure, Outcome};
+pub use takeover::taken_over;
 
 /// What decides what is done.
 #[derive(Debug)]

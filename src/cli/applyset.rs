@@ -1,21 +1,23 @@
 //! The set that verbs are told of with `--applyset`.
 
-use serde_json::Value;
-
-use super::cluster::{Stop, unreachable};
+use super::cluster::{Stop, stop};
 use super::output::{self, Color};
 use super::setup::InputArgs;
 use crate::cluster::Cluster;
 use crate::diagnostic::Diagnostic;
-use crate::inventory::{Parent, Record};
+use crate::inventory::Parent;
+use crate::reconcile::Found;
 use crate::source::named_alike;
 
-/// A set, as it was found.
-pub(super) struct Found {
-    /// What keeps it.
-    pub parent: Parent,
-    /// The live object that keeps it, and what that says; `None` if it isn't there.
-    pub live: Option<(Value, Record)>,
+/// What keeps a set, so that nothing is `done` if it can't.
+///
+/// # Errors
+/// It is no name of a set; that has been said.
+pub(super) fn parent(cluster: &Cluster, name: &str, color: Color, done: &str) -> Result<Parent, Stop> {
+    Parent::parse(name, cluster.namespace()).map_err(|message| {
+        output::findings(vec![Diagnostic::error(format!("--applyset: {message}"))], color, done);
+        Stop::Unrenderable
+    })
 }
 
 /// Looks a set up, so that nothing is `done` if it can't be used.
@@ -23,19 +25,7 @@ pub(super) struct Found {
 /// # Errors
 /// It belongs to somebody else, or the cluster can't be asked; that has been said.
 pub(super) fn find(cluster: &Cluster, name: &str, color: Color, done: &str) -> Result<Found, Stop> {
-    let refused = |finding: Diagnostic| {
-        output::findings(vec![finding], color, done);
-        Stop::Unrenderable
-    };
-    let parent =
-        Parent::parse(name, cluster.namespace()).map_err(|message| refused(Diagnostic::error(format!("--applyset: {message}"))))?;
-    let live = cluster.parent(&parent).map_err(|error| unreachable(&error, color, done))?;
-    let read = |live: Value| {
-        let record = parent.read(&live).map_err(|fault| refused(Diagnostic::error(fault.to_string()).help(fault.help())))?;
-        Ok((live, record))
-    };
-    let live = live.map(read).transpose()?;
-    Ok(Found { parent, live })
+    Found::look_up(cluster, parent(cluster, name, color, done)?).map_err(|trouble| stop(&trouble, color, done))
 }
 
 /// What may keep a set. Its namespace is known only later.

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use super::output::{self, Color, Exit};
 use super::setup::{InputArgs, RenderingArgs, Setup};
-use crate::cluster::{Cluster, ClusterError, User};
+use crate::cluster::{Cluster, ClusterError, Connection, User};
 use crate::diagnostic::Diagnostic;
 use crate::diff::Side;
 use crate::diff::live::{self, AllWanted};
 use crate::quantity;
+use crate::reconcile::Trouble;
 use crate::session::Session;
 use crate::spec::Input;
 
@@ -103,9 +104,17 @@ impl ClusterArgs {
     /// # Errors
     /// There is no such cluster; that has been said.
     pub(super) fn connect(&self, color: Color, verb: Verb) -> Result<Cluster, Stop> {
+        self.connection(color, verb)?.cluster().map_err(|error| unreachable(&error, color, verb.done))
+    }
+
+    /// How the cluster is reached.
+    ///
+    /// # Errors
+    /// There is no such cluster; that has been said.
+    pub(super) fn connection(&self, color: Color, verb: Verb) -> Result<Connection, Stop> {
         let user = User { name: self.as_user.clone(), groups: self.as_group.clone() };
-        let cluster = Cluster::connect(self.kubeconfig.as_deref(), self.context.as_deref(), user);
-        cluster.map_err(|error| unreachable(&error, color, verb.done))
+        let connection = Connection::read(self.kubeconfig.as_deref(), self.context.as_deref());
+        connection.map(|connection| connection.acting_as(user)).map_err(|error| unreachable(&error, color, verb.done))
     }
 }
 
@@ -113,6 +122,15 @@ impl ClusterArgs {
 pub(super) fn unreachable(error: &ClusterError, color: Color, done: &str) -> Stop {
     output::findings(vec![error.finding()], color, done);
     Stop::Unreachable
+}
+
+/// Says why a pass could not be brought to its end, so that nothing is `done`.
+pub(super) fn stop(trouble: &Trouble, color: Color, done: &str) -> Stop {
+    output::findings(vec![trouble.finding()], color, done);
+    match trouble {
+        Trouble::Cluster { .. } => Stop::Unreachable,
+        Trouble::Finding(_) => Stop::Unrenderable,
+    }
 }
 
 /// Reads and plans an input for a cluster, and goes on with it. Its faults are among the side's findings, and not said yet, unless
@@ -140,6 +158,21 @@ pub(super) fn with_target<T>(
     } else {
         cluster.namespace().clone_into(&mut setup.options.namespace);
     }
+    let planned = with_side(&setup, inputs, findings, verb.bare, |side| then(&Target { setup: &setup, cluster: &cluster, side }));
+    planned.unwrap_or_else(|findings| Err(unrenderable(findings)))
+}
+
+/// Reads and plans an input, and goes on with it. Its faults are among the side's findings, unless there is nothing to go on with.
+///
+/// # Errors
+/// Why there is nothing to be done: the input is invalid as a whole, or empty.
+pub(super) fn with_side<T>(
+    setup: &Setup,
+    inputs: &InputArgs,
+    mut findings: Vec<Diagnostic>,
+    bare: &str,
+    then: impl FnOnce(&Side<'_>) -> T,
+) -> Result<T, Vec<Diagnostic>> {
     let files = setup.read(inputs, &mut findings);
     let input = Input::read(&files, &setup.options, &mut findings);
     let session = Session::new(&input, &setup.catalog, &setup.options, false, &mut findings);
@@ -148,10 +181,10 @@ pub(super) fn with_target<T>(
     findings.retain(Diagnostic::is_error);
     if session.is_empty() && input.passed.is_empty() {
         if findings.is_empty() {
-            let finding = Diagnostic::error(format!("there is nothing to {}: the input has no Workspace and no manifest", verb.bare));
+            let finding = Diagnostic::error(format!("there is nothing to {bare}: the input has no Workspace and no manifest"));
             findings.push(finding.help("name the files with -f (and -R for directories below)"));
         }
-        return Err(unrenderable(findings));
+        return Err(findings);
     }
-    then(&Target { setup: &setup, cluster: &cluster, side: &Side::new(&session, &input, &engine, &findings) })
+    Ok(then(&Side::new(&session, &input, &engine, &findings)))
 }

@@ -20,6 +20,7 @@ mod sku;
 mod status;
 mod survey;
 mod tree;
+mod watch;
 mod why;
 
 use std::process::ExitCode;
@@ -52,6 +53,8 @@ enum Command {
     Diff(diff::Args),
     /// Make a cluster hold what Workspaces stand for: server-side apply, inventory, prune, health
     Apply(apply::Args),
+    /// Keep a cluster as files say, which may change
+    Watch(watch::Args),
     /// Delete what was applied, the last applied first
     Delete(delete::Args),
     /// Show how Workspaces are doing in a cluster: nodes, pods, readiness, and why not
@@ -96,6 +99,7 @@ pub fn run() -> ExitCode {
         Command::Lint(args) => lint::run(&args, cli.color),
         Command::Diff(args) => diff::run(&args, cli.color),
         Command::Apply(args) => apply::run(&args, cli.color),
+        Command::Watch(args) => watch::run(&args, cli.color),
         Command::Delete(args) => delete::run(&args, cli.color),
         Command::Status(args) => status::run(&args, cli.color),
         Command::Tree(args) => tree::run(&args, cli.color),

@@ -255,3 +255,8 @@ pub(super) fn completion(shell: clap_complete::Shell, mut command: clap::Command
     clap_complete::generate(shell, &mut command, "kaito", &mut script);
     data(&String::from_utf8_lossy(&script))
 }
+
+/// A line of a log.
+pub(super) fn log_line(line: &str) {
+    say(line);
+}

@@ -193,6 +193,11 @@ impl Setup {
         format!("{} {:?} {overrides:?} {:?}", self.catalog.version, self.options, self.own_texts)
     }
 
+    /// What is read besides the input: `kaito.yaml`, and the presets, templates and patches of the user's own.
+    pub(super) fn read_besides(&self) -> impl Iterator<Item = &Path> {
+        self.config.as_deref().into_iter().chain(self.except.iter().map(PathBuf::as_path))
+    }
+
     /// Reads the files that were asked for.
     pub(super) fn read(&self, args: &InputArgs, findings: &mut Vec<Diagnostic>) -> Vec<Arc<SourceFile>> {
         let inputs = Inputs {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::applyset::{self, Found, named};
+use super::applyset::{self, named};
 use super::cluster::{ClusterArgs, Stop, Verb, unreachable};
 use super::output::{self, Color};
 use super::setup::namespace_name;
@@ -12,6 +12,7 @@ use crate::cluster::{Cluster, ClusterError, Survey, Unread};
 use crate::diagnostic::Diagnostic;
 use crate::health::line;
 use crate::inventory::GroupKind;
+use crate::reconcile::Found;
 use crate::status::{self, Breadth, Row, Sets};
 
 /// What is said not to be done when the cluster can't be asked.

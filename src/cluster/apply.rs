@@ -12,7 +12,7 @@ use super::ask::conflicts;
 use super::error::{ClusterError, words};
 use super::kinds::{Kind, Kinds};
 use super::pipeline::Run;
-use crate::apply::{Action, Done, DryRun, Failure, Outcome, Step, is_about_immutable};
+use crate::apply::{Action, Done, DryRun, Failure, Outcome, Step, is_about_immutable, taken_over};
 use crate::diff::live;
 use crate::manifest::Stage;
 
@@ -27,6 +27,8 @@ pub struct How {
     pub concurrency: usize,
     /// How long to wait until an object is gone, or a definition is taken.
     pub patience: Duration,
+    /// The beginnings of the names of managers whose fields are taken over, as they are set by hand.
+    pub overrides: Vec<String>,
 }
 
 impl Cluster {
@@ -58,6 +60,9 @@ impl Cluster {
     /// Applies an object, and replaces it if the server says that it can't be changed and that is allowed.
     async fn apply_one(&self, kind: &Kind, step: &Step, run: &Run<'_>) -> Result<(Outcome, Option<Value>), ClusterError> {
         let force = step.action == Action::Apply { force: true };
+        if let Err(failure) = self.take_over(kind, step, run).await? {
+            return Ok((Outcome::Failed(failure), None));
+        }
         let object = match self.send(kind, step, force, run).await? {
             Ok(object) => object,
             Err(Failure::Immutable(_)) if step.may_replace && step.live.is_some() && run.how.dry_run == DryRun::None => {
@@ -87,6 +92,17 @@ impl Cluster {
         Ok(self.apply_object(kind, &step.desired, &params).await?.map_err(|status| failure(&status)))
     }
 
+    /// Makes fields ours that somebody has set by hand, where these are to be put right. Whoever changes the object meanwhile is heard, as
+    /// the next pass sees what they did.
+    async fn take_over(&self, kind: &Kind, step: &Step, run: &Run<'_>) -> Result<Result<(), Failure>, ClusterError> {
+        let Some(live) = step.live.as_ref().filter(|_| run.how.dry_run == DryRun::None) else { return Ok(Ok(())) };
+        let Some(fields) = taken_over(live, &run.how.manager, &run.how.overrides) else { return Ok(Ok(())) };
+        let _turn = run.turn().await;
+        let patch = json!({"metadata": {"resourceVersion": live["metadata"]["resourceVersion"], "managedFields": fields}});
+        let answer = self.merge_patch(kind, live, &patch, &PatchParams::default()).await?;
+        Ok(answer.map(drop).map_err(|status| failure(&status)))
+    }
+
     /// Takes away the owners with which an adopted object would be deleted. It is ours already then, and as long as they are there it
     /// is taken over anew, so that this comes to its end even if it is cut short here.
     async fn disown(&self, kind: &Kind, step: &Step, run: &Run<'_>) -> Result<Result<(), Failure>, ClusterError> {
@@ -94,11 +110,21 @@ impl Cluster {
         let _turn = run.turn().await;
         let patch = json!({"metadata": {"uid": live["metadata"]["uid"], "ownerReferences": owners}});
         let params = PatchParams { dry_run: run.how.dry_run == DryRun::Server, ..PatchParams::default() };
+        let answer = self.merge_patch(kind, live, &patch, &params).await?;
+        Ok(answer.map(drop).map_err(|status| failure(&status)))
+    }
+
+    async fn merge_patch(
+        &self,
+        kind: &Kind,
+        live: &Value,
+        patch: &Value,
+        params: &PatchParams,
+    ) -> Result<Result<Value, Status>, ClusterError> {
         let (namespace, name) = self.key(kind, live);
         let path = kind.path(namespace.as_deref());
-        let request = kube::core::Request::new(path.as_str()).patch(&name, &params, &Patch::Merge(&patch));
-        let answer = self.request(request.map_err(|error| self.unaskable(&path, error))?).await?;
-        Ok(answer.map(drop).map_err(|status| failure(&status)))
+        let request = kube::core::Request::new(path.as_str()).patch(&name, params, &Patch::Merge(patch));
+        self.request(request.map_err(|error| self.unaskable(&path, error))?).await
     }
 
     async fn replace(&self, kind: &Kind, step: &Step, run: &Run<'_>) -> Result<(Outcome, Option<Value>), ClusterError> {
@@ -157,7 +183,11 @@ impl Cluster {
 
 pub(super) fn done(step: Step, outcome: Outcome, object: Option<Value>) -> Done {
     let Step { owner, reference, desired, live, is_adopted, kept_fields, .. } = step;
-    Done { owner, reference, outcome, is_adopted, kept_fields, object: object.or(live).unwrap_or(desired) }
+    let (before, object) = match object {
+        Some(object) => (live, object),
+        None => (None, live.unwrap_or(desired)),
+    };
+    Done { owner, reference, outcome, is_adopted, kept_fields, before, object }
 }
 
 /// What would become of an object, as far as that is known without the server.

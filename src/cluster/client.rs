@@ -1,5 +1,7 @@
 //! The HTTP client by which the server is asked.
 
+use std::time::Duration;
+
 use hyper_timeout::TimeoutConnector;
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -9,6 +11,9 @@ use kube::client::retry::RetryPolicy;
 use kube::{Client, Config};
 use tower::retry::RetryLayer;
 use tower::{BoxError, ServiceBuilder};
+
+/// How long nothing comes before the system asks whether the other side is there.
+const KEEPALIVE: Duration = Duration::from_secs(30);
 
 /// The client that kube makes, with one difference: what is sent is sent at once (`TCP_NODELAY`).
 ///
@@ -22,6 +27,10 @@ pub(super) fn client(config: Config) -> kube::Result<Client> {
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
+    // Of a watch nothing may come for minutes, so that only this tells whether the other side is still there.
+    tcp.set_keepalive(Some(KEEPALIVE));
+    tcp.set_keepalive_interval(Some(KEEPALIVE / 3));
+    tcp.set_keepalive_retries(Some(3));
     let mut connector = TimeoutConnector::new(config.rustls_https_connector_with_connector(tcp)?);
     connector.set_connect_timeout(config.connect_timeout);
     connector.set_read_timeout(config.read_timeout);

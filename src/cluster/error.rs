@@ -129,7 +129,7 @@ pub(super) fn words(status: &Status) -> String {
 }
 
 /// An error and what it comes from, each said once.
-fn chain(error: &dyn Error) -> String {
+pub(super) fn chain(error: &dyn Error) -> String {
     // The first says only in which part of the client it went wrong.
     let error = error.source().unwrap_or(error);
     let mut said = vec![error.to_string()];

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use http::Request;
+use kube::api::ApiResource;
 use serde_json::Value;
 
 use super::error::ClusterError;
@@ -31,6 +32,18 @@ impl Kind {
         Self { root: "/api/v1".to_owned(), plural: plural.to_owned(), is_namespaced: true }
     }
 
+    /// What kube calls it.
+    pub(super) fn resource(&self, api_version: &str, kind: &str) -> ApiResource {
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        ApiResource {
+            group: group.to_owned(),
+            version: version.to_owned(),
+            api_version: api_version.to_owned(),
+            kind: kind.to_owned(),
+            plural: self.plural.clone(),
+        }
+    }
+
     /// Where all objects of the kind are, or those of a namespace.
     pub(super) fn path(&self, namespace: Option<&str>) -> String {
         match namespace.filter(|_| self.is_namespaced) {
@@ -44,6 +57,12 @@ impl Kinds {
     /// Takes further kinds in.
     pub fn extend(&mut self, more: Self) {
         self.0.extend(more.0);
+    }
+
+    /// Forgets the kind of an object.
+    pub(super) fn forget(&mut self, object: &Value) {
+        let is_other = |version: &str, kind: &str| object["apiVersion"] != version || object["kind"] != kind;
+        self.0.retain(|(version, kind), _| is_other(version, kind));
     }
 
     /// Whether the server knows a kind of this version.
@@ -92,6 +111,25 @@ impl Cluster {
         };
         let versions = answer["versions"].as_array().into_iter().flatten();
         Ok(versions.filter_map(|version| version["groupVersion"].as_str()).map(ToOwned::to_owned).collect())
+    }
+
+    /// Takes in the kinds of these objects that aren't known yet.
+    pub(super) async fn learn(&self, kinds: &mut Kinds, objects: impl IntoIterator<Item = &Value>) -> Result<(), ClusterError> {
+        let unknown = objects.into_iter().filter(|object| kinds.of(object).is_none());
+        let versions = unknown.filter_map(|object| object["apiVersion"].as_str()).map(ToOwned::to_owned).collect();
+        kinds.extend(self.kinds(versions).await?);
+        Ok(())
+    }
+
+    /// A kind in the version of its group that the server likes best, if it knows it.
+    pub(super) async fn locate(&self, wanted: &GroupKind) -> Result<Option<(String, Kind)>, ClusterError> {
+        for version in self.versions(&wanted.group).await? {
+            let kinds = self.kinds([version.clone()].into()).await?;
+            if let Some(kind) = kinds.get(&version, &wanted.kind) {
+                return Ok(Some((version, kind.clone())));
+            }
+        }
+        Ok(None)
     }
 
     async fn kinds_of(&self, version: String) -> Result<Vec<((String, String), Kind)>, ClusterError> {

@@ -22,27 +22,36 @@ const MANY: usize = 50;
 const LABEL: (&str, &str) = ("app.kubernetes.io/managed-by", "kaito");
 
 /// The labels of nodes and pods that tell whose they are.
-const NODE_LABELS: [&str; 2] = ["kaito.sh/workspace", "kaito.sh/ragengine"];
+pub(super) const NODE_LABELS: [&str; 2] = ["kaito.sh/workspace", "kaito.sh/ragengine"];
+
+/// How objects are looked up.
+#[derive(Clone, Copy)]
+pub(super) enum By {
+    /// Each kind in a list, which is less to ask for many.
+    List,
+    /// Each by its name, which is less to be told where there are many others.
+    Name,
+}
 
 /// A namespace, and a name in it.
 pub(super) type Key = (Option<String>, String);
 
 impl Cluster {
     /// Looks up what is there of everything that is wanted, and gives back what else was seen.
-    pub(super) async fn look(&self, kinds: &Kinds, wanted: &mut AllWanted, lenient: bool) -> Result<Vec<Value>, ClusterError> {
+    pub(super) async fn look(&self, kinds: &Kinds, wanted: &mut AllWanted, (how, lenient): (By, bool)) -> Result<Vec<Value>, ClusterError> {
         let mut by_kind: BTreeMap<(String, String), Vec<&mut Wanted>> = BTreeMap::new();
         for wanted in wanted.values_mut().flat_map(BTreeMap::values_mut) {
             let of = (text(&wanted.desired["apiVersion"]), text(&wanted.desired["kind"]));
             by_kind.entry(of).or_default().push(wanted);
         }
-        let looks = stream::iter(by_kind.into_values()).map(|objects| self.look_up(kinds, objects, lenient));
+        let looks = stream::iter(by_kind.into_values()).map(|objects| self.look_up(kinds, objects, (how, lenient)));
         let others: Vec<Vec<Value>> = looks.buffer_unordered(AT_ONCE).try_collect().await?;
         Ok(others.into_iter().flatten().collect())
     }
 
     /// Looks up objects of one kind, and gives back which others were seen.
-    async fn look_up(&self, kinds: &Kinds, mut objects: Vec<&mut Wanted>, lenient: bool) -> Result<Vec<Value>, ClusterError> {
-        match self.look_up_all(kinds, &mut objects).await {
+    async fn look_up(&self, kinds: &Kinds, mut objects: Vec<&mut Wanted>, (how, lenient): (By, bool)) -> Result<Vec<Value>, ClusterError> {
+        match self.look_up_all(kinds, &mut objects, how).await {
             Err(ClusterError::Refused { why, .. }) if lenient => {
                 objects.into_iter().for_each(|wanted| wanted.live = Live::Unreadable(why.clone()));
                 Ok(Vec::new())
@@ -51,11 +60,33 @@ impl Cluster {
         }
     }
 
-    async fn look_up_all(&self, kinds: &Kinds, objects: &mut [&mut Wanted]) -> Result<Vec<Value>, ClusterError> {
-        let Some(kind) = objects.first().and_then(|first| kinds.of(&first.desired)) else {
+    async fn look_up_all(&self, kinds: &Kinds, objects: &mut [&mut Wanted], how: By) -> Result<Vec<Value>, ClusterError> {
+        let found = match (objects.first().and_then(|first| kinds.of(&first.desired)), how) {
+            (None, _) => None,
+            (Some(kind), By::Name) => self.found_by_name(kind, objects).await?.map(|found| (kind, found)),
+            (Some(kind), By::List) => Some((kind, self.found_by_list(kind, objects).await?)),
+        };
+        let Some((kind, mut found)) = found else {
             objects.iter_mut().for_each(|wanted| wanted.live = Live::UnknownKind);
             return Ok(Vec::new());
         };
+        // The items of a list don't say what they are.
+        let (version, name) = match objects.first() {
+            Some(first) => (first.desired["apiVersion"].clone(), first.desired["kind"].clone()),
+            None => (Value::Null, Value::Null),
+        };
+        for live in found.values_mut() {
+            live["apiVersion"] = version.clone();
+            live["kind"] = name.clone();
+        }
+        for wanted in objects.iter_mut() {
+            wanted.live = found.remove(&self.key(kind, &wanted.desired)).map_or(Live::Absent, Live::Object);
+        }
+        Ok(found.into_values().collect())
+    }
+
+    /// What is there of these objects of a kind, and of others that have the same label.
+    async fn found_by_list(&self, kind: &Kind, objects: &[&mut Wanted]) -> Result<HashMap<Key, Value>, ClusterError> {
         let keys: BTreeSet<Key> = objects.iter().map(|wanted| self.key(kind, &wanted.desired)).collect();
         let selector = selector(objects);
         let mut found: HashMap<Key, Value> = HashMap::new();
@@ -77,19 +108,7 @@ impl Cluster {
         let gets = stream::iter(missing).map(|key| async move { Ok((key.clone(), self.get(kind, &key).await?)) });
         let got: Vec<(Key, Option<Value>)> = gets.buffer_unordered(AT_ONCE).try_collect().await?;
         found.extend(got.into_iter().filter_map(|(key, object)| Some((key, object?))));
-        // The items of a list don't say what they are.
-        let (version, name) = match objects.first() {
-            Some(first) => (first.desired["apiVersion"].clone(), first.desired["kind"].clone()),
-            None => (Value::Null, Value::Null),
-        };
-        for live in found.values_mut() {
-            live["apiVersion"] = version.clone();
-            live["kind"] = name.clone();
-        }
-        for wanted in objects.iter_mut() {
-            wanted.live = found.remove(&self.key(kind, &wanted.desired)).map_or(Live::Absent, Live::Object);
-        }
-        Ok(found.into_values().collect())
+        Ok(found)
     }
 
     /// Where all objects of a kind stand.
@@ -181,10 +200,14 @@ pub(super) fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
+/// Whether an object has the label of what kaito renders.
+pub(super) fn is_labelled(object: &Value) -> bool {
+    object["metadata"]["labels"][LABEL.0] == LABEL.1
+}
+
 /// The label by which a list finds these objects among others, if they all have it.
 fn selector(objects: &[&mut Wanted]) -> Option<String> {
-    let have = |has: fn(&Value) -> bool| objects.iter().all(|wanted| wanted.desired.pointer("/metadata/labels").is_some_and(has));
-    if have(|labels| labels[LABEL.0] == LABEL.1) {
+    if objects.iter().all(|wanted| is_labelled(&wanted.desired)) {
         return Some(format!("{}={}", LABEL.0, LABEL.1));
     }
     // Nodes, where the label is an annotation; those of the same Workspace that are called otherwise are looked for, too.

@@ -5,50 +5,49 @@
 mod apply;
 mod ask;
 mod client;
+mod connection;
 mod delete;
 mod error;
+mod event;
+mod few;
 mod kinds;
+mod lease;
 mod look;
 mod order;
 mod pipeline;
 mod set;
+mod status;
 mod survey;
+mod watch;
 
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
 use http::Request;
-use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
-use kube::{Client, Config};
+use kube::Client;
 use serde_json::Value;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Runtime;
 
 pub use apply::How;
+pub use connection::{Connection, User};
 pub use error::ClusterError;
+pub use event::{Event, EventType, Events};
 pub use kinds::Kinds;
+pub use lease::{Candidate, Election, Leadership};
 pub use set::{Deletion, Unwritten};
+pub use status::Written;
 pub use survey::{Seen, Survey, Unread};
+pub use watch::{Change, Subject, Watch};
+
+use look::By;
 
 use crate::apply::{Operator, Refusal, Why, adopt_nodes, is_operator, keep_what_was_made};
-use crate::diff::live::{AllWanted, keep_membership};
+use crate::diff::live::{AllWanted, Live, keep_membership};
 use crate::manifest::ObjectRef;
 
-/// How long to wait for a connection.
-const CONNECT: Duration = Duration::from_secs(10);
-/// How long to wait for the next bytes of an answer.
-const READ: Duration = Duration::from_secs(30);
 /// How long to wait for a whole answer, with all that the server wants to be waited for (429 and `Retry-After`).
 const ANSWER: Duration = Duration::from_secs(120);
-
-/// Whom to act as instead of the user of the kubeconfig, who must be allowed to.
-#[derive(Clone, Debug, Default)]
-pub struct User {
-    /// The user; the one of the kubeconfig if there is none.
-    pub name: Option<String>,
-    /// The groups.
-    pub groups: Vec<String>,
-}
 
 /// A cluster, as far as it can be asked.
 pub struct Cluster {
@@ -65,22 +64,7 @@ impl Cluster {
     /// # Errors
     /// There is no such configuration, or it can't be used.
     pub fn connect(kubeconfig: Option<&Path>, context: Option<&str>, user: User) -> Result<Self, ClusterError> {
-        let runtime = Builder::new_current_thread().enable_all().build().map_err(ClusterError::Runtime)?;
-        let mut config = runtime.block_on(config(kubeconfig, context))?;
-        config.connect_timeout = Some(CONNECT);
-        config.read_timeout = Some(READ);
-        if let Some(name) = user.name {
-            config.auth_info.impersonate = Some(name);
-            config.auth_info.impersonate_groups = Some(user.groups).filter(|groups| !groups.is_empty());
-        }
-        let (server, namespace) = (config.cluster_url.to_string(), config.default_namespace.clone());
-        let server = server.trim_end_matches('/').to_owned();
-        let made = {
-            let _inside = runtime.enter();
-            client::client(config)
-        };
-        let client = made.map_err(|error| ClusterError::unusable(&server, &error))?;
-        Ok(Self { runtime, client, server, namespace })
+        Connection::read(kubeconfig, context)?.acting_as(user).cluster()
     }
 
     /// The namespace of objects that name none: that of the context, as for kubectl.
@@ -92,6 +76,11 @@ impl Cluster {
     #[must_use]
     pub fn in_namespace(self, namespace: &str) -> Self {
         Self { namespace: namespace.to_owned(), ..self }
+    }
+
+    /// From now on objects that name no namespace are in this one.
+    pub fn use_namespace(&mut self, namespace: &str) {
+        namespace.clone_into(&mut self.namespace);
     }
 
     /// Finds out what is there of everything that is wanted, and what a server-side apply as this field manager would do with
@@ -113,12 +102,29 @@ impl Cluster {
     /// # Errors
     /// The server doesn't answer, or doesn't let it be read.
     pub fn find(&self, wanted: &mut AllWanted, lenient: bool) -> Result<Kinds, ClusterError> {
+        let mut kinds = Kinds::default();
+        self.find_by(By::List, &mut kinds, wanted, lenient)?;
+        Ok(kinds)
+    }
+
+    /// The same for somebody who looks often: only kinds that aren't known yet are asked for, and a few objects by their names, so that
+    /// it costs no more where there are a thousand others.
+    ///
+    /// # Errors
+    /// The server doesn't answer, or doesn't let it be read.
+    pub fn find_with(&self, kinds: &mut Kinds, wanted: &mut AllWanted, lenient: bool) -> Result<(), ClusterError> {
+        let how = if few::are_few(wanted) { By::Name } else { By::List };
+        self.find_by(how, kinds, wanted, lenient)
+    }
+
+    fn find_by(&self, how: By, kinds: &mut Kinds, wanted: &mut AllWanted, lenient: bool) -> Result<(), ClusterError> {
         self.runtime.block_on(async {
-            let versions = look::all(wanted).map(|wanted| look::text(&wanted.desired["apiVersion"])).collect();
-            let kinds = self.kinds(versions).await?;
-            let others = self.look(&kinds, wanted, lenient).await?;
+            self.learn(kinds, look::all(wanted).map(|wanted| &wanted.desired)).await?;
+            let others = self.look(kinds, wanted, (how, lenient)).await?;
+            // The definition of one that was known may have gone since.
+            look::all(wanted).filter(|wanted| wanted.live == Live::UnknownKind).for_each(|wanted| kinds.forget(&wanted.desired));
             adopt_nodes(wanted, others);
-            Ok(kinds)
+            Ok(())
         })
     }
 
@@ -127,7 +133,7 @@ impl Cluster {
     /// # Errors
     /// The server doesn't answer, or doesn't let it be read.
     pub fn refresh(&self, kinds: &Kinds, wanted: &mut AllWanted) -> Result<(), ClusterError> {
-        self.runtime.block_on(self.look(kinds, wanted, false)).map(drop)
+        self.runtime.block_on(self.look(kinds, wanted, (By::List, false))).map(drop)
     }
 
     /// The pods of Workspaces and RAGEngines in these namespaces; none if they may not be read.
@@ -190,30 +196,5 @@ impl Cluster {
             Ok(Err(error)) => Err(ClusterError::unreachable(&self.server, &what, &error)),
             Err(_) => Err(ClusterError::slow(&self.server, &what, ANSWER)),
         }
-    }
-}
-
-async fn config(kubeconfig: Option<&Path>, context: Option<&str>) -> Result<Config, ClusterError> {
-    let read = match kubeconfig {
-        Some(path) => Kubeconfig::read_from(path),
-        None => Kubeconfig::read(),
-    };
-    let read = match read {
-        Ok(read) => read,
-        Err(error) if kubeconfig.is_none() && context.is_none() && is_missing(&error) => {
-            return Config::incluster().map_err(|_| ClusterError::no_config(&error));
-        }
-        Err(error) => return Err(ClusterError::config(kubeconfig, &error)),
-    };
-    let options = KubeConfigOptions { context: context.map(ToOwned::to_owned), ..KubeConfigOptions::default() };
-    let known: Vec<String> = read.contexts.iter().map(|context| context.name.clone()).collect();
-    Config::from_custom_kubeconfig(read, &options).await.map_err(|error| ClusterError::context(context, &known, &error))
-}
-
-fn is_missing(error: &KubeconfigError) -> bool {
-    match error {
-        KubeconfigError::FindPath => true,
-        KubeconfigError::ReadConfig(error, _) => error.kind() == std::io::ErrorKind::NotFound,
-        _ => false,
     }
 }

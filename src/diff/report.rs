@@ -205,9 +205,7 @@ pub fn compare(
         let (was, is) = (shared_before.remove(&owner).unwrap_or_default(), shared_after.remove(&owner).unwrap_or_default());
         add(owner, was, is);
     }
-    // What restarts nothing is all alike: a Workspace before the ConfigMap that it reads.
-    let rank = |owner: &OwnerChange| owner.disruption.max(Disruption::InPlace);
-    found.sort_by(|a, b| rank(b).cmp(&rank(a)).then_with(|| (a.owner.is_none(), &a.owner).cmp(&(b.owner.is_none(), &b.owner))));
+    sort(&mut found);
     let compared = owners.len();
     let known = |summaries: &BTreeMap<Owner, Summary>| {
         summaries.iter().filter(|(owner, _)| !broken.contains(*owner)).map(|(_, summary)| summary.clone()).collect::<Vec<_>>()
@@ -215,6 +213,12 @@ pub fn compare(
     let totals = Totals::new(known(&old).iter(), known(&new).iter(), prices);
     let broken = broken.into_iter().map(|owner| Broken { place: OwnerChange::place(Some(&owner), &[], [after, before]), owner });
     Ok(Report { owners: found, broken: broken.collect(), compared, totals })
+}
+
+/// The worst first; what restarts nothing is all alike, a Workspace before the ConfigMap that it reads.
+pub(super) fn sort(owners: &mut [OwnerChange]) {
+    let rank = |owner: &OwnerChange| owner.disruption.max(Disruption::InPlace);
+    owners.sort_by(|a, b| rank(b).cmp(&rank(a)).then_with(|| (a.owner.is_none(), &a.owner).cmp(&(b.owner.is_none(), &b.owner))));
 }
 
 /// What can't be compared: what a side could not plan, and what is missing on one side from a file that it could not read whole.
@@ -231,12 +235,7 @@ fn broken(before: &Side<'_>, after: &Side<'_>, old: &BTreeMap<Owner, Summary>, n
 
 /// Whether a Workspace, and what it refers to, is the same on both sides.
 fn is_unchanged(owner: &Owner, before: &Side<'_>, after: &Side<'_>) -> bool {
-    let (Some(old), Some(new)) = (before.plan(owner), after.plan(owner)) else { return false };
-    let config = |side: &Side<'_>| {
-        let name = old.workspace.config().or_else(|| old.workspace.tuning.as_ref()?.config());
-        name.and_then(|name| side.session.context().config_map(&owner.namespace, name)).map(|document| document.root.to_value())
-    };
-    serde_json::to_value(old.workspace).ok() == serde_json::to_value(new.workspace).ok() && config(before) == config(after)
+    before.plan(owner).is_some() && before.declared(owner) == after.declared(owner)
 }
 
 /// What has changed, in words: of a Workspace, or of a set, whose objects are its router.

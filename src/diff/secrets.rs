@@ -3,17 +3,16 @@
 //! Two objects are masked together before anything is compared, so that nothing that follows has ever seen a value. One that has
 //! changed still shows as `*** (before)` and `*** (after)`.
 
+use std::collections::HashSet;
+use std::ops::Range;
+use std::slice;
+
 use serde_json::{Map, Value};
+
+use crate::secrets::{in_text, is_field, is_name};
 
 /// What stands for a value that is the same on both sides.
 const HIDDEN: &str = "***";
-
-/// Parts of names of variables and flags that hold secrets.
-const NAMES: [&str; 9] = ["token", "password", "passwd", "secret", "apikey", "api_key", "api-key", "access_key", "private_key"];
-
-/// How tokens of known services begin.
-const PREFIXES: [&str; 12] =
-    ["hf_", "ghp_", "gho_", "ghs_", "github_pat_", "glpat-", "sk-", "xoxb-", "AKIA", "eyJ", "-----BEGIN", "Bearer "];
 
 /// Masks an object on both sides.
 pub(super) fn mask(before: Option<&Value>, after: Option<&Value>) -> (Option<Value>, Option<Value>) {
@@ -23,11 +22,11 @@ pub(super) fn mask(before: Option<&Value>, after: Option<&Value>) -> (Option<Val
         for field in ["data", "stringData"] {
             every(field_of(before.as_mut(), field), field_of(after.as_mut(), field));
         }
-        // kubectl keeps a copy of everything there.
-        for object in [before.as_mut(), after.as_mut()].into_iter().flatten() {
-            if let Some(annotations) = object.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut) {
-                annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
-            }
+    }
+    // kubectl keeps a copy of everything there.
+    for object in [before.as_mut(), after.as_mut()].into_iter().flatten() {
+        if let Some(annotations) = object.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut) {
+            annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
         }
     }
     walk(before.as_mut(), after.as_mut());
@@ -54,15 +53,19 @@ fn hide(before: Option<&mut Value>, after: Option<&mut Value>) {
             *after = HIDDEN.into();
         }
         (before, after) => {
-            let is_masked = |value: &Value| value.as_str().is_some_and(|text| text.starts_with(HIDDEN));
-            if let Some(before) = before.filter(|value| !is_masked(value)) {
-                *before = format!("{HIDDEN} (before)").into();
+            if let Some(before) = before {
+                *before = whole("before").into();
             }
-            if let Some(after) = after.filter(|value| !is_masked(value)) {
-                *after = format!("{HIDDEN} (after)").into();
+            if let Some(after) = after {
+                *after = whole("after").into();
             }
         }
     }
+}
+
+/// What stands for a whole value that is different.
+fn whole(side: &str) -> String {
+    format!("{HIDDEN} ({side})")
 }
 
 /// Hides what looks like a secret, wherever it is: variables by their name, arguments, and any text that begins as tokens do.
@@ -73,19 +76,12 @@ fn walk(before: Option<&mut Value>, after: Option<&mut Value>) {
         (_, Some(Value::Object(after))) => objects(None, Some(after)),
         (Some(Value::Array(before)), Some(Value::Array(after))) => arrays(before, after),
         (Some(Value::Array(items)), _) | (_, Some(Value::Array(items))) => arrays(items, &mut []),
-        (before, after) => {
-            let looks = |value: &Option<&mut Value>| value.as_deref().and_then(Value::as_str).is_some_and(looks_like_token);
-            if looks(&before) || looks(&after) {
-                hide(before, after);
-            } else {
-                texts(before, after);
-            }
-        }
+        (before, after) => texts(before.map_or(&mut [], slice::from_mut), after.map_or(&mut [], slice::from_mut)),
     }
 }
 
 fn objects(mut before: Option<&mut Map<String, Value>>, mut after: Option<&mut Map<String, Value>>) {
-    let named = [&before, &after].into_iter().flatten().find_map(|fields| fields.get("name")?.as_str().map(is_secret_name));
+    let named = [&before, &after].into_iter().flatten().find_map(|fields| fields.get("name")?.as_str().map(is_name));
     let mut keys: Vec<String> = [&before, &after].into_iter().flatten().flat_map(|fields| fields.keys().cloned()).collect();
     keys.sort();
     keys.dedup();
@@ -93,7 +89,7 @@ fn objects(mut before: Option<&mut Map<String, Value>>, mut after: Option<&mut M
         let old = before.as_mut().and_then(|fields| fields.get_mut(&key));
         let new = after.as_mut().and_then(|fields| fields.get_mut(&key));
         let is_text = [&old, &new].into_iter().flatten().any(|value| value.is_string());
-        if key == "value" && named == Some(true) && is_text {
+        if is_text && (is_field(&key) || key == "value" && named == Some(true)) {
             hide(old, new);
         } else {
             walk(old, new);
@@ -101,8 +97,11 @@ fn objects(mut before: Option<&mut Map<String, Value>>, mut after: Option<&mut M
     }
 }
 
-/// Items that have names go by these, others by their number.
+/// Words are one command; items that have names go by these, others by their number.
 fn arrays(before: &mut [Value], after: &mut [Value]) {
+    if before.iter().chain(after.iter()).all(Value::is_string) {
+        return texts(before, after);
+    }
     let name = |item: &Value| item.get("name").and_then(Value::as_str).map(ToOwned::to_owned);
     let mut used = vec![false; after.len()];
     for (index, old) in before.iter_mut().enumerate() {
@@ -122,77 +121,79 @@ fn arrays(before: &mut [Value], after: &mut [Value]) {
     for (_, new) in after.iter_mut().enumerate().filter(|(index, _)| !used[*index]) {
         walk(None, Some(new));
     }
-    hide_words(before, after);
 }
 
-/// Hides the word behind a secret flag, as in `["--api-key", "..."]`.
-fn hide_words(before: &mut [Value], after: &mut [Value]) {
-    let behind = |items: &[Value]| -> Vec<usize> {
-        let is_flag =
-            |item: &Value| item.as_str().is_some_and(|word| word.starts_with("--") && !word.contains(['=', ' ']) && is_secret_name(word));
-        (1..items.len()).filter(|index| is_flag(&items[index - 1]) && items[*index].is_string()).collect()
-    };
-    let (old, new) = (behind(before), behind(after));
-    for (number, index) in old.iter().enumerate() {
-        hide(before.get_mut(*index), new.get(number).and_then(|index| after.get_mut(*index)));
+/// Hides the secrets in the words of a command, or in one text. One that has the same name on both sides, wherever it stands, is
+/// the same.
+fn texts(before: &mut [Value], after: &mut [Value]) {
+    let found = (Found::of(before), Found::of(after));
+    let mut shown = (found.0.masked(before, "before", &found.1), found.1.masked(after, "after", &found.0));
+    // Two that have changed places would look alike.
+    if shown.0 == shown.1 && before != after {
+        let none = Found::default();
+        shown = (found.0.masked(before, "before", &none), found.1.masked(after, "after", &none));
     }
-    for index in new.iter().skip(old.len()) {
-        hide(None, after.get_mut(*index));
+    for (values, shown) in [(before, shown.0), (after, shown.1)] {
+        values.iter_mut().zip(shown).filter(|(value, _)| value.is_string()).for_each(|(value, shown)| *value = shown.into());
     }
 }
 
-/// Hides the values of flags within texts, such as `--api-key=...` in a command.
-fn texts(before: Option<&mut Value>, after: Option<&mut Value>) {
-    let text = |value: &Option<&mut Value>| value.as_deref().and_then(Value::as_str).map(ToOwned::to_owned);
-    let (old, new) = (text(&before), text(&after));
-    let is_same = old == new;
-    let put = |value: Option<&mut Value>, text: Option<String>, mark: &str| {
-        if let (Some(value), Some(text)) = (value, text)
-            && let Some(masked) = mask_flags(&text, if is_same { "" } else { mark })
-        {
-            *value = masked.into();
+/// The secrets of some texts.
+#[derive(Default)]
+struct Found {
+    /// Where they stand, and what they are called, by text.
+    places: Vec<Vec<(Range<usize>, String)>>,
+    /// What they are called and what they are.
+    secrets: HashSet<(String, String)>,
+}
+
+impl Found {
+    fn of(texts: &[Value]) -> Self {
+        let mut found = Self::default();
+        let mut flag = None;
+        for text in texts.iter().map(text_of) {
+            let places = match flag {
+                Some(flag) => vec![(0..text.len(), flag)],
+                None => in_text(text).into_iter().map(|place| (place.clone(), called(&text[..place.start]))).collect(),
+            };
+            found.secrets.extend(places.iter().map(|(place, name)| (name.clone(), text[place.clone()].to_owned())));
+            found.places.push(places);
+            // As in ["--api-key", "..."].
+            flag = (text.starts_with("--") && !text.contains(['=', ' ']) && is_name(text)).then(|| called(text));
         }
-    };
-    put(before, old, "_before");
-    put(after, new, "_after");
-}
-
-/// A text with the values of secret flags, and words that look like tokens, hidden; `None` if there are none.
-fn mask_flags(text: &str, mark: &str) -> Option<String> {
-    let mut masked = String::with_capacity(text.len());
-    let mut changed = false;
-    for word in text.split_inclusive([' ', '\n', '\t']) {
-        let trimmed = word.trim_end();
-        let space = &word[trimmed.len()..];
-        match trimmed.split_once('=') {
-            Some((flag, value)) if !value.is_empty() && ((flag.starts_with("--") && is_secret_name(flag)) || looks_like_token(value)) => {
-                changed = true;
-                masked.push_str(flag);
-                masked.push('=');
-                masked.push_str(HIDDEN);
-                masked.push_str(mark);
-            }
-            None if looks_like_token(trimmed) => {
-                changed = true;
-                masked.push_str(HIDDEN);
-                masked.push_str(mark);
-            }
-            _ => masked.push_str(trimmed),
-        }
-        masked.push_str(space);
+        found
     }
-    changed.then_some(masked)
+
+    /// The texts with these secrets hidden, and marked if the other side hasn't the same.
+    fn masked(&self, texts: &[Value], side: &str, other: &Self) -> Vec<String> {
+        let mask = |(text, places): (&Value, &Vec<(Range<usize>, String)>)| {
+            let text = text_of(text);
+            let mut shown = text.to_owned();
+            for (place, name) in places.iter().rev() {
+                let secret = (name.clone(), text[place.clone()].to_owned());
+                let mask = match place {
+                    _ if other.secrets.contains(&secret) => HIDDEN.to_owned(),
+                    place if *place == (0..text.len()) => whole(side),
+                    // It stays one word of a shell.
+                    _ => format!("{HIDDEN}_{side}"),
+                };
+                shown.replace_range(place.clone(), &mask);
+            }
+            shown
+        };
+        texts.iter().zip(&self.places).map(mask).collect()
+    }
 }
 
-fn is_secret_name(name: &str) -> bool {
-    let name = name.to_lowercase();
-    // A limit on tokens is no secret: --max-num-batched-tokens.
-    NAMES.iter().any(|part| name.contains(part)) && !name.contains("tokens") && !name.contains("tokenizer")
+/// The last name of a text, by which the secret behind it is known.
+fn called(text: &str) -> String {
+    let is_of_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let text = text.trim_end_matches(|c| !is_of_name(c));
+    text.rsplit(|c| !is_of_name(c)).next().unwrap_or_default().to_owned()
 }
 
-fn looks_like_token(text: &str) -> bool {
-    let text = text.trim_matches(['"', '\'']);
-    text.len() >= 16 && PREFIXES.iter().any(|prefix| text.starts_with(prefix))
+fn text_of(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -225,5 +226,42 @@ mod tests {
             let args = format!("serve --api-key=***_{mark} --max-num-batched-tokens=5 --tokenizer_mode=auto");
             assert_eq!(side["args"], json!(["--verbose", args]), "{mark}");
         }
+    }
+
+    #[test]
+    fn what_is_the_same_is_not_marked_as_changed() {
+        let table = [
+            (json!({"a": "s --api-key=x --n=1"}), json!({"a": "s --api-key=x --n=2"}), "s --api-key=*** --n=1", "s --api-key=*** --n=2"),
+            (
+                json!({"a": "A_TOKEN=x B_TOKEN=y"}),
+                json!({"a": "A_TOKEN=y B_TOKEN=x"}),
+                "A_TOKEN=***_before B_TOKEN=***_before",
+                "A_TOKEN=***_after B_TOKEN=***_after",
+            ),
+            (
+                json!({"a": ["--api-key", "x"]}),
+                json!({"a": ["--n", "--api-key", "x"]}),
+                r#"["--api-key","***"]"#,
+                r#"["--n","--api-key","***"]"#,
+            ),
+            (json!({"token": "***x"}), json!({"token": "***y"}), "*** (before)", "*** (after)"),
+            (json!({"token": "x", "secretName": "a"}), json!({"token": "x", "secretName": "b"}), "***", "***"),
+        ];
+        for (before, after, old, new) in table {
+            let (was, is) = mask(Some(&before), Some(&after));
+            let text = |value: Option<Value>| {
+                let value = value.unwrap();
+                let value = value.get("a").unwrap_or(&value["token"]).clone();
+                value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned)
+            };
+            assert_eq!((text(was).as_str(), text(is).as_str()), (old, new));
+        }
+    }
+
+    /// kubectl's copy of all that was applied.
+    #[test]
+    fn what_kubectl_keeps_is_no_part_of_an_object() {
+        let pod = json!({"kind": "Pod", "metadata": {"annotations": {"kubectl.kubernetes.io/last-applied-configuration": "x", "a": "b"}}});
+        assert_eq!(mask(Some(&pod), None).0.unwrap()["metadata"]["annotations"], json!({"a": "b"}));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -93,6 +94,16 @@ impl<'s> Side<'s> {
         })
     }
 
+    /// The errors in the document in which a Workspace or RAGEngine stands.
+    pub fn findings_about(&self, owner: &Owner) -> impl Iterator<Item = &Diagnostic> {
+        let document = self.document_of(owner);
+        let is_about = move |finding: &&Diagnostic| match (&finding.place, document) {
+            (Some(place), Some(document)) => Arc::ptr_eq(&place.file, &document.file) && document.root.span.contains(&place.span.start),
+            _ => false,
+        };
+        self.findings.iter().filter(|finding| finding.is_error()).filter(is_about)
+    }
+
     /// The file in which a Workspace or RAGEngine stands.
     pub fn file_of(&self, owner: &Owner) -> Option<&str> {
         let key = (owner.namespace.as_str(), owner.name.as_str());
@@ -103,9 +114,14 @@ impl<'s> Side<'s> {
 
     /// Where the name of a Workspace, a RAGEngine or a set of Workspaces stands.
     pub(super) fn place_of(&self, owner: &Owner) -> Option<Place> {
+        Some(self.document_of(owner)?.place(&NAME.map(Step::Field)))
+    }
+
+    /// The document in which a Workspace, a RAGEngine or a set of Workspaces stands.
+    fn document_of(&self, owner: &Owner) -> Option<&'s Document> {
         let key = (owner.namespace.as_str(), owner.name.as_str());
         let workspaces = &self.input.workspaces;
-        let document = match owner.kind {
+        match owner.kind {
             "Workspace" => {
                 let found = workspaces.binary_search_by_key(&key, |located| (&located.namespace, &located.value.metadata.name));
                 Some(&workspaces[found.ok()?].document)
@@ -124,8 +140,7 @@ impl<'s> Side<'s> {
                     .find(|located| located.namespace == owner.namespace && is_set(&located.document))
                     .map(|located| &located.document)
             }
-        };
-        Some(document?.place(&NAME.map(Step::Field)))
+        }
     }
 
     /// Where the name of an object stands that passes through.
@@ -157,6 +172,14 @@ impl<'s> Side<'s> {
     /// The plan of a Workspace.
     pub fn plan(&self, owner: &Owner) -> Option<&'s Plan<'s>> {
         self.plans.get(&(owner.namespace.as_str(), owner.name.as_str())).copied().filter(|_| owner.kind == "Workspace")
+    }
+
+    /// What a Workspace is planned by that is its own: itself, and the ConfigMap that it names.
+    pub fn declared(&self, owner: &Owner) -> Option<(Value, Option<Value>)> {
+        let workspace = self.plan(owner)?.workspace;
+        let name = workspace.config().or_else(|| workspace.tuning.as_ref()?.config());
+        let config = name.and_then(|name| self.session.context().config_map(&owner.namespace, name));
+        Some((serde_json::to_value(workspace).unwrap_or_default(), config.map(|document| document.root.to_value())))
     }
 
     /// Renders the objects of these Workspaces.

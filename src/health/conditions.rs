@@ -6,19 +6,19 @@ use super::{Health, generation, text, unseen};
 
 /// A condition as somebody's controller wrote it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Condition<'a> {
-    pub(super) kind: &'a str,
-    pub(super) status: &'a str,
-    pub(super) reason: &'a str,
-    pub(super) message: &'a str,
+pub(crate) struct Condition<'a> {
+    pub(crate) kind: &'a str,
+    pub(crate) status: &'a str,
+    pub(crate) reason: &'a str,
+    pub(crate) message: &'a str,
     /// `Error`, `Warning` or `Info`, where Cluster API and Azure Service Operator say so.
-    pub(super) severity: &'a str,
+    pub(crate) severity: &'a str,
     observed_generation: Option<i64>,
 }
 
 impl<'a> Condition<'a> {
     /// The condition of a type.
-    pub(super) fn find(object: &'a Value, kind: &str) -> Option<Self> {
+    pub(crate) fn find(object: &'a Value, kind: &str) -> Option<Self> {
         let mut conditions = object["status"]["conditions"].as_array()?.iter();
         conditions.find(|condition| condition["type"] == kind).map(Self::read)
     }
@@ -40,11 +40,11 @@ impl<'a> Condition<'a> {
         }
     }
 
-    pub(super) fn is_true(&self) -> bool {
+    pub(crate) fn is_true(&self) -> bool {
         self.status == "True"
     }
 
-    pub(super) fn is_false(&self) -> bool {
+    pub(crate) fn is_false(&self) -> bool {
         self.status == "False"
     }
 

@@ -27,7 +27,8 @@ use std::fmt;
 
 use serde_json::Value;
 
-use conditions::Condition;
+pub(crate) use conditions::Condition;
+pub(crate) use nodes::is_benign;
 pub use text::line;
 
 /// How an object is doing.

@@ -55,7 +55,7 @@ fn stage_health(condition: &Condition, stage: &str, doing: &str) -> Health {
 }
 
 /// Whether a reason is one that every claim gives on its way.
-pub(super) fn is_benign(reason: &str) -> bool {
+pub(crate) fn is_benign(reason: &str) -> bool {
     const REASONS: [&str; 9] = [
         "",
         "AwaitingReconciliation",

@@ -6,6 +6,7 @@
 //! Source: kubectl, `pkg/cmd/apply/applyset.go`. The names in KEP-3659 are other ones, which nobody uses.
 
 mod contents;
+mod history;
 mod member;
 mod parent;
 
@@ -14,6 +15,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
 pub use contents::{Contents, GroupKind};
+pub use history::{Entry, History, SUCCEEDED};
 pub use member::{PART_OF, is_marked_by_annotation, mark, part_of};
 pub use parent::{ID, Parent, ParentFault, ParentKind, Record, kept};
 

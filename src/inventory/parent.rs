@@ -5,6 +5,7 @@ use std::fmt;
 use serde_json::{Value, json};
 
 use super::contents::{Contents, read_kinds, read_namespaces};
+use super::history::History;
 use super::set_id;
 use crate::manifest::ObjectRef;
 use crate::spec::names;
@@ -18,6 +19,10 @@ const GROUP_RESOURCES: &str = "applyset.kubernetes.io/contains-group-resources";
 const NAMESPACES: &str = "applyset.kubernetes.io/additional-namespaces";
 /// Not of ApplySets: the revision of git that was applied last.
 const REVISION: &str = "kaito.sh/revision";
+/// Not of ApplySets: the revision of git that was tried last, whatever came of it.
+const ATTEMPTED: &str = "kaito.sh/last-attempted-revision";
+/// Not of ApplySets: what was applied before.
+const HISTORY: &str = "kaito.sh/history";
 /// Not of ApplySets: the files and directories that were applied last.
 const INPUTS: &str = "kaito.sh/inputs";
 
@@ -54,6 +59,10 @@ pub struct Record {
     pub revision: Option<String>,
     /// The files and directories that were applied last.
     pub inputs: Option<String>,
+    /// The revision of git that was tried last, whatever came of it.
+    pub attempted: Option<String>,
+    /// What was applied before.
+    pub history: History,
 }
 
 impl fmt::Display for Parent {
@@ -140,7 +149,8 @@ impl Parent {
         };
         contents.namespaces.insert(self.namespace.clone());
         let text = |key| annotation(key).map(ToOwned::to_owned);
-        Ok(Record { contents, revision: text(REVISION), inputs: text(INPUTS) })
+        let history = annotation(HISTORY).map(History::read).unwrap_or_default();
+        Ok(Record { contents, revision: text(REVISION), inputs: text(INPUTS), attempted: text(ATTEMPTED), history })
     }
 
     /// The parent that keeps this, whole, for a server-side apply by [`FIELD_MANAGER`](super::FIELD_MANAGER).
@@ -150,12 +160,13 @@ impl Parent {
             GROUP_KINDS: record.contents.listed_kinds(),
             NAMESPACES: record.contents.listed_namespaces(&self.namespace),
         });
-        if let Some(revision) = &record.revision {
-            annotations[REVISION] = json!(revision);
-        }
-        if let Some(inputs) = &record.inputs {
-            annotations[INPUTS] = json!(inputs);
-        }
+        let own = [
+            (REVISION, record.revision.clone()),
+            (INPUTS, record.inputs.clone()),
+            (ATTEMPTED, record.attempted.clone()),
+            (HISTORY, record.history.text()),
+        ];
+        own.into_iter().filter_map(|(key, text)| Some((key, text?))).for_each(|(key, text)| annotations[key] = text.into());
         json!({
             "apiVersion": "v1",
             "kind": self.kind.name(),
@@ -292,7 +303,11 @@ mod tests {
         let parent = Parent::parse("my-set", "test").unwrap();
         let contents =
             Contents { group_kinds: read_kinds("StatefulSet.apps,ConfigMap").unwrap(), namespaces: read_namespaces("test,b,a").unwrap() };
-        let record = Record { contents, revision: Some("main@sha1:0123".to_owned()), inputs: Some("clusters/prod".to_owned()) };
+        let mut history = History::default();
+        assert!(history.note(Some("main@sha1:0123"), Some("sha256:abc"), "ReconciliationSucceeded", "2026-03-02T08:00:00Z"));
+        let text = |text: &str| Some(text.to_owned());
+        let (revision, attempted) = (text("main@sha1:0123"), text("main@sha1:4567"));
+        let record = Record { contents, revision, inputs: text("clusters/prod"), attempted, history };
         let want = json!({
             "apiVersion": "v1",
             "kind": "Secret",
@@ -304,7 +319,9 @@ mod tests {
                     "applyset.kubernetes.io/tooling": format!("kaito/v{}", env!("CARGO_PKG_VERSION")),
                     "applyset.kubernetes.io/contains-group-kinds": "ConfigMap,StatefulSet.apps",
                     "applyset.kubernetes.io/additional-namespaces": "a,b",
+                    "kaito.sh/history": r#"[{"revision":"main@sha1:0123","digest":"sha256:abc","firstReconciled":"2026-03-02T08:00:00Z","lastReconciled":"2026-03-02T08:00:00Z","lastReconciledStatus":"ReconciliationSucceeded"}]"#,
                     "kaito.sh/inputs": "clusters/prod",
+                    "kaito.sh/last-attempted-revision": "main@sha1:4567",
                     "kaito.sh/revision": "main@sha1:0123",
                 },
             },
@@ -328,6 +345,7 @@ mod tests {
         let table = [
             (parent.object(&Record::default()), "used"),
             (with("annotations applyset.kubernetes.io/tooling", json!("kaito/v0.0.1")), "used"),
+            (with("annotations kaito.sh/history", json!("[{")), "used"),
             (with("annotations applyset.kubernetes.io/tooling", json!("kubectl/v1.34.1")), "another tool: kubectl"),
             (with("annotations applyset.kubernetes.io/tooling", json!("example.com/kaito/v1")), "another tool: example.com/kaito"),
             (with("annotations applyset.kubernetes.io/tooling", Value::Null), "keeps no ApplySet"),

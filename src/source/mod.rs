@@ -1,5 +1,6 @@
 //! Where texts come from: files and directories on disk or in a revision of git, standard input, and for presets the hub.
 
+mod changes;
 mod dir;
 mod git;
 mod http;
@@ -8,6 +9,7 @@ mod listing;
 mod named;
 mod tree;
 
+pub use changes::Changes;
 pub use dir::{Inputs, config_for, is_whole, preset_layer, read_config, read_file, template_overrides};
 pub use git::{Access, Head, Mirror, Range, RangeError, Reference, RemoteError, Repository, Side, Values, VersionRange, VersionRangeError};
 pub use hub::Hub;

@@ -142,12 +142,14 @@ impl Input {
 
     /// Whether another input says the same of everything that Workspaces are planned by, besides themselves and their ConfigMaps.
     pub fn has_same_facts(&self, other: &Self) -> bool {
-        fn facts(input: &Input) -> impl Iterator<Item = (&ObjectRef, Value)> {
-            let objects = input.objects().filter(|object| object.reference.kind != "ConfigMap");
-            objects.map(|object| (&object.reference, object.document.root.to_value()))
-        }
-        let mirrors = |input: &Self| input.mirrors.iter().map(|mirror| mirror.document.root.to_value()).collect::<Vec<_>>();
-        self.nodes == other.nodes && mirrors(self) == mirrors(other) && facts(self).eq(facts(other))
+        self.nodes == other.nodes && self.facts().eq(other.facts())
+    }
+
+    /// Everything that Workspaces are planned by, besides themselves, their ConfigMaps and the nodes.
+    pub fn facts(&self) -> impl Iterator<Item = Value> {
+        let mirrors = self.mirrors.iter().map(|mirror| mirror.document.root.to_value());
+        let objects = self.objects().filter(|object| object.reference.kind != "ConfigMap");
+        mirrors.chain(objects.map(|object| object.document.root.to_value()))
     }
 
     fn add(&mut self, declared: Declared) {

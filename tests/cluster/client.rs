@@ -1,6 +1,7 @@
 //! What the tests ask of the API server.
 
 use std::collections::HashMap;
+use std::io::{BufRead, BufReader};
 use std::sync::Mutex;
 
 use super::manifest::Manifest;
@@ -136,6 +137,13 @@ impl Client {
             request.header("Authorization", &self.authorization).header("Content-Type", form).header("Accept", "application/json");
         let mut answer = self.agent.run(request.body(body)?)?;
         Ok((answer.status().as_u16(), answer.body_mut().with_config().limit(64 << 20).read_to_string()?))
+    }
+
+    /// What the server tells at a path for as long as it tells something.
+    pub(super) fn stream(&self, path: &str) -> Result<impl BufRead + use<>, ureq::Error> {
+        let request = self.agent.get(format!("{}{path}", self.url)).header("Authorization", &self.authorization);
+        let told = request.header("Accept", "application/json").call()?;
+        Ok(BufReader::new(told.into_body().into_reader()))
     }
 
     /// Applies the status of an object, and nothing else.

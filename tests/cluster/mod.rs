@@ -13,11 +13,14 @@ mod client;
 mod components;
 mod crds;
 mod delete;
+mod event;
+mod few;
 mod gpu_provisioner;
 mod interrupted;
 mod kinds;
 mod kubectl;
 mod kubectl_sets;
+mod lease;
 mod live;
 mod living;
 mod manifest;
@@ -33,7 +36,9 @@ mod scene;
 mod server;
 mod status;
 mod wait;
+mod watch;
 mod will;
+mod written;
 
 use std::sync::OnceLock;
 

@@ -1,8 +1,8 @@
-//! Something between kaito and the API server that counts what is asked.
+//! Something between kaito and the API server that counts what is asked, and may fail.
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -30,6 +30,12 @@ struct State {
     is_held: bool,
     /// Whether it comes after all.
     is_resumed: bool,
+    /// The connections that were ever made.
+    connections: Vec<TcpStream>,
+    /// Whether new ones are closed at once.
+    is_down: bool,
+    /// Whether the next watch is told that it comes too late.
+    has_forgotten: bool,
 }
 
 impl Proxy {
@@ -89,6 +95,20 @@ impl Proxy {
         self.state.lock().unwrap().is_held
     }
 
+    /// Closes all connections, and new ones at once.
+    pub(super) fn cut(&self) {
+        let mut state = self.state.lock().unwrap();
+        state.is_down = true;
+        state.connections.drain(..).for_each(|stream| drop(stream.shutdown(Shutdown::Both)));
+    }
+
+    /// Takes connections again. `has_forgotten` says whether the next watch comes too late to be told what it has missed.
+    pub(super) fn mend(&self, has_forgotten: bool) {
+        let mut state = self.state.lock().unwrap();
+        state.is_down = false;
+        state.has_forgotten = has_forgotten;
+    }
+
     /// Turns the next patches away.
     pub(super) fn turn_away(&self, count: usize) {
         self.state.lock().unwrap().too_many = count;
@@ -97,6 +117,13 @@ impl Proxy {
 
 /// Answers requests until the other side has no more.
 fn serve(stream: TcpStream, state: &Mutex<State>) {
+    {
+        let mut state = state.lock().unwrap();
+        if state.is_down {
+            return;
+        }
+        state.connections.push(stream.try_clone().unwrap());
+    }
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut stream = stream;
     while let Ok(true) = serve_one(&mut reader, &mut stream, state) {}
@@ -120,6 +147,14 @@ fn serve_one(reader: &mut impl BufRead, stream: &mut TcpStream, state: &Mutex<St
     reader.read_exact(&mut body)?;
     let mut words = head[0].split(' ');
     let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    if path.contains("watch=true") {
+        let has_forgotten = {
+            let mut state = state.lock().unwrap();
+            state.asked.push(format!("{method} {path}"));
+            std::mem::take(&mut state.has_forgotten)
+        };
+        return serve_watch(path, stream, has_forgotten).map(|()| false);
+    }
     let is_turned_away = {
         let mut state = state.lock().unwrap();
         state.asked.push(format!("{method} {path}"));
@@ -165,6 +200,22 @@ fn serve_one(reader: &mut impl BufRead, stream: &mut TcpStream, state: &Mutex<St
     write!(stream, "HTTP/1.1 {status} Status\r\nContent-Type: application/json\r\n{wait}Content-Length: {}\r\n\r\n{text}", text.len())?;
     stream.flush()?;
     Ok(true)
+}
+
+/// Passes on what a watch tells, until either side ends it.
+fn serve_watch(path: &str, stream: &mut TcpStream, has_forgotten: bool) -> io::Result<()> {
+    let gone = r#"{"type":"ERROR","object":{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Expired","code":410}}"#;
+    let mut told: Box<dyn BufRead> =
+        if has_forgotten { Box::new(gone.as_bytes()) } else { Box::new(playground().client.stream(path).map_err(io::Error::other)?) };
+    // Without a length it lasts as long as the connection.
+    write!(stream, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n")?;
+    let mut line = String::new();
+    while told.read_line(&mut line)? > 0 {
+        stream.write_all(line.as_bytes())?;
+        line.clear();
+    }
+    // It has a second handle, so that dropping this one doesn't end it.
+    stream.shutdown(Shutdown::Both)
 }
 
 /// Whether the other side has closed the connection.

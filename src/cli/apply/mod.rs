@@ -3,41 +3,25 @@
 mod args;
 mod objects;
 mod report;
-mod set;
 mod wait;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use serde_json::{Value, json};
-
-use super::cluster::{Stop, Target, Verb, unreachable, with_target};
+use super::applyset;
+use super::cluster::{Stop, Target, Verb, stop, with_target};
 use super::output::{self, Color, Exit};
-use crate::apply::{Done, DryRun, Operator, Step, Terms, decide, is_forced, touches_operator};
-use crate::cluster::{Cluster, ClusterError, How, Kinds};
-use crate::diff::Owner;
-use crate::diff::live::{AllWanted, Wanted};
-use crate::inventory;
-use crate::manifest::ObjectRef;
+use super::setup::InputArgs;
+use crate::apply::DryRun;
+use crate::reconcile::{Pass, Pruning, Set, Settings, Trouble, Workspaces};
+use crate::source::Repository;
 pub(super) use args::Args;
 use report::Report;
-use set::Set;
-use wait::Waiting;
 
 /// Applies.
 pub(super) fn run(args: &Args, color: Color) -> Exit {
     let apply = |target: &Target<'_>| Applying { args, target, color }.run();
     with_target(&args.input, &args.rendering, &args.cluster, color, Verb { bare: "apply", done: "applied" }, apply)
         .unwrap_or_else(Exit::from)
-}
-
-/// What is to be done.
-struct Planned {
-    set: Option<Set>,
-    kinds: Kinds,
-    /// What identifies everything that is wanted.
-    names: Vec<Value>,
-    steps: Vec<Step>,
-    is_broken: bool,
 }
 
 struct Applying<'a> {
@@ -50,30 +34,28 @@ impl Applying<'_> {
     fn run(&self) -> Result<Exit, Stop> {
         let (args, cluster) = (self.args, self.target.cluster);
         let is_broken = output::findings_with(self.target.side.findings.to_vec(), self.color, "what they are about is not applied");
-        let set = Set::open(args, self.target, self.color)?;
-        let mut wanted = self.target.wanted(self.color, "applied")?;
-        if args.apply.include_workspace {
-            self.target.side.include_workspaces(&mut wanted);
-        }
-        if let Some(set) = &set {
-            let objects = wanted.values_mut().flat_map(BTreeMap::values_mut);
-            objects.for_each(|wanted| inventory::mark(&mut wanted.desired, &set.id));
-        }
-        let kinds = self.reached(cluster.find(&mut wanted, true))?;
-        let mut report = Report::new(args.output, args.apply.dry_run);
-        report.refused(cluster.twice(&kinds, &mut wanted));
-        let names = identities(&wanted);
-        let terms = self.terms(&wanted, set.as_ref())?;
-        let (steps, refusals) = decide(wanted, &terms);
-        report.refused(refusals);
-        let mut plan = Planned { set, kinds, names, steps, is_broken };
-        let applied = self.apply(&mut plan, &mut report);
-        let exit = report.finish(self.color);
-        let waiting = applied?;
-        let exit = match waiting {
-            Some(waiting) if exit == Exit::Done => waiting.until_healthy(&plan.kinds, self)?,
+        let mut set = self.set()?;
+        let settings = self.settings();
+        let pass = Pass { cluster, side: self.target.side, settings: &settings, is_broken, operator: None, only: None };
+        let inputs = applyset::read(&args.input);
+        let revision = args.set.applyset.as_ref().and_then(|_| revision(&args.input));
+        let pruning = Pruning {
+            prune: args.set.prune,
+            max_prune: args.set.max_prune,
+            allowed: &args.set.prune_allow,
+            patience: args.wait.wait.then_some(args.wait.timeout),
+            revision: revision.as_deref(),
+            inputs: &inputs,
+            others_failed: false,
+        };
+        let mut report = Report::new(args.output, args.apply.dry_run, args.wait.wait);
+        let passed = pass.run(None, set.as_mut(), &pruning, &mut report);
+        let (exit, waiting) = report.finish(self.color);
+        let passed = passed.map_err(|trouble| self.stopped(&trouble))?;
+        let exit = match waiting.filter(|_| args.apply.dry_run == DryRun::None) {
+            Some(waiting) if exit == Exit::Done => waiting.until_healthy(&passed.kinds, self)?,
             Some(waiting) => {
-                waiting.until_healthy(&plan.kinds, self)?;
+                waiting.until_healthy(&passed.kinds, self)?;
                 exit
             }
             None => exit,
@@ -81,39 +63,26 @@ impl Applying<'_> {
         Ok(if is_broken && exit == Exit::Done { Exit::Invalid } else { exit })
     }
 
-    /// Does what is planned; what is to be waited for then.
-    fn apply(&self, plan: &mut Planned, report: &mut Report) -> Result<Option<Waiting>, Stop> {
-        let (args, cluster) = (self.args, self.target.cluster);
-        let how = How {
-            manager: args.apply.field_manager.clone(),
-            dry_run: args.apply.dry_run,
-            concurrency: args.apply.concurrency.into(),
-            patience: args.wait.timeout,
-        };
-        let mut waiting = Waiting::default();
-        let mut take = |done: Done| {
-            if args.wait.wait {
-                waiting.applied(&done);
-            }
-            report.done(done);
-        };
-        let after = |error: ClusterError| unreachable(&error, self.color, "applied after that");
-        if let Some(set) = &mut plan.set {
-            // What keeps the set may have to be put into a namespace that comes with it.
-            let is_home = |step: &Step| step.reference.kind == "Namespace" && step.reference.name == set.parent.namespace;
-            if how.dry_run == DryRun::None {
-                let (home, rest) = std::mem::take(&mut plan.steps).into_iter().partition(|step| is_home(step) && step.live.is_none());
-                plan.steps = rest;
-                cluster.apply(&mut plan.kinds, home, &how, &mut take).map_err(after)?;
-            }
-            set.prepare(&references(cluster, &plan.kinds, &plan.names), self)?;
+    fn set(&self) -> Result<Option<Set>, Stop> {
+        let Some(name) = &self.args.set.applyset else { return Ok(None) };
+        let parent = applyset::parent(self.target.cluster, name, self.color, "applied")?;
+        Set::open(self.target.cluster, parent, self.args.set.prune).map(Some).map_err(|trouble| self.stopped(&trouble))
+    }
+
+    fn settings(&self) -> Settings {
+        let args = &self.args.apply;
+        Settings {
+            manager: args.field_manager.clone(),
+            dry_run: args.dry_run,
+            force_conflicts: args.force_conflicts,
+            adopt: args.adopt,
+            replace: args.replace,
+            namespaces: self.namespaces(),
+            workspaces: if args.include_workspace { Workspaces::Included } else { Workspaces::Left },
+            concurrency: args.concurrency.into(),
+            patience: self.args.wait.timeout,
+            overrides: Vec::new(),
         }
-        cluster.apply(&mut plan.kinds, std::mem::take(&mut plan.steps), &how, &mut take).map_err(after)?;
-        if let Some(set) = plan.set.take() {
-            // Only now it is known of some kinds whether they have namespaces.
-            set.conclude(&references(cluster, &plan.kinds, &plan.names), plan.is_broken, report, self)?;
-        }
-        Ok(Some(waiting).filter(|_| args.wait.wait && args.apply.dry_run == DryRun::None))
     }
 
     /// The namespaces that may be touched; `None` for all.
@@ -123,56 +92,19 @@ impl Applying<'_> {
         (!allowed.contains("*")).then_some(allowed)
     }
 
-    fn terms<'t>(&'t self, wanted: &AllWanted, set: Option<&'t Set>) -> Result<Terms<'t>, Stop> {
-        let args::ApplyArgs { field_manager, adopt, replace, force_conflicts, .. } = &self.args.apply;
-        let cluster = self.target.cluster;
-        let parent = set.map(|set| set.parent.reference());
-        let set = set.map(|set| set.id.as_str());
-        let operator = if touches_operator(wanted, field_manager, set) { self.reached(cluster.operator())? } else { Operator::Gone };
-        Ok(Terms {
-            manager: field_manager,
-            set,
-            parent,
-            adopt: *adopt,
-            operator,
-            replace: *replace,
-            forced: self.forced(),
-            force_conflicts: *force_conflicts,
-            namespace: cluster.namespace(),
-            namespaces: self.namespaces(),
-        })
-    }
-
-    /// The Workspaces whose objects may be replaced, since they say so.
-    fn forced(&self) -> BTreeSet<Owner> {
-        let session = self.target.side.session;
-        let workspaces = session.plans().map(|plan| ("Workspace", plan.key(), &plan.workspace.metadata));
-        let engines = session.rag_engines().map(|planned| ("RAGEngine", planned.key(), &planned.engine.metadata));
-        let forced = workspaces.chain(engines).filter(|(.., metadata)| is_forced(metadata));
-        forced.map(|(kind, (namespace, name), _)| Owner { kind, namespace: namespace.to_owned(), name: name.to_owned() }).collect()
-    }
-
-    /// What a cluster answered before anything was done; that it didn't is said.
-    fn reached<T>(&self, answer: Result<T, ClusterError>) -> Result<T, Stop> {
-        answer.map_err(|error| unreachable(&error, self.color, "applied"))
-    }
-
-    /// What a cluster answered when everything was applied; that it didn't is said.
-    fn pruned<T>(&self, answer: Result<T, ClusterError>) -> Result<T, Stop> {
-        answer.map_err(|error| unreachable(&error, self.color, "pruned after that"))
+    /// Says why there is nothing to go on with.
+    fn stopped(&self, trouble: &Trouble) -> Stop {
+        let undone = match trouble {
+            Trouble::Cluster { reached, .. } => reached.undone(),
+            Trouble::Finding(_) => "applied",
+        };
+        stop(trouble, self.color, undone)
     }
 }
 
-/// What identifies everything that is wanted, as it is written.
-fn identities(wanted: &AllWanted) -> Vec<Value> {
-    let identity = |wanted: &Wanted| {
-        let field = |name: &str| wanted.desired[name].clone();
-        let metadata = json!({"name": wanted.desired["metadata"]["name"], "namespace": wanted.desired["metadata"]["namespace"]});
-        json!({"apiVersion": field("apiVersion"), "kind": field("kind"), "metadata": metadata})
-    };
-    wanted.values().flat_map(BTreeMap::values).map(identity).collect()
-}
-
-fn references(cluster: &Cluster, kinds: &Kinds, names: &[Value]) -> BTreeSet<ObjectRef> {
-    names.iter().filter_map(|name| cluster.reference(kinds, name)).collect()
+/// The revision that the input is read from, as Flux writes revisions: `main@sha1:COMMIT`.
+fn revision(inputs: &InputArgs) -> Option<String> {
+    let name = inputs.revision.as_ref()?;
+    let commit = Repository::open().ok()?.side(name).ok()?.commit?;
+    Some(if commit.starts_with(name.as_str()) { format!("sha1:{commit}") } else { format!("{name}@sha1:{commit}") })
 }

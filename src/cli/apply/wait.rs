@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::Applying;
 use crate::apply::{Done, Outcome};
-use crate::cli::cluster::Stop;
+use crate::cli::cluster::{Stop, unreachable};
 use crate::cli::output::{self, Exit, Screen};
 use crate::cluster::Kinds;
 use crate::diagnostic::Diagnostic;
@@ -62,7 +62,7 @@ impl Waiting {
                     sleep(pause(start));
                     continue;
                 }
-                Err(error) => return Err(applying.reached::<()>(Err(error)).err().unwrap_or(Stop::Unreachable)),
+                Err(error) => return Err(unreachable(&error, applying.color, "applied")),
             };
             silences = 0;
             screen.show(&moment.lines(&weights, start.elapsed()));

@@ -7,12 +7,13 @@ use serde_json::Value;
 use super::Deleting;
 use super::report::Report;
 use crate::apply::DryRun;
-use crate::cli::applyset::{self, Found};
+use crate::cli::applyset;
 use crate::cli::cluster::Stop;
 use crate::cluster::{Kinds, Unwritten};
 use crate::diagnostic::Diagnostic;
 use crate::inventory::{Contents, Parent, Record};
 use crate::manifest::ObjectRef;
+use crate::reconcile::Found;
 
 /// A set, as it was found.
 pub(super) struct Set {

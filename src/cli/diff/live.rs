@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::Outcome;
-use crate::cli::applyset::{self, Found, named};
+use crate::cli::applyset::{self, named};
 use crate::cli::cluster::{ClusterArgs, Stop, Target, Verb, field_manager, unreachable, with_target};
 use crate::cli::output::{self, Color};
 use crate::cli::setup::{InputArgs, RenderingArgs};
@@ -15,6 +15,7 @@ use crate::diff::Report;
 use crate::diff::live::{self, AllWanted};
 use crate::inventory;
 use crate::prune::{self, Candidate, Facts};
+use crate::reconcile::Found;
 
 /// Which files are compared with which cluster.
 #[derive(Debug, clap::Args)]

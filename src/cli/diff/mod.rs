@@ -5,6 +5,7 @@ mod gates;
 mod live;
 mod paths;
 mod sides;
+mod step_summary;
 
 use std::path::PathBuf;
 
@@ -31,7 +32,7 @@ Examples:
 )]
 pub(super) struct Args {
     /// Git revisions A..B, A...B (since their merge base) or A (against the working tree), then paths [default: all of the
-    /// current directory]; or two directories or files, as it was and as it will be
+    /// current directory]; or two directories or files, as it was and as it will be, of which `-` is standard input
     #[arg(required_unless_present = "live", conflicts_with = "live", value_name = "RANGE [PATH]... | BEFORE AFTER")]
     sides: Vec<String>,
     /// Search directories with all below them, as is always done between revisions
@@ -78,9 +79,9 @@ enum Format {
     Text,
     /// A patch of the rendered objects, for git apply and patch -p1
     Unified,
-    /// For a comment on a pull request, or the summary of a GitHub job
+    /// For a comment on a pull request
     Markdown,
-    /// Commands of a GitHub workflow, which become annotations
+    /// Commands of a GitHub workflow, which become annotations, and the markdown for the summary of its job
     Github,
     /// For scripts
     Json,
@@ -167,9 +168,16 @@ fn conclude(args: &Args, report: &Report, is_broken: bool, color: Color) -> Exit
             }
         },
         (format, _) => {
-            let printed = output::data(&format.unwrap_or_default().show(report, color));
-            if printed != Exit::Done {
-                return printed;
+            let format = format.unwrap_or_default();
+            // What nobody has seen is no difference, as its exit code would say.
+            if output::data(&format.show(report, color)) != Exit::Done {
+                return args.exit(Outcome::Unshown);
+            }
+            if format == Format::Github
+                && let Err(message) = step_summary::append(&diff::markdown(report))
+            {
+                output::error(&message);
+                return args.exit(Outcome::Unshown);
             }
             report.is_empty()
         }
@@ -198,7 +206,7 @@ pub(super) enum Outcome {
     Refused,
     Unreachable,
     Misused,
-    /// The user's own program could not show it.
+    /// It could not be shown.
     Unshown,
 }
 

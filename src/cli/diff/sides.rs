@@ -42,12 +42,20 @@ impl Asked {
     }
 }
 
+/// How standard input is called.
+const STDIN: &str = "-";
+
 /// The sides that were asked for: two paths that are there, or revisions and paths within them.
 pub(super) fn asked(asked: &[String], recursive: bool, findings: &mut Vec<Diagnostic>) -> Result<(Asked, Asked), Outcome> {
+    let is_there = |name: &str| name == STDIN || Disk.kind(Path::new(name)).is_some();
     if let [before, after] = asked
-        && Disk.kind(Path::new(before)).is_some()
+        && is_there(before)
     {
-        if Disk.kind(Path::new(after)).is_none() {
+        if before == STDIN && after == STDIN {
+            findings.push(Diagnostic::error("standard input can be one side, and not both"));
+            return Err(Outcome::Misused);
+        }
+        if !is_there(after) {
             let finding = Diagnostic::error(format!("there is no file or directory {after} to compare {before} with"));
             findings.push(finding.help("between revisions, write A..B and then the paths"));
             return Err(Outcome::Misused);
@@ -56,7 +64,7 @@ pub(super) fn asked(asked: &[String], recursive: bool, findings: &mut Vec<Diagno
         return Ok((side(before), side(after)));
     }
     if let [alone] = asked
-        && Disk.kind(Path::new(alone)).is_some()
+        && is_there(alone)
     {
         let finding = Diagnostic::error(format!("{alone} is to be compared with nothing"));
         findings.push(finding.help(format!("name another path, or a revision before it: kaito diff HEAD {alone}")));

@@ -1,5 +1,6 @@
-//! A patch of the rendered objects, a file for each, which `git apply` and `patch -p1` take.
+//! A patch of the rendered objects, which `git apply` and `patch -p1` take: of the files as `kaito render --output-dir` writes them.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use serde_json::Value;
@@ -7,17 +8,28 @@ use similar::TextDiff;
 
 use super::lines::CONTEXT;
 use crate::diff::{ObjectChange, Report};
-use crate::manifest::ObjectRef;
 use crate::yaml;
 
 /// The patch.
 pub fn unified(report: &Report) -> String {
-    report.owners.iter().flat_map(|owner| &owner.objects).map(of_object).collect()
+    let mut paths = BTreeSet::new();
+    let mut out = String::new();
+    for owner in &report.owners {
+        let workspace = owner.owner.as_ref().map(|owner| (owner.namespace.as_str(), owner.name.as_str()));
+        for object in &owner.objects {
+            let mut path = object.reference.file_path(workspace, false);
+            if paths.contains(&path) {
+                path = object.reference.file_path(workspace, true);
+            }
+            out.push_str(&of_object(object, &path));
+            paths.insert(path);
+        }
+    }
+    out
 }
 
-fn of_object(object: &ObjectChange) -> String {
+fn of_object(object: &ObjectChange, path: &str) -> String {
     let (before, after) = (text(object.before.as_ref()), text(object.after.as_ref()));
-    let path = path(&object.reference);
     let mut out = format!("diff --git a/{path} b/{path}\n");
     let (mut old, mut new) = (format!("a/{path}"), format!("b/{path}"));
     if object.before.is_none() {
@@ -41,13 +53,6 @@ pub(super) fn text(object: Option<&Value>) -> String {
     text
 }
 
-/// `NAMESPACE/KIND.GROUP/NAME.yaml`, and `_` for an object that names no namespace, which no namespace is called.
-fn path(reference: &ObjectRef) -> String {
-    let (kind, name) = (&reference.kind.to_lowercase(), &reference.name);
-    let kind = if reference.group.is_empty() { kind.clone() } else { format!("{kind}.{}", reference.group) };
-    format!("{}/{kind}/{}.yaml", reference.namespace.as_deref().unwrap_or("_"), in_path(name))
-}
-
 /// RBAC's names may hold anything: what isn't at home in a path is written as in a URL.
 pub(super) fn in_path(name: &str) -> String {
     let mut path = String::with_capacity(name.len());
@@ -58,20 +63,4 @@ pub(super) fn in_path(name: &str) -> String {
         }
     }
     path
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_stay_where_they_are() {
-        let path = |group, kind, namespace, name| path(&ObjectRef::new(group, kind, namespace, name));
-        assert_eq!(path("apps", "StatefulSet", Some("default"), "phi-4"), "default/statefulset.apps/phi-4.yaml");
-        assert_eq!(path("", "ConfigMap", None, "a.b"), "_/configmap/a.b.yaml");
-        assert_eq!(
-            path("rbac.authorization.k8s.io", "ClusterRole", None, "../a b:c"),
-            "_/clusterrole.rbac.authorization.k8s.io/..%2Fa%20b%3Ac.yaml"
-        );
-    }
 }

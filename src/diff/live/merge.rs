@@ -1,5 +1,7 @@
 //! What an apply would make of an object, where the server won't say since it would refuse the change.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
 use super::owned::{Key, fields_of};
@@ -9,7 +11,20 @@ use crate::diff::fields::{KEYS, is_key};
 /// The live object with everything that is wanted, and without what this field manager has applied before and no longer wants.
 pub(super) fn merged(desired: &Value, live: &Value, manager: &str) -> Value {
     let nothing = Map::new();
-    merge(fields_of(live, manager).unwrap_or(&nothing), desired, live, &mut Vec::new())
+    merge(fields_of(live, manager).unwrap_or(&nothing), &as_stored(desired), live, &mut Vec::new())
+}
+
+/// An object as a server stores it: of a Secret, `stringData` is only how `data` may be written.
+fn as_stored(desired: &Value) -> Value {
+    let mut stored = desired.clone();
+    let fields = stored.as_object_mut().filter(|fields| fields.get("kind").is_some_and(|kind| kind == "Secret"));
+    let Some(fields) = fields.filter(|fields| fields.get("apiVersion").is_some_and(|version| version == "v1")) else { return stored };
+    if let Some(Value::Object(texts)) = fields.remove("stringData")
+        && let Value::Object(data) = fields.entry("data").or_insert_with(|| Map::new().into())
+    {
+        data.extend(texts.into_iter().map(|(key, text)| (key, STANDARD.encode(text.as_str().unwrap_or_default()).into())));
+    }
+    stored
 }
 
 fn merge<'d>(owned: &Map<String, Value>, desired: &'d Value, live: &Value, path: &mut Vec<&'d str>) -> Value {
@@ -110,5 +125,13 @@ mod tests {
         for (owned, desired, live, want) in table {
             assert_eq!(merge(owned.as_object().unwrap(), &desired, &live, &mut Vec::new()), want, "{desired} and {live}");
         }
+    }
+
+    #[test]
+    fn texts_of_a_secret_become_its_data() {
+        let secret = |field: &str, value: &str| json!({"apiVersion": "v1", "kind": "Secret", field: {"a": value}});
+        let live = secret("data", "eA==");
+        assert_eq!(merged(&secret("stringData", "x"), &live, "kaito"), live);
+        assert_eq!(merged(&secret("stringData", "y"), &live, "kaito"), secret("data", "eQ=="));
     }
 }

@@ -4,12 +4,13 @@
 //! about the others the server is asked. What it says, [`Answer`], and what was read, [`Live`], come to the same
 //! [`Report`](super::Report) as two directories do.
 
+mod managers;
 mod merge;
 mod owned;
 mod report;
 mod same;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde_json::Value;
@@ -20,8 +21,9 @@ use crate::inventory;
 use crate::manifest::ObjectRef;
 use crate::render::TemplateError;
 
-pub use owned::is_settled;
-pub use report::{change, coming_kinds, defines, is_same, report};
+pub use managers::{Manager, managers};
+pub use owned::{is_settled, is_status_settled};
+pub use report::{change, change_without_secrets, coming_kinds, defines, is_same, report};
 pub use same::spelled_as;
 
 /// What a cluster holds of an object.
@@ -105,12 +107,25 @@ pub type AllWanted = BTreeMap<Option<Owner>, BTreeMap<ObjectRef, Wanted>>;
 /// A template at fault.
 pub fn wanted(side: &Side<'_>) -> Result<AllWanted, TemplateError> {
     let summaries = side.summaries();
-    let mut all: BTreeMap<Option<Owner>, Objects> = side.shared()?;
-    for (owner, objects) in side.render(&summaries.keys().collect())? {
+    Ok(new(side.shared()?, side.render(&summaries.keys().collect())?))
+}
+
+/// Renders what belongs to these owners alone.
+///
+/// # Errors
+/// A template at fault.
+pub fn wanted_of(side: &Side<'_>, owners: &BTreeSet<Option<Owner>>) -> Result<AllWanted, TemplateError> {
+    let mut shared = side.shared()?;
+    shared.retain(|owner, _| owners.contains(owner));
+    Ok(new(shared, side.render(&owners.iter().flatten().collect())?))
+}
+
+fn new(mut all: BTreeMap<Option<Owner>, Objects>, rendered: BTreeMap<Owner, Objects>) -> AllWanted {
+    for (owner, objects) in rendered {
         all.entry(Some(owner)).or_default().extend(objects);
     }
     let new = |(reference, desired)| (reference, Wanted { desired, live: Live::Absent, answer: None });
-    Ok(all.into_iter().map(|(owner, objects)| (owner, objects.into_iter().map(new).collect())).collect())
+    all.into_iter().map(|(owner, objects)| (owner, objects.into_iter().map(new).collect())).collect()
 }
 
 /// Leaves every object in the set that it is a member of: which one that is, is no part of what is rendered.

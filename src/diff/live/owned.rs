@@ -18,7 +18,7 @@ use super::same::{default_of, same, scalar_same};
 pub fn is_settled(desired: &Value, live: &Value, manager: &str) -> bool {
     let is_same_version = |entry: &Value| entry["apiVersion"] == desired["apiVersion"] && live["apiVersion"] == desired["apiVersion"];
     let content = without_identity(desired);
-    let entry = entry_of(live, manager);
+    let entry = entry_of(live, manager, "");
     // Of what has nothing but a name nothing can be owned.
     if entry.is_none() && content.as_object().is_some_and(Map::is_empty) {
         return true;
@@ -27,6 +27,13 @@ pub fn is_settled(desired: &Value, live: &Value, manager: &str) -> bool {
     let Some(owned) = entry["fieldsV1"].as_object() else { return false };
     let live = with_string_data(desired, live);
     owns(owned, &content, &live, &mut Vec::new())
+}
+
+/// Whether a server-side apply of this status as this field manager would change nothing.
+pub fn is_status_settled(status: &Value, live: &Value, manager: &str) -> bool {
+    let entry = entry_of(live, manager, "status").filter(|entry| entry["apiVersion"] == live["apiVersion"]);
+    let owned = entry.and_then(|entry| entry.pointer("/fieldsV1/f:status")?.as_object());
+    owned.is_some_and(|owned| owns(owned, status, &live["status"], &mut Vec::new()))
 }
 
 /// A live Secret with the `stringData` that is wanted, as far as its `data` say the same: it is written there and read here.
@@ -42,14 +49,14 @@ fn with_string_data<'l>(desired: &Value, live: &'l Value) -> Cow<'l, Value> {
 
 /// The fields that a field manager has applied.
 pub(super) fn fields_of<'l>(live: &'l Value, manager: &str) -> Option<&'l Map<String, Value>> {
-    entry_of(live, manager)?["fieldsV1"].as_object()
+    entry_of(live, manager, "")?["fieldsV1"].as_object()
 }
 
-/// What a field manager has applied, if it is one entry.
-fn entry_of<'l>(live: &'l Value, manager: &str) -> Option<&'l Value> {
+/// What a field manager has applied, if it is one entry: of the object, or of a part that has a path of its own.
+fn entry_of<'l>(live: &'l Value, manager: &str, subresource: &str) -> Option<&'l Value> {
     let is_own = |entry: &&Value| {
-        let subresource = entry["subresource"].as_str().unwrap_or_default();
-        entry["manager"] == manager && entry["operation"] == "Apply" && subresource.is_empty()
+        let of = entry["subresource"].as_str().unwrap_or_default();
+        entry["manager"] == manager && entry["operation"] == "Apply" && of == subresource
     };
     let mut own = live.pointer("/metadata/managedFields")?.as_array()?.iter().filter(is_own);
     own.next().filter(|_| own.next().is_none())

@@ -8,12 +8,13 @@ use super::merge::merged;
 use super::same::is_same_duration;
 use super::{AllWanted, Answer, Live, Note, Wanted};
 use crate::diff::disruption::{Disruption, is_node};
-use crate::diff::report::{Broken, Change, ObjectChange, OwnerChange, Report, object_change, words_of};
+use crate::diff::report::{Broken, Change, ObjectChange, OwnerChange, Report, object_change, sort, words_of};
 use crate::diff::secrets;
 use crate::diff::summary::Summary;
 use crate::diff::{Owner, Prices, Side, Totals};
 use crate::manifest::ObjectRef;
 use crate::plan::drop_what_servers_write;
+use crate::secrets::in_text;
 use crate::status;
 
 /// What Kaito's operator writes down for itself.
@@ -77,7 +78,7 @@ pub fn report(side: &Side<'_>, wanted: AllWanted, gone: Vec<Value>, manager: &st
             objects,
         });
     }
-    owners.sort_by(|a, b| b.disruption.cmp(&a.disruption).then_with(|| a.owner.cmp(&b.owner)));
+    sort(&mut owners);
     let broken: BTreeSet<Owner> = side.broken(&after).collect();
     let broken = broken.into_iter().map(|owner| Broken { place: OwnerChange::place(Some(&owner), &[], [side]), owner });
     let totals = Totals::new(before.values(), after.values(), prices);
@@ -131,6 +132,13 @@ pub fn change(desired: &Value, live: &Value, manager: &str) -> Option<ObjectChan
     object_change(reference, Some(cleaned(live.clone())), Some(cleaned(merged(desired, live, manager))))
 }
 
+/// The same with secrets hidden.
+pub fn change_without_secrets(desired: &Value, live: &Value, manager: &str) -> Option<ObjectChange> {
+    let change = change(desired, live, manager)?;
+    let (before, after) = secrets::mask(change.before.as_ref(), change.after.as_ref());
+    object_change(change.reference, before, after)
+}
+
 /// The group and kind that a `CustomResourceDefinition` defines.
 pub fn defines(object: &Value) -> Option<(&str, &str)> {
     let text = |path: &str| object.pointer(path).and_then(Value::as_str);
@@ -147,8 +155,10 @@ pub fn is_same(one: &Value, other: &Value) -> bool {
 fn changed(key: ObjectRef, wanted: Wanted, manager: &str, show_secrets: bool) -> Option<ObjectChange> {
     let Wanted { desired, live, answer } = wanted;
     // The server may quote what it refuses.
-    let is_secret = desired["kind"] == "Secret" && !show_secrets;
-    let refused = |message| Note::Refused(if is_secret { "--show-secrets shows why".to_owned() } else { message });
+    let refused = |message: String| {
+        let is_secret = desired["kind"] == "Secret" || !in_text(&message).is_empty();
+        Note::Refused(if is_secret && !show_secrets { "--show-secrets shows why".to_owned() } else { message })
+    };
     let reference = ObjectRef::of(&desired).unwrap_or(key);
     let mut notes = Vec::new();
     if live == Live::UnknownKind {

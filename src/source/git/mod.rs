@@ -10,6 +10,7 @@ mod remote;
 mod revision;
 mod store;
 mod submodules;
+mod working_tree;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -19,10 +20,11 @@ pub use range::{Range, RangeError};
 pub use reference::{Head, Reference, VersionRange, VersionRangeError};
 pub use remote::{Access, RemoteError, Values};
 
-use super::tree::{Disk, Tree};
+use super::tree::Tree;
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use objects::{Found, Missing, Objects};
 use revision::Revision;
+use working_tree::WorkingTree;
 
 /// A git repository.
 pub struct Repository {
@@ -87,11 +89,12 @@ impl Repository {
         match range {
             Range::ToWorkingTree(a) => {
                 let a = self.side(a).map_err(|finding| vec![finding])?;
-                if self.objects.worktree.is_none() {
+                let Some(root) = self.objects.worktree.as_deref() else {
                     let finding = Diagnostic::error("this repository is bare: it has no working tree to compare with");
                     return Err(vec![finding.help("name the other revision too, as in main~1..main")]);
-                }
-                Ok((a, Side { name: "the working tree".to_owned(), commit: None, tree: Arc::new(Disk) }))
+                };
+                let tree = Arc::new(WorkingTree::new(Arc::clone(&self.objects), root));
+                Ok((a, Side { name: "the working tree".to_owned(), commit: None, tree }))
             }
             Range::Between(a, b) => both(self.side(a), self.side(b)),
             Range::SinceMergeBase(a, b) => {

@@ -201,6 +201,16 @@ impl Objects {
         Ok(tree.iter().map(entry).collect())
     }
 
+    /// Whether git leaves out what stands at a path from the root of the working tree: it is ignored, and nothing of it committed.
+    pub(super) fn is_ignored(&self, path: &Path) -> bool {
+        let repository = self.lock();
+        if !repository.is_path_ignored(path).unwrap_or(false) {
+            return false;
+        }
+        let Ok(index) = repository.index() else { return true };
+        !index.iter().any(|entry| Path::new(&*String::from_utf8_lossy(&entry.path)).starts_with(path))
+    }
+
     /// The content of a file; the error is `FileTooLarge` if it has more bytes than `limit`.
     pub(super) fn blob(&self, id: Id, limit: u64) -> io::Result<Vec<u8>> {
         let repository = self.lock();

@@ -1,0 +1,108 @@
+//! How a cluster is reached. Any number of threads can be given a [`Cluster`] of their own from one configuration.
+
+use std::path::Path;
+use std::time::Duration;
+
+use kube::Config;
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
+use tokio::runtime::{Builder, Runtime};
+
+use super::error::ClusterError;
+use super::{Cluster, client};
+
+/// How long to wait for a connection.
+const CONNECT: Duration = Duration::from_secs(10);
+/// How long to wait for the next bytes of an answer.
+const READ: Duration = Duration::from_secs(30);
+/// How long to wait for the next bytes of a watch, which may have nothing to say: longer than the server keeps one open.
+const READ_WATCH: Duration = Duration::from_secs(300);
+
+/// Whom to act as instead of the user of the kubeconfig, who must be allowed to.
+#[derive(Clone, Debug, Default)]
+pub struct User {
+    /// The user; the one of the kubeconfig if there is none.
+    pub name: Option<String>,
+    /// The groups.
+    pub groups: Vec<String>,
+}
+
+/// The configuration of a connection. Tokens that come from files or programs are read anew when they expire.
+#[derive(Clone)]
+pub struct Connection(Config);
+
+impl Connection {
+    /// That of a kubeconfig, of a context in it; without a file, of `KUBECONFIG` or `~/.kube/config`, or of the cluster that this runs
+    /// in. Nothing is asked yet.
+    ///
+    /// # Errors
+    /// There is no such configuration, or it can't be used.
+    pub fn read(kubeconfig: Option<&Path>, context: Option<&str>) -> Result<Self, ClusterError> {
+        let mut config = runtime()?.block_on(config(kubeconfig, context))?;
+        config.connect_timeout = Some(CONNECT);
+        config.read_timeout = Some(READ);
+        Ok(Self(config))
+    }
+
+    /// The same, where all is done as `user`, if it names one.
+    #[must_use]
+    pub fn acting_as(mut self, user: User) -> Self {
+        if let Some(name) = user.name {
+            self.0.auth_info.impersonate = Some(name);
+            self.0.auth_info.impersonate_groups = Some(user.groups).filter(|groups| !groups.is_empty());
+        }
+        self
+    }
+
+    /// The cluster, with connections of its own. Nothing is asked yet.
+    ///
+    /// # Errors
+    /// The configuration can't be used.
+    pub fn cluster(&self) -> Result<Cluster, ClusterError> {
+        let runtime = runtime()?;
+        let config = self.0.clone();
+        let (server, namespace) = (config.cluster_url.to_string(), config.default_namespace.clone());
+        let server = server.trim_end_matches('/').to_owned();
+        let made = {
+            let _inside = runtime.enter();
+            client::client(config)
+        };
+        let client = made.map_err(|error| ClusterError::unusable(&server, &error))?;
+        Ok(Cluster { runtime, client, server, namespace })
+    }
+
+    /// The same, for connections on which nothing may come for minutes.
+    pub(super) fn for_watching(&self) -> Self {
+        let mut config = self.0.clone();
+        config.read_timeout = Some(READ_WATCH);
+        Self(config)
+    }
+}
+
+fn runtime() -> Result<Runtime, ClusterError> {
+    Builder::new_current_thread().enable_all().build().map_err(ClusterError::Runtime)
+}
+
+async fn config(kubeconfig: Option<&Path>, context: Option<&str>) -> Result<Config, ClusterError> {
+    let read = match kubeconfig {
+        Some(path) => Kubeconfig::read_from(path),
+        None => Kubeconfig::read(),
+    };
+    let read = match read {
+        Ok(read) => read,
+        Err(error) if kubeconfig.is_none() && context.is_none() && is_missing(&error) => {
+            return Config::incluster().map_err(|_| ClusterError::no_config(&error));
+        }
+        Err(error) => return Err(ClusterError::config(kubeconfig, &error)),
+    };
+    let options = KubeConfigOptions { context: context.map(ToOwned::to_owned), ..KubeConfigOptions::default() };
+    let known: Vec<String> = read.contexts.iter().map(|context| context.name.clone()).collect();
+    Config::from_custom_kubeconfig(read, &options).await.map_err(|error| ClusterError::context(context, &known, &error))
+}
+
+fn is_missing(error: &KubeconfigError) -> bool {
+    match error {
+        KubeconfigError::FindPath => true,
+        KubeconfigError::ReadConfig(error, _) => error.kind() == std::io::ErrorKind::NotFound,
+        _ => false,
+    }
+}

@@ -1,0 +1,244 @@
+//! Two controllers that want the same fields otherwise would change them forever: who notices gives way, for longer each time.
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+
+use super::Drift;
+use crate::manifest::ObjectRef;
+
+/// How often fields are put right within [`WINDOW`] before that is a fight.
+const ROUNDS: usize = 3;
+
+/// How long it is remembered that fields were put right.
+const WINDOW: Duration = Duration::from_secs(5 * 60);
+
+/// The first pause; each further one is twice as long.
+const FIRST: Duration = Duration::from_secs(60);
+
+/// The longest pause.
+const LONGEST: Duration = Duration::from_secs(60 * 60);
+
+/// What was put right of late, and over what there is a fight. Time is what has passed since the start of the process.
+#[derive(Debug, Default)]
+pub struct Fight {
+    objects: BTreeMap<ObjectRef, Object>,
+}
+
+#[derive(Debug, Default)]
+struct Object {
+    /// By the fields that were put right, as a diff writes them, and by none for an object that was gone.
+    fields: BTreeMap<String, Field>,
+}
+
+/// One field.
+#[derive(Debug, Default)]
+struct Field {
+    /// When it was put right; within the window.
+    put_right: Vec<Duration>,
+    /// How often it was given way to.
+    pauses: u32,
+    /// Until when it is given way to.
+    until: Duration,
+}
+
+/// What to do about a drift.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Round {
+    /// Put it right.
+    PutRight,
+    /// Leave it until then, and say so: this is a fight.
+    GiveWay {
+        /// Until when.
+        until: Duration,
+        /// The line for an event and a condition.
+        words: String,
+    },
+    /// Leave it until then; that was said already.
+    Wait {
+        /// Until when.
+        until: Duration,
+    },
+}
+
+impl Fight {
+    /// What to do about a drift that is seen at this moment. [`Round::PutRight`] is taken for done.
+    pub fn see(&mut self, drift: &Drift, at: Duration) -> Round {
+        self.forget(at);
+        let object = self.objects.entry(drift.object.clone()).or_default();
+        let mut paths: Vec<String> = drift.paths().iter().map(ToString::to_string).collect();
+        if paths.is_empty() {
+            paths.push(String::new());
+        }
+        let paused = paths.iter().filter_map(|path| object.fields.get(path)).map(|field| field.until).max();
+        if let Some(until) = paused.filter(|until| *until > at) {
+            return Round::Wait { until };
+        }
+        let is_taken_back = |path: &&String| object.fields.get(*path).is_some_and(|field| field.put_right.len() >= ROUNDS);
+        let fought_over: Vec<String> = paths.iter().filter(is_taken_back).cloned().collect();
+        if fought_over.is_empty() {
+            paths.into_iter().for_each(|path| object.fields.entry(path).or_default().put_right.push(at));
+            return Round::PutRight;
+        }
+        let fields = object.fields.iter_mut().filter(|(path, _)| fought_over.contains(path));
+        let until = fields.map(|(_, field)| field.give_way(at)).max().unwrap_or(at);
+        Round::GiveWay { until, words: words(drift, &fought_over) }
+    }
+
+    /// Whether there is a fight over an object, at this moment.
+    pub fn is_fought_over(&self, object: &ObjectRef, at: Duration) -> bool {
+        self.objects.get(object).is_some_and(|object| object.fields.values().any(|field| field.pauses > 0 && field.is_remembered(at)))
+    }
+
+    /// Forgets an object that is no longer wanted, or is wanted otherwise.
+    pub fn settle(&mut self, object: &ObjectRef) {
+        self.objects.remove(object);
+    }
+
+    /// Forgets what has been calm for a while.
+    fn forget(&mut self, at: Duration) {
+        self.objects.retain(|_, object| {
+            object.fields.retain(|_, field| {
+                if field.pauses == 0 {
+                    field.put_right.retain(|then| *then + WINDOW > at);
+                }
+                field.is_remembered(at)
+            });
+            !object.fields.is_empty()
+        });
+    }
+}
+
+impl Field {
+    /// Leaves it for a while, longer than the last time; until when.
+    fn give_way(&mut self, at: Duration) -> Duration {
+        self.until = at + pause(self.pauses);
+        self.pauses += 1;
+        // One try after the pause tells whether the other goes on.
+        self.put_right = vec![self.until; ROUNDS - 1];
+        self.until
+    }
+
+    /// Whether it was put right of late. What was fought over is remembered for longer, the longer it went on.
+    fn is_remembered(&self, at: Duration) -> bool {
+        let last = self.put_right.last().copied().unwrap_or(self.until);
+        last + WINDOW.max(pause(self.pauses)) > at
+    }
+}
+
+/// How long fields are left after so many pauses.
+fn pause(pauses: u32) -> Duration {
+    FIRST.saturating_mul(1 << pauses.min(16)).min(LONGEST)
+}
+
+fn words(drift: &Drift, fields: &[String]) -> String {
+    let who = match drift.managers().as_slice() {
+        [] => "somebody".to_owned(),
+        managers => managers.join(" and "),
+    };
+    let Drift { object, .. } = drift;
+    match fields {
+        [field] if field.is_empty() => format!("{who} deletes {object} again and again: it is left so for a while"),
+        fields => format!("{who} takes {} of {object} back again and again: it is left so for a while", fields.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::{Changed, What};
+    use super::*;
+    use crate::diff::live::Manager;
+    use crate::diff::{FieldChange, Part, Path};
+
+    fn object(name: &str) -> ObjectRef {
+        ObjectRef::new("apps", "StatefulSet", Some("n"), name)
+    }
+
+    fn drift(name: &str, fields: &[&str]) -> Drift {
+        let manager = Manager { name: "other".to_owned(), operation: "Update".to_owned(), time: String::new() };
+        let changed = |field: &&str| Changed {
+            change: FieldChange { path: Path(vec![Part::Field((*field).to_owned())]), before: Some(json!(1)), after: Some(json!(2)) },
+            managers: vec![manager.clone()],
+        };
+        let what = if fields.is_empty() { What::Deleted } else { What::Changed(fields.iter().map(changed).collect()) };
+        Drift { object: object(name), what }
+    }
+
+    /// What is done about drifts of `a` that are seen at these seconds.
+    fn rounds(fields: &[&str], seconds: &[u64]) -> Vec<String> {
+        let mut fight = Fight::default();
+        let mut see = |at: u64| match fight.see(&drift("a", fields), Duration::from_secs(at)) {
+            Round::PutRight => "right".to_owned(),
+            Round::GiveWay { until, .. } => format!("way until {}", until.as_secs()),
+            Round::Wait { until } => format!("wait until {}", until.as_secs()),
+        };
+        seconds.iter().map(|at| see(*at)).collect()
+    }
+
+    #[test]
+    fn who_is_taken_back_again_and_again_gives_way() {
+        let right = "right";
+        let table: [(&[u64], &[&str]); 6] = [
+            (&[0, 1, 2, 3, 4], &[right, right, right, "way until 63", "wait until 63"]),
+            (&[0, 100, 200, 301, 402], &[right; 5]),
+            (&[0, 1, 2, 3, 63, 64], &[right, right, right, "way until 63", right, "way until 184"]),
+            (&[0, 1, 2, 3, 63, 64, 184, 185], &[right, right, right, "way until 63", right, "way until 184", right, "way until 425"]),
+            // Calm for a while, and a new beginning.
+            (&[0, 1, 2, 3, 63, 500, 501, 502], &[right, right, right, "way until 63", right, right, right, right]),
+            (&[0, 1, 2, 3, 300, 301], &[right, right, right, "way until 63", right, "way until 421"]),
+        ];
+        for (seconds, want) in table {
+            assert_eq!(rounds(&["x"], seconds), want, "{seconds:?}");
+            assert_eq!(rounds(&[], seconds), want, "{seconds:?}, deleted");
+        }
+    }
+
+    #[test]
+    fn pauses_grow_to_their_longest() {
+        let (mut fight, mut at, mut last) = (Fight::default(), Duration::ZERO, Duration::ZERO);
+        for _ in 0..40 {
+            match fight.see(&drift("a", &["x"]), at) {
+                Round::GiveWay { until, .. } => {
+                    let pause = until.saturating_sub(at);
+                    assert!(pause >= last && pause <= LONGEST, "{pause:?} after {last:?}");
+                    (last, at) = (pause, until);
+                }
+                Round::PutRight => at += Duration::from_secs(1),
+                Round::Wait { until } => at = until,
+            }
+        }
+        assert_eq!(last, LONGEST);
+    }
+
+    #[test]
+    fn what_is_fought_over() {
+        let mut fight = Fight::default();
+        let at = Duration::from_secs;
+        for second in 0..3 {
+            assert_eq!(fight.see(&drift("a", &["x", "y"]), at(second)), Round::PutRight);
+        }
+        assert!(!fight.is_fought_over(&object("a"), at(3)));
+        // Another field of the object, and another object, are no part of it.
+        assert_eq!(fight.see(&drift("a", &["z"]), at(3)), Round::PutRight);
+        assert_eq!(fight.see(&drift("b", &["x"]), at(3)), Round::PutRight);
+        let words = "other takes x of StatefulSet n/a back again and again: it is left so for a while".to_owned();
+        assert_eq!(fight.see(&drift("a", &["x"]), at(4)), Round::GiveWay { until: at(64), words });
+        assert!(fight.is_fought_over(&object("a"), at(5)) && !fight.is_fought_over(&object("b"), at(5)));
+        assert_eq!(fight.see(&drift("a", &["x", "z"]), at(6)), Round::Wait { until: at(64) });
+        assert!(!fight.is_fought_over(&object("a"), at(5000)));
+        // Wanted otherwise, it is tried anew at once.
+        fight.settle(&object("a"));
+        assert_eq!(fight.see(&drift("a", &["x"]), at(7)), Round::PutRight);
+    }
+
+    #[test]
+    fn what_is_calm_takes_no_memory() {
+        let mut fight = Fight::default();
+        for number in 0..100 {
+            assert_eq!(fight.see(&drift(&number.to_string(), &["x"]), Duration::from_secs(number)), Round::PutRight);
+        }
+        assert_eq!(fight.see(&drift("last", &["x"]), Duration::from_secs(60 * 60)), Round::PutRight);
+        assert_eq!(fight.objects.len(), 1);
+    }
+}

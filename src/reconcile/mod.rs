@@ -1,0 +1,295 @@
+//! One pass: a cluster is made to hold what an input stands for. `kaito apply` makes one, `kaito watch` one after the other.
+//!
+//! What is live is looked up, everything is decided before anything is sent, then the set of what was applied is written, objects are
+//! applied stage by stage, and what is no longer wanted is pruned. What becomes of each object is told to a [`Listener`].
+
+mod set;
+mod trouble;
+pub mod words;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::apply::{Adopt, Done, DryRun, Operator, Outcome, Refusal, Step, Terms, decide, is_forced, touches_operator};
+use crate::cluster::{Cluster, ClusterError, Deletion, How, Kinds};
+use crate::diff::live::{self, AllWanted, Live, Wanted};
+use crate::diff::{Owner, Side};
+use crate::inventory;
+use crate::manifest::ObjectRef;
+use crate::prune::{self, Kept};
+
+pub use set::{Found, Pruning, Set};
+pub use trouble::{Reached, Trouble};
+
+/// How objects are applied.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The field manager.
+    pub manager: String,
+    /// Whether anything is changed.
+    pub dry_run: DryRun,
+    /// Whether fields are taken from other managers.
+    pub force_conflicts: bool,
+    /// Which objects that are there already may be taken over.
+    pub adopt: Adopt,
+    /// Whether objects may be deleted and made anew where a change needs that.
+    pub replace: bool,
+    /// The namespaces that may be touched; `None` for all.
+    pub namespaces: Option<BTreeSet<String>>,
+    /// Whether the Workspaces of the input are applied too.
+    pub workspaces: Workspaces,
+    /// How many objects at a time.
+    pub concurrency: usize,
+    /// How long to wait until something is gone that is made anew.
+    pub patience: Duration,
+    /// The beginnings of the names of managers whose fields are taken over, as they are set by hand: `kubectl`.
+    pub overrides: Vec<String>,
+}
+
+/// Whether the Workspaces of an input are applied too, besides what they stand for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Workspaces {
+    /// They aren't.
+    Left,
+    /// They are.
+    Included,
+    /// They are where the cluster knows what a Workspace is.
+    IncludedIfKnown,
+}
+
+/// Who is told what becomes of objects, while it becomes so.
+pub trait Listener {
+    /// An object was applied, left alone or not applied.
+    fn done(&mut self, done: Done);
+    /// These objects were not tried.
+    fn refused(&mut self, refusals: Vec<Refusal>);
+    /// A member of the set stays, although it is no longer wanted.
+    fn kept(&mut self, kept: &Kept<'_>);
+    /// A member of the set was to go.
+    fn pruned(&mut self, reference: &ObjectRef, deletion: &Deletion);
+    /// Nothing is pruned at all.
+    fn prune_refused(&mut self, refusal: &prune::Refusal<'_>);
+}
+
+/// What is to be done.
+pub struct Pass<'p> {
+    /// The cluster.
+    pub cluster: &'p Cluster,
+    /// What the input stands for.
+    pub side: &'p Side<'p>,
+    /// How objects are applied.
+    pub settings: &'p Settings,
+    /// Whether something of the input can't be rendered.
+    pub is_broken: bool,
+    /// Whether an operator of Kaito runs, if that is known.
+    pub operator: Option<Operator>,
+    /// The owners that the pass is about; `None` for everything. What belongs to others is left alone.
+    pub only: Option<&'p BTreeSet<Option<Owner>>>,
+}
+
+/// How a pass went.
+pub struct Passed {
+    /// The kinds of what was applied.
+    pub kinds: Kinds,
+    /// Whether something was not applied or pruned that should have been.
+    pub has_failed: bool,
+    /// Whether an operator of Kaito runs, if that had to be found out.
+    pub operator: Option<Operator>,
+}
+
+/// What is left to do when everything was decided.
+struct Planned {
+    kinds: Kinds,
+    /// What identifies everything that is wanted.
+    names: Vec<Value>,
+    steps: Vec<Step>,
+}
+
+impl Pass<'_> {
+    /// Makes the pass, with the set that keeps what is applied. Who makes one after the other gives the kinds that are known, so that few
+    /// questions are asked about few objects.
+    ///
+    /// # Errors
+    /// Why it could not be brought to its end. What was done until then has been told.
+    pub fn run(
+        &self,
+        known: Option<Kinds>,
+        mut set: Option<&mut Set>,
+        pruning: &Pruning<'_>,
+        listener: &mut dyn Listener,
+    ) -> Result<Passed, Trouble> {
+        let mut tally = Tally { listener, has_failed: false, has_unread: false };
+        let mut wanted = self.wanted()?;
+        if let Some(set) = set.as_deref() {
+            let objects = wanted.values_mut().flat_map(BTreeMap::values_mut);
+            objects.for_each(|wanted| inventory::mark(&mut wanted.desired, set.id()));
+        }
+        let found = match known {
+            Some(mut kinds) => self.cluster.find_with(&mut kinds, &mut wanted, true).map(|()| kinds),
+            None => self.cluster.find(&mut wanted, true),
+        };
+        let kinds = reached(found, Reached::Nothing)?;
+        if self.settings.workspaces == Workspaces::IncludedIfKnown {
+            leave_unknown_workspaces(&mut wanted);
+        }
+        tally.refused(self.cluster.twice(&kinds, &mut wanted));
+        let names = identities(&wanted);
+        let operator = self.operator(&wanted, set.as_deref())?;
+        let (steps, refusals) = decide(wanted, &self.terms(operator.clone(), set.as_deref()));
+        tally.refused(refusals);
+        let mut planned = Planned { kinds, names, steps };
+        self.apply(&mut planned, set.as_deref_mut(), &mut tally)?;
+        if let Some(set) = set {
+            // Only now it is known of some kinds whether they have namespaces.
+            set.conclude(&planned.references(self.cluster), self, pruning, &mut tally)?;
+        }
+        Ok(Passed { kinds: planned.kinds, has_failed: tally.has_failed, operator })
+    }
+
+    /// Everything that is wanted and that the pass is about.
+    fn wanted(&self) -> Result<AllWanted, Trouble> {
+        let mut wanted = match self.only {
+            None => live::wanted(self.side),
+            Some(only) => live::wanted_of(self.side, only),
+        }
+        .map_err(|error| Trouble::Finding(error.0))?;
+        if self.settings.workspaces != Workspaces::Left {
+            self.side.include_workspaces(&mut wanted);
+        }
+        if let Some(only) = self.only {
+            wanted.retain(|owner, _| only.contains(owner));
+        }
+        Ok(wanted)
+    }
+
+    /// Applies what was decided.
+    fn apply(&self, planned: &mut Planned, set: Option<&mut Set>, tally: &mut Tally<'_>) -> Result<(), Trouble> {
+        let cluster = self.cluster;
+        let how = How {
+            manager: self.settings.manager.clone(),
+            dry_run: self.settings.dry_run,
+            concurrency: self.settings.concurrency,
+            patience: self.settings.patience,
+            overrides: self.settings.overrides.clone(),
+        };
+        if let Some(set) = set {
+            // What keeps the set may have to be put into a namespace that comes with it.
+            let is_home = |step: &Step| step.reference.kind == "Namespace" && step.reference.name == set.parent().namespace;
+            if how.dry_run == DryRun::None {
+                let (home, rest) = std::mem::take(&mut planned.steps).into_iter().partition(|step| is_home(step) && step.live.is_none());
+                planned.steps = rest;
+                let done = cluster.apply(&mut planned.kinds, home, &how, &mut |done| tally.done(done));
+                reached(done, Reached::Some)?;
+            }
+            set.prepare(&planned.references(cluster), cluster, how.dry_run)?;
+        }
+        let done = cluster.apply(&mut planned.kinds, std::mem::take(&mut planned.steps), &how, &mut |done| tally.done(done));
+        reached(done, Reached::Some)
+    }
+
+    fn operator(&self, wanted: &AllWanted, set: Option<&Set>) -> Result<Option<Operator>, Trouble> {
+        if !touches_operator(wanted, &self.settings.manager, set.map(Set::id)) {
+            return Ok(None);
+        }
+        match &self.operator {
+            Some(known) => Ok(Some(known.clone())),
+            None => reached(self.cluster.operator(), Reached::Nothing).map(Some),
+        }
+    }
+
+    fn terms<'t>(&'t self, operator: Option<Operator>, set: Option<&'t Set>) -> Terms<'t> {
+        let Settings { manager, adopt, replace, force_conflicts, namespaces, .. } = self.settings;
+        Terms {
+            manager,
+            set: set.map(Set::id),
+            parent: set.map(|set| set.parent().reference()),
+            adopt: *adopt,
+            operator: operator.unwrap_or_default(),
+            replace: *replace,
+            forced: self.forced(),
+            force_conflicts: *force_conflicts,
+            namespace: self.cluster.namespace(),
+            namespaces: namespaces.clone(),
+        }
+    }
+
+    /// The Workspaces whose objects may be replaced, since they say so.
+    fn forced(&self) -> BTreeSet<Owner> {
+        let session = self.side.session;
+        let workspaces = session.plans().map(|plan| ("Workspace", plan.key(), &plan.workspace.metadata));
+        let engines = session.rag_engines().map(|planned| ("RAGEngine", planned.key(), &planned.engine.metadata));
+        let forced = workspaces.chain(engines).filter(|(.., metadata)| is_forced(metadata));
+        forced.map(|(kind, (namespace, name), _)| Owner { kind, namespace: namespace.to_owned(), name: name.to_owned() }).collect()
+    }
+}
+
+impl Planned {
+    fn references(&self, cluster: &Cluster) -> BTreeSet<ObjectRef> {
+        self.names.iter().filter_map(|name| cluster.reference(&self.kinds, name)).collect()
+    }
+}
+
+/// Passes on what becomes of objects, and keeps in mind what is to be known of it in the end.
+struct Tally<'l> {
+    listener: &'l mut dyn Listener,
+    has_failed: bool,
+    /// Whether something may be wanted in files that were not read.
+    has_unread: bool,
+}
+
+impl Tally<'_> {
+    fn done(&mut self, done: Done) {
+        self.has_failed |= matches!(done.outcome, Outcome::Failed(_) | Outcome::Skipped(_));
+        self.listener.done(done);
+    }
+
+    fn refused(&mut self, refusals: Vec<Refusal>) {
+        self.has_failed |= !refusals.is_empty();
+        self.listener.refused(refusals);
+    }
+
+    fn kept(&mut self, kept: &Kept<'_>) {
+        self.has_unread |= matches!(kept.reason, prune::Reason::Unread { .. });
+        self.listener.kept(kept);
+    }
+
+    fn pruned(&mut self, reference: &ObjectRef, deletion: &Deletion) {
+        self.has_failed |= !matches!(deletion, Deletion::Deleted);
+        self.listener.pruned(reference, deletion);
+    }
+
+    fn prune_refused(&mut self, refusal: &prune::Refusal<'_>) {
+        self.has_failed = true;
+        self.listener.prune_refused(refusal);
+    }
+}
+
+/// Leaves out the Workspaces themselves, if the cluster doesn't know what that is and doesn't learn it by the same input.
+fn leave_unknown_workspaces(wanted: &mut AllWanted) {
+    let (group, kind) = ("kaito.sh", "Workspace");
+    if live::coming_kinds(wanted).contains(&(group.to_owned(), kind.to_owned())) {
+        return;
+    }
+    for objects in wanted.values_mut() {
+        objects.retain(|reference, wanted| {
+            (reference.group.as_str(), reference.kind.as_str()) != (group, kind) || wanted.live != Live::UnknownKind
+        });
+    }
+}
+
+/// What a cluster answered, or how far a pass had come when it didn't.
+fn reached<T>(answer: Result<T, ClusterError>, reached: Reached) -> Result<T, Trouble> {
+    answer.map_err(|error| Trouble::Cluster { error: Box::new(error), reached })
+}
+
+/// What identifies everything that is wanted, as it is written.
+fn identities(wanted: &AllWanted) -> Vec<Value> {
+    let identity = |wanted: &Wanted| {
+        let field = |name: &str| wanted.desired[name].clone();
+        let metadata = json!({"name": wanted.desired["metadata"]["name"], "namespace": wanted.desired["metadata"]["namespace"]});
+        json!({"apiVersion": field("apiVersion"), "kind": field("kind"), "metadata": metadata})
+    };
+    wanted.values().flat_map(BTreeMap::values).map(identity).collect()
+}

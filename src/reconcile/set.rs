@@ -1,0 +1,245 @@
+//! The set of what was applied, from the first look at it to the last word in it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::{Pass, Reached, Tally, Trouble, reached};
+use crate::apply::DryRun;
+use crate::cluster::{Cluster, Kinds, Unwritten};
+use crate::diagnostic::Diagnostic;
+use crate::inventory::{Contents, Parent, Record};
+use crate::manifest::ObjectRef;
+use crate::prune::{self, AllowedKind, Candidate, Facts, MaxPrune};
+use crate::status;
+
+/// How often to write a set that others write, too.
+const TRIES: u32 = 5;
+
+/// What is pruned after everything was applied, and what is written down then.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Pruning<'p> {
+    /// Whether members that are no longer wanted are deleted.
+    pub prune: bool,
+    /// How many may be at once.
+    pub max_prune: Option<MaxPrune>,
+    /// Kinds that are deleted though their Workspace is still there, or they belong to none.
+    pub allowed: &'p [AllowedKind],
+    /// How long to wait until they are gone; `None` to go on at once.
+    pub patience: Option<Duration>,
+    /// The revision of git that is applied, as Flux writes revisions.
+    pub revision: Option<&'p str>,
+    /// What is read, in the same words on every machine that has the same repository.
+    pub inputs: &'p str,
+    /// Whether something that the pass isn't about is not as it is wanted, so that the revision isn't applied as a whole.
+    pub others_failed: bool,
+}
+
+/// A set, as it was found.
+pub struct Found {
+    /// What keeps it.
+    pub parent: Parent,
+    /// The live object that keeps it, and what that says; `None` if it isn't there.
+    pub live: Option<(Value, Record)>,
+}
+
+impl Found {
+    /// Looks a set up.
+    ///
+    /// # Errors
+    /// It belongs to somebody else, or the cluster can't be asked.
+    pub fn look_up(cluster: &Cluster, parent: Parent) -> Result<Self, Trouble> {
+        let live = reached(cluster.parent(&parent), Reached::Nothing)?;
+        let read = |live: Value| {
+            let record =
+                parent.read(&live).map_err(|fault| Trouble::Finding(Box::new(Diagnostic::error(fault.to_string()).help(fault.help()))))?;
+            Ok((live, record))
+        };
+        let live = live.map(read).transpose()?;
+        Ok(Self { parent, live })
+    }
+}
+
+/// A set that is applied to.
+pub struct Set {
+    /// What keeps it.
+    parent: Parent,
+    id: String,
+    /// What it keeps; `None` if it isn't there.
+    record: Option<Record>,
+    /// The `resourceVersion` of what keeps it.
+    version: Option<String>,
+    /// Its members before anything was applied, which alone may be pruned: what came since was applied by somebody.
+    members: Vec<Value>,
+    kinds: Kinds,
+}
+
+impl Set {
+    /// Looks up a set, and its members if some of them may be pruned.
+    ///
+    /// # Errors
+    /// It belongs to somebody else, or the cluster can't be asked.
+    pub fn open(cluster: &Cluster, parent: Parent, prune: bool) -> Result<Self, Trouble> {
+        let Found { parent, live } = Found::look_up(cluster, parent)?;
+        let version = live.as_ref().and_then(|(live, _)| version(live));
+        let record = live.map(|(_, record)| record);
+        let (members, kinds) = match record.as_ref().filter(|_| prune) {
+            Some(record) => reached(cluster.members(&parent, &record.contents), Reached::Nothing)?,
+            None => (Vec::new(), Kinds::default()),
+        };
+        Ok(Self { id: parent.id(), parent, record, version, members, kinds })
+    }
+
+    /// Its id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// What keeps it.
+    pub fn parent(&self) -> &Parent {
+        &self.parent
+    }
+
+    /// What it keeps, if it is there.
+    pub fn record(&self) -> Option<&Record> {
+        self.record.as_ref()
+    }
+
+    /// These are the members now, as far as the set has kept track of kinds.
+    pub fn know_members(&mut self, members: Vec<Value>) {
+        self.members = members;
+    }
+
+    /// Writes that another revision was applied, which says the same as the one before.
+    ///
+    /// # Errors
+    /// It can't be written.
+    pub fn advance(&mut self, cluster: &Cluster, revision: &str) -> Result<(), Trouble> {
+        let Some(record) = self.record.clone() else { return Ok(()) };
+        self.write(Record { revision: Some(revision.to_owned()), ..record }, cluster, DryRun::None)
+    }
+
+    /// Writes, before anything is applied, where members will be, and where they are.
+    pub(super) fn prepare(&mut self, wanted: &BTreeSet<ObjectRef>, cluster: &Cluster, dry_run: DryRun) -> Result<(), Trouble> {
+        let old = self.record.clone().unwrap_or_default();
+        let contents = self.with_own_namespace(Contents::of(wanted).union(old.contents.clone()));
+        self.write(Record { contents, ..old }, cluster, dry_run)
+    }
+
+    /// Deletes what is no longer wanted, if that is asked for, and writes what is left.
+    pub(super) fn conclude(
+        &mut self,
+        wanted: &BTreeSet<ObjectRef>,
+        pass: &Pass<'_>,
+        pruning: &Pruning<'_>,
+        tally: &mut Tally<'_>,
+    ) -> Result<(), Trouble> {
+        let before = self.record.clone().unwrap_or_default();
+        let pruned = if pruning.prune { Some(self.prune(wanted, pass, pruning, tally)?) } else { None };
+        // A pass about some owners doesn't know where everything else is.
+        let left = match (pruned, pass.only) {
+            (Some(left), None) => Contents::of(&left),
+            _ => before.contents,
+        };
+        let contents = self.with_own_namespace(Contents::of(wanted).union(left));
+        // As long as something may stand where nobody has looked, that stays on record.
+        let is_done = !pruning.others_failed && !pass.is_broken && !tally.has_failed && !tally.has_unread;
+        let (revision, inputs) = if is_done {
+            (pruning.revision.map(ToOwned::to_owned), Some(pruning.inputs.to_owned()))
+        } else {
+            (before.revision, before.inputs)
+        };
+        self.write(Record { contents, revision, inputs, ..before }, pass.cluster, pass.settings.dry_run)
+    }
+
+    /// Deletes the members that are no longer wanted, and gives back those that are left of them.
+    fn prune(
+        &self,
+        wanted: &BTreeSet<ObjectRef>,
+        pass: &Pass<'_>,
+        pruning: &Pruning<'_>,
+        tally: &mut Tally<'_>,
+    ) -> Result<BTreeSet<ObjectRef>, Trouble> {
+        let owners = pass.side.owners();
+        let last = self.record.as_ref().and_then(|record| record.inputs.as_deref());
+        let context = prune::Context {
+            set: &self.id,
+            owners: &owners,
+            allowed: pruning.allowed,
+            namespaces: pass.settings.namespaces.as_ref(),
+            other_inputs: last.filter(|last| *last != pruning.inputs),
+        };
+        let facts = Facts { has_render_failed: pass.is_broken, has_apply_failed: tally.has_failed, max_prune: pruning.max_prune };
+        let is_about = |member: &&Value| pass.only.is_none_or(|only| only.contains(&status::owner_of(member)));
+        let candidates = self.members.iter().filter(is_about).filter_map(|member| Candidate::of(member).ok()).collect();
+        let plan = match prune::plan(candidates, wanted, &context, &facts) {
+            Ok(plan) => plan,
+            Err(refusal) => {
+                tally.prune_refused(&refusal);
+                // Where members are is no less true for it.
+                return Ok(self.members.iter().filter_map(|member| ObjectRef::of(member).ok()).collect());
+            }
+        };
+        let mut left: BTreeSet<ObjectRef> = plan.kept.iter().map(|kept| kept.candidate.reference().clone()).collect();
+        plan.kept.iter().for_each(|kept| tally.kept(kept));
+        let doomed: Vec<Value> = plan.prune.iter().map(|candidate| candidate.object().clone()).collect();
+        let deleted = pass.cluster.delete(&self.kinds, &doomed, pass.settings.dry_run, pruning.patience, &mut |object, deletion| {
+            let Ok(reference) = ObjectRef::of(object) else { return };
+            tally.pruned(&reference, &deletion);
+            if !matches!(deletion, crate::cluster::Deletion::Deleted) {
+                left.insert(reference);
+            }
+        });
+        reached(deleted, Reached::Pruning)?;
+        Ok(left)
+    }
+
+    /// Writes what the set keeps, unless it does already. What somebody else has written since is kept too.
+    fn write(&mut self, mut record: Record, cluster: &Cluster, dry_run: DryRun) -> Result<(), Trouble> {
+        for _ in 0..TRIES {
+            if self.record.as_ref() == Some(&record) || dry_run != DryRun::None {
+                return Ok(());
+            }
+            match reached(cluster.write_parent(&self.parent, &record, self.version.as_deref()), Reached::Nothing)? {
+                Ok(live) => {
+                    self.version = version(&live);
+                    self.record = Some(record);
+                    return Ok(());
+                }
+                Err(Unwritten::Changed) => {
+                    let Found { live, .. } = Found::look_up(cluster, self.parent.clone())?;
+                    self.version = live.as_ref().and_then(|(live, _)| version(live));
+                    self.record = live.map(|(_, record)| record);
+                    let theirs = self.record.clone().unwrap_or_default().contents;
+                    record.contents = record.contents.union(theirs);
+                }
+                Err(why) => return Err(self.unwritten(&why)),
+            }
+        }
+        Err(self.unwritten(&Unwritten::Changed))
+    }
+
+    fn unwritten(&self, why: &Unwritten) -> Trouble {
+        let (message, help) = match why {
+            Unwritten::Changed => ("somebody else goes on changing it", "apply again when they are done".to_owned()),
+            Unwritten::NoNamespace => {
+                ("its namespace isn't there", format!("make it first: kubectl create namespace {}", self.parent.namespace))
+            }
+            Unwritten::Refused(message) => {
+                (message.as_str(), "without it nothing could be pruned later; name another one with --applyset".to_owned())
+            }
+        };
+        Trouble::Finding(Box::new(Diagnostic::error(format!("{} can't be written: {message}", self.parent)).help(help)))
+    }
+
+    /// As it will be read: members may always be beside their parent.
+    fn with_own_namespace(&self, mut contents: Contents) -> Contents {
+        contents.namespaces.insert(self.parent.namespace.clone());
+        contents
+    }
+}
+
+fn version(live: &Value) -> Option<String> {
+    live["metadata"]["resourceVersion"].as_str().map(ToOwned::to_owned)
+}

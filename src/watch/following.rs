@@ -1,0 +1,117 @@
+//! The watches of a set: which there are, and what of them has been listed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::mpsc::Sender;
+
+use super::Event;
+use super::ledger::Ledger;
+use super::sightings::{self, Sight};
+use crate::cluster::{ClusterError, Connection, Subject, Watch};
+use crate::inventory::Contents;
+use crate::manifest::ObjectRef;
+
+/// What is followed of a set.
+#[derive(Default)]
+pub(super) struct Following {
+    watch: Option<Watch>,
+    /// Everything that was ever followed, by its number.
+    subjects: Vec<Subject>,
+    /// The numbers of what is followed.
+    followed: BTreeSet<usize>,
+    /// The numbers of what was listed.
+    listed: BTreeSet<usize>,
+    /// Of what nothing is heard, and why.
+    unheard: BTreeMap<usize, String>,
+}
+
+/// What a sight does to what is known.
+pub(super) enum News {
+    /// Nothing that matters.
+    None,
+    /// There is something new about these objects.
+    Objects(Vec<ObjectRef>),
+    /// Everything was listed for the first time.
+    Complete,
+    /// Nothing is heard of a kind.
+    Unheard(String),
+}
+
+impl Following {
+    /// Follows what a set has members of, if that isn't followed already.
+    ///
+    /// # Errors
+    /// The cluster's configuration can't be used.
+    pub(super) fn follow(
+        &mut self,
+        connection: &Connection,
+        (id, manager): (&str, &str),
+        contents: &Contents,
+        namespaces: Option<&BTreeSet<String>>,
+        outbox: &Sender<Event>,
+    ) -> Result<(), ClusterError> {
+        let wanted = sightings::subjects(id, contents, namespaces);
+        let numbers: BTreeSet<usize> = wanted.iter().map(|subject| self.number(subject)).collect();
+        if self.watch.is_some() && numbers.is_subset(&self.followed) {
+            return Ok(());
+        }
+        // The old one ends first: what it told is told again.
+        self.watch = None;
+        self.listed.clear();
+        self.followed = numbers;
+        let subjects = self.subjects.clone();
+        let (id, manager, outbox) = (id.to_owned(), manager.to_owned(), outbox.clone());
+        let take = move |subject: &Subject, change| {
+            let number = subjects.iter().position(|known| known == subject).unwrap_or_default();
+            if let Some(sight) = sightings::sight(number, change, &id, &manager) {
+                // Whoever doesn't listen any more wants to know nothing.
+                _ = outbox.send(Event::Live(sight));
+            }
+        };
+        self.watch = Some(Watch::start(connection, wanted, take)?);
+        Ok(())
+    }
+
+    fn number(&mut self, subject: &Subject) -> usize {
+        let known = self.subjects.iter().position(|known| known == subject);
+        known.unwrap_or_else(|| {
+            self.subjects.push(subject.clone());
+            self.subjects.len() - 1
+        })
+    }
+
+    /// Whether everything that is followed has been listed, or can't be.
+    pub(super) fn is_complete(&self) -> bool {
+        self.watch.is_some() && self.followed.iter().all(|number| self.listed.contains(number) || self.unheard.contains_key(number))
+    }
+
+    /// Takes note of what was seen.
+    pub(super) fn take(&mut self, sight: Sight, ledger: &mut Ledger) -> News {
+        match sight {
+            Sight::Seen(number, sighting) => {
+                let reference = sighting.reference().clone();
+                self.unheard.remove(&number);
+                if ledger.see(number, *sighting) { News::Objects(vec![reference]) } else { News::None }
+            }
+            Sight::Gone(reference) => match ledger.lose(&reference) {
+                Some(_) => News::Objects(vec![reference]),
+                None => News::None,
+            },
+            Sight::Listed(number, all) => {
+                let was_complete = self.is_complete();
+                self.listed.insert(number);
+                self.unheard.remove(&number);
+                if let Some(subject) = self.subjects.get(number) {
+                    ledger.know(&subject.kind);
+                }
+                let gone = ledger.retain(number, &all);
+                if self.is_complete() && !was_complete { News::Complete } else { News::Objects(gone) }
+            }
+            Sight::Unheard(number, why) => {
+                let was_complete = self.is_complete();
+                let kind = self.subjects.get(number).map(|subject| subject.kind.to_string()).unwrap_or_default();
+                self.unheard.insert(number, why.clone());
+                if self.is_complete() && !was_complete { News::Complete } else { News::Unheard(format!("{kind}: {why}")) }
+            }
+        }
+    }
+}

@@ -1,0 +1,356 @@
+//! What is live of a set: each object as small as it can be and still tell how it is doing, and whether it is as it was applied.
+//!
+//! An object is settled once a pass has left it as it is wanted; what counts of it then is kept as a hash. As long as what is seen of it
+//! has the same hash, nobody has touched it, and nothing has to be asked or rendered to know that.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use serde_json::{Map, Value, json};
+
+use crate::diff::Owner;
+use crate::inventory::{self, GroupKind};
+use crate::manifest::ObjectRef;
+use crate::status;
+
+/// A live object, trimmed.
+#[derive(Clone, Debug)]
+pub struct Sighting {
+    reference: ObjectRef,
+    owner: Option<Owner>,
+    /// The set that it is a member of.
+    set: Option<String>,
+    /// A hash of all of it but what servers and controllers write down for themselves.
+    hash: u64,
+    /// What tells how it is doing, as JSON: a tenth of what a tree of values takes.
+    text: Box<str>,
+}
+
+/// The live objects of a set, and what belongs to its Workspaces besides.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    /// Each with the number of the list that it is of.
+    seen: BTreeMap<ObjectRef, (usize, Sighting)>,
+    /// The kinds of which it is known what isn't there.
+    known: BTreeSet<GroupKind>,
+    /// The hashes of what was left as it is wanted.
+    settled: BTreeMap<ObjectRef, (Option<Owner>, u64)>,
+}
+
+impl Sighting {
+    /// Trims an object as a cluster has it; `None` of what is no object. Fields count as settled as this field manager has applied them.
+    pub fn of(mut object: Value, manager: &str) -> Option<Self> {
+        let reference = ObjectRef::of(&object).ok()?;
+        let (owner, set) = (status::owner_of(&object), inventory::part_of(&object).map(ToOwned::to_owned));
+        let hash = hash(&object, manager);
+        trim(&mut object);
+        Some(Self { reference, owner, set, hash, text: object.to_string().into_boxed_str() })
+    }
+
+    /// What identifies it.
+    pub fn reference(&self) -> &ObjectRef {
+        &self.reference
+    }
+
+    /// The Workspace or RAGEngine that it belongs to, or is.
+    pub fn owner(&self) -> Option<&Owner> {
+        self.owner.as_ref()
+    }
+
+    /// The set that it is a member of.
+    pub fn set(&self) -> Option<&str> {
+        self.set.as_deref()
+    }
+
+    /// The object, as far as it is kept.
+    pub fn object(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_default()
+    }
+}
+
+impl Ledger {
+    /// Takes note of an object of a list; whether anything is new about it.
+    pub fn see(&mut self, list: usize, sighting: Sighting) -> bool {
+        let is_same = |(_, known): &(usize, Sighting)| (known.hash, &known.text) == (sighting.hash, &sighting.text);
+        let is_new = !self.seen.get(&sighting.reference).is_some_and(is_same);
+        self.seen.insert(sighting.reference.clone(), (list, sighting));
+        is_new
+    }
+
+    /// All objects of a kind were seen, as far as the set has any.
+    pub fn know(&mut self, kind: &GroupKind) {
+        self.known.insert(kind.clone());
+    }
+
+    /// Of a list there is only this any more; what is gone.
+    pub fn retain(&mut self, list: usize, there: &BTreeSet<ObjectRef>) -> Vec<ObjectRef> {
+        let is_gone = |(reference, (of, _)): &(&ObjectRef, &(usize, Sighting))| *of == list && !there.contains(reference);
+        let gone: Vec<ObjectRef> = self.seen.iter().filter(is_gone).map(|(reference, _)| reference.clone()).collect();
+        gone.iter().for_each(|reference| _ = self.seen.remove(reference));
+        gone
+    }
+
+    /// Takes note that an object is gone; whose it was, if it was there.
+    pub fn lose(&mut self, reference: &ObjectRef) -> Option<Option<Owner>> {
+        self.seen.remove(reference).map(|(_, sighting)| sighting.owner)
+    }
+
+    /// An object is as it is wanted by an owner.
+    pub fn settle(&mut self, object: &Value, owner: Option<Owner>, manager: &str) {
+        if let Ok(reference) = ObjectRef::of(object) {
+            self.settled.insert(reference, (owner, hash(object, manager)));
+        }
+    }
+
+    /// An object is no longer wanted.
+    pub fn unsettle(&mut self, reference: &ObjectRef) {
+        self.settled.remove(reference);
+    }
+
+    /// What was left as it is wanted.
+    pub fn settled_references(&self) -> BTreeSet<ObjectRef> {
+        self.settled.keys().cloned().collect()
+    }
+
+    /// What an owner wants is just this from now on.
+    pub fn keep_settled(&mut self, owner: &Option<Owner>, wanted: &[ObjectRef]) {
+        self.settled.retain(|reference, (whose, _)| whose != owner || wanted.contains(reference));
+    }
+
+    /// Whether an object is other than it was left, or gone.
+    pub fn has_drifted(&self, reference: &ObjectRef) -> bool {
+        let Some((_, left)) = self.settled.get(reference) else { return false };
+        match self.seen.get(reference) {
+            Some((_, seen)) => seen.hash != *left,
+            None => self.known.contains(&GroupKind::of(reference)),
+        }
+    }
+
+    /// The owners that want an object.
+    pub fn owner_wanting(&self, reference: &ObjectRef) -> Option<&Option<Owner>> {
+        self.settled.get(reference).map(|(owner, _)| owner)
+    }
+
+    /// What has drifted, by the owners that want it.
+    pub fn drifted(&self) -> BTreeMap<Option<Owner>, Vec<ObjectRef>> {
+        let mut all: BTreeMap<Option<Owner>, Vec<ObjectRef>> = BTreeMap::new();
+        for (reference, (owner, _)) in &self.settled {
+            if self.has_drifted(reference) {
+                all.entry(owner.clone()).or_default().push(reference.clone());
+            }
+        }
+        all
+    }
+
+    /// The objects of an owner, and those that belong to it besides: its pods and nodes.
+    pub fn objects_of(&self, owner: &Owner) -> Vec<Value> {
+        self.sightings().filter(|seen| seen.owner.as_ref() == Some(owner)).map(Sighting::object).collect()
+    }
+
+    /// The Workspace or RAGEngine itself, if it is there.
+    pub fn declared(&self, owner: &Owner) -> Option<Value> {
+        let reference = ObjectRef::new("kaito.sh", owner.kind, Some(&owner.namespace), &owner.name);
+        self.seen.get(&reference).map(|(_, sighting)| sighting.object())
+    }
+
+    /// The nodes.
+    pub fn nodes(&self) -> impl Iterator<Item = Value> {
+        self.sightings().filter(|seen| seen.reference.kind == "Node" && seen.reference.group.is_empty()).map(Sighting::object)
+    }
+
+    /// The live members of a set, with their metadata.
+    pub fn members(&self, set: &str) -> Vec<Value> {
+        self.sightings().filter(|seen| seen.set() == Some(set)).map(Sighting::object).collect()
+    }
+
+    /// Whose a seen object is.
+    pub fn owner_of(&self, reference: &ObjectRef) -> Option<&Owner> {
+        self.seen.get(reference)?.1.owner()
+    }
+
+    /// Everything that owns something of what was seen.
+    pub fn owners(&self) -> BTreeSet<Owner> {
+        self.sightings().filter_map(|seen| seen.owner.clone()).collect()
+    }
+
+    fn sightings(&self) -> impl Iterator<Item = &Sighting> {
+        self.seen.values().map(|(_, sighting)| sighting)
+    }
+
+    /// How many objects there are.
+    pub fn len(&self) -> usize {
+        self.seen.len()
+    }
+
+    /// Whether nothing was seen.
+    pub fn is_empty(&self) -> bool {
+        self.seen.is_empty()
+    }
+}
+
+/// The metadata that say something about an object's state. The others say what was done to it, or how the server counts.
+const METADATA: [&str; 10] = [
+    "annotations",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "finalizers",
+    "generation",
+    "labels",
+    "name",
+    "namespace",
+    "ownerReferences",
+    "uid",
+];
+
+/// An annotation in which kubectl keeps a whole object.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+fn trim(object: &mut Value) {
+    let kind = object["kind"].as_str().unwrap_or_default().to_owned();
+    let Some(fields) = object.as_object_mut() else { return };
+    if let Some(metadata) = fields.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.retain(|name, _| METADATA.contains(&name.as_str()));
+        if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
+            annotations.remove(LAST_APPLIED);
+        }
+    }
+    for secret in ["data", "stringData", "binaryData"] {
+        fields.remove(secret);
+    }
+    if kind == "Node" {
+        trim_node(fields);
+    }
+    let Some(spec) = fields.get_mut("spec").and_then(Value::as_object_mut) else { return };
+    match kind.as_str() {
+        "StatefulSet" | "Deployment" | "Job" | "ReplicaSet" => {
+            spec.remove("template");
+            spec.remove("volumeClaimTemplates");
+        }
+        "Pod" => {
+            let containers = |name: &str| {
+                let all = spec.get(name).and_then(Value::as_array).into_iter().flatten();
+                all.map(|container| json!({"name": container["name"], "image": container["image"]})).collect::<Vec<_>>()
+            };
+            let kept = json!({
+                "nodeName": spec.get("nodeName"),
+                "containers": containers("containers"),
+                "initContainers": containers("initContainers"),
+            });
+            if let Value::Object(kept) = kept {
+                *spec = kept;
+            }
+        }
+        _ => {}
+    }
+}
+
+/// A node tells every few minutes that it is still there, and which images it has.
+fn trim_node(node: &mut Map<String, Value>) {
+    let Some(status) = node.get_mut("status").and_then(Value::as_object_mut) else { return };
+    status.retain(|name, _| ["allocatable", "capacity", "conditions"].contains(&name.as_str()));
+    for condition in status.get_mut("conditions").and_then(Value::as_array_mut).into_iter().flatten() {
+        _ = condition.as_object_mut().map(|condition| condition.remove("lastHeartbeatTime"));
+    }
+}
+
+/// A hash of what makes an object what it is: everything but its status and the server's own notes, and which of its fields are this
+/// manager's.
+fn hash(object: &Value, manager: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    let Some(fields) = object.as_object() else { return 0 };
+    for (name, value) in fields.iter().filter(|(name, _)| !["apiVersion", "kind", "metadata", "status"].contains(&name.as_str())) {
+        name.hash(&mut hasher);
+        value.to_string().hash(&mut hasher);
+    }
+    let nothing = Map::new();
+    let metadata = object["metadata"].as_object().unwrap_or(&nothing);
+    for name in ["annotations", "deletionTimestamp", "labels", "ownerReferences", "uid"] {
+        metadata.get(name).filter(|value| !value.is_null()).map(ToString::to_string).hash(&mut hasher);
+    }
+    let entries = metadata.get("managedFields").and_then(Value::as_array).into_iter().flatten();
+    let own = entries.filter(|entry| entry["manager"] == manager && entry["operation"] == "Apply" && entry["subresource"].is_null());
+    own.for_each(|entry| entry["fieldsV1"].to_string().hash(&mut hasher));
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn service(change: impl Fn(&mut Value)) -> Value {
+        let mut object = json!({
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {
+                "name": "phi",
+                "namespace": "n",
+                "uid": "1",
+                "resourceVersion": "5",
+                "labels": {"kaito.sh/workspace": "phi", "applyset.kubernetes.io/part-of": "one"},
+                "managedFields": [
+                    {"manager": "kaito", "operation": "Apply", "time": "2026-01-01T00:00:00Z", "fieldsV1": {"f:spec": {"f:ports": {}}}},
+                ],
+            },
+            "spec": {"ports": [{"port": 80}]},
+        });
+        change(&mut object);
+        object
+    }
+
+    #[test]
+    fn what_counts_as_drift() {
+        let table: [(&str, fn(&mut Value), bool); 10] = [
+            ("nothing", |_| {}, false),
+            ("a new resourceVersion", |object| object["metadata"]["resourceVersion"] = "6".into(), false),
+            ("its status", |object| object["status"] = json!({"loadBalancer": {}}), false),
+            ("when it was applied", |object| object["metadata"]["managedFields"][0]["time"] = "2026-01-02T00:00:00Z".into(), false),
+            (
+                "somebody else's notes",
+                |object| {
+                    let other = json!({"manager": "x", "operation": "Update", "subresource": "status", "fieldsV1": {"f:status": {}}});
+                    object["metadata"]["managedFields"].as_array_mut().unwrap().push(other);
+                },
+                false,
+            ),
+            ("a field", |object| object["spec"]["ports"][0]["port"] = 81.into(), true),
+            ("a label", |object| object["metadata"]["labels"]["x"] = "y".into(), true),
+            ("a field is somebody else's", |object| object["metadata"]["managedFields"][0]["fieldsV1"] = json!({}), true),
+            ("it is being deleted", |object| object["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into(), true),
+            ("it is another one of its name", |object| object["metadata"]["uid"] = "2".into(), true),
+        ];
+        for (what, change, want) in table {
+            let mut ledger = Ledger::default();
+            let before = service(|_| {});
+            ledger.settle(&before, None, "kaito");
+            let reference = ObjectRef::of(&before).unwrap();
+            assert!(!ledger.has_drifted(&reference), "nobody has looked yet");
+            ledger.know(&GroupKind::new("", "Service"));
+            assert!(ledger.has_drifted(&reference), "what isn't there has gone");
+            ledger.see(0, Sighting::of(service(change), "kaito").unwrap());
+            assert_eq!(ledger.has_drifted(&reference), want, "{what}");
+            assert_eq!(ledger.drifted().len(), usize::from(want), "{what}");
+        }
+    }
+
+    #[test]
+    fn what_is_kept() {
+        let mut ledger = Ledger::default();
+        let owner = Owner { kind: "Workspace", namespace: "n".to_owned(), name: "phi".to_owned() };
+        assert!(ledger.see(0, Sighting::of(service(|_| {}), "kaito").unwrap()));
+        assert!(!ledger.see(0, Sighting::of(service(|object| object["metadata"]["resourceVersion"] = "9".into()), "kaito").unwrap()));
+        assert_eq!(ledger.owners(), [owner.clone()].into());
+        assert_eq!(ledger.members("one").len(), 1);
+        assert_eq!(ledger.members("other").len(), 0);
+        let [object] = ledger.objects_of(&owner).try_into().unwrap();
+        assert_eq!(object["spec"]["ports"][0]["port"], 80);
+        assert_eq!(object["metadata"]["managedFields"], Value::Null);
+        let reference = ObjectRef::of(&object).unwrap();
+        assert_eq!(ledger.retain(1, &BTreeSet::new()), []);
+        assert_eq!(ledger.retain(0, &[reference.clone()].into()), []);
+        assert_eq!(ledger.lose(&reference), Some(Some(owner)));
+        assert_eq!(ledger.lose(&reference), None);
+        assert!(ledger.is_empty());
+        let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": {"HF_TOKEN": "aGY="}});
+        assert!(!Sighting::of(secret, "kaito").unwrap().text.contains("aGY="));
+    }
+}

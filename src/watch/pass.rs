@@ -1,0 +1,182 @@
+//! One pass of a worker: which owners it is about, and what is known of them then.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use super::fingerprint::{Fingerprints, fingerprints};
+use super::owners::{Failure, Whose};
+use super::report::Account;
+use super::worker::Worker;
+use super::{Planned, Snapshot};
+use crate::conditions::Cause;
+use crate::diagnostic::Diagnostic;
+use crate::diff::{Owner, Side};
+use crate::reconcile::{Pass, Pruning, Set, Trouble};
+
+/// How long it is taken for granted whether an operator of Kaito runs.
+const OPERATOR_KNOWN: Duration = Duration::from_secs(60);
+
+/// What a pass is about.
+struct Scope {
+    /// The owners; `None` for everything.
+    only: Option<BTreeSet<Whose>>,
+    /// The owners that can't be rendered.
+    broken: BTreeSet<Owner>,
+}
+
+impl Worker {
+    /// Makes a pass over the files as they are, about what has changed in them and what is due.
+    ///
+    /// # Errors
+    /// Why it could not be made, or not to its end.
+    pub(super) fn pass(&mut self, due: &BTreeSet<Whose>) -> Result<(), Diagnostic> {
+        let Some(snapshot) = self.snapshot.clone() else { return Ok(()) };
+        let began = Instant::now();
+        let planner = std::sync::Arc::clone(&self.planner);
+        let key = planner.key(&snapshot.tree);
+        if !self.is_full_due && due.is_empty() && key.is_some() && key == self.key {
+            self.is_new = false;
+            return self.advance(&snapshot);
+        }
+        let mut outcome = Ok(());
+        let planned = planner.plan(&snapshot.tree, &mut |planned| outcome = self.pass_over(planned, &snapshot, due, began));
+        if let Err(findings) = planned {
+            // What is there is left as it is until there is something else to read.
+            self.is_new = false;
+            self.key = None;
+            self.unreadable(&snapshot, &findings);
+            return Ok(());
+        }
+        outcome?;
+        self.key = key;
+        self.is_new = false;
+        self.is_full_due = false;
+        Ok(())
+    }
+
+    fn pass_over(&mut self, planned: &Planned<'_>, snapshot: &Snapshot, due: &BTreeSet<Whose>, began: Instant) -> Result<(), Diagnostic> {
+        let prints = fingerprints(planned.side, planned.world).map_err(|error| *error.0)?;
+        let scope = self.scope(planned.side, &prints, due);
+        let rendering = began.elapsed();
+        self.note_broken(planned.side, &scope.broken);
+        let about: BTreeSet<Whose> = match &scope.only {
+            Some(only) => only.clone(),
+            None => self.owners.changed(&prints).into_iter().chain(prints.keys().cloned()).collect(),
+        };
+        if about.is_empty() {
+            return self.advance(snapshot);
+        }
+        self.owners.taken(&about, began);
+        self.cluster.use_namespace(planned.namespace);
+        let mut set = self.open_set(scope.only.is_none())?;
+        let operator = self.operator.clone().filter(|(_, at)| at.elapsed() < OPERATOR_KNOWN).map(|(operator, _)| operator);
+        let is_broken = planned.side.findings.iter().any(Diagnostic::is_error);
+        let pass = Pass {
+            cluster: &self.cluster,
+            side: planned.side,
+            settings: &self.config.settings,
+            is_broken,
+            operator,
+            only: scope.only.as_ref(),
+        };
+        let inputs = self.planner.inputs();
+        let others_failed = self.owners.failures().any(|(owner, _)| !about.contains(owner));
+        let pruning = Pruning {
+            prune: self.config.prune,
+            max_prune: self.config.max_prune,
+            allowed: &self.config.allowed,
+            patience: None,
+            revision: snapshot.revision.as_deref(),
+            inputs: &inputs,
+            others_failed,
+        };
+        let mut account = Account::new(&mut self.ledger, &self.config.settings.manager);
+        let applying = Instant::now();
+        let passed = pass.run(Some(self.kinds.take().unwrap_or_default()), Some(&mut set), &pruning, &mut account);
+        let outcome = account.conclude();
+        let contents = set.record().map(|record| record.contents.clone()).unwrap_or_default();
+        self.set = Some(set);
+        self.note(&about, &prints, &outcome);
+        self.note_asked(planned, &about, snapshot, &prints);
+        self.stir_failed(&outcome);
+        let passed = passed.map_err(|trouble| self.stopped(trouble))?;
+        self.kinds = Some(passed.kinds);
+        self.operator = passed.operator.map(|operator| (operator, began)).or(self.operator.take());
+        let namespaces = self.config.settings.namespaces.as_ref();
+        let (id, manager) = (self.config.parent.id(), self.config.settings.manager.clone());
+        let followed = self.following.follow(&self.connection, (&id, &manager), &contents, namespaces, &self.outbox);
+        followed.map_err(|error| error.finding())?;
+        self.log(snapshot, &outcome, about.len(), rendering, applying.elapsed());
+        Ok(())
+    }
+
+    /// Which owners a pass is about.
+    fn scope(&self, side: &Side<'_>, prints: &Fingerprints, due: &BTreeSet<Whose>) -> Scope {
+        // What could be planned has a fingerprint.
+        let is_broken = |owner: &Owner| ["Workspace", "RAGEngine"].contains(&owner.kind) && !prints.contains_key(&Some(owner.clone()));
+        let broken: BTreeSet<Owner> = side.owners().into_iter().filter(is_broken).collect();
+        if self.is_full_due || self.set.is_none() || !self.following.is_complete() {
+            return Scope { only: None, broken };
+        }
+        let mut only = self.owners.changed(prints);
+        only.extend(due.iter().cloned());
+        only.retain(|owner| !owner.as_ref().is_some_and(|owner| broken.contains(owner)));
+        Scope { only: Some(only), broken }
+    }
+
+    /// The set, as the cluster has it or as it was left and is known to be.
+    fn open_set(&mut self, anew: bool) -> Result<Set, Diagnostic> {
+        if let Some(mut set) = self.set.take().filter(|_| !anew) {
+            set.know_members(self.ledger.members(set.id()));
+            return Ok(set);
+        }
+        Set::open(&self.cluster, self.config.parent.clone(), self.config.prune).map_err(|trouble| trouble.finding())
+    }
+
+    /// The files are another revision, and say the same.
+    fn advance(&mut self, snapshot: &Snapshot) -> Result<(), Diagnostic> {
+        if self.owners.failures().next().is_some() {
+            return Ok(());
+        }
+        let (Some(set), Some(revision)) = (&mut self.set, &snapshot.revision) else { return Ok(()) };
+        set.advance(&self.cluster, revision).map_err(|trouble| trouble.finding())
+    }
+
+    /// A pass was not brought to its end; what is known of the set may be wrong.
+    fn stopped(&mut self, trouble: Trouble) -> Diagnostic {
+        self.set = None;
+        self.is_full_due = true;
+        trouble.finding()
+    }
+
+    /// Takes note of what can't be rendered.
+    fn note_broken(&mut self, side: &Side<'_>, broken: &BTreeSet<Owner>) {
+        for owner in broken {
+            let finding = side.findings_about(owner).next().cloned();
+            let finding = finding.unwrap_or_else(|| Diagnostic::error(format!("{owner} can't be rendered")));
+            tracing::error!(set = self.config.name, owner = owner.to_string(), error = finding.message, "not rendered: what runs goes on");
+            self.owners.broken(&Some(owner.clone()), finding);
+            self.statuses.stir(owner);
+        }
+    }
+
+    /// Takes note of how the owners are that a pass was about.
+    fn note(&mut self, about: &BTreeSet<Whose>, prints: &Fingerprints, outcome: &super::report::Outcome) {
+        let now = Instant::now();
+        let nothing = Vec::new();
+        for owner in about {
+            let print = prints.get(owner).copied();
+            let failure = outcome.failures.get(owner).cloned();
+            self.ledger.keep_settled(owner, outcome.applied.get(owner).unwrap_or(&nothing));
+            match (print, failure, &outcome.prune_refused) {
+                (None, None, None) => self.owners.forget(owner),
+                // What is no longer wanted is still there.
+                (None, None, Some(finding)) => {
+                    let failure = Failure { finding: finding.clone(), cause: Cause::Failed, is_final: false };
+                    self.owners.applied(owner, None, Some(failure), now);
+                }
+                (print, failure, _) => self.owners.applied(owner, print, failure, now),
+            }
+        }
+    }
+}

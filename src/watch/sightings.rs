@@ -1,0 +1,131 @@
+//! What the watches of the API server tell, made small before anybody waits with it.
+
+use std::collections::BTreeSet;
+
+use crate::cluster::{Change, Subject};
+use crate::inventory::{Contents, GroupKind};
+use crate::manifest::ObjectRef;
+
+use super::ledger::Sighting;
+
+/// The labels of what belongs to a Workspace or a RAGEngine without being a member of a set: pods.
+const OWNERS: [&str; 2] = ["kaito.sh/workspace", "kaito.sh/ragengine"];
+
+/// What has happened in a cluster.
+pub enum Sight {
+    /// An object of a subject, by its number, is as it is.
+    Seen(usize, Box<Sighting>),
+    /// An object is gone.
+    Gone(ObjectRef),
+    /// These are all objects of a subject, by its number.
+    Listed(usize, BTreeSet<ObjectRef>),
+    /// Nothing is heard of a subject, by its number.
+    Unheard(usize, String),
+}
+
+/// What to watch for a set: its members by their mark, and what belongs to its Workspaces besides.
+///
+/// Members that are marked by an annotation, and pods and nodes, are found by the labels of Workspaces; whose they are is looked at then.
+pub(super) fn subjects(id: &str, contents: &Contents, namespaces: Option<&BTreeSet<String>>) -> Vec<Subject> {
+    let part_of = format!("{}={id}", crate::inventory::PART_OF);
+    let mut kinds: Vec<(GroupKind, String)> = Vec::new();
+    for kind in &contents.group_kinds {
+        if crate::inventory::is_marked_by_annotation(kind) {
+            kinds.extend(OWNERS.map(|label| (kind.clone(), label.to_owned())));
+        } else {
+            kinds.push((kind.clone(), part_of.clone()));
+        }
+    }
+    kinds.extend(OWNERS.map(|label| (GroupKind::new("", "Pod"), label.to_owned())));
+    let places: Vec<Option<String>> = match namespaces {
+        Some(namespaces) => namespaces.iter().cloned().map(Some).collect(),
+        None => vec![None],
+    };
+    let everywhere = |kind: &GroupKind| is_cluster_wide(kind);
+    // Nodes of one's own have no label of Kaito's.
+    let nodes = Subject { kind: GroupKind::new("", "Node"), namespace: None, selector: None, metadata_only: false };
+    let members = kinds.into_iter().flat_map(|(kind, selector)| {
+        let places = if everywhere(&kind) { vec![None] } else { places.clone() };
+        places.into_iter().map(move |namespace| Subject {
+            kind: kind.clone(),
+            namespace,
+            selector: Some(selector.clone()),
+            metadata_only: false,
+        })
+    });
+    members.chain([nodes]).collect()
+}
+
+/// Whether objects of a kind are in no namespace, as far as that is known without a server.
+fn is_cluster_wide(kind: &GroupKind) -> bool {
+    let is_nodes = kind.group == "karpenter.sh" || kind.group.starts_with("karpenter.");
+    is_nodes
+        || [
+            "Node",
+            "Namespace",
+            "PersistentVolume",
+            "StorageClass",
+            "PriorityClass",
+            "ClusterRole",
+            "ClusterRoleBinding",
+            "CustomResourceDefinition",
+            "MutatingWebhookConfiguration",
+            "ValidatingWebhookConfiguration",
+            "APIService",
+        ]
+        .contains(&kind.kind.as_str())
+}
+
+/// What a change comes to for a set; none if it is about somebody else's objects.
+pub(super) fn sight(number: usize, change: Change, id: &str, manager: &str) -> Option<Sight> {
+    match change {
+        Change::Listing => None,
+        Change::Applied(object) => {
+            let sighting = Sighting::of(object, manager)?;
+            is_about(&sighting, id).then(|| Sight::Seen(number, Box::new(sighting)))
+        }
+        Change::Deleted(object) => {
+            let reference = ObjectRef::of(&object).ok()?;
+            Some(Sight::Gone(reference))
+        }
+        Change::Listed(all) => Some(Sight::Listed(number, all)),
+        Change::Unreadable(why) | Change::Silent(why) => Some(Sight::Unheard(number, why)),
+    }
+}
+
+/// Whether an object is a member of the set, or a pod or node of some Workspace, of which its labels tell more.
+fn is_about(sighting: &Sighting, id: &str) -> bool {
+    let kind = sighting.reference().kind.as_str();
+    let is_core = sighting.reference().group.is_empty();
+    sighting.set() == Some(id) || (is_core && (kind == "Node" || (kind == "Pod" && sighting.owner().is_some())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_watched() {
+        let contents = Contents {
+            group_kinds: [GroupKind::new("apps", "StatefulSet"), GroupKind::new("karpenter.sh", "NodeClaim")].into(),
+            namespaces: BTreeSet::new(),
+        };
+        let tell = |namespaces: Option<BTreeSet<String>>| {
+            let tell = |subject: Subject| {
+                let namespace = subject.namespace.map_or_else(String::new, |namespace| format!("{namespace}: "));
+                format!("{namespace}{} {}", subject.kind, subject.selector.unwrap_or_default())
+            };
+            subjects("one", &contents, namespaces.as_ref()).into_iter().map(tell).collect::<Vec<_>>()
+        };
+        let claims = ["NodeClaim.karpenter.sh kaito.sh/workspace", "NodeClaim.karpenter.sh kaito.sh/ragengine"];
+        let everywhere = tell(None);
+        assert!(everywhere.contains(&"StatefulSet.apps applyset.kubernetes.io/part-of=one".to_owned()), "{everywhere:?}");
+        assert!(everywhere.contains(&"Pod kaito.sh/workspace".to_owned()), "{everywhere:?}");
+        let some = tell(Some(["a".to_owned(), "b".to_owned()].into()));
+        assert!(some.contains(&"a: StatefulSet.apps applyset.kubernetes.io/part-of=one".to_owned()), "{some:?}");
+        assert!(some.contains(&"b: Pod kaito.sh/ragengine".to_owned()), "{some:?}");
+        for claim in claims {
+            assert!(everywhere.contains(&claim.to_owned()) && some.contains(&claim.to_owned()), "{some:?}");
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! Looks after one set: waits for events, and makes passes.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
+
+use super::backoff::Backoff;
+use super::following::{Following, News};
+use super::ledger::Ledger;
+use super::owners::{Owners, Whose};
+use super::statuses::Statuses;
+use super::{Event, Planner, Snapshot};
+use crate::apply::Operator;
+use crate::cluster::{Cluster, ClusterError, Connection, Kinds};
+use crate::diagnostic::Diagnostic;
+use crate::inventory::Parent;
+use crate::manifest::ObjectRef;
+use crate::prune::{AllowedKind, MaxPrune};
+use crate::reconcile::{Set, Settings};
+use crate::telemetry::Metrics;
+
+/// How long to let events gather before a pass: deleting a Workspace's objects is many events, and one pass.
+const GATHER: Duration = Duration::from_millis(20);
+
+/// How long to wait when there is nothing to wait for.
+const IDLE: Duration = Duration::from_secs(3600);
+
+/// How long to wait before a cluster that doesn't answer is asked again.
+const SILENCE: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(60));
+
+/// What a worker is told beforehand.
+#[derive(Clone)]
+pub struct Work {
+    /// What people call the set.
+    pub name: String,
+    /// What keeps it.
+    pub parent: Parent,
+    /// How objects are applied.
+    pub settings: Settings,
+    /// Whether what is no longer wanted is deleted.
+    pub prune: bool,
+    /// How many objects may be deleted at once.
+    pub max_prune: Option<MaxPrune>,
+    /// Kinds that are deleted though their Workspace is still there, or they belong to none.
+    pub allowed: Vec<AllowedKind>,
+    /// Where it is counted what is done.
+    pub metrics: Arc<Metrics>,
+}
+
+/// Whether a worker knows all that is live.
+#[derive(Clone, Debug, Default)]
+pub struct Readiness(Arc<AtomicBool>);
+
+impl Readiness {
+    /// Whether it does.
+    pub fn is_ready(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Looks after one set.
+pub struct Worker {
+    pub(super) config: Work,
+    pub(super) connection: Connection,
+    pub(super) cluster: Cluster,
+    pub(super) planner: Arc<dyn Planner>,
+    inbox: Receiver<Event>,
+    pub(super) outbox: Sender<Event>,
+    pub(super) set: Option<Set>,
+    pub(super) following: Following,
+    pub(super) ledger: Ledger,
+    pub(super) owners: Owners,
+    pub(super) snapshot: Option<Snapshot>,
+    /// Whether no pass has been made over the snapshot yet.
+    pub(super) is_new: bool,
+    /// Whether the next pass looks at everything, and asks the cluster what is there.
+    pub(super) is_full_due: bool,
+    /// The key of the files that the last pass was over.
+    pub(super) key: Option<String>,
+    pub(super) statuses: Statuses,
+    /// The kinds that the cluster is known to have.
+    pub(super) kinds: Option<Kinds>,
+    /// Whether an operator of Kaito runs, and when that was found out.
+    pub(super) operator: Option<(Operator, Instant)>,
+    readiness: Readiness,
+    silence: Backoff,
+    not_before: Option<Instant>,
+}
+
+impl Worker {
+    /// A worker that is told of events by `inbox`; `outbox` is its other end.
+    ///
+    /// # Errors
+    /// The cluster's configuration can't be used.
+    pub fn new(
+        config: Work,
+        connection: Connection,
+        planner: Arc<dyn Planner>,
+        (outbox, inbox): (Sender<Event>, Receiver<Event>),
+    ) -> Result<Self, ClusterError> {
+        let cluster = connection.cluster()?;
+        Ok(Self {
+            config,
+            connection,
+            cluster,
+            planner,
+            inbox,
+            outbox,
+            set: None,
+            following: Following::default(),
+            ledger: Ledger::default(),
+            owners: Owners::default(),
+            snapshot: None,
+            is_new: false,
+            is_full_due: true,
+            key: None,
+            statuses: Statuses::default(),
+            kinds: None,
+            operator: None,
+            readiness: Readiness::default(),
+            silence: SILENCE,
+            not_before: None,
+        })
+    }
+
+    /// Whether it knows all that is live, now and later.
+    pub fn readiness(&self) -> Readiness {
+        self.readiness.clone()
+    }
+
+    /// Works until it is told to stop. A pass that has begun is brought to its end.
+    pub fn run(mut self) {
+        tracing::info!(set = self.config.name, "started");
+        loop {
+            match self.inbox.recv_timeout(self.patience()) {
+                Ok(event) => {
+                    if !self.take(event) || !self.take_more() {
+                        break;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            self.work();
+        }
+        tracing::info!(set = self.config.name, "stopped");
+    }
+
+    /// Takes what comes in the next moment, too; whether to go on.
+    fn take_more(&mut self) -> bool {
+        let until = Instant::now() + GATHER;
+        loop {
+            match self.inbox.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(event) => {
+                    if !self.take(event) {
+                        return false;
+                    }
+                }
+                Err(RecvTimeoutError::Disconnected) => return false,
+                Err(RecvTimeoutError::Timeout) => return true,
+            }
+        }
+    }
+
+    /// How long there is nothing to do.
+    fn patience(&self) -> Duration {
+        let now = Instant::now();
+        let work = if self.is_waiting_for_nothing() { Some(now) } else { self.owners.next() };
+        let next = match (work, self.not_before) {
+            (Some(work), Some(not_before)) => Some(work.max(not_before)),
+            (work, _) => work,
+        };
+        next.map_or(IDLE, |next| next.saturating_duration_since(now)).min(IDLE)
+    }
+
+    /// Whether there is a pass to be made as soon as the cluster may be asked.
+    fn is_waiting_for_nothing(&self) -> bool {
+        self.snapshot.is_some() && (self.is_new || self.is_full_due || (self.statuses.is_stirred() && self.following.is_complete()))
+    }
+
+    /// Takes note of an event; whether to go on.
+    fn take(&mut self, event: Event) -> bool {
+        match event {
+            Event::Stop => return false,
+            Event::Snapshot(snapshot) => {
+                self.snapshot = Some(snapshot);
+                self.is_new = true;
+            }
+            Event::SourceFailed(finding) => tracing::error!(set = self.config.name, error = finding.message, "the source can't be read"),
+            Event::Reconcile => self.is_full_due = true,
+            Event::Live(sight) => match self.following.take(sight, &mut self.ledger) {
+                News::None => {}
+                News::Objects(references) => references.iter().for_each(|reference| self.look_at(reference)),
+                News::Complete => self.look_at_all(),
+                News::Unheard(why) => tracing::warn!(set = self.config.name, why, "nothing is heard of a kind"),
+            },
+        }
+        true
+    }
+
+    /// Something is new about an object.
+    fn look_at(&mut self, reference: &ObjectRef) {
+        self.stir(reference);
+        if self.following.is_complete() && self.ledger.has_drifted(reference) {
+            let owner: Whose = self.ledger.owner_wanting(reference).cloned().flatten();
+            self.owners.disturbed(&owner, Instant::now());
+        }
+    }
+
+    /// Everything was listed: what has happened since it was applied is known now.
+    fn look_at_all(&mut self) {
+        self.readiness.set();
+        self.statuses.stir_all();
+        let now = Instant::now();
+        for (owner, objects) in self.ledger.drifted() {
+            tracing::debug!(set = self.config.name, objects = objects.len(), "other than applied");
+            self.owners.disturbed(&owner, now);
+        }
+    }
+
+    /// Does what is to be done by now.
+    fn work(&mut self) {
+        let now = Instant::now();
+        if self.snapshot.is_none() || self.not_before.is_some_and(|not_before| not_before > now) {
+            return;
+        }
+        let due = self.owners.due(now);
+        let mut done = Ok(());
+        if self.is_new || self.is_full_due || !due.is_empty() {
+            done = self.pass(&due);
+        }
+        let done = done.and_then(|()| self.write_statuses(&rfc3339()).map_err(|error| error.finding()));
+        match done {
+            Ok(()) => {
+                self.silence.worked();
+                self.not_before = None;
+            }
+            Err(finding) => self.failed(&finding, &due),
+        }
+    }
+
+    /// A pass could not be made. It is tried again.
+    fn failed(&mut self, finding: &Diagnostic, due: &BTreeSet<Whose>) {
+        let wait = self.silence.failed(&self.config.name);
+        let until = Instant::now() + wait;
+        tracing::error!(set = self.config.name, error = finding.message, retry_in_ms = wait.as_millis(), "not reconciled");
+        self.not_before = Some(until);
+        self.owners.postponed(due, until);
+    }
+}
+
+/// This moment, to the second, as conditions have it.
+fn rfc3339() -> String {
+    let now = jiff::Timestamp::now();
+    jiff::Timestamp::from_second(now.as_second()).unwrap_or(now).to_string()
+}
