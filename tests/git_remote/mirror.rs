@@ -302,11 +302,11 @@ fn a_damaged_mirror_is_made_anew() {
 }
 
 #[test]
-fn one_process_has_a_mirror() {
+fn a_mirror_has_one_owner() {
     let served = Served::new();
     let _mirror = Mirror::open(served.cache(), &served.http()).unwrap();
     let error = Mirror::open(served.cache(), &served.http()).map(|_| ()).unwrap_err();
-    assert!(error.to_string().contains("another process uses it"), "{error}");
+    assert!(error.to_string().contains("somebody else uses it already"), "{error}");
     Mirror::open(served.cache(), &format!("{}/.git", served.http())).unwrap();
 }
 

@@ -44,7 +44,7 @@ impl Mirror {
     ///
     /// # Errors
     ///
-    /// If the address is none or holds a secret, the directory can't be written, or another process has this mirror.
+    /// If the address is none or holds a secret, the directory can't be written, or somebody else has this mirror.
     pub fn open(directory: &Path, url: &str) -> Result<Self, RemoteError> {
         let remote = Remote::new(url)?;
         let url = remote.url();
@@ -53,7 +53,7 @@ impl Mirror {
         fs::create_dir_all(&directory).map_err(|error| fault(&error))?;
         let lock = File::create(directory.join("lock")).map_err(|error| fault(&error))?;
         lock.try_lock().map_err(|error| match error {
-            TryLockError::WouldBlock => fault(&"another process uses it"),
+            TryLockError::WouldBlock => fault(&"somebody else uses it already"),
             TryLockError::Error(error) => fault(&error),
         })?;
         let store = newest(&directory, &url).map_or_else(|| make(&directory, &url, |_| Ok(())), Ok)?;
