@@ -102,7 +102,6 @@ fn only_an_import_asks_the_network() {
             "src/source/git/remote/github_app.rs",
             "src/source/git/remote/http.rs",
             "src/source/git/remote/proxy.rs",
-            "src/source/git/remote/ssh.rs",
             "src/source/git/remote/tls.rs",
             "src/server/listen.rs",
         ],
