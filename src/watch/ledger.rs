@@ -115,11 +115,6 @@ impl Ledger {
         self.settled.remove(reference);
     }
 
-    /// What was left as it is wanted.
-    pub fn settled_references(&self) -> BTreeSet<ObjectRef> {
-        self.settled.keys().cloned().collect()
-    }
-
     /// What an owner wants is just this from now on.
     pub fn keep_settled(&mut self, owner: &Option<Owner>, wanted: &[ObjectRef]) {
         self.settled.retain(|reference, (whose, _)| whose != owner || wanted.contains(reference));
