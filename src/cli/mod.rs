@@ -55,7 +55,7 @@ enum Command {
     /// Make a cluster hold what Workspaces stand for: server-side apply, inventory, prune, health
     Apply(apply::Args),
     /// Keep a cluster as files say, which may change
-    Watch(watch::Args),
+    Watch(Box<watch::Args>),
     /// Leave a set that is watched alone, or some of its Workspaces
     Suspend(control::SuspendArgs),
     /// Go on with a set that was suspended or rolled back

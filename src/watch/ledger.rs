@@ -307,7 +307,8 @@ mod tests {
 
     #[test]
     fn what_counts_as_drift() {
-        let table: [(&str, fn(&mut Value), bool); 10] = [
+        type Case = (&'static str, fn(&mut Value), bool);
+        let table: [Case; 10] = [
             ("nothing", |_| {}, false),
             ("a new resourceVersion", |object| object["metadata"]["resourceVersion"] = "6".into(), false),
             ("its status", |object| object["status"] = json!({"loadBalancer": {}}), false),
