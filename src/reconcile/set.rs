@@ -15,6 +15,9 @@ use crate::manifest::ObjectRef;
 use crate::prune::{self, AllowedKind, Candidate, Facts, MaxPrune};
 use crate::status;
 
+/// The status of what could not be rendered, as Flux calls it.
+const UNRENDERED: &str = "BuildFailed";
+
 /// The status of what was not applied whole, as Flux calls it.
 const FAILED: &str = "ReconciliationFailed";
 
@@ -126,6 +129,17 @@ impl Set {
     /// Whose its members are.
     pub fn owners(&self) -> BTreeSet<Option<Owner>> {
         self.members.iter().map(status::owner_of).collect()
+    }
+
+    /// Writes that a revision could not be rendered.
+    ///
+    /// # Errors
+    /// It can't be written.
+    pub fn note_unrendered(&mut self, cluster: &Cluster, revision: Option<&str>, now: &str) -> Result<(), Trouble> {
+        let Some(mut record) = self.record.clone() else { return Ok(()) };
+        record.attempted = revision.map(ToOwned::to_owned);
+        record.history.note(revision, None, UNRENDERED, now);
+        self.write(record, cluster, DryRun::None)
     }
 
     /// Its members, if they were read whole just now.

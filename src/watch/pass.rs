@@ -55,17 +55,27 @@ impl Worker {
         let mut outcome = Ok(());
         let planned = planner.plan(&snapshot.tree, &mut |planned| outcome = self.pass_over(planned, &snapshot, due, began));
         if let Err(findings) = planned {
-            // What is there is left as it is until there is something else to read.
-            self.is_new = false;
-            self.key = None;
-            self.unreadable(&snapshot, &findings);
-            return Ok(());
+            return self.unreadable(&snapshot, &findings);
         }
         outcome?;
         self.key = key;
         self.is_new = false;
         self.is_full_due = false;
+        self.readable = Some(snapshot);
         Ok(())
+    }
+
+    /// There is nothing to make a pass over. What runs is kept as it was until there is something else to read.
+    fn unreadable(&mut self, snapshot: &Snapshot, findings: &[Diagnostic]) -> Result<(), Diagnostic> {
+        self.is_new = false;
+        self.is_unreadable = true;
+        self.key = None;
+        let errors: Vec<&Diagnostic> = findings.iter().filter(|finding| finding.is_error()).collect();
+        self.tell_unreadable(snapshot, &errors);
+        match &mut self.set {
+            Some(set) => set.note_unrendered(&self.cluster, snapshot.revision.as_deref(), &super::now()).map_err(|trouble| trouble.finding()),
+            None => Ok(()),
+        }
     }
 
     fn pass_over(&mut self, planned: &Planned<'_>, snapshot: &Snapshot, due: &BTreeSet<Whose>, began: Instant) -> Result<(), Diagnostic> {
@@ -113,10 +123,10 @@ impl Worker {
         let outcome = account.conclude();
         let contents = set.record().map(|record| record.contents.clone()).unwrap_or_default();
         self.set = Some(set);
+        let passed = passed.map_err(|trouble| self.stopped(&trouble))?;
         self.note(about, &prints, &outcome);
         self.note_asked(planned, about, snapshot, &prints);
         self.stir_failed(&outcome);
-        let passed = passed.map_err(|trouble| self.stopped(&trouble))?;
         self.kinds = Some(passed.kinds);
         self.operator = passed.operator.map(|operator| (operator, began)).or(self.operator.take());
         let namespaces = self.config.settings.namespaces.as_ref();
