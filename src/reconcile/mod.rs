@@ -57,6 +57,8 @@ pub enum Workspaces {
     Included,
     /// They are where the cluster knows what a Workspace is.
     IncludedIfKnown,
+    /// They aren't, as they come from the cluster itself: where there is none any more, none is wanted.
+    Declared,
 }
 
 /// Who is told what becomes of objects, while it becomes so.
@@ -155,7 +157,7 @@ impl Pass<'_> {
             Some(only) => live::wanted_of(self.side, only),
         }
         .map_err(|error| Trouble::Finding(error.0))?;
-        if self.settings.workspaces != Workspaces::Left {
+        if matches!(self.settings.workspaces, Workspaces::Included | Workspaces::IncludedIfKnown) {
             self.side.include_workspaces(&mut wanted);
         }
         if let Some(only) = self.only {

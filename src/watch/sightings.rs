@@ -89,6 +89,7 @@ pub fn sight(number: usize, change: Change, id: &str, manager: &str) -> Option<S
             Some(Sight::Gone(reference))
         }
         Change::Listed(all) => Some(Sight::Listed(number, all)),
+        Change::UnknownKind => Some(Sight::Unheard(number, "the server doesn't know this kind".to_owned())),
         Change::Unreadable(why) | Change::Silent(why) => Some(Sight::Unheard(number, why)),
     }
 }
