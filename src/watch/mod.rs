@@ -14,6 +14,7 @@
 //! says when something that failed is tried again.
 
 mod backoff;
+pub mod config;
 pub mod feed;
 mod fingerprint;
 mod following;
@@ -36,7 +37,8 @@ use crate::source::Tree;
 pub use backoff::{Backoff, jittered};
 pub use fingerprint::{Fingerprints, fingerprints};
 pub use ledger::{Ledger, Sighting};
-pub use worker::{SetConfig, Worker};
+pub use sightings::Sight;
+pub use worker::{Readiness, Work, Worker};
 
 /// Files as they were at some moment.
 #[derive(Clone)]
@@ -60,7 +62,7 @@ pub enum Event {
     /// Files can't be had at the moment, and why. What runs goes on.
     SourceFailed(Diagnostic),
     /// Something has happened in the cluster.
-    Live(sightings::Sight),
+    Live(Sight),
     /// Everything is to be looked at anew, since somebody asks for it.
     Reconcile,
     /// There is nothing more to do.

@@ -26,7 +26,7 @@ pub enum Sight {
 /// What to watch for a set: its members by their mark, and what belongs to its Workspaces besides.
 ///
 /// Members that are marked by an annotation, and pods and nodes, are found by the labels of Workspaces; whose they are is looked at then.
-pub fn subjects(id: &str, contents: &Contents, namespaces: Option<&BTreeSet<String>>) -> Vec<Subject> {
+pub(super) fn subjects(id: &str, contents: &Contents, namespaces: Option<&BTreeSet<String>>) -> Vec<Subject> {
     let part_of = format!("{}={id}", crate::inventory::PART_OF);
     let mut kinds: Vec<(GroupKind, String)> = Vec::new();
     for kind in &contents.group_kinds {
@@ -77,7 +77,7 @@ fn is_cluster_wide(kind: &GroupKind) -> bool {
 }
 
 /// What a change comes to for a set; none if it is about somebody else's objects.
-pub fn sight(number: usize, change: Change, id: &str, manager: &str) -> Option<Sight> {
+pub(super) fn sight(number: usize, change: Change, id: &str, manager: &str) -> Option<Sight> {
     match change {
         Change::Listing => None,
         Change::Applied(object) => {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,7 @@ use crate::inventory::Parent;
 use crate::manifest::ObjectRef;
 use crate::prune::{AllowedKind, MaxPrune};
 use crate::reconcile::{Set, Settings};
+use crate::telemetry::Metrics;
 
 /// How long to let events gather before a pass: deleting a Workspace's objects is many events, and one pass.
 const GATHER: Duration = Duration::from_millis(20);
@@ -29,8 +31,8 @@ const IDLE: Duration = Duration::from_secs(3600);
 const SILENCE: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(60));
 
 /// What a worker is told beforehand.
-#[derive(Clone, Debug)]
-pub struct SetConfig {
+#[derive(Clone)]
+pub struct Work {
     /// What people call the set.
     pub name: String,
     /// What keeps it.
@@ -43,11 +45,28 @@ pub struct SetConfig {
     pub max_prune: Option<MaxPrune>,
     /// Kinds that are deleted though their Workspace is still there, or they belong to none.
     pub allowed: Vec<AllowedKind>,
+    /// Where it is counted what is done.
+    pub metrics: Arc<Metrics>,
+}
+
+/// Whether a worker knows all that is live.
+#[derive(Clone, Debug, Default)]
+pub struct Readiness(Arc<AtomicBool>);
+
+impl Readiness {
+    /// Whether it does.
+    pub fn is_ready(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Looks after one set.
 pub struct Worker {
-    pub(super) config: SetConfig,
+    pub(super) config: Work,
     pub(super) connection: Connection,
     pub(super) cluster: Cluster,
     pub(super) planner: Arc<dyn Planner>,
@@ -69,6 +88,7 @@ pub struct Worker {
     pub(super) kinds: Option<Kinds>,
     /// Whether an operator of Kaito runs, and when that was found out.
     pub(super) operator: Option<(Operator, Instant)>,
+    readiness: Readiness,
     silence: Backoff,
     not_before: Option<Instant>,
 }
@@ -79,7 +99,7 @@ impl Worker {
     /// # Errors
     /// The cluster's configuration can't be used.
     pub fn new(
-        config: SetConfig,
+        config: Work,
         connection: Connection,
         planner: Arc<dyn Planner>,
         (outbox, inbox): (Sender<Event>, Receiver<Event>),
@@ -103,9 +123,15 @@ impl Worker {
             statuses: Statuses::default(),
             kinds: None,
             operator: None,
+            readiness: Readiness::default(),
             silence: SILENCE,
             not_before: None,
         })
+    }
+
+    /// Whether it knows all that is live, now and later.
+    pub fn readiness(&self) -> Readiness {
+        self.readiness.clone()
     }
 
     /// Works until it is told to stop. A pass that has begun is brought to its end.
@@ -189,6 +215,7 @@ impl Worker {
 
     /// Everything was listed: what has happened since it was applied is known now.
     fn look_at_all(&mut self) {
+        self.readiness.set();
         self.statuses.stir_all();
         let now = Instant::now();
         for (owner, objects) in self.ledger.drifted() {

@@ -1,7 +1,8 @@
-//! The objects and references of a repository: the one file that names libgit2.
+//! The objects and references of a repository: with `store` and `remote/local`, the files that name libgit2.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::{fs, io};
 
@@ -71,6 +72,8 @@ pub(super) struct Objects {
     pub worktree: Option<PathBuf>,
     /// The directory that relative paths start at, without links.
     pub here: PathBuf,
+    /// Whether the repository is ours, and goes with its last reader.
+    is_last: AtomicBool,
 }
 
 impl Objects {
@@ -97,7 +100,23 @@ impl Objects {
             }
             Err(error) => return Err(error.into()),
         };
-        Ok(Self { repository: Mutex::new(repository), worktree, here })
+        Ok(Self { repository: Mutex::new(repository), worktree, here, is_last: AtomicBool::new(false) })
+    }
+
+    /// A bare repository of ours.
+    pub(super) fn bare(path: &Path) -> Result<Self, Missing> {
+        let repository = Mutex::new(git2::Repository::open_bare(path)?);
+        Ok(Self { repository, worktree: None, here: path.to_owned(), is_last: AtomicBool::new(false) })
+    }
+
+    /// Removes the repository from disk, when nobody reads from it any more.
+    pub(super) fn remove_when_unused(&self) {
+        self.is_last.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether there is such an object.
+    pub(super) fn has(&self, id: Id) -> bool {
+        self.lock().odb().is_ok_and(|objects| objects.exists(id))
     }
 
     fn lock(&self) -> MutexGuard<'_, git2::Repository> {
@@ -182,6 +201,15 @@ impl Objects {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
         Ok(objects.read(id).map_err(|error| unreadable(&error))?.data().to_vec())
+    }
+}
+
+impl Drop for Objects {
+    fn drop(&mut self) {
+        if self.is_last.load(Ordering::Relaxed) {
+            // What can't be removed now is removed when the mirror is opened again.
+            _ = fs::remove_dir_all(&self.here);
+        }
     }
 }
 
