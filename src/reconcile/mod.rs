@@ -19,6 +19,7 @@ use crate::diff::{Owner, Side};
 use crate::inventory;
 use crate::manifest::ObjectRef;
 use crate::prune::{self, Kept};
+use crate::status;
 
 pub use set::{Found, Pruning, Set};
 pub use trouble::{Reached, Trouble};
@@ -85,6 +86,8 @@ pub struct Pass<'p> {
     pub settings: &'p Settings,
     /// Whether something of the input can't be rendered.
     pub is_broken: bool,
+    /// The owners that can't be rendered, if it is known that nothing else can't: theirs stays, and what is others' is pruned even so.
+    pub unrendered: Option<&'p BTreeSet<Owner>>,
     /// Whether an operator of Kaito runs, if that is known.
     pub operator: Option<Operator>,
     /// The owners that the pass is about; `None` for everything. What belongs to others is left alone.
@@ -148,6 +151,12 @@ impl Pass<'_> {
             set.conclude(&planned.references(self.cluster), self, pruning, &mut tally)?;
         }
         Ok(Passed { kinds: planned.kinds, has_failed: tally.has_failed, operator })
+    }
+
+    /// Whether an object may be wanted by something that can't be rendered: its own, or what belongs to several.
+    fn is_unsure_of(&self, object: &Value) -> bool {
+        let unrendered = self.unrendered.filter(|owners| !owners.is_empty());
+        unrendered.is_some_and(|owners| status::owner_of(object).is_none_or(|owner| owners.contains(&owner)))
     }
 
     /// Everything that is wanted and that the pass is about.

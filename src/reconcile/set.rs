@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Pass, Reached, Tally, Trouble, reached};
+use super::{Pass, Reached, Tally, Trouble, Workspaces, reached};
 use crate::apply::DryRun;
 use crate::cluster::{Cluster, Kinds, Unwritten};
 use crate::diagnostic::Diagnostic;
@@ -170,9 +170,17 @@ impl Set {
             namespaces: pass.settings.namespaces.as_ref(),
             other_inputs: last.filter(|last| *last != pruning.inputs),
         };
-        let facts = Facts { has_render_failed: pass.is_broken, has_apply_failed: tally.has_failed, max_prune: pruning.max_prune };
+        // A pass about some owners may want nothing of these, as long as there are others.
+        let is_about_some = pass.only.is_some() && !owners.is_empty();
+        let facts = Facts {
+            has_render_failed: pass.is_broken && pass.unrendered.is_none(),
+            has_apply_failed: tally.has_failed,
+            may_want_nothing: is_about_some || pass.settings.workspaces == Workspaces::Declared,
+            max_prune: pruning.max_prune,
+        };
         let is_about = |member: &&Value| pass.only.is_none_or(|only| only.contains(&status::owner_of(member)));
-        let candidates = self.members.iter().filter(is_about).filter_map(|member| Candidate::of(member).ok()).collect();
+        let (unsure, known): (Vec<&Value>, Vec<&Value>) = self.members.iter().partition(|member| pass.is_unsure_of(member));
+        let candidates = known.into_iter().filter(is_about).filter_map(|member| Candidate::of(member).ok()).collect();
         let plan = match prune::plan(candidates, wanted, &context, &facts) {
             Ok(plan) => plan,
             Err(refusal) => {
@@ -182,6 +190,7 @@ impl Set {
             }
         };
         let mut left: BTreeSet<ObjectRef> = plan.kept.iter().map(|kept| kept.candidate.reference().clone()).collect();
+        left.extend(unsure.into_iter().filter_map(|member| ObjectRef::of(member).ok()));
         plan.kept.iter().for_each(|kept| tally.kept(kept));
         let doomed: Vec<Value> = plan.prune.iter().map(|candidate| candidate.object().clone()).collect();
         let deleted = pass.cluster.delete(&self.kinds, &doomed, pass.settings.dry_run, pruning.patience, &mut |object, deletion| {

@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 use super::fingerprint::{Fingerprints, fingerprints};
 use super::owners::{Failure, Whose};
 use super::report::Account;
+use super::sightings;
 use super::worker::Worker;
 use super::{Planned, Snapshot};
 use crate::conditions::Cause;
 use crate::diagnostic::Diagnostic;
 use crate::diff::{Owner, Side};
-use crate::reconcile::{Pass, Pruning, Set, Trouble};
+use crate::reconcile::{Pass, Pruning, Set, Trouble, Workspaces};
 
 /// How long it is taken for granted whether an operator of Kaito runs.
 const OPERATOR_KNOWN: Duration = Duration::from_secs(60);
@@ -63,7 +64,8 @@ impl Worker {
             Some(only) => only.clone(),
             None => self.owners.changed(&prints).into_iter().chain(prints.keys().cloned()).collect(),
         };
-        if about.is_empty() {
+        let declared = self.config.settings.workspaces == Workspaces::Declared;
+        if about.is_empty() && !(declared && scope.only.is_none()) {
             return self.advance(snapshot);
         }
         self.owners.taken(&about, began);
@@ -76,6 +78,7 @@ impl Worker {
             side: planned.side,
             settings: &self.config.settings,
             is_broken,
+            unrendered: (declared && is_all_broken(planned.side, &scope.broken)).then_some(&scope.broken),
             operator,
             only: scope.only.as_ref(),
         };
@@ -104,7 +107,8 @@ impl Worker {
         self.operator = passed.operator.map(|operator| (operator, began)).or(self.operator.take());
         let namespaces = self.config.settings.namespaces.as_ref();
         let (id, manager) = (self.config.parent.id(), self.config.settings.manager.clone());
-        let followed = self.following.follow(&self.connection, (&id, &manager), &contents, namespaces, &self.outbox);
+        let subjects = sightings::subjects(&id, &contents, namespaces, declared);
+        let followed = self.following.follow(&self.connection, (&id, &manager), subjects, &self.outbox);
         followed.map_err(|error| error.finding())?;
         self.log(snapshot, &outcome, about.len(), rendering, applying.elapsed());
         Ok(())
@@ -179,4 +183,10 @@ impl Worker {
             }
         }
     }
+}
+
+/// Whether all that is wrong is about these: that nothing else is wanted than what was rendered is known then.
+fn is_all_broken(side: &Side<'_>, broken: &BTreeSet<Owner>) -> bool {
+    let known: usize = broken.iter().map(|owner| side.findings_about(owner).count()).sum();
+    known == side.findings.iter().filter(|finding| finding.is_error()).count()
 }

@@ -36,7 +36,7 @@ impl Applying<'_> {
         let is_broken = output::findings_with(self.target.side.findings.to_vec(), self.color, "what they are about is not applied");
         let mut set = self.set()?;
         let settings = self.settings();
-        let pass = Pass { cluster, side: self.target.side, settings: &settings, is_broken, operator: None, only: None };
+        let pass = Pass { cluster, side: self.target.side, settings: &settings, is_broken, unrendered: None, operator: None, only: None };
         let inputs = applyset::read(&args.input);
         let revision = args.set.applyset.as_ref().and_then(|_| revision(&args.input));
         let pruning = Pruning {

@@ -7,8 +7,8 @@ use std::sync::{Arc, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use super::Args;
 use super::planner::Planner;
+use super::{Args, cluster};
 use crate::apply::DryRun;
 use crate::cluster::{Connection, User};
 use crate::diagnostic::Diagnostic;
@@ -68,8 +68,12 @@ impl Source {
         }
         let interval = config.interval.as_deref().and_then(quantity::nanoseconds).and_then(|interval| u64::try_from(interval).ok());
         let interval = interval.map(Duration::from_nanos);
-        match &config.git {
-            Some(git) => {
+        match (&config.cluster, &config.git) {
+            (Some(cluster), _) => {
+                let objects = cluster::objects(config, cluster, shared, audience, interval.unwrap_or(REREAD))?;
+                source.follow(move |caller, calls| objects.run((caller, &calls)), calls)?;
+            }
+            (None, Some(git)) => {
                 let feed = Git {
                     name: config.name.clone(),
                     mirror: shared.mirror(&git.url)?,
@@ -80,15 +84,22 @@ impl Source {
                 };
                 source.spawn("feed", move || feed.run(&calls))?;
             }
-            None => source.follow_directory(Directory { paths: watched, audience, interval: interval.unwrap_or(REREAD) }, calls)?,
+            (None, None) => {
+                let directory = Directory { paths: watched, audience, interval: interval.unwrap_or(REREAD) };
+                source.follow(move |caller, calls| directory.run((caller, &calls)), calls)?;
+            }
         }
         Ok(source)
     }
 
-    fn follow_directory(&mut self, directory: Directory, calls: Receiver<Call>) -> Result<(), Diagnostic> {
+    fn follow(
+        &mut self,
+        feed: impl FnOnce(Sender<Call>, Receiver<Call>) -> Result<(), Diagnostic> + Send + 'static,
+        calls: Receiver<Call>,
+    ) -> Result<(), Diagnostic> {
         let (caller, name) = (self.caller.clone(), self.config.name.clone());
         self.spawn("feed", move || {
-            if let Err(finding) = directory.run((caller, &calls)) {
+            if let Err(finding) = feed(caller, calls) {
                 tracing::error!(source = name, error = finding.message, help = finding.help.join("; "), "the source can't be followed");
             }
         })
@@ -126,6 +137,12 @@ impl Source {
 }
 
 impl Shared<'_> {
+    /// The cluster, as the account of a set.
+    pub(super) fn connection(&self, set: &SetConfig, namespace: &str) -> Connection {
+        let account = set.service_account_name.as_ref().map(|account| format!("system:serviceaccount:{namespace}:{account}"));
+        self.connection.clone().acting_as(User { name: account, groups: Vec::new() })
+    }
+
     /// The repository at an address: the one that another source follows, too, if there is one.
     fn mirror(&mut self, url: &str) -> Result<Arc<Mirror>, Diagnostic> {
         if let Some(mirror) = self.mirrors.get(url).and_then(Weak::upgrade) {
@@ -146,16 +163,11 @@ fn worker(
     let wrong = |what: &str, message: String| Diagnostic::error(format!("{what} of set {}: {message}", set.applyset));
     let namespace = set.namespace.clone().unwrap_or_else(|| shared.namespace.clone());
     let parent = Parent::parse(&set.applyset, &namespace).map_err(|message| wrong("applyset", message))?;
-    let recursive = set.recursive.unwrap_or(true);
-    let inputs = format!("{}{}", set.paths.join(","), if recursive { " and all below" } else { "" });
-    let planner = Planner {
-        paths: set.paths.iter().map(PathBuf::from).collect(),
-        recursive,
-        rendering: shared.args.rendering.clone(),
-        namespace: namespace.clone(),
-        inputs,
+    let planner = match &source.cluster {
+        Some(config) => cluster::planner(config, shared, &namespace)?,
+        None => planner(set, shared, &namespace),
     };
-    if source.git.is_none() {
+    if source.git.is_none() && source.cluster.is_none() {
         let disk: Arc<dyn Tree> = Arc::new(Disk);
         watched.extend(planner.watched(&disk));
     }
@@ -163,19 +175,28 @@ fn worker(
     let work = Work {
         name: format!("{namespace}/{}", parent.name),
         parent,
-        settings: settings(shared.args, set, &namespace),
+        settings: cluster::allowed(source, settings(shared.args, set, &namespace)),
         prune: set.prune.unwrap_or(true),
         max_prune: set.max_prune.as_deref().map(str::parse).transpose().map_err(|message| wrong("maxPrune", message))?,
         allowed: allowed.map_err(|message| wrong("pruneAllow", message))?,
         metrics: Arc::clone(&shared.metrics),
     };
-    let mut connection = shared.connection.clone();
-    if let Some(account) = &set.service_account_name {
-        connection = connection.acting_as(User { name: Some(format!("system:serviceaccount:{namespace}:{account}")), groups: Vec::new() });
-    }
+    let connection = shared.connection(set, &namespace);
     let (outbox, inbox) = channel();
     let worker = Worker::new(work, connection, Arc::new(planner), (outbox.clone(), inbox)).map_err(|error| error.finding())?;
     Ok((worker, outbox))
+}
+
+fn planner(set: &SetConfig, shared: &Shared<'_>, namespace: &str) -> Planner {
+    let recursive = set.recursive.unwrap_or(true);
+    Planner {
+        paths: set.paths.iter().map(PathBuf::from).collect(),
+        recursive,
+        rendering: shared.args.rendering.clone(),
+        namespace: namespace.to_owned(),
+        inputs: format!("{}{}", set.paths.join(","), if recursive { " and all below" } else { "" }),
+        is_cluster: false,
+    }
 }
 
 fn settings(args: &Args, set: &SetConfig, namespace: &str) -> Settings {
