@@ -7,6 +7,7 @@ use super::Event;
 use super::ledger::Ledger;
 use super::sightings::{self, Sight};
 use crate::cluster::{ClusterError, Connection, Subject, Watch};
+use crate::inventory::Parent;
 use crate::manifest::ObjectRef;
 
 /// What is followed of a set.
@@ -43,7 +44,7 @@ impl Following {
     pub(super) fn follow(
         &mut self,
         connection: &Connection,
-        (id, manager): (&str, &str),
+        (parent, manager): (&Parent, &str),
         wanted: Vec<Subject>,
         outbox: &Sender<Event>,
     ) -> Result<(), ClusterError> {
@@ -56,7 +57,7 @@ impl Following {
         self.listed.clear();
         self.followed = numbers;
         let subjects = self.subjects.clone();
-        let (id, manager, outbox) = (id.to_owned(), manager.to_owned(), outbox.clone());
+        let (id, manager, outbox) = (parent.id(), manager.to_owned(), outbox.clone());
         let take = move |subject: &Subject, change| {
             let number = subjects.iter().position(|known| known == subject).unwrap_or_default();
             if let Some(sight) = sightings::sight(number, change, &id, &manager) {
