@@ -44,7 +44,8 @@ impl Cluster {
         // A status says something of an object as it was seen. Of what names the object, the server heeds only this here.
         identify(&mut object, live, &["name", "namespace", "resourceVersion"]);
         let params = PatchParams { force: true, ..PatchParams::apply(manager) };
-        let written = self.patch(kinds, live, |request, name| request.patch_subresource("status", name, &params, &Patch::Apply(&object)))?;
+        let written =
+            self.patch(kinds, live, |request, name| request.patch_subresource("status", name, &params, &Patch::Apply(&object)))?;
         if !matches!(&written, Written::Refused(why) if why.contains(UNCOMPARABLE)) {
             return Ok(written);
         }

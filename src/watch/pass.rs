@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::fingerprint::{Fingerprints, digest, fingerprints};
-use super::owners::{Failure, Whose};
 use super::log::Times;
+use super::owners::{Failure, Whose};
 use super::report::Account;
 use super::sightings;
 use super::worker::Worker;
