@@ -9,6 +9,7 @@ use super::{Pass, Reached, Tally, Trouble, Workspaces, reached};
 use crate::apply::DryRun;
 use crate::cluster::{Cluster, Extent, Kinds, Unwritten};
 use crate::diagnostic::Diagnostic;
+use crate::diff::Owner;
 use crate::inventory::{Contents, Parent, Record, SUCCEEDED};
 use crate::manifest::ObjectRef;
 use crate::prune::{self, AllowedKind, Candidate, Facts, MaxPrune};
@@ -122,6 +123,11 @@ impl Set {
         self.record.as_ref()
     }
 
+    /// Whose its members are.
+    pub fn owners(&self) -> BTreeSet<Option<Owner>> {
+        self.members.iter().map(status::owner_of).collect()
+    }
+
     /// Its members, if they were read whole just now.
     pub(super) fn read(&mut self) -> &mut [Value] {
         let count = if self.are_whole { self.members.len() } else { 0 };
@@ -200,18 +206,19 @@ impl Set {
             namespaces: pass.settings.namespaces.as_ref(),
             other_inputs: last.filter(|last| *last != pruning.inputs),
         };
-        // A pass about some owners may want nothing of these, as long as there are others.
-        let is_about_some = pass.only.is_some() && !owners.is_empty();
         let facts = Facts {
             has_render_failed: pass.is_broken && pass.unrendered.is_none(),
             has_apply_failed: tally.has_failed,
-            may_want_nothing: is_about_some || pass.settings.workspaces == Workspaces::Declared,
+            may_want_nothing: pass.settings.workspaces == Workspaces::Declared,
             max_prune: pruning.max_prune,
         };
-        let is_about = |member: &&Value| pass.only.is_none_or(|only| only.contains(&status::owner_of(member)));
-        let (unsure, known): (Vec<&Value>, Vec<&Value>) = self.members.iter().partition(|member| pass.is_unsure_of(member));
-        let candidates = known.into_iter().filter(is_about).filter_map(|member| Candidate::of(member).ok()).collect();
-        let plan = match prune::plan(candidates, wanted, &context, &facts) {
+        // What a pass isn't about, or what something wants that can't be rendered, stays as if it were wanted.
+        let is_others = |member: &&Value| pass.only.is_some_and(|only| !only.contains(&status::owner_of(member)));
+        let others = self.members.iter().filter(|member| is_others(member) || pass.is_unsure_of(member));
+        let others = others.filter_map(|member| ObjectRef::of(member).ok());
+        let wanted: BTreeSet<ObjectRef> = wanted.iter().cloned().chain(others).collect();
+        let candidates = self.members.iter().filter_map(|member| Candidate::of(member).ok()).collect();
+        let plan = match prune::plan(candidates, &wanted, &context, &facts) {
             Ok(plan) => plan,
             Err(refusal) => {
                 tally.prune_refused(&refusal);
@@ -220,7 +227,7 @@ impl Set {
             }
         };
         let mut left: BTreeSet<ObjectRef> = plan.kept.iter().map(|kept| kept.candidate.reference().clone()).collect();
-        left.extend(unsure.into_iter().filter_map(|member| ObjectRef::of(member).ok()));
+        left.extend(self.members.iter().filter(|member| pass.is_unsure_of(member)).filter_map(|member| ObjectRef::of(member).ok()));
         plan.kept.iter().for_each(|kept| tally.kept(kept));
         let doomed: Vec<Value> = plan.prune.iter().map(|candidate| candidate.object().clone()).collect();
         let deleted = pass.cluster.delete(&self.kinds, &doomed, pass.settings.dry_run, pruning.patience, &mut |object, deletion| {

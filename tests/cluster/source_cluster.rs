@@ -45,7 +45,20 @@ impl Followed {
 
     fn start(&mut self, kubeconfig: &Path) {
         let mut command = kaito();
-        command.args(["watch", "--source", "cluster", "-n", self.namespace, "--applyset", self.namespace, "--kubeconfig"]).arg(kubeconfig);
+        command
+            .args([
+                "watch",
+                "--source",
+                "cluster",
+                "-n",
+                self.namespace,
+                "--applyset",
+                self.namespace,
+                "--log-level",
+                "debug",
+                "--kubeconfig",
+            ])
+            .arg(kubeconfig);
         let log = File::options().create(true).append(true).open(self.log()).unwrap();
         self.process = Some(command.env("HOME", self.home.path()).stdout(Stdio::null()).stderr(log).spawn().unwrap());
     }
@@ -176,8 +189,11 @@ fn what_is_edited_is_changed_and_what_is_deleted_goes() {
     followed.wait("a node is asked for", || (followed.claims("phi").len() == 1).then_some(()));
     followed.wait_for("phi", "Reconciling", "True");
 
-    followed.apply(&workspace("phi").replace("phi-4", "phi-4-mini-instruct"));
-    followed.wait("the StatefulSet is another one", || arguments(&followed).filter(|after| after.contains("phi-4-mini-instruct")));
+    followed.apply(&format!(
+        "{}, adapters: [{{source: {{name: polite, image: registry.example.com/polite:1}}, strength: \"0.5\"}}]}}",
+        workspace("phi").trim_end().trim_end_matches('}')
+    ));
+    followed.wait("the StatefulSet is another one", || arguments(&followed).filter(|after| *after != before));
 
     // Even if nobody looks: it is the last one, so that nothing is wanted afterwards.
     followed.stop();
