@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Pass, Reached, Tally, Trouble, reached};
+use super::{Pass, Reached, Tally, Trouble, Workspaces, reached};
 use crate::apply::DryRun;
 use crate::cluster::{Cluster, Extent, Kinds, Unwritten};
 use crate::diagnostic::Diagnostic;
@@ -220,10 +220,16 @@ impl Set {
             namespaces: pass.settings.namespaces.as_ref(),
             other_inputs: last.filter(|last| *last != pruning.inputs),
         };
-        let facts = Facts { has_render_failed: pass.is_broken, has_apply_failed: tally.has_failed, max_prune: pruning.max_prune };
-        // What a pass isn't about stays as if it were wanted.
+        let facts = Facts {
+            has_render_failed: pass.is_broken && pass.unrendered.is_none(),
+            has_apply_failed: tally.has_failed,
+            may_want_nothing: pass.settings.workspaces == Workspaces::Declared,
+            max_prune: pruning.max_prune,
+        };
+        // What a pass isn't about, or what something wants that can't be rendered, stays as if it were wanted.
         let is_others = |member: &&Value| pass.only.is_some_and(|only| !only.contains(&status::owner_of(member)));
-        let others = self.members.iter().filter(is_others).filter_map(|member| ObjectRef::of(member).ok());
+        let others = self.members.iter().filter(|member| is_others(member) || pass.is_unsure_of(member));
+        let others = others.filter_map(|member| ObjectRef::of(member).ok());
         let wanted: BTreeSet<ObjectRef> = wanted.iter().cloned().chain(others).collect();
         let candidates = self.members.iter().filter_map(|member| Candidate::of(member).ok()).collect();
         let plan = match prune::plan(candidates, &wanted, &context, &facts) {
@@ -235,6 +241,7 @@ impl Set {
             }
         };
         let mut left: BTreeSet<ObjectRef> = plan.kept.iter().map(|kept| kept.candidate.reference().clone()).collect();
+        left.extend(self.members.iter().filter(|member| pass.is_unsure_of(member)).filter_map(|member| ObjectRef::of(member).ok()));
         plan.kept.iter().for_each(|kept| tally.kept(kept));
         let doomed: Vec<Value> = plan.prune.iter().map(|candidate| candidate.object().clone()).collect();
         let deleted = pass.cluster.delete(&self.kinds, &doomed, pass.settings.dry_run, pruning.patience, &mut |object, deletion| {

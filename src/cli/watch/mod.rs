@@ -1,6 +1,7 @@
 //! `kaito watch`: keep a cluster as files say.
 
 mod args;
+mod cluster;
 mod listen;
 mod planner;
 mod source;
