@@ -8,6 +8,7 @@ mod range;
 mod reference;
 mod remote;
 mod revision;
+mod signature;
 mod store;
 mod submodules;
 mod working_tree;
