@@ -7,6 +7,7 @@ use super::owners::Whose;
 use super::report::{Outcome, Repaired};
 use super::worker::Worker;
 use crate::cluster::{Event, EventType};
+use crate::conditions::Cause;
 use crate::diagnostic::Diagnostic;
 use crate::drift::{Drift, Round, drift};
 
@@ -59,6 +60,14 @@ impl Worker {
         let help = finding.help.join("; ");
         tracing::error!(set = self.config.name, error = finding.message, help, "the source can't be read");
         self.publish(&None, (EventType::Warning, "SourceFailed", "Fetch"), finding.message.clone());
+    }
+
+    /// There is a commit that isn't signed as it must be; what runs goes on, and no Workspace is the worse for it. So it is told on what keeps
+    /// the set alone.
+    pub(super) fn unverified(&self, finding: &Diagnostic) {
+        let help = finding.help.join("; ");
+        tracing::error!(set = self.config.name, error = finding.message, help, "not followed: what runs goes on");
+        self.publish(&None, (EventType::Warning, Cause::Unverified.reason(), "Verify"), format!("{}; {help}", finding.message));
     }
 
     /// Tells something on a Workspace, if it is there, or else on what keeps the set.
