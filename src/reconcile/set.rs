@@ -9,6 +9,7 @@ use super::{Pass, Reached, Tally, Trouble, reached};
 use crate::apply::DryRun;
 use crate::cluster::{Cluster, Extent, Kinds, Unwritten};
 use crate::diagnostic::Diagnostic;
+use crate::diff::Owner;
 use crate::inventory::{Contents, Parent, Record, SUCCEEDED};
 use crate::manifest::ObjectRef;
 use crate::prune::{self, AllowedKind, Candidate, Facts, MaxPrune};
@@ -122,6 +123,11 @@ impl Set {
         self.record.as_ref()
     }
 
+    /// Whose its members are.
+    pub fn owners(&self) -> BTreeSet<Option<Owner>> {
+        self.members.iter().map(status::owner_of).collect()
+    }
+
     /// Its members, if they were read whole just now.
     pub(super) fn read(&mut self) -> &mut [Value] {
         let count = if self.are_whole { self.members.len() } else { 0 };
@@ -201,9 +207,12 @@ impl Set {
             other_inputs: last.filter(|last| *last != pruning.inputs),
         };
         let facts = Facts { has_render_failed: pass.is_broken, has_apply_failed: tally.has_failed, max_prune: pruning.max_prune };
-        let is_about = |member: &&Value| pass.only.is_none_or(|only| only.contains(&status::owner_of(member)));
-        let candidates = self.members.iter().filter(is_about).filter_map(|member| Candidate::of(member).ok()).collect();
-        let plan = match prune::plan(candidates, wanted, &context, &facts) {
+        // What a pass isn't about stays as if it were wanted.
+        let is_others = |member: &&Value| pass.only.is_some_and(|only| !only.contains(&status::owner_of(member)));
+        let others = self.members.iter().filter(is_others).filter_map(|member| ObjectRef::of(member).ok());
+        let wanted: BTreeSet<ObjectRef> = wanted.iter().cloned().chain(others).collect();
+        let candidates = self.members.iter().filter_map(|member| Candidate::of(member).ok()).collect();
+        let plan = match prune::plan(candidates, &wanted, &context, &facts) {
             Ok(plan) => plan,
             Err(refusal) => {
                 tally.prune_refused(&refusal);

@@ -150,7 +150,7 @@ impl WatchConfig {
             } else if !names.insert(&source.name) {
                 say(Diagnostic::error(format!("there are two sources called {}", source.name)), &at(&[Step::Field("name")]));
             }
-            if source.interval.as_deref().is_some_and(|text| quantity::nanoseconds(text).is_none_or(|nanoseconds| nanoseconds <= 0)) {
+            if source.interval.as_deref().is_some_and(|text| quantity::nanoseconds(text).is_none_or(|nanoseconds| nanoseconds == 0)) {
                 say(Diagnostic::error("this is no length of time").help("write 30s, 5m or 1h30m"), &at(&[Step::Field("interval")]));
             }
             if let Some(git) = &source.git

@@ -32,10 +32,6 @@ impl Worker {
         for reference in &outcome.pruned {
             tracing::info!(set, revision, object = reference.resource_name(), "pruned");
         }
-        for repaired in &outcome.repaired {
-            let owner = repaired.owner.as_ref().map(ToString::to_string).unwrap_or_default();
-            tracing::warn!(set, revision, owner, object = repaired.reference.to_string(), "drift repaired");
-        }
         for (owner, failure) in &outcome.failures {
             let owner = owner.as_ref().map(ToString::to_string).unwrap_or_default();
             tracing::error!(set, revision, owner, error = failure.finding.message, help = failure.finding.help.join("; "), "not applied");

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::fingerprint::{Fingerprints, digest, fingerprints};
-use super::owners::{Failure, Whose};
 use super::log::Times;
+use super::owners::{Failure, Whose};
 use super::report::Account;
 use super::worker::Worker;
 use super::{Planned, Snapshot};
@@ -20,10 +20,22 @@ const OPERATOR_KNOWN: Duration = Duration::from_secs(60);
 
 /// What a pass is about.
 struct Scope {
-    /// The owners; `None` for everything.
-    only: Option<BTreeSet<Whose>>,
-    /// The owners that can't be rendered.
-    broken: BTreeSet<Owner>,
+    /// Whether that is everything, and the cluster is asked what is there.
+    is_full: bool,
+    /// The owners.
+    about: BTreeSet<Whose>,
+    /// The owners that are left alone: they can't be rendered, or somebody has paused them.
+    left: BTreeSet<Owner>,
+}
+
+impl Scope {
+    /// With these owners, unless they are left alone.
+    fn with(mut self, owners: impl IntoIterator<Item = Whose>) -> Self {
+        self.about.extend(owners);
+        let left = &self.left;
+        self.about.retain(|owner| !owner.as_ref().is_some_and(|owner| left.contains(owner)));
+        self
+    }
 }
 
 impl Worker {
@@ -58,19 +70,19 @@ impl Worker {
 
     fn pass_over(&mut self, planned: &Planned<'_>, snapshot: &Snapshot, due: &BTreeSet<Whose>, began: Instant) -> Result<(), Diagnostic> {
         let prints = fingerprints(planned.side, planned.world).map_err(|error| *error.0)?;
-        let scope = self.scope(planned.side, &prints, due);
+        let mut scope = self.scope(planned.side, &prints, due);
         let rendering = began.elapsed();
-        self.note_broken(planned.side, &scope.broken);
-        let about: BTreeSet<Whose> = match &scope.only {
-            Some(only) => only.clone(),
-            None => self.owners.changed(&prints).into_iter().chain(prints.keys().cloned()).collect(),
-        };
-        if about.is_empty() {
+        if scope.about.is_empty() && !scope.is_full {
             return self.advance(snapshot);
         }
-        self.owners.taken(&about, began);
         self.cluster.use_namespace(planned.namespace);
-        let mut set = self.open_set(scope.only.is_none())?;
+        let mut set = self.open_set(scope.is_full)?;
+        if scope.is_full {
+            // Of what is there and was not made by this process it isn't known yet whether it is still wanted.
+            scope = scope.with(set.owners());
+        }
+        let about = &scope.about;
+        self.owners.taken(about, began);
         let operator = self.operator.clone().filter(|(_, at)| at.elapsed() < OPERATOR_KNOWN).map(|(operator, _)| operator);
         let is_broken = planned.side.findings.iter().any(Diagnostic::is_error);
         let (digest, now) = (digest(&prints), super::now());
@@ -80,7 +92,7 @@ impl Worker {
             settings: &self.config.settings,
             is_broken,
             operator,
-            only: scope.only.as_ref(),
+            only: (!scope.is_full || !scope.left.is_empty()).then_some(about),
         };
         let inputs = self.planner.inputs();
         let others_failed = self.owners.failures().any(|(owner, _)| !about.contains(owner));
@@ -101,8 +113,8 @@ impl Worker {
         let outcome = account.conclude();
         let contents = set.record().map(|record| record.contents.clone()).unwrap_or_default();
         self.set = Some(set);
-        self.note(&about, &prints, &outcome);
-        self.note_asked(planned, &about, snapshot, &prints);
+        self.note(about, &prints, &outcome);
+        self.note_asked(planned, about, snapshot, &prints);
         self.stir_failed(&outcome);
         let passed = passed.map_err(|trouble| self.stopped(&trouble))?;
         self.kinds = Some(passed.kinds);
@@ -119,23 +131,16 @@ impl Worker {
     }
 
     /// Which owners a pass is about.
-    fn scope(&self, side: &Side<'_>, prints: &Fingerprints, due: &BTreeSet<Whose>) -> Scope {
+    fn scope(&mut self, side: &Side<'_>, prints: &Fingerprints, due: &BTreeSet<Whose>) -> Scope {
         // What could be planned has a fingerprint.
         let is_broken = |owner: &Owner| ["Workspace", "RAGEngine"].contains(&owner.kind) && !prints.contains_key(&Some(owner.clone()));
         let broken: BTreeSet<Owner> = side.owners().into_iter().filter(is_broken).collect();
-        let paused = self.paused(side);
-        let is_left = |owner: &Whose| owner.as_ref().is_some_and(|owner| broken.contains(owner) || paused.contains(owner));
+        self.note_broken(side, &broken);
+        let mut left = self.paused(side);
+        left.extend(broken);
         let is_full = self.is_full_due || self.set.is_none() || !self.following.is_complete();
-        if is_full && paused.is_empty() {
-            return Scope { only: None, broken };
-        }
-        let mut only = self.owners.changed(prints);
-        only.extend(due.iter().cloned());
-        if is_full {
-            only.extend(prints.keys().cloned());
-        }
-        only.retain(|owner| !is_left(owner));
-        Scope { only: Some(only), broken }
+        let all = is_full.then(|| prints.keys().cloned()).into_iter().flatten();
+        Scope { is_full, about: BTreeSet::new(), left }.with(self.owners.changed(prints).into_iter().chain(due.iter().cloned()).chain(all))
     }
 
     /// The Workspaces that are left alone, since they or those in the cluster say so.

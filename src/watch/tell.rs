@@ -21,8 +21,7 @@ impl Worker {
             self.publish(owner, (EventType::Normal, "Applied", "Apply"), format!("{}{at}", lines.join(", ")));
         }
         for (owner, failure) in &failures {
-            let help = failure.finding.help.iter().map(|help| format!("; {help}")).collect::<String>();
-            let note = format!("{}{help}", failure.finding.message);
+            let note = [std::slice::from_ref(&failure.finding.message), &failure.finding.help].concat().join("; ");
             self.publish(owner, (EventType::Warning, failure.cause.reason(), "Apply"), note);
         }
         if !pruned.is_empty() {

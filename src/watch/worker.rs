@@ -54,8 +54,11 @@ pub struct Work {
     /// Has the source looked at, since somebody asks for it.
     pub look: Arc<dyn Fn() + Send + Sync>,
     /// Gets the files of another revision of the source, to go back to.
-    pub at: Arc<dyn Fn(&str) -> Result<Snapshot, Diagnostic> + Send + Sync>,
+    pub at: At,
 }
+
+/// Gets the files of a revision, as Flux writes it.
+pub type At = Arc<dyn Fn(&str) -> Result<Snapshot, Diagnostic> + Send + Sync>;
 
 /// Whether a worker knows all that is live.
 #[derive(Clone, Debug, Default)]

@@ -103,7 +103,7 @@ pub(crate) struct SetArgs {
     /// Namespaces that objects may be in, or '*' for all [default: the one of -n, of kaito.yaml or of the context]
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub namespaces: Vec<String>,
-    /// Apply the Workspaces themselves too, if the cluster has their CustomResourceDefinition, and tell in their status how they are doing
+    /// Apply the Workspaces themselves too, if the cluster knows them, and tell in their status how they are doing
     #[arg(long, value_name = "BOOL", default_value = "true", num_args = 0..=1, require_equals = true, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub include_workspace: bool,
     /// Take fields that other managers have set otherwise

@@ -64,13 +64,10 @@ fn config(args: &Args) -> Result<WatchConfig, Vec<Diagnostic>> {
     let mut findings = Vec::new();
     let file = read_file(&Disk, path, &mut findings).ok_or_else(|| std::mem::take(&mut findings))?;
     let mut documents = yaml::read(&file, Limits::default(), &mut findings);
-    let read = match (documents.pop(), documents.is_empty()) {
-        (Some(document), true) => WatchConfig::read(&document, &mut findings),
-        _ => {
-            findings.push(Diagnostic::error(format!("{} must hold one document", file.name)));
-            None
-        }
-    };
+    let read = documents.pop().filter(|_| documents.is_empty()).and_then(|document| WatchConfig::read(&document, &mut findings));
+    if read.is_none() && findings.is_empty() {
+        findings.push(Diagnostic::error(format!("{} must hold one document", file.name)));
+    }
     read.ok_or(findings)
 }
 

@@ -19,7 +19,7 @@ use crate::source::{Access, Disk, Head, Mirror, Reference, Tree, Values, Verify}
 use crate::telemetry::Metrics;
 use crate::watch::config::{GitConfig, SetConfig, SourceConfig};
 use crate::watch::feed::{Audience, Call, Directory, Git};
-use crate::watch::{Event, Readiness, Snapshot, Work, Worker};
+use crate::watch::{At, Event, Readiness, Snapshot, Work, Worker};
 
 /// How long to wait for something to be gone before what takes its place is made. What takes longer is gone on with later.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -196,7 +196,7 @@ impl Beginning<'_> {
     }
 
     /// How the files of another revision are had.
-    fn at(&self) -> Arc<dyn Fn(&str) -> Result<Snapshot, Diagnostic> + Send + Sync> {
+    fn at(&self) -> At {
         let Some((mirror, git)) = self.mirror.zip(self.config.git.as_ref()) else {
             return Arc::new(|_| {
                 Err(Diagnostic::error("these files have no revisions to stay at").help("follow a git repository, or resume the set"))
