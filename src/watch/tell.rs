@@ -71,6 +71,14 @@ impl Worker {
         self.publish(&None, (EventType::Warning, "SourceFailed", "Fetch"), finding.message.clone());
     }
 
+    /// There is a commit that isn't signed as it must be; what runs goes on, and no Workspace is the worse for it. So it is told on what keeps
+    /// the set alone.
+    pub(super) fn unverified(&self, finding: &Diagnostic) {
+        let help = finding.help.join("; ");
+        tracing::error!(set = self.config.name, error = finding.message, help, "not followed: what runs goes on");
+        self.publish(&None, (EventType::Warning, Cause::Unverified.reason(), "Verify"), format!("{}; {help}", finding.message));
+    }
+
     /// Tells something on a Workspace, if it is there, or else on what keeps the set.
     fn publish(&self, owner: &Whose, (kind, reason, action): (EventType, &'static str, &'static str), note: String) {
         let declared = owner.as_ref().and_then(|owner| self.ledger.declared(owner));

@@ -229,6 +229,7 @@ impl Worker {
                 self.not_before = None;
             }
             Event::SourceFailed(finding) => self.source_failed(&finding),
+            Event::Unverified(finding) => self.unverified(&finding),
             Event::Reconcile => self.is_full_due = true,
             Event::Live(sight) => match self.following.take(sight, &mut self.ledger) {
                 News::None => {}
