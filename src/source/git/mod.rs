@@ -16,7 +16,7 @@ use std::sync::Arc;
 pub use mirror::Mirror;
 pub use range::{Range, RangeError};
 pub use reference::{Head, Reference, VersionRange, VersionRangeError};
-pub use remote::{Access, RemoteError, Values};
+pub use remote::{Access, RemoteError, Values, site_of};
 
 use super::tree::Tree;
 use crate::diagnostic::{Diagnostic, did_you_mean};
