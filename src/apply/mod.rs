@@ -47,6 +47,8 @@ pub struct Terms<'t> {
     pub namespace: &'t str,
     /// The namespaces that may be touched; `None` for all.
     pub namespaces: Option<BTreeSet<String>>,
+    /// Whether objects are left alone that somebody has paused.
+    pub honours_pauses: bool,
 }
 
 /// Whether an operator of Kaito runs.

@@ -14,6 +14,7 @@
 //! says when something that failed is tried again.
 
 mod backoff;
+mod control;
 pub mod config;
 pub mod feed;
 mod fingerprint;
@@ -24,6 +25,7 @@ mod owners;
 mod pass;
 mod report;
 mod sightings;
+mod tell;
 mod statuses;
 mod worker;
 
@@ -92,4 +94,10 @@ pub trait Planner: Send + Sync {
     /// # Errors
     /// Why there is nothing to go on with.
     fn plan(&self, tree: &Arc<dyn Tree>, then: &mut dyn FnMut(&Planned<'_>)) -> Result<(), Vec<Diagnostic>>;
+}
+
+/// This moment, to the second, as conditions have it.
+fn now() -> String {
+    let now = jiff::Timestamp::now();
+    jiff::Timestamp::from_second(now.as_second()).unwrap_or(now).to_string()
 }

@@ -7,14 +7,16 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use super::backoff::Backoff;
+use super::control::Control;
 use super::following::{Following, News};
 use super::ledger::Ledger;
 use super::owners::{Owners, Whose};
 use super::statuses::Statuses;
 use super::{Event, Planner, Snapshot};
 use crate::apply::Operator;
-use crate::cluster::{Cluster, ClusterError, Connection, Kinds};
+use crate::cluster::{Cluster, ClusterError, Connection, Events, Kinds};
 use crate::diagnostic::Diagnostic;
+use crate::drift::Fight;
 use crate::inventory::Parent;
 use crate::manifest::ObjectRef;
 use crate::prune::{AllowedKind, MaxPrune};
@@ -47,6 +49,12 @@ pub struct Work {
     pub allowed: Vec<AllowedKind>,
     /// Where it is counted what is done.
     pub metrics: Arc<Metrics>,
+    /// Where it is told what has happened.
+    pub events: Arc<Events>,
+    /// Has the source looked at, since somebody asks for it.
+    pub look: Arc<dyn Fn() + Send + Sync>,
+    /// Gets the files of another revision of the source, to go back to.
+    pub at: Arc<dyn Fn(&str) -> Result<Snapshot, Diagnostic> + Send + Sync>,
 }
 
 /// Whether a worker knows all that is live.
@@ -84,6 +92,10 @@ pub struct Worker {
     /// The key of the files that the last pass was over.
     pub(super) key: Option<String>,
     pub(super) statuses: Statuses,
+    pub(super) control: Control,
+    /// Who fights over fields.
+    pub(super) fight: Fight,
+    pub(super) since: Instant,
     /// The kinds that the cluster is known to have.
     pub(super) kinds: Option<Kinds>,
     /// Whether an operator of Kaito runs, and when that was found out.
@@ -121,6 +133,9 @@ impl Worker {
             is_full_due: true,
             key: None,
             statuses: Statuses::default(),
+            control: Control::default(),
+            fight: Fight::default(),
+            since: Instant::now(),
             kinds: None,
             operator: None,
             readiness: Readiness::default(),
@@ -171,6 +186,9 @@ impl Worker {
     /// How long there is nothing to do.
     fn patience(&self) -> Duration {
         let now = Instant::now();
+        if self.control.is_suspended() {
+            return IDLE;
+        }
         let work = if self.is_waiting_for_nothing() { Some(now) } else { self.owners.next() };
         let next = match (work, self.not_before) {
             (Some(work), Some(not_before)) => Some(work.max(not_before)),
@@ -192,7 +210,7 @@ impl Worker {
                 self.snapshot = Some(snapshot);
                 self.is_new = true;
             }
-            Event::SourceFailed(finding) => tracing::error!(set = self.config.name, error = finding.message, "the source can't be read"),
+            Event::SourceFailed(finding) => self.source_failed(&finding),
             Event::Reconcile => self.is_full_due = true,
             Event::Live(sight) => match self.following.take(sight, &mut self.ledger) {
                 News::None => {}
@@ -206,6 +224,9 @@ impl Worker {
 
     /// Something is new about an object.
     fn look_at(&mut self, reference: &ObjectRef) {
+        if *reference == self.config.parent.reference() {
+            return self.listen();
+        }
         self.stir(reference);
         if self.following.is_complete() && self.ledger.has_drifted(reference) {
             let owner: Whose = self.ledger.owner_wanting(reference).cloned().flatten();
@@ -227,7 +248,8 @@ impl Worker {
     /// Does what is to be done by now.
     fn work(&mut self) {
         let now = Instant::now();
-        if self.snapshot.is_none() || self.not_before.is_some_and(|not_before| not_before > now) {
+        let is_silent = self.not_before.is_some_and(|not_before| not_before > now);
+        if self.snapshot.is_none() || is_silent || self.control.is_suspended() {
             return;
         }
         let due = self.owners.due(now);
@@ -235,7 +257,7 @@ impl Worker {
         if self.is_new || self.is_full_due || !due.is_empty() {
             done = self.pass(&due);
         }
-        let done = done.and_then(|()| self.write_statuses(&rfc3339()).map_err(|error| error.finding()));
+        let done = done.and_then(|()| self.write_statuses(&super::now()).map_err(|error| error.finding()));
         match done {
             Ok(()) => {
                 self.silence.worked();
@@ -253,10 +275,4 @@ impl Worker {
         self.not_before = Some(until);
         self.owners.postponed(due, until);
     }
-}
-
-/// This moment, to the second, as conditions have it.
-fn rfc3339() -> String {
-    let now = jiff::Timestamp::now();
-    jiff::Timestamp::from_second(now.as_second()).unwrap_or(now).to_string()
 }

@@ -302,11 +302,11 @@ fn a_damaged_mirror_is_made_anew() {
 }
 
 #[test]
-fn one_process_has_a_mirror() {
+fn a_mirror_has_one_owner() {
     let served = Served::new();
     let _mirror = Mirror::open(served.cache(), &served.http()).unwrap();
     let error = Mirror::open(served.cache(), &served.http()).map(|_| ()).unwrap_err();
-    assert!(error.to_string().contains("another process uses it"), "{error}");
+    assert!(error.to_string().contains("somebody else uses it already"), "{error}");
     Mirror::open(served.cache(), &format!("{}/.git", served.http())).unwrap();
 }
 
@@ -328,5 +328,51 @@ fn the_room_that_is_taken_has_an_end() {
     drop(side);
     let packs = fs::read_dir(served.kept().join("objects/pack")).unwrap().count();
     assert!(packs <= 202, "{packs} files");
+    fsck(&served);
+}
+
+/// Submodules, one of them within another; only who asks for them sees them.
+#[test]
+fn submodules() {
+    let served = Served::new();
+    let anonymous = Access::anonymous();
+    let part = |name: &str| {
+        let path = served.root().join(name);
+        Repo::new().git(&["init", "-q", "-b", "main", path.to_str().unwrap()]);
+        path
+    };
+    let git = |path: &Path, args: &[&str]| served.repo.git(&[&["-C", path.to_str().unwrap()], args].concat());
+    let (outer, inner) = (part("outer"), part("inner"));
+    let commit = |path: &Path, modules: &str, at: Option<(&str, &str)>| {
+        fs::write(path.join("file.txt"), path.file_name().unwrap().to_str().unwrap()).unwrap();
+        fs::write(path.join(".gitmodules"), modules).unwrap();
+        git(path, &["add", "-A"]);
+        if let Some((place, id)) = at {
+            git(path, &["update-index", "--add", "--cacheinfo", &format!("160000,{id},{place}")]);
+        }
+        git(path, &["commit", "-q", "-m", "files"]);
+        git(path, &["rev-parse", "HEAD"])
+    };
+    let said = |name: &str, url: &str| format!("[submodule \"{name}\"]\n\tpath = lib/{name}\n\turl = {url}\n");
+    let inner = commit(&inner, "", None);
+    let outer = commit(&outer, &said("inner", "../inner"), Some(("lib/inner", &inner)));
+    let follow = |url: &str| {
+        let id = commit(&served.repo.path, &said("outer", url), Some(("lib/outer", &outer)));
+        let mirror = Mirror::open(served.cache(), &served.http()).unwrap();
+        let head = mirror.resolve(&branch("main"), &anonymous).unwrap();
+        assert_eq!(head.commit, id);
+        mirror.fetch_with_submodules(&head, &anonymous).map(|()| (mirror, head))
+    };
+    let error = follow(&format!("file://{}", served.root().join("outer").display())).map(|_| ()).unwrap_err();
+    assert!(error.to_string().contains("lib/outer is a file of this machine"), "{error}");
+    let (mirror, head) = follow("../outer").unwrap();
+    let side = mirror.side_with_submodules(&head).unwrap();
+    for (path, want) in [("file.txt", "repo"), ("lib/outer/file.txt", "outer"), ("lib/outer/lib/inner/file.txt", "inner")] {
+        assert_eq!(side.tree.read(path.as_ref(), 100).unwrap().bytes, want.as_bytes());
+    }
+    assert!(mirror.side(&head).unwrap().tree.read("lib/outer/file.txt".as_ref(), 100).is_err());
+    served.asked();
+    mirror.fetch_with_submodules(&head, &anonymous).unwrap();
+    assert!(served.asked().is_empty());
     fsck(&served);
 }

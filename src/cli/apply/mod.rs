@@ -54,6 +54,7 @@ impl Applying<'_> {
             revision: revision.as_deref(),
             inputs: &inputs,
             others_failed: false,
+            rendering: None,
         };
         let mut report = Report::new(args.output, args.apply.dry_run, args.wait.wait);
         let passed = pass.run(wanted, None, set.as_mut(), &pruning, &mut report);
@@ -89,6 +90,7 @@ impl Applying<'_> {
             concurrency: args.concurrency.into(),
             patience: self.args.wait.timeout,
             overrides: Vec::new(),
+            honours_pauses: false,
         }
     }
 

@@ -18,7 +18,7 @@ use signal_hook::iterator::Signals;
 use super::cluster::{Stop, Verb, unreachable};
 use super::output::{self, Color, Exit};
 use super::setup::Setup;
-use crate::cluster::{Candidate, Election, Leadership};
+use crate::cluster::{Candidate, Election, Events, Leadership};
 use crate::diagnostic::Diagnostic;
 use crate::server::hook::{Push, same_repository};
 use crate::source::{Changes, Disk, read_file};
@@ -89,12 +89,13 @@ impl<'a> Watching<'a> {
         let connection = args.cluster.connection(color, Verb { bare: "watch", done: DONE })?;
         let cluster = connection.cluster().map_err(|error| unreachable(&error, color, DONE))?;
         let namespace = said_namespace(args).unwrap_or_else(|| cluster.namespace().to_owned());
-        let connection: &'static _ = Box::leak(Box::new(connection));
+        let events = Events::start(&connection, "kaito.sh/watch", &identity()).map_err(|error| unreachable(&error, color, DONE))?;
         let shared = Shared {
             args,
             connection,
             namespace,
             metrics: Arc::new(Metrics::new()),
+            events: Arc::new(events),
             mirrors: BTreeMap::new(),
             cache: args.process.cache_dir.clone().unwrap_or_else(cache_dir),
         };
@@ -119,7 +120,6 @@ impl<'a> Watching<'a> {
                 Told::Signal(_) => break,
                 Told::Config => self.reload(&mut config, &hooks),
                 Told::Leadership(Leadership::Gained) => {
-                    tracing::info!("this process leads");
                     self.is_leading = true;
                     self.shared.metrics.leader(true);
                     self.follow(&config)?;
@@ -222,7 +222,7 @@ impl<'a> Watching<'a> {
             return Err(Diagnostic::error(format!("--lease-duration: {fault}")));
         }
         let tell = tell.clone();
-        let candidate = election.stand(self.shared.connection, move |leadership| _ = tell.send(Told::Leadership(leadership)));
+        let candidate = election.stand(&self.shared.connection, move |leadership| _ = tell.send(Told::Leadership(leadership)));
         candidate.map(Some).map_err(|error| error.finding())
     }
 

@@ -3,23 +3,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Args;
 use super::planner::Planner;
 use crate::apply::DryRun;
-use crate::cluster::{Connection, User};
+use crate::cluster::{Connection, Events, User};
 use crate::diagnostic::Diagnostic;
 use crate::inventory::Parent;
 use crate::quantity;
 use crate::reconcile::{Settings, Workspaces};
-use crate::source::{Access, Disk, Mirror, Reference, Tree, Values};
+use crate::source::{Access, Disk, Head, Mirror, Reference, Tree, Values};
 use crate::telemetry::Metrics;
 use crate::watch::config::{GitConfig, SetConfig, SourceConfig};
 use crate::watch::feed::{Audience, Call, Directory, Git};
-use crate::watch::{Event, Readiness, Work, Worker};
+use crate::watch::{Event, Readiness, Snapshot, Work, Worker};
 
 /// How long to wait for something to be gone before what takes its place is made. What takes longer is gone on with later.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -31,10 +31,11 @@ const REREAD: Duration = Duration::from_secs(600);
 /// What all sources share.
 pub(super) struct Shared<'a> {
     pub args: &'a Args,
-    pub connection: &'a Connection,
+    pub connection: Connection,
     /// The namespace of sets that name none.
     pub namespace: String,
     pub metrics: Arc<Metrics>,
+    pub events: Arc<Events>,
     /// The repositories that are followed, each once.
     pub mirrors: BTreeMap<String, Weak<Mirror>>,
     /// The directory in which they are kept.
@@ -57,10 +58,12 @@ impl Source {
     pub(super) fn start(config: &SourceConfig, shared: &mut Shared<'_>) -> Result<Self, Diagnostic> {
         let (caller, calls) = channel();
         let mut source = Self { config: config.clone(), caller, threads: Vec::new(), workers: Vec::new() };
+        let mirror = config.git.as_ref().map(|git| shared.mirror(&git.url)).transpose()?;
+        let beginning = Beginning { config, caller: &source.caller, mirror: mirror.as_ref() };
         let mut audience = Audience::default();
         let mut watched = Vec::new();
         let workers: Vec<(Worker, Sender<Event>)> =
-            config.sets.iter().map(|set| worker(config, set, shared, &mut watched)).collect::<Result<_, _>>()?;
+            config.sets.iter().map(|set| beginning.worker(set, shared, &mut watched)).collect::<Result<_, _>>()?;
         for (worker, outbox) in workers {
             audience.add(outbox.clone());
             source.workers.push((outbox, worker.readiness()));
@@ -68,11 +71,11 @@ impl Source {
         }
         let interval = config.interval.as_deref().and_then(quantity::nanoseconds).and_then(|interval| u64::try_from(interval).ok());
         let interval = interval.map(Duration::from_nanos);
-        match &config.git {
-            Some(git) => {
+        match config.git.as_ref().zip(mirror) {
+            Some((git, mirror)) => {
                 let feed = Git {
                     name: config.name.clone(),
-                    mirror: shared.mirror(&git.url)?,
+                    mirror,
                     reference: reference(git)?,
                     access: access(git),
                     audience,
@@ -137,45 +140,83 @@ impl Shared<'_> {
     }
 }
 
-fn worker(
-    source: &SourceConfig,
-    set: &SetConfig,
-    shared: &Shared<'_>,
-    watched: &mut Vec<PathBuf>,
-) -> Result<(Worker, Sender<Event>), Diagnostic> {
-    let wrong = |what: &str, message: String| Diagnostic::error(format!("{what} of set {}: {message}", set.applyset));
-    let namespace = set.namespace.clone().unwrap_or_else(|| shared.namespace.clone());
-    let parent = Parent::parse(&set.applyset, &namespace).map_err(|message| wrong("applyset", message))?;
-    let recursive = set.recursive.unwrap_or(true);
-    let inputs = format!("{}{}", set.paths.join(","), if recursive { " and all below" } else { "" });
-    let planner = Planner {
-        paths: set.paths.iter().map(PathBuf::from).collect(),
-        recursive,
-        rendering: shared.args.rendering.clone(),
-        namespace: namespace.clone(),
-        inputs,
-    };
-    if source.git.is_none() {
-        let disk: Arc<dyn Tree> = Arc::new(Disk);
-        watched.extend(planner.watched(&disk));
+/// A source that begins.
+struct Beginning<'b> {
+    config: &'b SourceConfig,
+    caller: &'b Sender<Call>,
+    mirror: Option<&'b Arc<Mirror>>,
+}
+
+impl Beginning<'_> {
+    /// The worker for a set, and how it is told something. What it reads on disk is added to what is watched.
+    fn worker(&self, set: &SetConfig, shared: &Shared<'_>, watched: &mut Vec<PathBuf>) -> Result<(Worker, Sender<Event>), Diagnostic> {
+        let namespace = set.namespace.clone().unwrap_or_else(|| shared.namespace.clone());
+        let recursive = set.recursive.unwrap_or(true);
+        let planner = Planner {
+            paths: set.paths.iter().map(PathBuf::from).collect(),
+            recursive,
+            rendering: shared.args.rendering.clone(),
+            namespace: namespace.clone(),
+            inputs: format!("{}{}", set.paths.join(","), if recursive { " and all below" } else { "" }),
+        };
+        if self.config.git.is_none() {
+            let disk: Arc<dyn Tree> = Arc::new(Disk);
+            watched.extend(planner.watched(&disk));
+        }
+        let mut connection = shared.connection.clone();
+        if let Some(account) = &set.service_account_name {
+            let name = Some(format!("system:serviceaccount:{namespace}:{account}"));
+            connection = connection.acting_as(User { name, groups: Vec::new() });
+        }
+        let work = self.work(set, &namespace, shared)?;
+        let (outbox, inbox) = channel();
+        let worker = Worker::new(work, connection, Arc::new(planner), (outbox.clone(), inbox)).map_err(|error| error.finding())?;
+        Ok((worker, outbox))
     }
-    let allowed = set.prune_allow.iter().map(|kind| kind.parse()).collect::<Result<_, _>>();
-    let work = Work {
-        name: format!("{namespace}/{}", parent.name),
-        parent,
-        settings: settings(shared.args, set, &namespace),
-        prune: set.prune.unwrap_or(true),
-        max_prune: set.max_prune.as_deref().map(str::parse).transpose().map_err(|message| wrong("maxPrune", message))?,
-        allowed: allowed.map_err(|message| wrong("pruneAllow", message))?,
-        metrics: Arc::clone(&shared.metrics),
-    };
-    let mut connection = shared.connection.clone();
-    if let Some(account) = &set.service_account_name {
-        connection = connection.acting_as(User { name: Some(format!("system:serviceaccount:{namespace}:{account}")), groups: Vec::new() });
+
+    fn work(&self, set: &SetConfig, namespace: &str, shared: &Shared<'_>) -> Result<Work, Diagnostic> {
+        let wrong = |what: &str, message: String| Diagnostic::error(format!("{what} of set {}: {message}", set.applyset));
+        let parent = Parent::parse(&set.applyset, namespace).map_err(|message| wrong("applyset", message))?;
+        let allowed = set.prune_allow.iter().map(|kind| kind.parse()).collect::<Result<_, _>>();
+        let caller = Mutex::new(self.caller.clone());
+        let look = move || _ = caller.lock().unwrap_or_else(PoisonError::into_inner).send(Call::Look);
+        Ok(Work {
+            name: format!("{namespace}/{}", parent.name),
+            parent,
+            settings: settings(shared.args, set, namespace),
+            prune: set.prune.unwrap_or(true),
+            max_prune: set.max_prune.as_deref().map(str::parse).transpose().map_err(|message| wrong("maxPrune", message))?,
+            allowed: allowed.map_err(|message| wrong("pruneAllow", message))?,
+            metrics: Arc::clone(&shared.metrics),
+            events: Arc::clone(&shared.events),
+            look: Arc::new(look),
+            at: self.at(),
+        })
     }
-    let (outbox, inbox) = channel();
-    let worker = Worker::new(work, connection, Arc::new(planner), (outbox.clone(), inbox)).map_err(|error| error.finding())?;
-    Ok((worker, outbox))
+
+    /// How the files of another revision are had.
+    fn at(&self) -> Arc<dyn Fn(&str) -> Result<Snapshot, Diagnostic> + Send + Sync> {
+        let Some((mirror, git)) = self.mirror.zip(self.config.git.as_ref()) else {
+            return Arc::new(|_| {
+                Err(Diagnostic::error("these files have no revisions to stay at").help("follow a git repository, or resume the set"))
+            });
+        };
+        let (mirror, access) = (Arc::clone(mirror), access(git));
+        Arc::new(move |revision| at_revision(&mirror, &access, revision))
+    }
+}
+
+/// The files of a revision as Flux writes it: `main@sha1:COMMIT`.
+fn at_revision(mirror: &Mirror, access: &Access, revision: &str) -> Result<Snapshot, Diagnostic> {
+    let noticed = Instant::now();
+    let (pointer, commit) = match revision.rsplit_once("sha1:") {
+        Some((pointer, commit)) => (pointer.strip_suffix('@').filter(|pointer| !pointer.is_empty()), commit),
+        None => (None, revision),
+    };
+    let head = Head { pointer: pointer.map(ToOwned::to_owned), commit: commit.to_owned() };
+    mirror.fetch(&head, access).map_err(|error| error.finding())?;
+    let tree = mirror.side(&head)?.tree;
+    Ok(Snapshot { revision: Some(head.to_string()), tree, noticed, resolving: Duration::ZERO, fetching: noticed.elapsed() })
 }
 
 fn settings(args: &Args, set: &SetConfig, namespace: &str) -> Settings {
@@ -191,6 +232,7 @@ fn settings(args: &Args, set: &SetConfig, namespace: &str) -> Settings {
         concurrency: args.set.concurrency.into(),
         patience: PATIENCE,
         overrides: args.set.override_managers.clone(),
+        honours_pauses: true,
     }
 }
 

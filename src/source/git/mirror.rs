@@ -14,6 +14,7 @@ use super::reference::{Head, Reference, short};
 use super::remote::{Access, Remote, RemoteError, Wanted, is_id};
 use super::revision::Revision;
 use super::store::Store;
+use super::submodules;
 use crate::diagnostic::Diagnostic;
 
 /// The end of the name of a repository that is being made.
@@ -32,7 +33,7 @@ pub struct Mirror {
 
 /// How much history comes with a commit.
 #[derive(Clone, Copy)]
-enum History {
+pub(super) enum History {
     None,
     SinceKept,
 }
@@ -43,7 +44,7 @@ impl Mirror {
     ///
     /// # Errors
     ///
-    /// If the address is none or holds a secret, the directory can't be written, or another process has this mirror.
+    /// If the address is none or holds a secret, the directory can't be written, or somebody else has this mirror.
     pub fn open(directory: &Path, url: &str) -> Result<Self, RemoteError> {
         let remote = Remote::new(url)?;
         let url = remote.url();
@@ -52,7 +53,7 @@ impl Mirror {
         fs::create_dir_all(&directory).map_err(|error| fault(&error))?;
         let lock = File::create(directory.join("lock")).map_err(|error| fault(&error))?;
         lock.try_lock().map_err(|error| match error {
-            TryLockError::WouldBlock => fault(&"another process uses it"),
+            TryLockError::WouldBlock => fault(&"somebody else uses it already"),
             TryLockError::Error(error) => fault(&error),
         })?;
         let store = newest(&directory, &url).map_or_else(|| make(&directory, &url, |_| Ok(())), Ok)?;
@@ -112,6 +113,17 @@ impl Mirror {
         self.bring(head, History::SinceKept, access)
     }
 
+    /// Fetches a commit and its submodules, and theirs, as [`Self::side_with_submodules`] reads them. Other hosts than that of the
+    /// repository are asked without credentials.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::fetch`], of any of them.
+    pub fn fetch_with_submodules(&self, head: &Head, access: &Access) -> Result<(), RemoteError> {
+        self.fetch(head, access)?;
+        submodules::fetch(&self.current(), &self.url, head, access)
+    }
+
     fn bring(&self, head: &Head, history: History, access: &Access) -> Result<(), RemoteError> {
         let mut remote = self.remote.lock().unwrap_or_else(PoisonError::into_inner);
         let store = self.current();
@@ -134,6 +146,19 @@ impl Mirror {
     ///
     /// If it isn't here.
     pub fn side(&self, head: &Head) -> Result<Side, Diagnostic> {
+        self.read(head, |revision| revision)
+    }
+
+    /// The same, with the files of submodules.
+    ///
+    /// # Errors
+    ///
+    /// If it isn't here.
+    pub fn side_with_submodules(&self, head: &Head) -> Result<Side, Diagnostic> {
+        self.read(head, Revision::with_submodules)
+    }
+
+    fn read(&self, head: &Head, how: impl FnOnce(Revision) -> Revision) -> Result<Side, Diagnostic> {
         const SHORT: usize = 7;
         let objects = Arc::clone(&self.current().objects);
         let found = objects.find(&head.commit).map_err(|_| {
@@ -145,7 +170,7 @@ impl Mirror {
             Some(pointer) if !pointer.contains(':') => (format!("{pointer} ({id})"), format!("{pointer}@{id}")),
             _ => (id.to_owned(), id.to_owned()),
         };
-        let tree = Arc::new(Revision::new(objects, found.root, label));
+        let tree = Arc::new(how(Revision::new(objects, found.root, label)));
         Ok(Side { name, commit: Some(head.commit.clone()), tree })
     }
 
@@ -158,7 +183,7 @@ impl Mirror {
     }
 }
 
-fn bring_into(remote: &mut Remote, store: &Store, head: &Head, history: History, access: &Access) -> Result<(), RemoteError> {
+pub(super) fn bring_into(remote: &mut Remote, store: &Store, head: &Head, history: History, access: &Access) -> Result<(), RemoteError> {
     let url = remote.url();
     let mut haves = store.kept().map_err(|why| cache(&url, &store.path, &why))?;
     // One that is here alone and is wanted with its history: who has it is not sent what it follows.

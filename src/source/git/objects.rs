@@ -22,7 +22,8 @@ pub(super) enum Entry {
     File(Id),
     Directory(Id),
     Link(Id),
-    Submodule,
+    /// A commit of another repository.
+    Submodule(Id),
 }
 
 /// What is in a directory, by the bytes of the names.
@@ -163,6 +164,27 @@ impl Objects {
         Ok(self.lock().merge_bases(a, b)?.to_vec())
     }
 
+    /// The root directory of a commit, if it is here.
+    pub(super) fn root_of(&self, commit: Id) -> Option<Id> {
+        self.lock().find_commit(commit).ok().map(|commit| commit.tree_id())
+    }
+
+    /// The file at a path below a root directory; a link is none.
+    pub(super) fn file_at(&self, root: Id, path: &Path) -> Option<Id> {
+        self.at(root, path).filter(|(_, mode)| ![DIRECTORY, LINK, SUBMODULE].contains(mode)).map(|(id, _)| id)
+    }
+
+    /// The commit of the submodule at a path below a root directory.
+    pub(super) fn submodule_at(&self, root: Id, path: &Path) -> Option<Id> {
+        self.at(root, path).filter(|(_, mode)| *mode == SUBMODULE).map(|(id, _)| id)
+    }
+
+    fn at(&self, root: Id, path: &Path) -> Option<(Id, i32)> {
+        let repository = self.lock();
+        let entry = repository.find_tree(root).and_then(|tree| tree.get_path(path)).ok()?;
+        Some((entry.id(), entry.filemode_raw()))
+    }
+
     /// What is in a directory.
     pub(super) fn directory(&self, id: Id) -> io::Result<Directory> {
         let repository = self.lock();
@@ -171,7 +193,7 @@ impl Objects {
             let kind = match entry.filemode_raw() {
                 DIRECTORY => Entry::Directory(entry.id()),
                 LINK => Entry::Link(entry.id()),
-                SUBMODULE => Entry::Submodule,
+                SUBMODULE => Entry::Submodule(entry.id()),
                 _ => Entry::File(entry.id()),
             };
             (entry.name_bytes().to_vec(), kind)

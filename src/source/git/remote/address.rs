@@ -7,6 +7,7 @@ use fluent_uri::Uri;
 use fluent_uri::pct_enc::EStr;
 
 use super::error::RemoteError;
+use crate::source::http::origin;
 
 /// Where a repository is. It holds no secret: an address with a password in it is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +76,20 @@ impl Address {
             }
             "git" => Err(fault("is read by anybody and answered by anybody on the way", "use https:// or ssh://")),
             _ => Err(fault("is of no known kind", ALLOWED)),
+        }
+    }
+}
+
+impl Address {
+    /// Whether both are of one server: the same scheme, host and port, and for SSH the same user.
+    pub(super) fn is_beside(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Http(this), Self::Http(other)) => origin(this).is_some() && origin(this) == origin(other),
+            (Self::Ssh(this), Self::Ssh(other)) => {
+                (&this.user, this.port) == (&other.user, other.port) && this.host.eq_ignore_ascii_case(&other.host)
+            }
+            (Self::Local(_), Self::Local(_)) => true,
+            _ => false,
         }
     }
 }
@@ -179,6 +194,21 @@ mod tests {
         ];
         for (url, want) in table {
             assert_eq!(site_of(url), want.map(|(site, path)| (site.to_owned(), path.to_owned())), "{url}");
+        }
+    }
+
+    #[test]
+    fn neighbours() {
+        let table = [
+            ("https://a.co/x", "https://A.co:443/y", true),
+            ("https://a.co/x", "http://a.co/x", false),
+            ("https://a.co/x", "https://b.co/x", false),
+            ("git@a.co:x", "ssh://git@a.co/y", true),
+            ("git@a.co:x", "ssh://root@a.co/x", false),
+            ("git@a.co:x", "https://a.co/x", false),
+        ];
+        for (this, other, want) in table {
+            assert_eq!(Address::parse(this).unwrap().is_beside(&Address::parse(other).unwrap()), want, "{this} {other}");
         }
     }
 

@@ -137,7 +137,9 @@ impl RemoteError {
             Self::NoRepository { .. } => {
                 finding.help("see whether its name is right; of a private one, servers say so to everybody who may not read it")
             }
-            Self::Cache { .. } => finding.help("see whether the volume is full or read-only"),
+            Self::Cache { .. } => {
+                finding.help("see whether the volume is full or read-only, and whether another process has the same directory")
+            }
         }
     }
 

@@ -58,6 +58,16 @@ impl Remote {
         self.address.to_string()
     }
 
+    /// Whether it is on this machine.
+    pub(super) fn is_local(&self) -> bool {
+        matches!(self.address, Address::Local(_))
+    }
+
+    /// Whether credentials for the other one may be shown to this one.
+    pub(super) fn is_beside(&self, other: &Self) -> bool {
+        self.address.is_beside(&other.address)
+    }
+
     /// The references whose names begin so.
     pub(super) fn list(&mut self, prefixes: &[String], access: &Access) -> Result<Vec<Listed>, RemoteError> {
         let mut listed = match (&mut self.way, &self.address) {
