@@ -8,7 +8,7 @@ use sha1::{Digest, Sha1};
 
 use super::channel::{Channel, Provider};
 use super::notice::{Event, Notice};
-use super::request::{Request, segment, shortened};
+use super::request::{Request, hex, segment, shortened};
 
 /// The characters of a description: GitHub refuses more.
 const GITHUB_DESCRIPTION: usize = 140;
@@ -71,7 +71,7 @@ fn state(provider: Provider, event: Event) -> Option<&'static str> {
 }
 
 fn key(context: &str) -> String {
-    Sha1::digest(context).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha1::digest(context))
 }
 
 #[cfg(test)]

@@ -60,7 +60,7 @@ impl Notifier {
     }
 
     /// Sends what is due, and stops; what takes longer than `patience` is left.
-    pub fn stop(self, patience: Duration) {
+    pub fn stop(&self, patience: Duration) {
         let mut outboxes = self.0.lock();
         outboxes.is_stopping = true;
         self.0.stirred.notify_all();

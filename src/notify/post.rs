@@ -16,7 +16,7 @@ use ureq::tls::{PemItem, RootCerts, TlsConfig};
 use ureq::{Agent, Body};
 
 use super::channel::{Channel, Provider};
-use super::request::{Request, shortened};
+use super::request::{Request, hex, shortened};
 use crate::source::is_private;
 
 /// How long a receiver has to be reached, and to have answered.
@@ -121,7 +121,7 @@ fn signature(token: &str, body: &str) -> String {
     // A key of HMAC may have any length.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(token.as_bytes()) else { return String::new() };
     mac.update(body.as_bytes());
-    mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&mac.finalize().into_bytes())
 }
 
 /// A client. Each request has its own: there are few, and the authorities may be others the next time.

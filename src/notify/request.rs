@@ -1,5 +1,7 @@
 //! A request that tells something, as values: nothing is sent here, and no secret is in it.
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 
 /// A request with a body of JSON. Its method is `POST`.
@@ -25,6 +27,15 @@ pub(super) fn shortened(text: &str, most: usize) -> String {
     short
 }
 
+/// Bytes as hexadecimal digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut out, byte| {
+        // Writing to a String can't fail.
+        _ = write!(out, "{byte:02x}");
+        out
+    })
+}
+
 /// A text as one segment of a path.
 pub(super) fn segment(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -32,7 +43,7 @@ pub(super) fn segment(text: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             out.push(char::from(byte));
         } else {
-            out.push_str(&format!("%{byte:02X}"));
+            _ = write!(out, "%{byte:02X}");
         }
     }
     out

@@ -90,11 +90,13 @@ impl Worker {
     }
 
     /// There is nothing to make a pass over.
-    pub(super) fn unreadable(&self, snapshot: &Snapshot, findings: &[Diagnostic]) {
+    pub(super) fn unreadable(&mut self, snapshot: &Snapshot, findings: &[Diagnostic]) {
         let revision = snapshot.revision.as_deref().unwrap_or_default();
         for finding in findings.iter().filter(|finding| finding.is_error()) {
             tracing::error!(set = self.config.name, revision, error = finding.message, "not rendered: what runs goes on");
         }
+        let first = findings.iter().find(|finding| finding.is_error());
+        self.standing.unreadable = first.map(|finding| finding.message.clone());
     }
 }
 

@@ -14,19 +14,21 @@
 //! says when something that failed is tried again.
 
 mod backoff;
-mod control;
 pub mod config;
+mod control;
 pub mod feed;
 mod fingerprint;
 mod following;
 mod ledger;
 mod log;
+mod notifications;
 mod owners;
 mod pass;
 mod report;
 mod sightings;
-mod tell;
+mod standing;
 mod statuses;
+mod tell;
 mod worker;
 
 use std::sync::Arc;
@@ -39,6 +41,7 @@ use crate::source::Tree;
 pub use backoff::{Backoff, jittered};
 pub use fingerprint::{Fingerprints, fingerprints};
 pub use ledger::{Ledger, Sighting};
+pub use notifications::NotificationConfig;
 pub use sightings::Sight;
 pub use worker::{Readiness, Work, Worker};
 

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::fingerprint::{Fingerprints, digest, fingerprints};
-use super::owners::{Failure, Whose};
 use super::log::Times;
+use super::owners::{Failure, Whose};
 use super::report::Account;
 use super::worker::Worker;
 use super::{Planned, Snapshot};
@@ -49,6 +49,7 @@ impl Worker {
             self.unreadable(&snapshot, &findings);
             return Ok(());
         }
+        self.standing.unreadable = None;
         outcome?;
         self.key = key;
         self.is_new = false;
