@@ -115,6 +115,15 @@ impl Channel {
         }
     }
 
+    /// Where it is, for logs: the host, or the file that holds the address.
+    pub(super) fn place(&self) -> String {
+        if let Some(path) = &self.address_file {
+            return path.display().to_string();
+        }
+        let address = self.address.clone().or_else(|| self.api()).unwrap_or_default();
+        address.split('/').nth(2).unwrap_or_default().to_owned()
+    }
+
     /// What is only told when it changes: the commit and the name of its status. What messages tell has no such thing.
     pub(super) fn subject(&self, notice: &Notice) -> Option<String> {
         let commit = notice.commit().filter(|_| self.provider.is_forge())?;

@@ -75,7 +75,12 @@ impl Notify for Desk {
         for channel in &self.channels {
             let outbox = outboxes.by_channel.entry(channel.clone()).or_default();
             if let Some(gone) = outbox.take(channel, &notice, Instant::now()) {
-                tracing::warn!(set = gone.set, provider = channel.provider.name(), "too many notifications wait: the oldest is dropped");
+                tracing::warn!(
+                    set = gone.set,
+                    provider = channel.provider.name(),
+                    receiver = channel.place(),
+                    "too many notifications wait: the oldest is dropped"
+                );
             }
         }
         self.office.stirred.notify_all();
@@ -128,19 +133,21 @@ impl Outboxes {
         let now = Instant::now();
         let Some(outbox) = self.by_channel.get_mut(channel) else { return };
         outbox.used = Some(now);
-        let (set, provider) = (letter.set.as_str(), channel.provider.name());
+        let (set, provider, receiver) = (letter.set.as_str(), channel.provider.name(), channel.place());
         match sent {
             Ok(()) => {
                 outbox.done();
-                tracing::debug!(set, provider, "notified");
+                tracing::debug!(set, provider, receiver, "notified");
             }
             Err(Failure::Never(why)) => {
                 outbox.done();
-                tracing::error!(set, provider, why, "a notification is not taken");
+                tracing::error!(set, provider, receiver, why, "a notification is not taken");
             }
             Err(Failure::Later(why, asked)) => match outbox.failed(asked, now) {
-                Next::Again(wait) => tracing::warn!(set, provider, why, retry_in_ms = wait.as_millis(), "a notification is not taken"),
-                Next::GivenUp => tracing::error!(set, provider, why, "a notification is given up"),
+                Next::Again(wait) => {
+                    tracing::warn!(set, provider, receiver, why, retry_in_ms = wait.as_millis(), "a notification is not taken")
+                }
+                Next::GivenUp => tracing::error!(set, provider, receiver, why, "a notification is given up"),
             },
         }
     }

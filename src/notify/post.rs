@@ -55,11 +55,14 @@ pub(super) fn send(channel: &Channel, request: &Request) -> Result<(), Failure> 
     for (name, value) in &request.headers {
         sending = sending.header(*name, *value);
     }
-    if let Some((name, value)) = token.as_deref().and_then(|token| proof(channel.provider, token, &body)) {
-        sending = sending.header(name, value);
+    let proof = token.as_deref().and_then(|token| proof(channel.provider, token, &body));
+    if let Some((name, value)) = &proof {
+        sending = sending.header(*name, value);
     }
     let response = sending.send(body.as_bytes()).map_err(|error| unanswered(&error))?;
-    let secrets: Vec<&str> = [Some(root.as_str()), token.as_deref()].into_iter().flatten().collect();
+    let mut secrets = parts(&url);
+    secrets.extend(token.as_deref());
+    secrets.extend(proof.iter().map(|(_, value)| value.as_str()));
     judge(channel.provider, response, &secrets)
 }
 
@@ -91,6 +94,13 @@ fn address(channel: &Channel) -> Result<String, Failure> {
     };
     // The paths of requests begin with a slash; a webhook's own end is left as it is.
     Ok(if channel.provider.is_forge() { address.trim_end_matches('/').to_owned() } else { address })
+}
+
+/// An address and its parts, each of which may be a secret: those of Slack's addresses are.
+fn parts(url: &str) -> Vec<&str> {
+    const SHORTEST: usize = 8;
+    let parts = url.split(['/', '?', '&', '=']).skip(3).filter(|part| part.len() >= SHORTEST);
+    std::iter::once(url).chain(parts).collect()
 }
 
 /// What a file says, which may be another one each time.
@@ -207,7 +217,10 @@ fn words(body: &str, secrets: &[&str]) -> String {
         Err(_) if body.trim_start().starts_with('<') => String::new(),
         Err(_) => body.to_owned(),
     };
-    let said = secrets.iter().filter(|secret| !secret.is_empty()).fold(said, |said, secret| said.replace(secret, "***"));
+    let mut secrets: Vec<&str> = secrets.iter().copied().filter(|secret| !secret.is_empty()).collect();
+    // What holds another one goes first.
+    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    let said = secrets.into_iter().fold(said, |said, secret| said.replace(secret, "***"));
     shortened(&said, MOST_WORDS)
 }
 
@@ -274,10 +287,10 @@ mod tests {
             (r#"{"message": {"name": ["is too long"]}}"#, ""),
             ("no_service\n", "no_service"),
             ("<html>Bad Gateway</html>", ""),
-            ("your token hunter2 is wrong", "your token *** is wrong"),
+            ("your token hunter2 is wrong, as is Bearer hunter2", "your token *** is wrong, as is ***"),
         ];
         for (body, want) in table {
-            assert_eq!(words(body, &["hunter2"]), want);
+            assert_eq!(words(body, &["hunter2", "Bearer hunter2"]), want);
         }
     }
 }
