@@ -6,6 +6,7 @@ mod git;
 mod http;
 mod hub;
 mod listing;
+mod memory;
 mod named;
 mod tree;
 
@@ -17,5 +18,6 @@ pub use git::{
 pub use http::is_private;
 pub use hub::Hub;
 pub use listing::repository_in;
+pub use memory::Memory;
 pub use named::{from_repository, named_alike};
 pub use tree::{Content, Disk, Kind, Tree};

@@ -7,23 +7,36 @@ use super::fingerprint::{Fingerprints, digest, fingerprints};
 use super::log::Times;
 use super::owners::{Failure, Whose};
 use super::report::Account;
+use super::sightings;
 use super::worker::Worker;
 use super::{Planned, Snapshot};
 use crate::conditions::Cause;
 use crate::diagnostic::Diagnostic;
 use crate::diff::{Owner, Side};
 use crate::pause::{pause_of, pause_of_workspace};
-use crate::reconcile::{Pass, Pruning, Rendering, Set, Trouble};
+use crate::reconcile::{Pass, Pruning, Rendering, Set, Trouble, Workspaces};
 
 /// How long it is taken for granted whether an operator of Kaito runs.
 const OPERATOR_KNOWN: Duration = Duration::from_secs(60);
 
 /// What a pass is about.
 struct Scope {
-    /// The owners; `None` for everything.
-    only: Option<BTreeSet<Whose>>,
-    /// The owners that can't be rendered.
-    broken: BTreeSet<Owner>,
+    /// Whether that is everything, and the cluster is asked what is there.
+    is_full: bool,
+    /// The owners.
+    about: BTreeSet<Whose>,
+    /// The owners that are left alone: they can't be rendered, or somebody has paused them.
+    left: BTreeSet<Owner>,
+}
+
+impl Scope {
+    /// With these owners, unless they are left alone.
+    fn with(mut self, owners: impl IntoIterator<Item = Whose>) -> Self {
+        self.about.extend(owners);
+        let left = &self.left;
+        self.about.retain(|owner| !owner.as_ref().is_some_and(|owner| left.contains(owner)));
+        self
+    }
 }
 
 impl Worker {
@@ -43,35 +56,47 @@ impl Worker {
         let mut outcome = Ok(());
         let planned = planner.plan(&snapshot.tree, &mut |planned| outcome = self.pass_over(planned, &snapshot, due, began));
         if let Err(findings) = planned {
-            // What is there is left as it is until there is something else to read.
-            self.is_new = false;
-            self.key = None;
-            self.unreadable(&snapshot, &findings);
-            return Ok(());
+            return self.unreadable(&snapshot, &findings);
         }
-        self.standing.unreadable = None;
         outcome?;
         self.key = key;
         self.is_new = false;
         self.is_full_due = false;
+        self.readable = Some(snapshot);
         Ok(())
+    }
+
+    /// There is nothing to make a pass over. What runs is kept as it was until there is something else to read.
+    fn unreadable(&mut self, snapshot: &Snapshot, findings: &[Diagnostic]) -> Result<(), Diagnostic> {
+        self.is_new = false;
+        self.is_unreadable = true;
+        self.key = None;
+        let errors: Vec<&Diagnostic> = findings.iter().filter(|finding| finding.is_error()).collect();
+        self.tell_unreadable(snapshot, &errors);
+        match &mut self.set {
+            Some(set) => {
+                set.note_unrendered(&self.cluster, snapshot.revision.as_deref(), &super::now()).map_err(|trouble| trouble.finding())
+            }
+            None => Ok(()),
+        }
     }
 
     fn pass_over(&mut self, planned: &Planned<'_>, snapshot: &Snapshot, due: &BTreeSet<Whose>, began: Instant) -> Result<(), Diagnostic> {
         let prints = fingerprints(planned.side, planned.world).map_err(|error| *error.0)?;
-        let scope = self.scope(planned.side, &prints, due);
+        let mut scope = self.scope(planned.side, &prints, due);
         let rendering = began.elapsed();
-        self.note_broken(planned.side, &scope.broken);
-        let about: BTreeSet<Whose> = match &scope.only {
-            Some(only) => only.clone(),
-            None => self.owners.changed(&prints).into_iter().chain(prints.keys().cloned()).collect(),
-        };
-        if about.is_empty() {
+        let declared = self.config.settings.workspaces == Workspaces::Declared;
+        if scope.about.is_empty() && !scope.is_full {
             return self.advance(snapshot);
         }
-        self.owners.taken(&about, began);
         self.cluster.use_namespace(planned.namespace);
-        let mut set = self.open_set(scope.only.is_none())?;
+        let mut set = self.open_set(scope.is_full)?;
+        if scope.is_full {
+            // Of what is there and was not made by this process it isn't known yet whether it is still wanted.
+            scope = scope.with(set.owners());
+        }
+        let about = &scope.about;
+        self.owners.taken(about, began);
         let operator = self.operator.clone().filter(|(_, at)| at.elapsed() < OPERATOR_KNOWN).map(|(operator, _)| operator);
         let is_broken = planned.side.findings.iter().any(Diagnostic::is_error);
         let (digest, now) = (digest(&prints), super::now());
@@ -80,8 +105,9 @@ impl Worker {
             side: planned.side,
             settings: &self.config.settings,
             is_broken,
+            unrendered: (declared && is_all_broken(planned.side, &scope.left)).then_some(&scope.left),
             operator,
-            only: scope.only.as_ref(),
+            only: (!scope.is_full || !scope.left.is_empty()).then_some(about),
         };
         let inputs = self.planner.inputs();
         let others_failed = self.owners.failures().any(|(owner, _)| !about.contains(owner));
@@ -102,15 +128,16 @@ impl Worker {
         let outcome = account.conclude();
         let contents = set.record().map(|record| record.contents.clone()).unwrap_or_default();
         self.set = Some(set);
-        self.note(&about, &prints, &outcome);
-        self.note_asked(planned, &about, snapshot, &prints);
-        self.stir_failed(&outcome);
         let passed = passed.map_err(|trouble| self.stopped(&trouble))?;
+        self.note(about, &prints, &outcome);
+        self.note_asked(planned, about, snapshot, &prints);
+        self.stir_failed(&outcome);
         self.kinds = Some(passed.kinds);
         self.operator = passed.operator.map(|operator| (operator, began)).or(self.operator.take());
         let namespaces = self.config.settings.namespaces.as_ref();
         let (parent, manager) = (&self.config.parent, self.config.settings.manager.as_str());
-        let followed = self.following.follow(&self.connection, (parent, manager), &contents, namespaces, &self.outbox);
+        let subjects = sightings::subjects(parent, &contents, namespaces, declared);
+        let followed = self.following.follow(&self.connection, (parent, manager), subjects, &self.outbox);
         followed.map_err(|error| error.finding())?;
         let times = Times { rendering, deciding: passed.deciding, applying: applying.elapsed().saturating_sub(passed.deciding) };
         self.log(snapshot, &outcome, about.len(), &times);
@@ -120,23 +147,16 @@ impl Worker {
     }
 
     /// Which owners a pass is about.
-    fn scope(&self, side: &Side<'_>, prints: &Fingerprints, due: &BTreeSet<Whose>) -> Scope {
+    fn scope(&mut self, side: &Side<'_>, prints: &Fingerprints, due: &BTreeSet<Whose>) -> Scope {
         // What could be planned has a fingerprint.
         let is_broken = |owner: &Owner| ["Workspace", "RAGEngine"].contains(&owner.kind) && !prints.contains_key(&Some(owner.clone()));
         let broken: BTreeSet<Owner> = side.owners().into_iter().filter(is_broken).collect();
-        let paused = self.paused(side);
-        let is_left = |owner: &Whose| owner.as_ref().is_some_and(|owner| broken.contains(owner) || paused.contains(owner));
+        self.note_broken(side, &broken);
+        let mut left = self.paused(side);
+        left.extend(broken);
         let is_full = self.is_full_due || self.set.is_none() || !self.following.is_complete();
-        if is_full && paused.is_empty() {
-            return Scope { only: None, broken };
-        }
-        let mut only = self.owners.changed(prints);
-        only.extend(due.iter().cloned());
-        if is_full {
-            only.extend(prints.keys().cloned());
-        }
-        only.retain(|owner| !is_left(owner));
-        Scope { only: Some(only), broken }
+        let all = is_full.then(|| prints.keys().cloned()).into_iter().flatten();
+        Scope { is_full, about: BTreeSet::new(), left }.with(self.owners.changed(prints).into_iter().chain(due.iter().cloned()).chain(all))
     }
 
     /// The Workspaces that are left alone, since they or those in the cluster say so.
@@ -203,4 +223,10 @@ impl Worker {
             }
         }
     }
+}
+
+/// Whether all that is wrong is about these: that nothing else is wanted than what was rendered is known then.
+fn is_all_broken(side: &Side<'_>, broken: &BTreeSet<Owner>) -> bool {
+    let known: usize = broken.iter().map(|owner| side.findings_about(owner).count()).sum();
+    known == side.findings.iter().filter(|finding| finding.is_error()).count()
 }

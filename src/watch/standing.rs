@@ -43,7 +43,7 @@ struct Verdict {
 /// How a set stands, and what was told of it.
 #[derive(Default)]
 pub(super) struct Standing {
-    /// Why the files as a whole can't be read, if they can't.
+    /// Why the files as a whole couldn't be read the last time that they couldn't.
     pub unreadable: Option<String>,
     doing: BTreeMap<Owner, Doing>,
     /// What was done since the last verdict.
@@ -160,7 +160,7 @@ impl Worker {
             let is_lasting = self.failures_in_a_row() >= FAILURES;
             return if is_lasting { failed(finding.message.clone(), finding.help.clone()) } else { None };
         }
-        if let Some(why) = &self.standing.unreadable {
+        if let Some(why) = self.standing.unreadable.as_ref().filter(|_| self.is_unreadable) {
             return failed(why.clone(), Vec::new());
         }
         let failures: Vec<String> = self
