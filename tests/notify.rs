@@ -25,7 +25,7 @@ const TOKEN: &str = "hunter2-verysecret";
 const HANGS: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
-struct Request {
+pub(crate) struct Request {
     line: String,
     /// In lower case, but for their values.
     headers: Vec<(String, String)>,
@@ -37,20 +37,20 @@ impl Request {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    fn body(&self) -> Value {
+    pub(crate) fn body(&self) -> Value {
         serde_json::from_str(&self.text).unwrap()
     }
 }
 
 /// Somebody who is notified, and keeps what they are told.
-struct Receiver {
-    url: String,
+pub(crate) struct Receiver {
+    pub(crate) url: String,
     inbox: Inbox<Request>,
 }
 
 impl Receiver {
     /// One whose answers are made from the request and its number, from 1 on; who answers nothing hangs up.
-    fn new(answer: impl Fn(usize, &Request) -> String + Send + 'static) -> Self {
+    pub(crate) fn new(answer: impl Fn(usize, &Request) -> String + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (outbox, inbox) = channel();
@@ -68,7 +68,7 @@ impl Receiver {
         Self { url, inbox }
     }
 
-    fn next(&self) -> Request {
+    pub(crate) fn next(&self) -> Request {
         self.inbox.recv_timeout(HANGS).unwrap()
     }
 
@@ -100,7 +100,7 @@ fn answer(status: &str, headers: &str, body: &str) -> String {
     format!("HTTP/1.1 {status}\r\n{headers}content-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
 }
 
-fn ok(_: usize, _: &Request) -> String {
+pub(crate) fn ok(_: usize, _: &Request) -> String {
     answer("201 Created", "", "{}")
 }
 

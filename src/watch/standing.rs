@@ -45,6 +45,10 @@ struct Verdict {
 pub(super) struct Standing {
     /// Why the files as a whole couldn't be read the last time that they couldn't.
     pub unreadable: Option<String>,
+    /// What can't be read or rendered of the files, while the rest is applied.
+    broken: Vec<String>,
+    /// Why nothing was pruned.
+    unpruned: Option<String>,
     doing: BTreeMap<Owner, Doing>,
     /// What was done since the last verdict.
     lines: Vec<String>,
@@ -56,6 +60,12 @@ pub(super) struct Standing {
 }
 
 impl Standing {
+    /// The files were read and planned.
+    pub(super) fn see_findings(&mut self, findings: &[Diagnostic]) {
+        let errors = findings.iter().filter(|finding| finding.is_error());
+        self.broken = errors.take(MOST_LINES).map(Diagnostic::title).collect();
+    }
+
     /// A pass has done something.
     pub(super) fn note(&mut self, outcome: &Outcome) {
         let fits = MOST_LINES.saturating_sub(self.lines.len());
@@ -63,6 +73,7 @@ impl Standing {
         // What is put right is told by itself.
         let is_repaired = |line: &str| line.split_once(' ').is_some_and(|(name, _)| repaired.iter().any(|repaired| repaired == name));
         self.lines.extend(outcome.lines.values().flatten().filter(|line| !is_repaired(line)).take(fits).cloned());
+        self.unpruned = outcome.prune_refused.as_ref().map(|finding| finding.message.clone());
         self.pruned.extend(outcome.pruned.iter().map(ToString::to_string));
     }
 
@@ -171,8 +182,14 @@ impl Worker {
                 format!("{owner}{}", failure.finding.message)
             })
             .collect();
+        if let Some(first) = self.standing.broken.first() {
+            return failed(format!("not all can be rendered: {first}"), self.standing.broken.clone());
+        }
         if let Some(first) = failures.first() {
             return failed(format!("not all is applied: {first}"), failures);
+        }
+        if let Some(why) = &self.standing.unpruned {
+            return failed(why.clone(), Vec::new());
         }
         let asked: BTreeSet<Owner> = self.statuses.asked().cloned().collect();
         self.standing.doing.retain(|owner, _| asked.contains(owner));
