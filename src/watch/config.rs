@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::notifications::NotificationConfig;
 use crate::diagnostic::Diagnostic;
 use crate::quantity;
 use crate::schema;
@@ -24,6 +25,9 @@ pub struct WatchConfig {
     pub kind: String,
     /// Where files come from.
     pub sources: Vec<SourceConfig>,
+    /// Who is notified of what becomes of the revisions of every source.
+    #[serde(default)]
+    pub notifications: Vec<NotificationConfig>,
 }
 
 /// Where files come from, and what is applied of them.
@@ -40,6 +44,9 @@ pub struct SourceConfig {
     pub interval: Option<String>,
     /// Who may tell that there is something new, at `/hook/NAME`.
     pub webhook: Option<WebhookConfig>,
+    /// Who is notified of what becomes of its revisions.
+    #[serde(default)]
+    pub notifications: Vec<NotificationConfig>,
     /// What is applied.
     pub sets: Vec<SetConfig>,
 }
@@ -143,7 +150,7 @@ impl WatchConfig {
     /// Reads a file that says what is followed; everything that is wrong is added to `findings`.
     pub fn read(document: &Document, findings: &mut Vec<Diagnostic>) -> Option<Self> {
         let before = findings.len();
-        let config: Self = schema::read_what_fits(document, &schema::of::<Self>(), findings)?;
+        let mut config: Self = schema::read_what_fits(document, &schema::of::<Self>(), findings)?;
         let mut say = |finding: Diagnostic, path: &[Step<'_>]| findings.push(document.finding(finding, path));
         if config.api_version != API_VERSION || config.kind != "WatchConfig" {
             let finding = Diagnostic::error(format!("{} {} doesn't say what is followed", config.api_version, config.kind));
@@ -170,6 +177,11 @@ impl WatchConfig {
             {
                 let finding = Diagnostic::error("more than one of branch, tag, semver, commit and name is said");
                 say(finding.help("keep the one that is meant"), &at(&[Step::Field("git")]));
+            }
+            for (of, notification) in source.notifications.iter().enumerate() {
+                for (field, finding) in notification.faults(Some(source), &source.sets) {
+                    say(finding, &at(&[Step::Field("notifications"), Step::Item(of), Step::Field(field)]));
+                }
             }
             if source.cluster.is_some() && source.git.is_some() {
                 let finding = Diagnostic::error("a source is a git repository or the cluster, not both");
@@ -210,6 +222,14 @@ impl WatchConfig {
                 }
             }
         }
+        for (number, notification) in config.notifications.iter().enumerate() {
+            for (field, finding) in notification.faults(None, config.sources.iter().flat_map(|source| &source.sets)) {
+                say(finding, &[Step::Field("notifications"), Step::Item(number), Step::Field(field)]);
+            }
+        }
+        // What is said for all is said for each: a source begins anew when its own words change.
+        let for_all = std::mem::take(&mut config.notifications);
+        config.sources.iter_mut().for_each(|source| source.notifications.extend(for_all.iter().cloned()));
         (findings.len() == before).then_some(config)
     }
 }

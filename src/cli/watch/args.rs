@@ -224,9 +224,15 @@ impl Args {
             cluster,
             interval: interval.map(|interval| format!("{}ms", interval.as_millis())),
             webhook: webhook.map(|file| WebhookConfig { kind: self.source.webhook_type.clone(), token_file: text(file) }),
+            notifications: Vec::new(),
             sets: vec![set],
         };
-        WatchConfig { api_version: API_VERSION.to_owned(), kind: "WatchConfig".to_owned(), sources: vec![source] }
+        WatchConfig {
+            api_version: API_VERSION.to_owned(),
+            kind: "WatchConfig".to_owned(),
+            sources: vec![source],
+            notifications: Vec::new(),
+        }
     }
 
     /// The namespaces in which people declare something; none for all.

@@ -13,6 +13,7 @@ use crate::apply::DryRun;
 use crate::cluster::{Connection, Events, User};
 use crate::diagnostic::Diagnostic;
 use crate::inventory::Parent;
+use crate::notify::{Notifier, Notify};
 use crate::quantity;
 use crate::reconcile::{Settings, Workspaces};
 use crate::source::{Access, Disk, Head, Mirror, Reference, Tree, Values, Verify};
@@ -36,6 +37,7 @@ pub(super) struct Shared<'a> {
     pub namespace: String,
     pub metrics: Arc<Metrics>,
     pub events: Arc<Events>,
+    pub notifier: Notifier,
     /// The repositories that are followed, each once.
     pub mirrors: BTreeMap<String, Weak<Mirror>>,
     /// The directory in which they are kept.
@@ -192,6 +194,7 @@ impl Beginning<'_> {
         let look = move || _ = caller.lock().unwrap_or_else(PoisonError::into_inner).send(Call::Look);
         Ok(Work {
             name: format!("{namespace}/{}", parent.name),
+            source: self.config.name.clone(),
             parent,
             settings: cluster::allowed(self.config, settings(shared.args, set, namespace)),
             prune: set.prune.unwrap_or(true),
@@ -199,9 +202,16 @@ impl Beginning<'_> {
             allowed: allowed.map_err(|message| wrong("pruneAllow", message))?,
             metrics: Arc::clone(&shared.metrics),
             events: Arc::clone(&shared.events),
+            notify: self.notify(&shared.notifier),
             look: Arc::new(look),
             at: self.at(),
         })
+    }
+
+    /// Who is notified, if anybody is.
+    fn notify(&self, notifier: &Notifier) -> Option<Arc<dyn Notify>> {
+        let channels: Vec<_> = self.config.notifications.iter().map(|config| config.channel(self.config.git.as_ref())).collect();
+        (!channels.is_empty()).then(|| notifier.desk(channels))
     }
 
     /// How the files of another revision are had.
