@@ -37,6 +37,7 @@ mod server;
 mod status;
 mod wait;
 mod watch;
+mod watching;
 mod will;
 mod written;
 
