@@ -17,6 +17,7 @@ fn words() {
     let refusals = [
         Why::UnknownKind,
         Why::Namespace { namespace: text("prod"), allowed: vec![text("default"), text("models")] },
+        Why::NoNamespace { namespace: text("prod") },
         Why::Unreadable(text("nodeclaims.karpenter.sh is forbidden")),
         Why::Twice,
         Why::Parent,

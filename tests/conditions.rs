@@ -1,4 +1,4 @@
-//! What is said of Workspaces: `golden/conditions/NAME.yaml` tells a story, and `NAME.txt` the status at each of its steps.
+//! What is said of Workspaces, and of what stands for them: `golden/conditions/NAME.yaml` tells a story, and `NAME.txt` the status at each of its steps.
 //!
 //! The first document of a story has the Workspace and objects by a name of their own; each other one is a step: `with` which of the objects, and
 //! what else is known. A step goes on from the status that the one before it has left, a minute later, unless it is a `fresh` one.
@@ -8,10 +8,12 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use kaito::conditions::{Cause, Facts, Trouble, is_same, workspace_status};
+use kaito::conditions::{
+    Cause, Facts, SetFacts, Trouble, inference_set_status, is_same, multi_role_inference_status, rag_engine_status, workspace_status,
+};
 use kaito::diagnostic::SourceFile;
 use kaito::health::{Health, Status, health};
-use kaito::spec::status::WorkspaceStatus;
+use kaito::spec::status::{InferenceSetStatus, MultiRoleInferenceStatus, RagEngineStatus, WorkspaceStatus};
 use kaito::yaml;
 use serde_json::Value;
 
@@ -40,7 +42,7 @@ fn story(name: &str) -> Story {
     let head = documents.next().unwrap();
     let mut workspace = head["workspace"].clone();
     workspace["apiVersion"] = "kaito.sh/v1beta1".into();
-    workspace["kind"] = "Workspace".into();
+    workspace["kind"] = head["kind"].as_str().unwrap_or("Workspace").into();
     Story { name: name.to_owned(), workspace, objects: head["objects"].clone(), steps: documents.collect(), defaults: head }
 }
 
@@ -90,19 +92,39 @@ fn told(story: &Story) -> Vec<Told> {
         let objects: Vec<&Value> = with.iter().map(|object| &story.objects[object.as_str().unwrap()]).collect();
         assert!(objects.iter().all(|object| object.is_object()), "{}: {name} is with an object that the story doesn't have", story.name);
         let at = |hour: u32| format!("2026-03-02T{hour:02}:{minute:02}:00Z");
-        let status = |workspace: &Value, now: &str| {
-            workspace_status(&Facts {
-                workspace,
+        let observed_generation =
+            |declared: &Value| step["observedGeneration"].as_i64().or(declared["metadata"]["generation"].as_i64()).unwrap();
+        let of_set = |declared: &Value, now: &str, tell: fn(&SetFacts<'_>) -> Value| {
+            let (workspaces, objects): (Vec<&Value>, Vec<&Value>) = objects.iter().partition(|object| object["kind"] == "Workspace");
+            tell(&SetFacts {
+                declared,
+                workspaces: &workspaces,
+                objects: &objects,
+                observed_generation: observed_generation(declared),
+                trouble: trouble(&step["trouble"]),
+                is_suspended: step["suspended"] == true,
+                now,
+            })
+        };
+        let of_one = |declared: &Value, now: &str, tell: fn(&Facts<'_>) -> Value| {
+            tell(&Facts {
+                declared,
                 objects: &objects,
                 uses_own_nodes: of(step, story, "usesOwnNodes") == true,
                 needs_gpus: of(step, story, "needsGpus") != false,
                 target_nodes: of(step, story, "targetNodes").as_u64(),
-                observed_generation: step["observedGeneration"].as_i64().or(workspace["metadata"]["generation"].as_i64()).unwrap(),
+                observed_generation: observed_generation(declared),
                 revision: of(step, story, "revision").as_str(),
                 trouble: trouble(&step["trouble"]),
                 is_suspended: step["suspended"] == true,
                 now,
             })
+        };
+        let status = |declared: &Value, now: &str| match declared["kind"].as_str().unwrap() {
+            "InferenceSet" => of_set(declared, now, inference_set_status),
+            "MultiRoleInference" => of_set(declared, now, multi_role_inference_status),
+            "RAGEngine" => of_one(declared, now, rag_engine_status),
+            _ => of_one(declared, now, workspace_status),
         };
         let new = status(&workspace, &at(8));
         let before = std::mem::replace(&mut workspace["status"], new);
@@ -115,11 +137,11 @@ fn told(story: &Story) -> Vec<Told> {
 /// A status, a line for each condition.
 fn shown(workspace: &Value) -> String {
     let status = &workspace["status"];
-    let workers: Vec<&str> = status["workerNodes"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
     let Health { status: word, is_stuck, message } = health(workspace);
     let mut text = format!("  health {word}{}: {message}\n", if is_stuck { ", stuck" } else { "" });
-    writeln!(text, "  state {}, targetNodeCount {}, workerNodes {workers:?}", status["state"].as_str().unwrap(), status["targetNodeCount"])
-        .unwrap();
+    let fields = status.as_object().unwrap().iter().filter(|(name, _)| !["conditions", "performance"].contains(&name.as_str()));
+    let fields: Vec<String> = fields.map(|(name, value)| format!("{name} {value}")).collect();
+    writeln!(text, "  {}", fields.join(", ")).unwrap();
     for condition in status["conditions"].as_array().unwrap() {
         let text_of = |field: &str| condition[field].as_str().unwrap();
         let since = &text_of("lastTransitionTime")[11..16];
@@ -163,7 +185,13 @@ fn only_what_is_ready_is_current() {
             let judged = health(&workspace);
             seen.insert((judged.status, is_ready));
             assert_eq!(judged.status == Status::Current, is_ready, "{}, {name}: {judged:?}", story.name);
-            assert_eq!(holds(&workspace, "WorkspaceSucceeded"), is_ready, "{}, {name}", story.name);
+            let summary = match workspace["kind"].as_str().unwrap() {
+                "InferenceSet" => "InferenceSetReady",
+                "MultiRoleInference" => "Ready",
+                "RAGEngine" => "RAGEngineSucceeded",
+                _ => "WorkspaceSucceeded",
+            };
+            assert_eq!(holds(&workspace, summary), is_ready, "{}, {name}", story.name);
             assert_eq!(holds(&workspace, "Stalled"), judged.status == Status::Failed, "{}, {name}: {judged:?}", story.name);
             let (reconciling, stalled) = (holds(&workspace, "Reconciling"), holds(&workspace, "Stalled"));
             assert!(u8::from(is_ready) + u8::from(reconciling) + u8::from(stalled) <= 1, "{}, {name}: too much holds", story.name);
@@ -199,9 +227,15 @@ fn nothing_is_written_twice() {
 fn definitions_accept_what_is_written() {
     for story in stories() {
         for Told { name, workspace, .. } in told(&story) {
-            let status: WorkspaceStatus =
-                serde_json::from_value(workspace["status"].clone()).unwrap_or_else(|error| panic!("{}, {name}: {error}", story.name));
-            for condition in status.conditions.unwrap() {
+            let status = workspace["status"].clone();
+            let conditions = match workspace["kind"].as_str().unwrap() {
+                "InferenceSet" => serde_json::from_value::<InferenceSetStatus>(status).map(|status| status.conditions),
+                "MultiRoleInference" => serde_json::from_value::<MultiRoleInferenceStatus>(status).map(|status| status.conditions),
+                "RAGEngine" => serde_json::from_value::<RagEngineStatus>(status).map(|status| status.conditions),
+                _ => serde_json::from_value::<WorkspaceStatus>(status).map(|status| status.conditions),
+            };
+            let conditions = conditions.unwrap_or_else(|error| panic!("{}, {name}: {error}", story.name));
+            for condition in conditions.unwrap() {
                 let is_word = condition.reason.chars().all(|c| c.is_ascii_alphanumeric());
                 assert!(is_word && !condition.reason.is_empty(), "{}, {name}: {condition:?}", story.name);
                 assert!(!condition.message.is_empty(), "{}, {name}: {condition:?}", story.name);
@@ -222,8 +256,9 @@ fn every_reason_is_documented() {
                     assert!(OF_OTHERS.contains(&word) || page.contains(&format!("`{word}`")), "{}, {name}: {word}", story.name);
                 }
             }
-            let state = workspace["status"]["state"].as_str().unwrap();
-            assert!(page.contains(&format!("`{state}`")), "{}, {name}: {state}", story.name);
+            if let Some(state) = workspace["status"]["state"].as_str() {
+                assert!(page.contains(&format!("`{state}`")), "{}, {name}: {state}", story.name);
+            }
         }
     }
 }

@@ -16,6 +16,7 @@ mod diff_external;
 mod diff_revisions;
 mod docs;
 mod git;
+mod git_remote;
 mod golden;
 mod health;
 mod hostile;

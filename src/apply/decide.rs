@@ -12,6 +12,7 @@ use crate::diff::live::{self, AllWanted, Live, Wanted, is_settled};
 use crate::diff::{Owner, is_node};
 use crate::inventory;
 use crate::manifest::ObjectRef;
+use crate::pause::pause_of;
 use crate::status;
 
 /// What is done with every object, in the order in which it is done, and what is refused. A Workspace of which one object is
@@ -79,6 +80,10 @@ fn step(owner: Option<&Owner>, reference: &ObjectRef, wanted: Wanted, is_coming:
         return Err(Why::Terminating { finalizers });
     }
     let adoption = adoption(&step.desired, live, terms)?;
+    if terms.honours_pauses && pause_of(live).is_some() {
+        step.action = Action::Leave;
+        return Ok(step);
+    }
     let is_taken_over = adoption == Adoption::TakenOver;
     if !is_taken_over && is_settled(&step.desired, live, terms.manager) {
         step.action = Action::Leave;

@@ -47,6 +47,8 @@ pub struct Terms<'t> {
     pub namespace: &'t str,
     /// The namespaces that may be touched; `None` for all.
     pub namespaces: Option<BTreeSet<String>>,
+    /// Whether objects are left alone that somebody has paused.
+    pub honours_pauses: bool,
 }
 
 /// Whether an operator of Kaito runs.
@@ -132,6 +134,11 @@ pub enum Why {
         /// Those that it is about.
         allowed: Vec<String>,
     },
+    /// Its namespace isn't there.
+    NoNamespace {
+        /// The namespace.
+        namespace: String,
+    },
     /// It belongs to somebody else.
     Held(Holder),
     /// It is Kaito's, whose operator runs.
@@ -173,6 +180,9 @@ impl Why {
             Self::Namespace { namespace, .. } => {
                 format!("say --namespaces {namespace} if it is meant to be there, or --namespaces '*' for any")
             }
+            Self::NoNamespace { namespace } => {
+                format!("make it first (kubectl create namespace {namespace}) or add it to the input; -n chooses another one")
+            }
             Self::Held(Holder::Set(id)) => format!(
                 "name that set with --applyset: `kubectl get secrets,configmaps -A -l applyset.kubernetes.io/id={id}` tells which it is; or take it over with --adopt=all"
             ),
@@ -203,6 +213,7 @@ impl fmt::Display for Why {
             Self::Namespace { namespace, allowed } => {
                 write!(out, "it is in namespace {namespace}, and this apply is about {}", allowed.join(", "))
             }
+            Self::NoNamespace { namespace } => write!(out, "there is no namespace {namespace}"),
             Self::Held(holder) => write!(out, "it is there already, and belongs to {holder}"),
             Self::Operator { holder: Holder::Us, operator: Operator::Runs { namespace, name } } => {
                 write!(out, "the operator of Kaito runs (Deployment {namespace}/{name}), and would make once more what it stands for")

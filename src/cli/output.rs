@@ -256,7 +256,7 @@ pub(super) fn completion(shell: clap_complete::Shell, mut command: clap::Command
     data(&String::from_utf8_lossy(&script))
 }
 
-/// Lets what the loop logs go to standard error.
-pub(super) fn log() {
-    tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(false).with_target(false).init();
+/// A line of a log.
+pub(super) fn log_line(line: &str) {
+    say(line);
 }

@@ -61,7 +61,7 @@ impl Cluster {
 }
 
 /// The namespaces that are wanted and not there yet.
-fn coming_namespaces(wanted: &AllWanted) -> BTreeSet<String> {
+pub(super) fn coming_namespaces(wanted: &AllWanted) -> BTreeSet<String> {
     let new = all(wanted).filter(|wanted| wanted.live == Live::Absent && wanted.desired["kind"] == "Namespace");
     new.filter_map(|wanted| Some(wanted.desired.pointer("/metadata/name")?.as_str()?.to_owned())).collect()
 }

@@ -53,7 +53,12 @@ impl ClusterError {
 
     pub(super) fn config(path: Option<&Path>, error: &KubeconfigError) -> Self {
         let whose = path.map_or_else(|| "the kubeconfig".to_owned(), |path| format!("the kubeconfig {}", path.display()));
-        Self::Config(format!("{whose} can't be read: {}", why(error)), "name another one with --kubeconfig or KUBECONFIG".to_owned())
+        let why = match error {
+            // Which file that is has been said.
+            KubeconfigError::ReadConfig(error, read) if Some(read.as_path()) == path => error.to_string(),
+            error => why(error),
+        };
+        Self::Config(format!("{whose} can't be read: {why}"), "name another one with --kubeconfig or KUBECONFIG".to_owned())
     }
 
     pub(super) fn context(context: Option<&str>, known: &[String], error: &KubeconfigError) -> Self {

@@ -19,6 +19,9 @@ use tokio::time::{sleep, timeout};
 use super::Connection;
 use super::error::{ClusterError, chain};
 
+/// How long to try to give a lease back, when a process ends that has little time for it.
+const RELEASE: Duration = Duration::from_secs(3);
+
 /// An election: the Lease, who stands for it, and its times, each with the name that client-go has for it.
 #[derive(Clone, Debug)]
 pub struct Election {
@@ -230,22 +233,31 @@ impl<T: Fn(Leadership)> Standing<T> {
     }
 
     async fn release(&mut self) {
-        if write(&self.renewed, None).is_none() {
-            return;
+        write(&self.renewed, None);
+        let identity = &self.election.identity;
+        match timeout(RELEASE, self.give_back()).await {
+            Ok(Ok(())) => tracing::info!(identity, "this process stands for election no more"),
+            Ok(Err(error)) => tracing::warn!(identity, error = chain(&error), "the lease can't be given back"),
+            Err(_) => tracing::warn!(identity, "the lease can't be given back: there is no answer in time"),
         }
-        let Some((mut lease, _)) = self.observed.take() else { return };
-        let mut spec = self.spec(&lease);
-        // As client-go leaves it: it runs out at once even for those who don't look who has it.
-        spec.holder_identity = Some(String::new());
-        spec.lease_duration_seconds = Some(1);
-        spec.acquire_time.clone_from(&spec.renew_time);
-        lease.spec = Some(spec);
-        let params = PostParams::default();
-        match timeout(self.election.retry_period, self.leases.replace(&self.election.name, &params, &lease)).await {
-            Ok(Ok(_)) => tracing::info!(identity = self.election.identity, "this process has given the lease back"),
-            Ok(Err(error)) => tracing::warn!(error = chain(&error), "the lease can't be given back"),
-            Err(_) => tracing::warn!("the lease can't be given back: there is no answer in time"),
+    }
+
+    async fn give_back(&self) -> Result<(), Error> {
+        // What was asked last may have been written though nobody waited for the answer, so that it must be read anew, and may be ours
+        // though we don't lead.
+        while let Some(mut lease) = self.leases.get_opt(&self.election.name).await?.filter(|lease| self.is_ours(lease)) {
+            let mut spec = self.spec(&lease);
+            // As client-go leaves it: it runs out at once even for those who don't look who has it.
+            spec.holder_identity = Some(String::new());
+            spec.lease_duration_seconds = Some(1);
+            spec.acquire_time.clone_from(&spec.renew_time);
+            lease.spec = Some(spec);
+            match self.leases.replace(&self.election.name, &PostParams::default(), &lease).await {
+                Err(Error::Api(status)) if status.code == 409 => {}
+                answer => return answer.map(drop),
+            }
         }
+        Ok(())
     }
 }
 

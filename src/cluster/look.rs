@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use http::Request;
 use kube::api::{GetParams, ListParams};
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use super::Cluster;
 use super::error::ClusterError;
@@ -37,21 +37,38 @@ pub(super) enum By {
 pub(super) type Key = (Option<String>, String);
 
 impl Cluster {
-    /// Looks up what is there of everything that is wanted, and gives back what else was seen.
-    pub(super) async fn look(&self, kinds: &Kinds, wanted: &mut AllWanted, (how, lenient): (By, bool)) -> Result<Vec<Value>, ClusterError> {
+    /// Looks up what is there of everything that is wanted, and gives back what else was seen. What was `read` just now isn't read again.
+    pub(super) async fn look(
+        &self,
+        kinds: &Kinds,
+        wanted: &mut AllWanted,
+        read: &mut [Value],
+        (how, lenient): (By, bool),
+    ) -> Result<Vec<Value>, ClusterError> {
+        let of = |object: &Value| (text(&object["apiVersion"]), text(&object["kind"]));
         let mut by_kind: BTreeMap<(String, String), Vec<&mut Wanted>> = BTreeMap::new();
         for wanted in wanted.values_mut().flat_map(BTreeMap::values_mut) {
-            let of = (text(&wanted.desired["apiVersion"]), text(&wanted.desired["kind"]));
-            by_kind.entry(of).or_default().push(wanted);
+            by_kind.entry(of(&wanted.desired)).or_default().push(wanted);
         }
-        let looks = stream::iter(by_kind.into_values()).map(|objects| self.look_up(kinds, objects, (how, lenient)));
+        let mut read_by_kind: BTreeMap<(String, String), HashMap<Key, &mut Value>> = BTreeMap::new();
+        for object in read {
+            read_by_kind.entry(of(object)).or_default().insert(place(object), object);
+        }
+        let by_kind = by_kind.into_iter().map(|(kind, objects)| (objects, read_by_kind.remove(&kind).unwrap_or_default()));
+        let looks = stream::iter(by_kind).map(|(objects, read)| self.look_up(kinds, objects, read, (how, lenient)));
         let others: Vec<Vec<Value>> = looks.buffer_unordered(AT_ONCE).try_collect().await?;
         Ok(others.into_iter().flatten().collect())
     }
 
     /// Looks up objects of one kind, and gives back which others were seen.
-    async fn look_up(&self, kinds: &Kinds, mut objects: Vec<&mut Wanted>, (how, lenient): (By, bool)) -> Result<Vec<Value>, ClusterError> {
-        match self.look_up_all(kinds, &mut objects, how).await {
+    async fn look_up(
+        &self,
+        kinds: &Kinds,
+        mut objects: Vec<&mut Wanted>,
+        read: HashMap<Key, &mut Value>,
+        (how, lenient): (By, bool),
+    ) -> Result<Vec<Value>, ClusterError> {
+        match self.look_up_all(kinds, &mut objects, read, how).await {
             Err(ClusterError::Refused { why, .. }) if lenient => {
                 objects.into_iter().for_each(|wanted| wanted.live = Live::Unreadable(why.clone()));
                 Ok(Vec::new())
@@ -60,11 +77,17 @@ impl Cluster {
         }
     }
 
-    async fn look_up_all(&self, kinds: &Kinds, objects: &mut [&mut Wanted], how: By) -> Result<Vec<Value>, ClusterError> {
+    async fn look_up_all(
+        &self,
+        kinds: &Kinds,
+        objects: &mut [&mut Wanted],
+        read: HashMap<Key, &mut Value>,
+        how: By,
+    ) -> Result<Vec<Value>, ClusterError> {
         let found = match (objects.first().and_then(|first| kinds.of(&first.desired)), how) {
             (None, _) => None,
             (Some(kind), By::Name) => self.found_by_name(kind, objects).await?.map(|found| (kind, found)),
-            (Some(kind), By::List) => Some((kind, self.found_by_list(kind, objects).await?)),
+            (Some(kind), By::List) => Some((kind, self.found_by_list(kind, objects, read).await?)),
         };
         let Some((kind, mut found)) = found else {
             objects.iter_mut().for_each(|wanted| wanted.live = Live::UnknownKind);
@@ -86,19 +109,31 @@ impl Cluster {
     }
 
     /// What is there of these objects of a kind, and of others that have the same label.
-    async fn found_by_list(&self, kind: &Kind, objects: &[&mut Wanted]) -> Result<HashMap<Key, Value>, ClusterError> {
+    async fn found_by_list(
+        &self,
+        kind: &Kind,
+        objects: &[&mut Wanted],
+        mut read: HashMap<Key, &mut Value>,
+    ) -> Result<HashMap<Key, Value>, ClusterError> {
         let keys: BTreeSet<Key> = objects.iter().map(|wanted| self.key(kind, &wanted.desired)).collect();
         let selector = selector(objects);
-        let mut found: HashMap<Key, Value> = HashMap::new();
+        let mut found: HashMap<Key, Value> = keys.iter().filter_map(|key| Some((key.clone(), take_whole(read.remove(key)?)))).collect();
         let namespaces: BTreeSet<&str> = keys.iter().filter_map(|(namespace, _)| namespace.as_deref()).collect();
-        // One object is not worth a list of what may be a thousand others.
-        if keys.len() > 1 || selector.is_some() {
+        // Nodes may be there under other names.
+        let are_nodes = selector.as_deref().is_some_and(|selector| NODE_LABELS.contains(&selector));
+        // A few objects are not worth a list of what may be a thousand others.
+        let is_listed = match keys.len() - found.len() {
+            0 => false,
+            1 if found.is_empty() => selector.is_some(),
+            missing => found.is_empty() || are_nodes || missing > MANY,
+        };
+        if is_listed {
             let params = selector.iter().fold(ListParams::default(), |params, selector| params.labels(selector));
             let listed = self.list_in(kind, &namespaces, |path| kube::core::Request::new(path).list(&params)).await?;
-            found = listed.into_iter().map(|object| (self.key(kind, &object), object)).collect();
+            found.extend(listed.into_iter().map(|object| (self.key(kind, &object), object)));
         }
         // What is there without the label isn't listed by it.
-        let is_unsure = |key: &&Key| (keys.len() == 1 || selector.is_some()) && !found.contains_key(*key);
+        let is_unsure = |key: &&Key| (!is_listed || selector.is_some()) && !found.contains_key(*key);
         let mut missing: Vec<Key> = keys.iter().filter(is_unsure).cloned().collect();
         // Where everything is new, that would be a question about each object.
         if missing.len() > MANY {
@@ -160,12 +195,7 @@ impl Cluster {
         path: &str,
         ask: &impl Fn(&str) -> Result<Request<Vec<u8>>, kube::core::request::Error>,
     ) -> Result<Result<Vec<Value>, kube::core::Status>, ClusterError> {
-        let request = ask(path).map_err(|error| self.unaskable(path, error))?;
-        let items = |mut answer: Value| match answer["items"].take() {
-            Value::Array(items) => items,
-            _ => Vec::new(),
-        };
-        Ok(self.request(request).await?.map(items))
+        self.request_list(ask(path).map_err(|error| self.unaskable(path, error))?).await
     }
 
     pub(super) async fn get(&self, kind: &Kind, (namespace, name): &Key) -> Result<Option<Value>, ClusterError> {
@@ -189,6 +219,20 @@ impl Cluster {
     pub(super) fn unaskable(&self, path: &str, error: kube::core::request::Error) -> ClusterError {
         ClusterError::unreachable(&self.server, path, &kube::Error::BuildRequest(error))
     }
+}
+
+/// Where a live object stands.
+fn place(object: &Value) -> Key {
+    let metadata = &object["metadata"];
+    (metadata["namespace"].as_str().map(ToOwned::to_owned), text(&metadata["name"]))
+}
+
+/// Takes an object away, and leaves what identifies it and whose it is.
+fn take_whole(object: &mut Value) -> Value {
+    let fields = object["metadata"].as_object().into_iter().flatten().filter(|(name, _)| *name != "managedFields");
+    let metadata: Map<String, Value> = fields.map(|(name, value)| (name.clone(), value.clone())).collect();
+    let left = json!({"apiVersion": object["apiVersion"], "kind": object["kind"], "metadata": metadata});
+    std::mem::replace(object, left)
 }
 
 /// Everything that is wanted.

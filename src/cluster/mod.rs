@@ -10,9 +10,11 @@ mod delete;
 mod error;
 mod event;
 mod few;
+mod items;
 mod kinds;
 mod lease;
 mod look;
+mod namespaces;
 mod order;
 mod pipeline;
 mod set;
@@ -20,12 +22,13 @@ mod status;
 mod survey;
 mod watch;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 use std::time::Duration;
 
 use http::Request;
 use kube::Client;
+use kube::core::Status;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
@@ -35,7 +38,7 @@ pub use error::ClusterError;
 pub use event::{Event, EventType, Events};
 pub use kinds::Kinds;
 pub use lease::{Candidate, Election, Leadership};
-pub use set::{Deletion, Unwritten};
+pub use set::{Deletion, Extent, Unwritten};
 pub use status::Written;
 pub use survey::{Seen, Survey, Unread};
 pub use watch::{Change, Subject, Watch};
@@ -89,7 +92,7 @@ impl Cluster {
     /// # Errors
     /// The server doesn't answer, or doesn't let it be read.
     pub fn compare(&self, wanted: &mut AllWanted, manager: &str, really_all: bool) -> Result<Kinds, ClusterError> {
-        let kinds = self.find(wanted, false)?;
+        let kinds = self.find(wanted, &mut [], false)?;
         keep_membership(wanted);
         keep_what_was_made(wanted, manager);
         self.runtime.block_on(self.ask(&kinds, wanted, manager, really_all))?;
@@ -99,11 +102,13 @@ impl Cluster {
     /// Finds out what is there of everything that is wanted. A node that is there under another name for the same Workspace is
     /// the one that is wanted. What may not be read is an error, or `lenient` marks it as such.
     ///
+    /// Objects that were `read` just now aren't read again: those that are wanted are taken away, and their `metadata` stay.
+    ///
     /// # Errors
     /// The server doesn't answer, or doesn't let it be read.
-    pub fn find(&self, wanted: &mut AllWanted, lenient: bool) -> Result<Kinds, ClusterError> {
+    pub fn find(&self, wanted: &mut AllWanted, read: &mut [Value], lenient: bool) -> Result<Kinds, ClusterError> {
         let mut kinds = Kinds::default();
-        self.find_by(By::List, &mut kinds, wanted, lenient)?;
+        self.find_by(By::List, &mut kinds, wanted, read, lenient)?;
         Ok(kinds)
     }
 
@@ -112,15 +117,15 @@ impl Cluster {
     ///
     /// # Errors
     /// The server doesn't answer, or doesn't let it be read.
-    pub fn find_with(&self, kinds: &mut Kinds, wanted: &mut AllWanted, lenient: bool) -> Result<(), ClusterError> {
+    pub fn find_with(&self, kinds: &mut Kinds, wanted: &mut AllWanted, read: &mut [Value], lenient: bool) -> Result<(), ClusterError> {
         let how = if few::are_few(wanted) { By::Name } else { By::List };
-        self.find_by(how, kinds, wanted, lenient)
+        self.find_by(how, kinds, wanted, read, lenient)
     }
 
-    fn find_by(&self, how: By, kinds: &mut Kinds, wanted: &mut AllWanted, lenient: bool) -> Result<(), ClusterError> {
+    fn find_by(&self, how: By, kinds: &mut Kinds, wanted: &mut AllWanted, read: &mut [Value], lenient: bool) -> Result<(), ClusterError> {
         self.runtime.block_on(async {
             self.learn(kinds, look::all(wanted).map(|wanted| &wanted.desired)).await?;
-            let others = self.look(kinds, wanted, (how, lenient)).await?;
+            let others = self.look(kinds, wanted, read, (how, lenient)).await?;
             // The definition of one that was known may have gone since.
             look::all(wanted).filter(|wanted| wanted.live == Live::UnknownKind).for_each(|wanted| kinds.forget(&wanted.desired));
             adopt_nodes(wanted, others);
@@ -133,7 +138,7 @@ impl Cluster {
     /// # Errors
     /// The server doesn't answer, or doesn't let it be read.
     pub fn refresh(&self, kinds: &Kinds, wanted: &mut AllWanted) -> Result<(), ClusterError> {
-        self.runtime.block_on(self.look(kinds, wanted, (By::List, false))).map(drop)
+        self.runtime.block_on(self.look(kinds, wanted, &mut [], (By::List, false))).map(drop)
     }
 
     /// The pods of Workspaces and RAGEngines in these namespaces; none if they may not be read.
@@ -162,7 +167,7 @@ impl Cluster {
 
     /// Takes out what is wanted twice, since its kind has no namespaces, whatever the manifests say.
     pub fn twice(&self, kinds: &Kinds, wanted: &mut AllWanted) -> Vec<Refusal> {
-        let mut seen: BTreeSet<ObjectRef> = BTreeSet::new();
+        let mut seen: HashSet<ObjectRef> = HashSet::new();
         let mut refusals = Vec::new();
         for (owner, objects) in wanted {
             objects.retain(|_, wanted| {
@@ -188,13 +193,29 @@ impl Cluster {
     }
 
     /// Asks, and waits for an answer as long as is reasonable. `Err` within `Ok` is the server's refusal.
-    async fn request(&self, request: Request<Vec<u8>>) -> Result<Result<Value, kube::core::Status>, ClusterError> {
-        let what = format!("{} {}", request.method(), request.uri().path());
-        match tokio::time::timeout(ANSWER, self.client.request::<Value>(request)).await {
-            Ok(Ok(value)) => Ok(Ok(value)),
+    async fn request(&self, request: Request<Vec<u8>>) -> Result<Result<Value, Status>, ClusterError> {
+        let what = what(&request);
+        self.answer(&what, self.client.request(request)).await
+    }
+
+    /// The same, for a list: its items, which are read on other threads while further answers come.
+    async fn request_list(&self, request: Request<Vec<u8>>) -> Result<Result<Vec<Value>, Status>, ClusterError> {
+        let what = what(&request);
+        let answer = async { items::read(self.client.request_text(request).await?).await.map_err(kube::Error::SerdeError) };
+        self.answer(&what, answer).await
+    }
+
+    async fn answer<T>(&self, what: &str, answer: impl Future<Output = kube::Result<T>>) -> Result<Result<T, Status>, ClusterError> {
+        match tokio::time::timeout(ANSWER, answer).await {
+            Ok(Ok(answer)) => Ok(Ok(answer)),
             Ok(Err(kube::Error::Api(status))) if status.code != 401 => Ok(Err(*status)),
-            Ok(Err(error)) => Err(ClusterError::unreachable(&self.server, &what, &error)),
-            Err(_) => Err(ClusterError::slow(&self.server, &what, ANSWER)),
+            Ok(Err(error)) => Err(ClusterError::unreachable(&self.server, what, &error)),
+            Err(_) => Err(ClusterError::slow(&self.server, what, ANSWER)),
         }
     }
+}
+
+/// What is asked, for messages.
+fn what(request: &Request<Vec<u8>>) -> String {
+    format!("{} {}", request.method(), request.uri().path())
 }

@@ -26,6 +26,15 @@ pub enum Unwritten {
     Refused(String),
 }
 
+/// How much of objects is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// What identifies them, and their `metadata`.
+    Metadata,
+    /// Everything.
+    Whole,
+}
+
 /// What became of an object that was to go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Deletion {
@@ -73,11 +82,11 @@ impl Cluster {
         Ok(answer.map_err(|status| words(&status)))
     }
 
-    /// The members of a set, with their metadata alone; and the kinds that the server knows of those in which there may be any.
+    /// The members of a set, and the kinds that the server knows of those in which there may be any.
     ///
     /// # Errors
     /// The server doesn't answer, or doesn't let them be read.
-    pub fn members(&self, parent: &Parent, contents: &Contents) -> Result<(Vec<Value>, Kinds), ClusterError> {
+    pub fn members(&self, parent: &Parent, contents: &Contents, extent: Extent) -> Result<(Vec<Value>, Kinds), ClusterError> {
         let id = parent.id();
         let mut namespaces = contents.namespaces.clone();
         namespaces.insert(parent.namespace.clone());
@@ -86,7 +95,7 @@ impl Cluster {
             let known = contents.group_kinds.iter().filter_map(|kind| Some((kind, kinds.of_group_kind(kind)?)));
             let lists = stream::iter(known).map(|(group_kind, (version, kind))| {
                 let (id, namespaces) = (&id, &namespaces);
-                async move { self.members_of(group_kind, version, kind, id, namespaces).await }
+                async move { self.members_of(group_kind, (version, kind), id, namespaces, extent).await }
             });
             let found: Vec<Vec<Value>> = lists.buffered(AT_ONCE).try_collect().await?;
             Ok((found.into_iter().flatten().collect(), kinds))
@@ -111,10 +120,10 @@ impl Cluster {
     async fn members_of(
         &self,
         group_kind: &GroupKind,
-        version: &str,
-        kind: &Kind,
+        (version, kind): (&str, &Kind),
         id: &str,
         namespaces: &BTreeSet<String>,
+        extent: Extent,
     ) -> Result<Vec<Value>, ClusterError> {
         let params = if inventory::is_marked_by_annotation(group_kind) {
             ListParams::default()
@@ -122,7 +131,11 @@ impl Cluster {
             ListParams::default().labels(&format!("{PART_OF}={id}"))
         };
         let namespaces: BTreeSet<&str> = namespaces.iter().map(String::as_str).collect();
-        let found = self.list_in(kind, &namespaces, |path| kube::core::Request::new(path).list_metadata(&params)).await?;
+        let ask = |path: &str| match extent {
+            Extent::Metadata => kube::core::Request::new(path).list_metadata(&params),
+            Extent::Whole => kube::core::Request::new(path).list(&params),
+        };
+        let found = self.list_in(kind, &namespaces, ask).await?;
         let named = found.into_iter().map(|mut object| {
             object["apiVersion"] = version.into();
             object["kind"] = group_kind.kind.clone().into();

@@ -12,6 +12,8 @@ mod calm;
 mod inference;
 mod nodes;
 mod part;
+mod rag_engine;
+mod sets;
 mod summary;
 mod tuning;
 mod workspace;
@@ -19,13 +21,16 @@ mod workspace;
 use serde_json::{Map, Value};
 
 pub use nodes::is_node_of;
+pub use rag_engine::rag_engine_status;
+pub use sets::{inference_set_status, multi_role_inference_status};
 pub use workspace::workspace_status;
 
-/// What is known of a Workspace.
+/// What is known of a Workspace or a RAGEngine.
 #[derive(Clone, Debug)]
 pub struct Facts<'f> {
-    /// The Workspace as it is live, with its generation and its status. It is read and written as v1beta1: v1alpha1 lacks fields of the status.
-    pub workspace: &'f Value,
+    /// The Workspace or RAGEngine as it is live, with its generation and its status. It is read and written as v1beta1: v1alpha1 lacks fields
+    /// of the status.
+    pub declared: &'f Value,
     /// The live objects that belong to it: what runs, its pods, what stands for nodes, its mirror, and its Nodes ([`is_node_of`]).
     pub objects: &'f [&'f Value],
     /// Whether nobody makes nodes for it.
@@ -38,6 +43,25 @@ pub struct Facts<'f> {
     pub observed_generation: i64,
     /// The revision of git that changed it last. Not the last one that was applied, or each commit would change every status.
     pub revision: Option<&'f str>,
+    /// What the loop could not do.
+    pub trouble: Option<Trouble>,
+    /// Whether the loop leaves it alone, since it was told to.
+    pub is_suspended: bool,
+    /// This moment, as RFC 3339 has it.
+    pub now: &'f str,
+}
+
+/// What is known of an `InferenceSet` or a `MultiRoleInference`.
+#[derive(Clone, Debug)]
+pub struct SetFacts<'f> {
+    /// The set as it is live, with its generation and its status.
+    pub declared: &'f Value,
+    /// Its live Workspaces, with the status that they have.
+    pub workspaces: &'f [&'f Value],
+    /// The live objects of its router; of a `MultiRoleInference` alone they count.
+    pub objects: &'f [&'f Value],
+    /// The `metadata.generation` that was last looked at, whatever came of it.
+    pub observed_generation: i64,
     /// What the loop could not do.
     pub trouble: Option<Trouble>,
     /// Whether the loop leaves it alone, since it was told to.

@@ -28,23 +28,29 @@ const STAGES: [&str; 13] = [
     "Ready",
 ];
 
-/// The labels by which a node says whose it is: name and namespace.
-const OWNERS: [(&str, &str); 2] =
-    [(names::WORKSPACE, names::WORKSPACE_NAMESPACE), (names::KARPENTER_WORKSPACE_NAME, names::KARPENTER_WORKSPACE_NAMESPACE)];
+/// The labels by which a node says whose it is: kind, name and namespace.
+const OWNERS: [(&str, &str, &str); 3] = [
+    ("Workspace", names::WORKSPACE, names::WORKSPACE_NAMESPACE),
+    ("Workspace", names::KARPENTER_WORKSPACE_NAME, names::KARPENTER_WORKSPACE_NAMESPACE),
+    ("RAGEngine", names::RAG_ENGINE, names::RAG_ENGINE_NAMESPACE),
+];
 
-/// Whether a Workspace may run on a node: it is of the size and has the labels that are asked for, and is not another one's.
-pub fn is_node_of(node: &Value, workspace: &Value) -> bool {
-    if node["kind"] != "Node" || node["apiVersion"] != "v1" {
+/// Whether a Workspace or RAGEngine may run on a node: it is of the size and has the labels that are asked for, and is not another one's.
+pub fn is_node_of(node: &Value, declared: &Value) -> bool {
+    if !is_kubernetes_node(node) {
         return false;
     }
-    let (labels, resource) = (&node["metadata"]["labels"], &workspace["resource"]);
+    let is_engine = declared["kind"] == "RAGEngine";
+    let resource = if is_engine { &declared["spec"]["compute"] } else { &declared["resource"] };
+    let (labels, metadata) = (&node["metadata"]["labels"], &declared["metadata"]);
     let size = resource["instanceType"].as_str().filter(|size| !size.is_empty());
     let has_size = size.is_none_or(|size| labels["node.kubernetes.io/instance-type"] == size);
     let mut wanted = resource["labelSelector"]["matchLabels"].as_object().into_iter().flatten();
     let is_wanted = wanted.all(|(key, value)| names::RESERVED_SELECTOR_LABELS.contains(&key.as_str()) || labels[key] == *value);
-    let is_others = OWNERS.iter().any(|(name, namespace)| {
-        let is_other = |label: &str, field: &str| !labels[label].is_null() && labels[label] != workspace["metadata"][field];
-        is_other(name, "name") || is_other(namespace, "namespace")
+    let is_others = OWNERS.iter().any(|(kind, name, namespace)| {
+        let is_other = |label: &str, field: &str| !labels[label].is_null() && labels[label] != metadata[field];
+        let is_other_kind = (*kind == "RAGEngine") != is_engine && !labels[name].is_null();
+        is_other_kind || is_other(name, "name") || is_other(namespace, "namespace")
     });
     has_size && is_wanted && !is_others
 }
@@ -164,6 +170,8 @@ mod tests {
         let workspace = |resource: Value| json!({"metadata": {"name": "phi", "namespace": "n"}, "resource": resource});
         let made = workspace(json!({"instanceType": "A", "labelSelector": {"matchLabels": {"apps": "phi"}}}));
         let own = workspace(json!({"labelSelector": {"matchLabels": {"apps": "phi", "kaito.sh/workspace": "dropped"}}}));
+        let mut engine = json!({"kind": "RAGEngine", "metadata": {"name": "phi", "namespace": "n"}});
+        engine["spec"]["compute"] = made["resource"].clone();
         // The Workspace, the labels of the node, whether it is one of its nodes.
         let table = [
             (&made, json!({"apps": "phi", size: "A", "kaito.sh/workspace": "phi", "kaito.sh/workspacenamespace": "n"}), true),
@@ -174,6 +182,10 @@ mod tests {
             (&made, json!({"apps": "phi", size: "A", "kaito.sh/workspace": "other"}), false),
             (&made, json!({"apps": "phi", size: "A", "kaito.sh/workspace": "phi", "kaito.sh/workspacenamespace": "m"}), false),
             (&made, json!({"apps": "phi", size: "A", "karpenter.kaito.sh/workspace-name": "other"}), false),
+            (&made, json!({"apps": "phi", size: "A", "kaito.sh/ragengine": "phi"}), false),
+            (&engine, json!({"apps": "phi", size: "A", "kaito.sh/ragengine": "phi"}), true),
+            (&engine, json!({"apps": "phi", size: "A", "kaito.sh/workspace": "phi"}), false),
+            (&engine, json!({"apps": "phi", size: "B"}), false),
             (&own, json!({"apps": "phi", size: "B"}), true),
             (&own, json!({}), false),
             (&own, Value::Null, false),

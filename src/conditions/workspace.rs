@@ -19,7 +19,7 @@ const OWN: [&str; 7] =
 
 /// The status of a Workspace, whole: what others have written in it stays.
 pub fn workspace_status(facts: &Facts<'_>) -> Value {
-    let old = &facts.workspace["status"];
+    let old = &facts.declared["status"];
     let wanted = facts.target_nodes.or_else(|| old["targetNodeCount"].as_u64()).unwrap_or(1);
 
     let mut parts = resource(facts, wanted);
@@ -41,7 +41,7 @@ pub fn workspace_status(facts: &Facts<'_>) -> Value {
 }
 
 /// The nodes and the mirror, and as the last what they come to.
-fn resource(facts: &Facts<'_>, wanted: u64) -> Vec<Part> {
+pub(super) fn resource(facts: &Facts<'_>, wanted: u64) -> Vec<Part> {
     let mut parts = Vec::new();
     if !facts.uses_own_nodes {
         parts.push(claims(facts.objects, wanted));
@@ -81,7 +81,7 @@ struct Run {
 }
 
 fn run(facts: &Facts<'_>, has_resource: bool) -> Run {
-    if facts.workspace["tuning"].is_object() {
+    if facts.declared["tuning"].is_object() {
         let tuning = tuning(facts.objects);
         return Run { part: tuning.job_started, verdict: tuning.done, state: tuning.state };
     }
@@ -90,7 +90,7 @@ fn run(facts: &Facts<'_>, has_resource: bool) -> Run {
     if !has_resource && part.reason == "Unschedulable" {
         part = Part::new(part.kind, Outlook::Coming, "WorkspaceInferenceStatusPending", "its pods wait for nodes");
     }
-    let was_ready = ["Ready", "NotReady"].iter().any(|state| facts.workspace["status"]["state"] == *state);
+    let was_ready = ["Ready", "NotReady"].iter().any(|state| facts.declared["status"]["state"] == *state);
     let state = match (has_resource && part.is_there(), was_ready) {
         (true, _) => "Ready",
         (false, true) => "NotReady",
@@ -100,21 +100,27 @@ fn run(facts: &Facts<'_>, has_resource: bool) -> Run {
 }
 
 /// How it looks with everything: what comes first is what the rest waits for.
-fn verdict(facts: &Facts<'_>, resource: Option<&Part>, run: &Part) -> Part {
+pub(super) fn verdict(facts: &Facts<'_>, resource: Option<&Part>, run: &Part) -> Part {
     let is_tuned = run.kind == "JobStarted" && run.is_there();
     let missing = resource.filter(|resource| !resource.is_there() && !is_tuned);
-    if let Some(trouble) = &facts.trouble {
-        let outlook = if trouble.helps_to_retry { Outlook::Stuck } else { Outlook::Failed };
-        return Part::new("Ready", outlook, trouble.cause.reason(), line(&trouble.message));
-    }
-    if facts.workspace["metadata"]["generation"].as_i64().is_some_and(|generation| generation != facts.observed_generation) {
-        return Part::new("Ready", Outlook::Coming, "Progressing", "the last change is not applied yet");
+    if let Some(hindrance) = hindrance(facts.declared, facts.observed_generation, facts.trouble.as_ref()) {
+        return hindrance;
     }
     if let Some(part) = missing.or(Some(run).filter(|run| !run.is_there())) {
         return part.called("Ready");
     }
     let applied = facts.revision.map_or_else(|| run.message.clone(), |revision| format!("Applied revision: {revision}"));
     Part::new("Ready", Outlook::There, "ReconciliationSucceeded", applied)
+}
+
+/// What is known to be missing before anything is looked at.
+pub(super) fn hindrance(declared: &Value, observed_generation: i64, trouble: Option<&Trouble>) -> Option<Part> {
+    if let Some(trouble) = trouble {
+        let outlook = if trouble.helps_to_retry { Outlook::Stuck } else { Outlook::Failed };
+        return Some(Part::new("Ready", outlook, trouble.cause.reason(), line(&trouble.message)));
+    }
+    let is_behind = declared["metadata"]["generation"].as_i64().is_some_and(|generation| generation != observed_generation);
+    is_behind.then(|| Part::new("Ready", Outlook::Coming, "Progressing", "the last change is not applied yet"))
 }
 
 /// Kaito's own summary. As there, it keeps to what is live and adds what went wrong.

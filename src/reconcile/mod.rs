@@ -8,7 +8,7 @@ mod trouble;
 pub mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -20,7 +20,7 @@ use crate::inventory;
 use crate::manifest::ObjectRef;
 use crate::prune::{self, Kept};
 
-pub use set::{Found, Pruning, Set};
+pub use set::{Found, Pruning, Rendering, Set};
 pub use trouble::{Reached, Trouble};
 
 /// How objects are applied.
@@ -46,6 +46,8 @@ pub struct Settings {
     pub patience: Duration,
     /// The beginnings of the names of managers whose fields are taken over, as they are set by hand: `kubectl`.
     pub overrides: Vec<String>,
+    /// Whether objects are left alone that somebody has paused, by an annotation.
+    pub honours_pauses: bool,
 }
 
 /// Whether the Workspaces of an input are applied too, besides what they stand for.
@@ -97,6 +99,8 @@ pub struct Passed {
     pub has_failed: bool,
     /// Whether an operator of Kaito runs, if that had to be found out.
     pub operator: Option<Operator>,
+    /// How long it took to find out what is there and to decide.
+    pub deciding: Duration,
 }
 
 /// What is left to do when everything was decided.
@@ -108,27 +112,29 @@ struct Planned {
 }
 
 impl Pass<'_> {
-    /// Makes the pass, with the set that keeps what is applied. Who makes one after the other gives the kinds that are known, so that few
+    /// Makes the pass over what is [`wanted`](Self::wanted), with the set that keeps what is applied. Who makes one after the other gives the kinds that are known, so that few
     /// questions are asked about few objects.
     ///
     /// # Errors
     /// Why it could not be brought to its end. What was done until then has been told.
     pub fn run(
         &self,
+        mut wanted: AllWanted,
         known: Option<Kinds>,
         mut set: Option<&mut Set>,
         pruning: &Pruning<'_>,
         listener: &mut dyn Listener,
     ) -> Result<Passed, Trouble> {
+        let began = Instant::now();
         let mut tally = Tally { listener, has_failed: false, has_unread: false };
-        let mut wanted = self.wanted()?;
         if let Some(set) = set.as_deref() {
             let objects = wanted.values_mut().flat_map(BTreeMap::values_mut);
             objects.for_each(|wanted| inventory::mark(&mut wanted.desired, set.id()));
         }
+        let read = set.as_deref_mut().map_or(&mut [][..], Set::read);
         let found = match known {
-            Some(mut kinds) => self.cluster.find_with(&mut kinds, &mut wanted, true).map(|()| kinds),
-            None => self.cluster.find(&mut wanted, true),
+            Some(mut kinds) => self.cluster.find_with(&mut kinds, &mut wanted, read, true).map(|()| kinds),
+            None => self.cluster.find(&mut wanted, read, true),
         };
         let kinds = reached(found, Reached::Nothing)?;
         if self.settings.workspaces == Workspaces::IncludedIfKnown {
@@ -136,20 +142,25 @@ impl Pass<'_> {
         }
         tally.refused(self.cluster.twice(&kinds, &mut wanted));
         let names = identities(&wanted);
+        tally.refused(reached(self.cluster.nowhere(&kinds, &mut wanted), Reached::Nothing)?);
         let operator = self.operator(&wanted, set.as_deref())?;
         let (steps, refusals) = decide(wanted, &self.terms(operator.clone(), set.as_deref()));
         tally.refused(refusals);
         let mut planned = Planned { kinds, names, steps };
+        let deciding = began.elapsed();
         self.apply(&mut planned, set.as_deref_mut(), &mut tally)?;
         if let Some(set) = set {
             // Only now it is known of some kinds whether they have namespaces.
             set.conclude(&planned.references(self.cluster), self, pruning, &mut tally)?;
         }
-        Ok(Passed { kinds: planned.kinds, has_failed: tally.has_failed, operator })
+        Ok(Passed { kinds: planned.kinds, has_failed: tally.has_failed, operator, deciding })
     }
 
     /// Everything that is wanted and that the pass is about.
-    fn wanted(&self) -> Result<AllWanted, Trouble> {
+    ///
+    /// # Errors
+    /// A template at fault.
+    pub fn wanted(&self) -> Result<AllWanted, Trouble> {
         let mut wanted = match self.only {
             None => live::wanted(self.side),
             Some(only) => live::wanted_of(self.side, only),
@@ -200,7 +211,7 @@ impl Pass<'_> {
     }
 
     fn terms<'t>(&'t self, operator: Option<Operator>, set: Option<&'t Set>) -> Terms<'t> {
-        let Settings { manager, adopt, replace, force_conflicts, namespaces, .. } = self.settings;
+        let Settings { manager, adopt, replace, force_conflicts, namespaces, honours_pauses, .. } = self.settings;
         Terms {
             manager,
             set: set.map(Set::id),
@@ -212,6 +223,7 @@ impl Pass<'_> {
             force_conflicts: *force_conflicts,
             namespace: self.cluster.namespace(),
             namespaces: namespaces.clone(),
+            honours_pauses: *honours_pauses,
         }
     }
 

@@ -7,12 +7,15 @@ use serde_json::Value;
 
 use super::{Pass, Reached, Tally, Trouble, reached};
 use crate::apply::DryRun;
-use crate::cluster::{Cluster, Kinds, Unwritten};
+use crate::cluster::{Cluster, Extent, Kinds, Unwritten};
 use crate::diagnostic::Diagnostic;
-use crate::inventory::{Contents, Parent, Record};
+use crate::inventory::{Contents, Parent, Record, SUCCEEDED};
 use crate::manifest::ObjectRef;
 use crate::prune::{self, AllowedKind, Candidate, Facts, MaxPrune};
 use crate::status;
+
+/// The status of what was not applied whole, as Flux calls it.
+const FAILED: &str = "ReconciliationFailed";
 
 /// How often to write a set that others write, too.
 const TRIES: u32 = 5;
@@ -34,6 +37,17 @@ pub struct Pruning<'p> {
     pub inputs: &'p str,
     /// Whether something that the pass isn't about is not as it is wanted, so that the revision isn't applied as a whole.
     pub others_failed: bool,
+    /// What the set's history says of the pass, if it has one.
+    pub rendering: Option<Rendering<'p>>,
+}
+
+/// What was rendered, for the history of a set.
+#[derive(Clone, Copy, Debug)]
+pub struct Rendering<'p> {
+    /// The digest of what it was rendered from: `sha256:...`.
+    pub digest: &'p str,
+    /// This moment, as RFC 3339 has it.
+    pub now: &'p str,
 }
 
 /// A set, as it was found.
@@ -72,6 +86,8 @@ pub struct Set {
     version: Option<String>,
     /// Its members before anything was applied, which alone may be pruned: what came since was applied by somebody.
     members: Vec<Value>,
+    /// Whether they were read whole just now.
+    are_whole: bool,
     kinds: Kinds,
 }
 
@@ -85,10 +101,10 @@ impl Set {
         let version = live.as_ref().and_then(|(live, _)| version(live));
         let record = live.map(|(_, record)| record);
         let (members, kinds) = match record.as_ref().filter(|_| prune) {
-            Some(record) => reached(cluster.members(&parent, &record.contents), Reached::Nothing)?,
+            Some(record) => reached(cluster.members(&parent, &record.contents, Extent::Whole), Reached::Nothing)?,
             None => (Vec::new(), Kinds::default()),
         };
-        Ok(Self { id: parent.id(), parent, record, version, members, kinds })
+        Ok(Self { id: parent.id(), parent, record, version, members, are_whole: true, kinds })
     }
 
     /// Its id.
@@ -106,9 +122,16 @@ impl Set {
         self.record.as_ref()
     }
 
-    /// These are the members now, as far as the set has kept track of kinds.
+    /// Its members, if they were read whole just now.
+    pub(super) fn read(&mut self) -> &mut [Value] {
+        let count = if self.are_whole { self.members.len() } else { 0 };
+        &mut self.members[..count]
+    }
+
+    /// These are the members now, with their metadata.
     pub fn know_members(&mut self, members: Vec<Value>) {
         self.members = members;
+        self.are_whole = false;
     }
 
     /// Writes that another revision was applied, which says the same as the one before.
@@ -117,7 +140,8 @@ impl Set {
     /// It can't be written.
     pub fn advance(&mut self, cluster: &Cluster, revision: &str) -> Result<(), Trouble> {
         let Some(record) = self.record.clone() else { return Ok(()) };
-        self.write(Record { revision: Some(revision.to_owned()), ..record }, cluster, DryRun::None)
+        let revision = Some(revision.to_owned());
+        self.write(Record { attempted: revision.clone(), revision, ..record }, cluster, DryRun::None)
     }
 
     /// Writes, before anything is applied, where members will be, and where they are.
@@ -150,7 +174,13 @@ impl Set {
         } else {
             (before.revision, before.inputs)
         };
-        self.write(Record { contents, revision, inputs, ..before }, pass.cluster, pass.settings.dry_run)
+        let mut record = Record { contents, revision, inputs, ..before };
+        if let Some(Rendering { digest, now }) = pruning.rendering {
+            let status = if is_done { SUCCEEDED } else { FAILED };
+            record.attempted = pruning.revision.map(ToOwned::to_owned);
+            record.history.note(pruning.revision, Some(digest), status, now);
+        }
+        self.write(record, pass.cluster, pass.settings.dry_run)
     }
 
     /// Deletes the members that are no longer wanted, and gives back those that are left of them.

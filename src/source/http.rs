@@ -185,7 +185,7 @@ fn is_busy(status: StatusCode) -> bool {
 }
 
 /// The scheme, host and port of an address.
-fn origin(url: &str) -> Option<(String, String, String)> {
+pub(super) fn origin(url: &str) -> Option<(String, String, String)> {
     let uri = Uri::parse(url).ok()?;
     let scheme = uri.scheme().as_str().to_lowercase();
     let authority = uri.authority()?;
@@ -200,7 +200,7 @@ fn is_loopback(uri: &Uri<&str>) -> bool {
 }
 
 /// Where a redirection leads; never from https to http.
-fn resolve(from: &str, location: &str) -> Option<String> {
+pub(super) fn resolve(from: &str, location: &str) -> Option<String> {
     let base = Uri::parse(from).ok()?;
     let to = UriRef::parse(location).ok()?.resolve_against(&base).ok()?;
     let (before, after) = (base.scheme().as_str(), to.scheme().as_str().to_lowercase());

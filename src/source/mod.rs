@@ -11,7 +11,7 @@ mod tree;
 
 pub use changes::Changes;
 pub use dir::{Inputs, config_for, is_whole, preset_layer, read_config, read_file, template_overrides};
-pub use git::{Range, RangeError, Repository, Side};
+pub use git::{Access, Head, Mirror, Range, RangeError, Reference, RemoteError, Repository, Side, Values, VersionRange, VersionRangeError};
 pub use hub::Hub;
 pub use listing::repository_in;
 pub use named::{from_repository, named_alike};

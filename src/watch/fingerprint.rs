@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher as _};
 
+use sha2::{Digest as _, Sha256};
+
 use crate::diff::{Owner, Side};
 use crate::render::TemplateError;
 
@@ -33,4 +35,14 @@ fn of(what: impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     what.hash(&mut hasher);
     hasher.finish()
+}
+
+/// The digest of everything, as a set's history has it: `sha256:...`.
+pub(super) fn digest(prints: &Fingerprints) -> String {
+    let mut sha = Sha256::new();
+    for (owner, print) in prints {
+        sha.update(format!("{owner:?} {print}\n"));
+    }
+    let hex: String = sha.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{hex}")
 }

@@ -7,7 +7,7 @@ use super::Event;
 use super::ledger::Ledger;
 use super::sightings::{self, Sight};
 use crate::cluster::{ClusterError, Connection, Subject, Watch};
-use crate::inventory::Contents;
+use crate::inventory::{Contents, Parent};
 use crate::manifest::ObjectRef;
 
 /// What is followed of a set.
@@ -44,12 +44,12 @@ impl Following {
     pub(super) fn follow(
         &mut self,
         connection: &Connection,
-        (id, manager): (&str, &str),
+        (parent, manager): (&Parent, &str),
         contents: &Contents,
         namespaces: Option<&BTreeSet<String>>,
         outbox: &Sender<Event>,
     ) -> Result<(), ClusterError> {
-        let wanted = sightings::subjects(id, contents, namespaces);
+        let wanted = sightings::subjects(parent, contents, namespaces);
         let numbers: BTreeSet<usize> = wanted.iter().map(|subject| self.number(subject)).collect();
         if self.watch.is_some() && numbers.is_subset(&self.followed) {
             return Ok(());
@@ -59,7 +59,7 @@ impl Following {
         self.listed.clear();
         self.followed = numbers;
         let subjects = self.subjects.clone();
-        let (id, manager, outbox) = (id.to_owned(), manager.to_owned(), outbox.clone());
+        let (id, manager, outbox) = (parent.id(), manager.to_owned(), outbox.clone());
         let take = move |subject: &Subject, change| {
             let number = subjects.iter().position(|known| known == subject).unwrap_or_default();
             if let Some(sight) = sightings::sight(number, change, &id, &manager) {

@@ -20,6 +20,8 @@ pub struct Sighting {
     owner: Option<Owner>,
     /// The set that it is a member of.
     set: Option<String>,
+    /// The set that it keeps.
+    keeps: Option<String>,
     /// A hash of all of it but what servers and controllers write down for themselves.
     hash: u64,
     /// What tells how it is doing, as JSON: a tenth of what a tree of values takes.
@@ -42,9 +44,10 @@ impl Sighting {
     pub fn of(mut object: Value, manager: &str) -> Option<Self> {
         let reference = ObjectRef::of(&object).ok()?;
         let (owner, set) = (status::owner_of(&object), inventory::part_of(&object).map(ToOwned::to_owned));
+        let keeps = inventory::kept(&object).map(|(id, _)| id.to_owned());
         let hash = hash(&object, manager);
         trim(&mut object);
-        Some(Self { reference, owner, set, hash, text: object.to_string().into_boxed_str() })
+        Some(Self { reference, owner, set, keeps, hash, text: object.to_string().into_boxed_str() })
     }
 
     /// What identifies it.
@@ -60,6 +63,11 @@ impl Sighting {
     /// The set that it is a member of.
     pub fn set(&self) -> Option<&str> {
         self.set.as_deref()
+    }
+
+    /// The set that it keeps.
+    pub fn keeps(&self) -> Option<&str> {
+        self.keeps.as_deref()
     }
 
     /// The object, as far as it is kept.
@@ -147,10 +155,15 @@ impl Ledger {
         self.sightings().filter(|seen| seen.owner.as_ref() == Some(owner)).map(Sighting::object).collect()
     }
 
+    /// An object, if it was seen.
+    pub fn get(&self, reference: &ObjectRef) -> Option<Value> {
+        self.seen.get(reference).map(|(_, sighting)| sighting.object())
+    }
+
     /// The Workspace or RAGEngine itself, if it is there.
     pub fn declared(&self, owner: &Owner) -> Option<Value> {
         let reference = ObjectRef::new("kaito.sh", owner.kind, Some(&owner.namespace), &owner.name);
-        self.seen.get(&reference).map(|(_, sighting)| sighting.object())
+        self.get(&reference)
     }
 
     /// The nodes.

@@ -6,10 +6,21 @@ use super::Snapshot;
 use super::report::Outcome;
 use super::worker::Worker;
 use crate::diagnostic::Diagnostic;
+use crate::telemetry::{ObjectOutcome, Phase, ReconcileResult};
+
+/// How long the parts of a pass took.
+pub(super) struct Times {
+    /// Reading, planning, and finding out what has changed.
+    pub rendering: Duration,
+    /// Finding out what is there, and deciding.
+    pub deciding: Duration,
+    /// Applying and pruning.
+    pub applying: Duration,
+}
 
 impl Worker {
     /// A pass was made.
-    pub(super) fn log(&self, snapshot: &Snapshot, outcome: &Outcome, about: usize, rendering: Duration, applying: Duration) {
+    pub(super) fn log(&self, snapshot: &Snapshot, outcome: &Outcome, about: usize, times: &Times) {
         let set = self.config.name.as_str();
         let revision = snapshot.revision.as_deref().unwrap_or_default();
         for (owner, lines) in &outcome.lines {
@@ -43,11 +54,39 @@ impl Worker {
             failed = outcome.failures.len(),
             notice_ms = millis(snapshot.resolving),
             fetch_ms = millis(snapshot.fetching),
-            render_ms = millis(rendering),
-            apply_ms = millis(applying),
-            total_ms = millis(snapshot.noticed.elapsed()),
+            render_ms = millis(times.rendering),
+            diff_ms = millis(times.deciding),
+            apply_ms = millis(times.applying),
             "reconciled"
         );
+    }
+
+    /// The same, for metrics.
+    pub(super) fn count(&self, snapshot: &Snapshot, outcome: &Outcome, times: &Times) {
+        let (set, metrics) = (self.config.name.as_str(), &self.config.metrics);
+        let result = if outcome.failures.is_empty() { ReconcileResult::Success } else { ReconcileResult::Error };
+        metrics.reconciled("watch", result, times.rendering + times.deciding + times.applying);
+        // Of files that were there before only the pass is new.
+        let phases = [
+            (Phase::Notice, snapshot.resolving, self.is_new),
+            (Phase::Fetch, snapshot.fetching, self.is_new),
+            (Phase::Render, times.rendering, true),
+            (Phase::Diff, times.deciding, true),
+            (Phase::Apply, times.applying, true),
+        ];
+        phases.into_iter().filter(|(.., is_counted)| *is_counted).for_each(|(phase, took, _)| metrics.phase(set, phase, took));
+        let outcomes = [
+            (ObjectOutcome::Created, outcome.created),
+            (ObjectOutcome::Configured, outcome.configured),
+            (ObjectOutcome::Unchanged, outcome.unchanged),
+            (ObjectOutcome::Pruned, outcome.pruned.len()),
+            (ObjectOutcome::Failed, outcome.failures.len()),
+        ];
+        outcomes.into_iter().for_each(|(outcome, count)| metrics.objects(set, outcome, count));
+        outcome.repaired.iter().for_each(|_| metrics.drifted(set));
+        if let Some(revision) = &snapshot.revision {
+            metrics.revision(set, revision);
+        }
     }
 
     /// There is nothing to make a pass over.

@@ -14,6 +14,8 @@
 //! says when something that failed is tried again.
 
 mod backoff;
+mod control;
+pub mod config;
 pub mod feed;
 mod fingerprint;
 mod following;
@@ -23,6 +25,7 @@ mod owners;
 mod pass;
 mod report;
 mod sightings;
+mod tell;
 mod statuses;
 mod worker;
 
@@ -36,7 +39,8 @@ use crate::source::Tree;
 pub use backoff::{Backoff, jittered};
 pub use fingerprint::{Fingerprints, fingerprints};
 pub use ledger::{Ledger, Sighting};
-pub use worker::{SetConfig, Worker};
+pub use sightings::Sight;
+pub use worker::{Readiness, Work, Worker};
 
 /// Files as they were at some moment.
 #[derive(Clone)]
@@ -60,7 +64,7 @@ pub enum Event {
     /// Files can't be had at the moment, and why. What runs goes on.
     SourceFailed(Diagnostic),
     /// Something has happened in the cluster.
-    Live(sightings::Sight),
+    Live(Sight),
     /// Everything is to be looked at anew, since somebody asks for it.
     Reconcile,
     /// There is nothing more to do.
@@ -90,4 +94,10 @@ pub trait Planner: Send + Sync {
     /// # Errors
     /// Why there is nothing to go on with.
     fn plan(&self, tree: &Arc<dyn Tree>, then: &mut dyn FnMut(&Planned<'_>)) -> Result<(), Vec<Diagnostic>>;
+}
+
+/// This moment, to the second, as conditions have it.
+fn now() -> String {
+    let now = jiff::Timestamp::now();
+    jiff::Timestamp::from_second(now.as_second()).unwrap_or(now).to_string()
 }

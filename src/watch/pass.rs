@@ -3,15 +3,17 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use super::fingerprint::{Fingerprints, fingerprints};
+use super::fingerprint::{Fingerprints, digest, fingerprints};
 use super::owners::{Failure, Whose};
+use super::log::Times;
 use super::report::Account;
 use super::worker::Worker;
 use super::{Planned, Snapshot};
 use crate::conditions::Cause;
 use crate::diagnostic::Diagnostic;
 use crate::diff::{Owner, Side};
-use crate::reconcile::{Pass, Pruning, Set, Trouble};
+use crate::pause::{pause_of, pause_of_workspace};
+use crate::reconcile::{Pass, Pruning, Rendering, Set, Trouble};
 
 /// How long it is taken for granted whether an operator of Kaito runs.
 const OPERATOR_KNOWN: Duration = Duration::from_secs(60);
@@ -30,7 +32,7 @@ impl Worker {
     /// # Errors
     /// Why it could not be made, or not to its end.
     pub(super) fn pass(&mut self, due: &BTreeSet<Whose>) -> Result<(), Diagnostic> {
-        let Some(snapshot) = self.snapshot.clone() else { return Ok(()) };
+        let Some(snapshot) = self.followed()? else { return Ok(()) };
         let began = Instant::now();
         let planner = std::sync::Arc::clone(&self.planner);
         let key = planner.key(&snapshot.tree);
@@ -71,6 +73,7 @@ impl Worker {
         let mut set = self.open_set(scope.only.is_none())?;
         let operator = self.operator.clone().filter(|(_, at)| at.elapsed() < OPERATOR_KNOWN).map(|(operator, _)| operator);
         let is_broken = planned.side.findings.iter().any(Diagnostic::is_error);
+        let (digest, now) = (digest(&prints), super::now());
         let pass = Pass {
             cluster: &self.cluster,
             side: planned.side,
@@ -89,24 +92,29 @@ impl Worker {
             revision: snapshot.revision.as_deref(),
             inputs: &inputs,
             others_failed,
+            rendering: Some(Rendering { digest: &digest, now: &now }),
         };
         let mut account = Account::new(&mut self.ledger, &self.config.settings.manager);
         let applying = Instant::now();
-        let passed = pass.run(Some(self.kinds.take().unwrap_or_default()), Some(&mut set), &pruning, &mut account);
+        let wanted = pass.wanted().map_err(|trouble| trouble.finding())?;
+        let passed = pass.run(wanted, Some(self.kinds.take().unwrap_or_default()), Some(&mut set), &pruning, &mut account);
         let outcome = account.conclude();
         let contents = set.record().map(|record| record.contents.clone()).unwrap_or_default();
         self.set = Some(set);
         self.note(&about, &prints, &outcome);
         self.note_asked(planned, &about, snapshot, &prints);
         self.stir_failed(&outcome);
-        let passed = passed.map_err(|trouble| self.stopped(trouble))?;
+        let passed = passed.map_err(|trouble| self.stopped(&trouble))?;
         self.kinds = Some(passed.kinds);
         self.operator = passed.operator.map(|operator| (operator, began)).or(self.operator.take());
         let namespaces = self.config.settings.namespaces.as_ref();
-        let (id, manager) = (self.config.parent.id(), self.config.settings.manager.clone());
-        let followed = self.following.follow(&self.connection, (&id, &manager), &contents, namespaces, &self.outbox);
+        let (parent, manager) = (&self.config.parent, self.config.settings.manager.as_str());
+        let followed = self.following.follow(&self.connection, (parent, manager), &contents, namespaces, &self.outbox);
         followed.map_err(|error| error.finding())?;
-        self.log(snapshot, &outcome, about.len(), rendering, applying.elapsed());
+        let times = Times { rendering, deciding: passed.deciding, applying: applying.elapsed().saturating_sub(passed.deciding) };
+        self.log(snapshot, &outcome, about.len(), &times);
+        self.count(snapshot, &outcome, &times);
+        self.tell(snapshot, outcome);
         Ok(())
     }
 
@@ -115,13 +123,28 @@ impl Worker {
         // What could be planned has a fingerprint.
         let is_broken = |owner: &Owner| ["Workspace", "RAGEngine"].contains(&owner.kind) && !prints.contains_key(&Some(owner.clone()));
         let broken: BTreeSet<Owner> = side.owners().into_iter().filter(is_broken).collect();
-        if self.is_full_due || self.set.is_none() || !self.following.is_complete() {
+        let paused = self.paused(side);
+        let is_left = |owner: &Whose| owner.as_ref().is_some_and(|owner| broken.contains(owner) || paused.contains(owner));
+        let is_full = self.is_full_due || self.set.is_none() || !self.following.is_complete();
+        if is_full && paused.is_empty() {
             return Scope { only: None, broken };
         }
         let mut only = self.owners.changed(prints);
         only.extend(due.iter().cloned());
-        only.retain(|owner| !owner.as_ref().is_some_and(|owner| broken.contains(owner)));
+        if is_full {
+            only.extend(prints.keys().cloned());
+        }
+        only.retain(|owner| !is_left(owner));
         Scope { only: Some(only), broken }
+    }
+
+    /// The Workspaces that are left alone, since they or those in the cluster say so.
+    fn paused(&self, side: &Side<'_>) -> BTreeSet<Owner> {
+        let is_paused = |owner: &Owner| {
+            let is_declared = side.plan(owner).is_some_and(|plan| pause_of_workspace(plan.workspace).is_some());
+            is_declared || self.ledger.declared(owner).is_some_and(|workspace| pause_of(&workspace).is_some())
+        };
+        side.owners().into_iter().filter(|owner| owner.kind == "Workspace" && is_paused(owner)).collect()
     }
 
     /// The set, as the cluster has it or as it was left and is known to be.
@@ -143,7 +166,7 @@ impl Worker {
     }
 
     /// A pass was not brought to its end; what is known of the set may be wrong.
-    fn stopped(&mut self, trouble: Trouble) -> Diagnostic {
+    fn stopped(&mut self, trouble: &Trouble) -> Diagnostic {
         self.set = None;
         self.is_full_due = true;
         trouble.finding()

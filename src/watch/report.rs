@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::ledger::Ledger;
+use super::ledger::{Ledger, Sighting};
 use super::owners::{Failure, Whose};
 use super::statuses::cause;
 use crate::apply::{self, Done, Refusal, Why};
@@ -14,6 +14,9 @@ use crate::diagnostic::Diagnostic;
 use crate::manifest::ObjectRef;
 use crate::prune::{self, Kept};
 use crate::reconcile::{Listener, words};
+
+/// The number of the list of what was applied and not listed since.
+const APPLIED: usize = usize::MAX;
 
 /// An object that was other than it was left, and is as it is wanted again.
 pub(super) struct Repaired {
@@ -69,13 +72,6 @@ impl<'l> Account<'l> {
     }
 }
 
-impl Outcome {
-    /// Whether anything was written.
-    pub(super) fn has_written(&self) -> bool {
-        self.created + self.configured + self.pruned.len() > 0
-    }
-}
-
 impl Listener for Account<'_> {
     fn done(&mut self, done: Done) {
         let Done { owner, reference, outcome, before, object, .. } = done;
@@ -92,6 +88,12 @@ impl Listener for Account<'_> {
         // As the server knows it: with a namespace if it is in one.
         let live = ObjectRef::of(&object).unwrap_or_else(|_| reference.clone());
         self.ledger.settle(&object, owner.clone(), self.manager);
+        // What is told about a Workspace is told on it, also before it is listed.
+        if live.group == "kaito.sh"
+            && let Some(sighting) = Sighting::of(object.clone(), self.manager)
+        {
+            self.ledger.see(APPLIED, sighting);
+        }
         self.outcome.applied.entry(owner.clone()).or_default().push(live.clone());
         if outcome != apply::Outcome::Unchanged {
             let line = format!("{} {}", reference.resource_name(), outcome.word().unwrap_or_default());
@@ -104,7 +106,7 @@ impl Listener for Account<'_> {
 
     fn refused(&mut self, refusals: Vec<Refusal>) {
         // What is being deleted or can't be read now may be different soon.
-        let passes = |why: &Why| matches!(why, Why::Terminating { .. } | Why::Unreadable(_) | Why::UnknownKind);
+        let passes = |why: &Why| matches!(why, Why::Terminating { .. } | Why::Unreadable(_) | Why::UnknownKind | Why::NoNamespace { .. });
         let final_of: BTreeMap<Whose, bool> = refusals.iter().map(|refusal| (refusal.owner.clone(), !passes(&refusal.why))).collect();
         for (owner, finding) in words::refused(refusals) {
             let is_final = final_of.get(&owner).copied().unwrap_or_default();

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::cluster::{Change, Subject};
-use crate::inventory::{Contents, GroupKind};
+use crate::inventory::{Contents, GroupKind, Parent};
 use crate::manifest::ObjectRef;
 
 use super::ledger::Sighting;
@@ -23,10 +23,11 @@ pub enum Sight {
     Unheard(usize, String),
 }
 
-/// What to watch for a set: its members by their mark, and what belongs to its Workspaces besides.
+/// What to watch for a set: its parent, its members by their mark, and what belongs to its Workspaces besides.
 ///
 /// Members that are marked by an annotation, and pods and nodes, are found by the labels of Workspaces; whose they are is looked at then.
-pub fn subjects(id: &str, contents: &Contents, namespaces: Option<&BTreeSet<String>>) -> Vec<Subject> {
+pub(super) fn subjects(parent: &Parent, contents: &Contents, namespaces: Option<&BTreeSet<String>>) -> Vec<Subject> {
+    let id = parent.id();
     let part_of = format!("{}={id}", crate::inventory::PART_OF);
     let mut kinds: Vec<(GroupKind, String)> = Vec::new();
     for kind in &contents.group_kinds {
@@ -53,7 +54,14 @@ pub fn subjects(id: &str, contents: &Contents, namespaces: Option<&BTreeSet<Stri
             metadata_only: false,
         })
     });
-    members.chain([nodes]).collect()
+    // What people tell the set stands in annotations of its parent.
+    let parent = Subject {
+        kind: GroupKind::new("", parent.kind.name()),
+        namespace: Some(parent.namespace.clone()),
+        selector: Some(format!("{}={id}", crate::inventory::ID)),
+        metadata_only: true,
+    };
+    members.chain([nodes, parent]).collect()
 }
 
 /// Whether objects of a kind are in no namespace, as far as that is known without a server.
@@ -77,7 +85,7 @@ fn is_cluster_wide(kind: &GroupKind) -> bool {
 }
 
 /// What a change comes to for a set; none if it is about somebody else's objects.
-pub fn sight(number: usize, change: Change, id: &str, manager: &str) -> Option<Sight> {
+pub(super) fn sight(number: usize, change: Change, id: &str, manager: &str) -> Option<Sight> {
     match change {
         Change::Listing => None,
         Change::Applied(object) => {
@@ -97,7 +105,7 @@ pub fn sight(number: usize, change: Change, id: &str, manager: &str) -> Option<S
 fn is_about(sighting: &Sighting, id: &str) -> bool {
     let kind = sighting.reference().kind.as_str();
     let is_core = sighting.reference().group.is_empty();
-    sighting.set() == Some(id) || (is_core && (kind == "Node" || (kind == "Pod" && sighting.owner().is_some())))
+    sighting.set() == Some(id) || sighting.keeps() == Some(id) || (is_core && (kind == "Node" || (kind == "Pod" && sighting.owner().is_some())))
 }
 
 #[cfg(test)]
@@ -110,19 +118,22 @@ mod tests {
             group_kinds: [GroupKind::new("apps", "StatefulSet"), GroupKind::new("karpenter.sh", "NodeClaim")].into(),
             namespaces: BTreeSet::new(),
         };
+        let parent = Parent::parse("one", "home").unwrap();
+        let id = parent.id();
         let tell = |namespaces: Option<BTreeSet<String>>| {
             let tell = |subject: Subject| {
                 let namespace = subject.namespace.map_or_else(String::new, |namespace| format!("{namespace}: "));
                 format!("{namespace}{} {}", subject.kind, subject.selector.unwrap_or_default())
             };
-            subjects("one", &contents, namespaces.as_ref()).into_iter().map(tell).collect::<Vec<_>>()
+            subjects(&parent, &contents, namespaces.as_ref()).into_iter().map(tell).collect::<Vec<_>>()
         };
         let claims = ["NodeClaim.karpenter.sh kaito.sh/workspace", "NodeClaim.karpenter.sh kaito.sh/ragengine"];
         let everywhere = tell(None);
-        assert!(everywhere.contains(&"StatefulSet.apps applyset.kubernetes.io/part-of=one".to_owned()), "{everywhere:?}");
+        assert!(everywhere.contains(&format!("StatefulSet.apps applyset.kubernetes.io/part-of={id}")), "{everywhere:?}");
+        assert!(everywhere.contains(&format!("home: Secret applyset.kubernetes.io/id={id}")), "{everywhere:?}");
         assert!(everywhere.contains(&"Pod kaito.sh/workspace".to_owned()), "{everywhere:?}");
         let some = tell(Some(["a".to_owned(), "b".to_owned()].into()));
-        assert!(some.contains(&"a: StatefulSet.apps applyset.kubernetes.io/part-of=one".to_owned()), "{some:?}");
+        assert!(some.contains(&format!("a: StatefulSet.apps applyset.kubernetes.io/part-of={id}")), "{some:?}");
         assert!(some.contains(&"b: Pod kaito.sh/ragengine".to_owned()), "{some:?}");
         for claim in claims {
             assert!(everywhere.contains(&claim.to_owned()) && some.contains(&claim.to_owned()), "{some:?}");

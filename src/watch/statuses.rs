@@ -115,7 +115,7 @@ impl Worker {
         let failure = self.owners.failure(&Some(owner.clone()));
         let asked = self.statuses.asked.get(owner);
         let facts = Facts {
-            workspace: &workspace,
+            declared: &workspace,
             objects: &objects.iter().collect::<Vec<_>>(),
             uses_own_nodes: asked.is_some_and(|asked| asked.uses_own_nodes),
             needs_gpus: asked.is_none_or(|asked| asked.needs_gpus),

@@ -2,22 +2,26 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use super::backoff::Backoff;
+use super::control::Control;
 use super::following::{Following, News};
 use super::ledger::Ledger;
 use super::owners::{Owners, Whose};
 use super::statuses::Statuses;
 use super::{Event, Planner, Snapshot};
 use crate::apply::Operator;
-use crate::cluster::{Cluster, ClusterError, Connection, Kinds};
+use crate::cluster::{Cluster, ClusterError, Connection, Events, Kinds};
 use crate::diagnostic::Diagnostic;
+use crate::drift::Fight;
 use crate::inventory::Parent;
 use crate::manifest::ObjectRef;
 use crate::prune::{AllowedKind, MaxPrune};
 use crate::reconcile::{Set, Settings};
+use crate::telemetry::Metrics;
 
 /// How long to let events gather before a pass: deleting a Workspace's objects is many events, and one pass.
 const GATHER: Duration = Duration::from_millis(20);
@@ -29,8 +33,8 @@ const IDLE: Duration = Duration::from_secs(3600);
 const SILENCE: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(60));
 
 /// What a worker is told beforehand.
-#[derive(Clone, Debug)]
-pub struct SetConfig {
+#[derive(Clone)]
+pub struct Work {
     /// What people call the set.
     pub name: String,
     /// What keeps it.
@@ -43,11 +47,34 @@ pub struct SetConfig {
     pub max_prune: Option<MaxPrune>,
     /// Kinds that are deleted though their Workspace is still there, or they belong to none.
     pub allowed: Vec<AllowedKind>,
+    /// Where it is counted what is done.
+    pub metrics: Arc<Metrics>,
+    /// Where it is told what has happened.
+    pub events: Arc<Events>,
+    /// Has the source looked at, since somebody asks for it.
+    pub look: Arc<dyn Fn() + Send + Sync>,
+    /// Gets the files of another revision of the source, to go back to.
+    pub at: Arc<dyn Fn(&str) -> Result<Snapshot, Diagnostic> + Send + Sync>,
+}
+
+/// Whether a worker knows all that is live.
+#[derive(Clone, Debug, Default)]
+pub struct Readiness(Arc<AtomicBool>);
+
+impl Readiness {
+    /// Whether it does.
+    pub fn is_ready(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Looks after one set.
 pub struct Worker {
-    pub(super) config: SetConfig,
+    pub(super) config: Work,
     pub(super) connection: Connection,
     pub(super) cluster: Cluster,
     pub(super) planner: Arc<dyn Planner>,
@@ -65,10 +92,15 @@ pub struct Worker {
     /// The key of the files that the last pass was over.
     pub(super) key: Option<String>,
     pub(super) statuses: Statuses,
+    pub(super) control: Control,
+    /// Who fights over fields.
+    pub(super) fight: Fight,
+    pub(super) since: Instant,
     /// The kinds that the cluster is known to have.
     pub(super) kinds: Option<Kinds>,
     /// Whether an operator of Kaito runs, and when that was found out.
     pub(super) operator: Option<(Operator, Instant)>,
+    readiness: Readiness,
     silence: Backoff,
     not_before: Option<Instant>,
 }
@@ -79,7 +111,7 @@ impl Worker {
     /// # Errors
     /// The cluster's configuration can't be used.
     pub fn new(
-        config: SetConfig,
+        config: Work,
         connection: Connection,
         planner: Arc<dyn Planner>,
         (outbox, inbox): (Sender<Event>, Receiver<Event>),
@@ -101,11 +133,20 @@ impl Worker {
             is_full_due: true,
             key: None,
             statuses: Statuses::default(),
+            control: Control::default(),
+            fight: Fight::default(),
+            since: Instant::now(),
             kinds: None,
             operator: None,
+            readiness: Readiness::default(),
             silence: SILENCE,
             not_before: None,
         })
+    }
+
+    /// Whether it knows all that is live, now and later.
+    pub fn readiness(&self) -> Readiness {
+        self.readiness.clone()
     }
 
     /// Works until it is told to stop. A pass that has begun is brought to its end.
@@ -145,6 +186,9 @@ impl Worker {
     /// How long there is nothing to do.
     fn patience(&self) -> Duration {
         let now = Instant::now();
+        if self.control.is_suspended() {
+            return IDLE;
+        }
         let work = if self.is_waiting_for_nothing() { Some(now) } else { self.owners.next() };
         let next = match (work, self.not_before) {
             (Some(work), Some(not_before)) => Some(work.max(not_before)),
@@ -166,7 +210,7 @@ impl Worker {
                 self.snapshot = Some(snapshot);
                 self.is_new = true;
             }
-            Event::SourceFailed(finding) => tracing::error!(set = self.config.name, error = finding.message, "the source can't be read"),
+            Event::SourceFailed(finding) => self.source_failed(&finding),
             Event::Reconcile => self.is_full_due = true,
             Event::Live(sight) => match self.following.take(sight, &mut self.ledger) {
                 News::None => {}
@@ -180,6 +224,9 @@ impl Worker {
 
     /// Something is new about an object.
     fn look_at(&mut self, reference: &ObjectRef) {
+        if *reference == self.config.parent.reference() {
+            return self.listen();
+        }
         self.stir(reference);
         if self.following.is_complete() && self.ledger.has_drifted(reference) {
             let owner: Whose = self.ledger.owner_wanting(reference).cloned().flatten();
@@ -189,6 +236,7 @@ impl Worker {
 
     /// Everything was listed: what has happened since it was applied is known now.
     fn look_at_all(&mut self) {
+        self.readiness.set();
         self.statuses.stir_all();
         let now = Instant::now();
         for (owner, objects) in self.ledger.drifted() {
@@ -200,7 +248,8 @@ impl Worker {
     /// Does what is to be done by now.
     fn work(&mut self) {
         let now = Instant::now();
-        if self.snapshot.is_none() || self.not_before.is_some_and(|not_before| not_before > now) {
+        let is_silent = self.not_before.is_some_and(|not_before| not_before > now);
+        if self.snapshot.is_none() || is_silent || self.control.is_suspended() {
             return;
         }
         let due = self.owners.due(now);
@@ -208,7 +257,7 @@ impl Worker {
         if self.is_new || self.is_full_due || !due.is_empty() {
             done = self.pass(&due);
         }
-        let done = done.and_then(|()| self.write_statuses(&rfc3339()).map_err(|error| error.finding()));
+        let done = done.and_then(|()| self.write_statuses(&super::now()).map_err(|error| error.finding()));
         match done {
             Ok(()) => {
                 self.silence.worked();
@@ -226,10 +275,4 @@ impl Worker {
         self.not_before = Some(until);
         self.owners.postponed(due, until);
     }
-}
-
-/// This moment, to the second, as conditions have it.
-fn rfc3339() -> String {
-    let now = jiff::Timestamp::now();
-    jiff::Timestamp::from_second(now.as_second()).unwrap_or(now).to_string()
 }

@@ -236,6 +236,17 @@ fn what_the_server_refuses() {
     story.end();
 }
 
+/// Who is turned away comes again when the server says.
+#[test]
+fn the_server_is_busy() {
+    let mut story = Story::new("busy", &[WORKSPACE, SETTINGS]);
+    story.scene.proxy.turn_away(3);
+    let run = story.apply(&[], 0);
+    assert!(run.stdout.lines().count() == 5 && run.stdout.lines().all(|line| line.ends_with(" created")), "{}", run.stdout);
+    let tries = story.scene.proxy.asked().iter().filter(|asked| asked.starts_with("PATCH")).count();
+    assert_eq!(tries, 5 + 3);
+}
+
 #[test]
 fn definitions_come_first() {
     let crd = "
@@ -313,6 +324,11 @@ fn what_is_no_longer_wanted() {
     story.prune(&[], 0);
     let asked = story.scene.proxy.asked();
     assert!(asked.iter().all(|asked| asked.starts_with("GET ")), "{asked:#?}");
+    // Members of the set that are wanted are read once.
+    for kind in ["configmaps", "services", "statefulsets", "nodeclaims"] {
+        let reads: Vec<&String> = asked.iter().filter(|asked| asked.contains(&format!("/{kind}"))).collect();
+        assert_eq!(reads.len(), 1, "{reads:#?}");
+    }
     assert_eq!(story.versions(), before);
     story.tell("a ConfigMap goes, and another one is called otherwise");
     story.scene.remove("2.yaml");

@@ -35,7 +35,8 @@ fn live(scene: &Scene) -> BTreeSet<String> {
         let list = playground().client.get(&path.replace("NAMESPACE", &scene.namespace)).unwrap();
         let of_ours = |object: &serde_json::Value| {
             let namespace = &object["metadata"]["labels"]["kaito.sh/workspacenamespace"];
-            object["metadata"]["name"] != "kube-root-ca.crt" && (namespace.is_null() || *namespace == scene.namespace.as_str())
+            let is_namespaced = !object["metadata"]["namespace"].is_null();
+            object["metadata"]["name"] != "kube-root-ca.crt" && (is_namespaced || *namespace == scene.namespace.as_str())
         };
         let items = list["items"].as_array().unwrap().clone();
         items.into_iter().filter(of_ours).map(|object| format!("{path} {}", object["metadata"]["name"])).collect::<Vec<_>>()

@@ -150,6 +150,19 @@ fn a_set_in_a_namespace_that_comes() {
     story.end();
 }
 
+/// No node is made for a Workspace that has no place to be.
+#[test]
+fn a_namespace_that_is_not_there() {
+    let mut story = Story::new("nowhere", &[&workspace("lost"), &config_map("a")]);
+    story.apply(&["-n", "apply-nowhere-else", "--dry-run=client"], 1);
+    story.apply(&["-n", "apply-nowhere-else"], 1);
+    story.apply(&with(&["-n", "apply-nowhere-else"]), 1);
+    let claims = story.get("/apis/karpenter.sh/v1/nodeclaims").unwrap();
+    let is_lost = |claim: &serde_json::Value| claim["metadata"]["labels"]["kaito.sh/workspace"] == "lost";
+    assert!(!claims["items"].as_array().unwrap().iter().any(is_lost), "{claims}");
+    story.end();
+}
+
 /// Names without namespaces can be the same for two Workspaces.
 #[test]
 fn a_pool_of_another_workspace() {

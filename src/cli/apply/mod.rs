@@ -6,6 +6,8 @@ mod report;
 mod wait;
 
 use std::collections::BTreeSet;
+use std::panic::resume_unwind;
+use std::thread;
 
 use super::applyset;
 use super::cluster::{Stop, Target, Verb, stop, with_target};
@@ -34,9 +36,14 @@ impl Applying<'_> {
     fn run(&self) -> Result<Exit, Stop> {
         let (args, cluster) = (self.args, self.target.cluster);
         let is_broken = output::findings_with(self.target.side.findings.to_vec(), self.color, "what they are about is not applied");
-        let mut set = self.set()?;
         let settings = self.settings();
         let pass = Pass { cluster, side: self.target.side, settings: &settings, is_broken, operator: None, only: None };
+        // The set is looked up while everything is rendered.
+        let (set, wanted) = thread::scope(|scope| {
+            let wanted = scope.spawn(|| pass.wanted());
+            (self.set(), wanted.join())
+        });
+        let (mut set, wanted) = (set?, wanted.unwrap_or_else(|panic| resume_unwind(panic)).map_err(|trouble| self.stopped(&trouble))?);
         let inputs = applyset::read(&args.input);
         let revision = args.set.applyset.as_ref().and_then(|_| revision(&args.input));
         let pruning = Pruning {
@@ -47,9 +54,10 @@ impl Applying<'_> {
             revision: revision.as_deref(),
             inputs: &inputs,
             others_failed: false,
+            rendering: None,
         };
         let mut report = Report::new(args.output, args.apply.dry_run, args.wait.wait);
-        let passed = pass.run(None, set.as_mut(), &pruning, &mut report);
+        let passed = pass.run(wanted, None, set.as_mut(), &pruning, &mut report);
         let (exit, waiting) = report.finish(self.color);
         let passed = passed.map_err(|trouble| self.stopped(&trouble))?;
         let exit = match waiting.filter(|_| args.apply.dry_run == DryRun::None) {
@@ -82,6 +90,7 @@ impl Applying<'_> {
             concurrency: args.concurrency.into(),
             patience: self.args.wait.timeout,
             overrides: Vec::new(),
+            honours_pauses: false,
         }
     }
 

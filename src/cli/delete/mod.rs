@@ -139,7 +139,7 @@ impl Deleting<'_> {
     /// What is there of what the files render to, and is ours.
     fn rendered(&self, target: &Target<'_>, set: Option<&Set>, report: &mut Report<'_>) -> Result<Rendered, Stop> {
         let mut wanted = target.wanted(self.color, VERB.done)?;
-        let kinds = self.reached(self.cluster.find(&mut wanted, false))?;
+        let kinds = self.reached(self.cluster.find(&mut wanted, &mut [], false))?;
         let owners = wanted.keys().flatten().cloned().collect();
         let id = set.map(|set| set.parent.id());
         let (mut ours, mut missing) = (BTreeMap::new(), BTreeSet::new());

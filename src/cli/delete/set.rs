@@ -9,7 +9,7 @@ use super::report::Report;
 use crate::apply::DryRun;
 use crate::cli::applyset;
 use crate::cli::cluster::Stop;
-use crate::cluster::{Kinds, Unwritten};
+use crate::cluster::{Extent, Kinds, Unwritten};
 use crate::diagnostic::Diagnostic;
 use crate::inventory::{Contents, Parent, Record};
 use crate::manifest::ObjectRef;
@@ -43,7 +43,7 @@ impl Set {
     /// The cluster can't be asked; that has been said.
     pub(super) fn members(&self, deleting: &Deleting<'_>) -> Result<(Vec<Value>, Kinds), Stop> {
         match &self.live {
-            Some((_, record)) => deleting.reached(deleting.cluster.members(&self.parent, &record.contents)),
+            Some((_, record)) => deleting.reached(deleting.cluster.members(&self.parent, &record.contents, Extent::Metadata)),
             None => Ok((Vec::new(), Kinds::default())),
         }
     }

@@ -10,7 +10,7 @@ use crate::cli::applyset::{self, named};
 use crate::cli::cluster::{ClusterArgs, Stop, Target, Verb, field_manager, unreachable, with_target};
 use crate::cli::output::{self, Color};
 use crate::cli::setup::{InputArgs, RenderingArgs};
-use crate::cluster::{ClusterError, Kinds};
+use crate::cluster::{ClusterError, Extent, Kinds};
 use crate::diff::Report;
 use crate::diff::live::{self, AllWanted};
 use crate::inventory;
@@ -91,7 +91,7 @@ fn pruned(set: &Found, wanted: &AllWanted, kinds: &Kinds, target: &Target<'_>, r
     let Some((_, record)) = &set.live else { return Ok(Vec::new()) };
     let (cluster, id) = (target.cluster, set.parent.id());
     let wanted = wanted.values().flat_map(BTreeMap::values).filter_map(|wanted| cluster.reference(kinds, &wanted.desired)).collect();
-    let (members, kinds) = cluster.members(&set.parent, &record.contents)?;
+    let (members, kinds) = cluster.members(&set.parent, &record.contents, Extent::Metadata)?;
     let candidates = members.iter().filter_map(|member| Candidate::of(member).ok()).collect();
     let facts = Facts { has_render_failed: !target.side.findings.is_empty(), ..Facts::default() };
     let owners = target.side.owners();

@@ -7,19 +7,26 @@ use crate::apply::Adopt;
 use crate::cli::applyset::named;
 use crate::cli::cluster::{ClusterArgs, duration, field_manager};
 use crate::cli::setup::RenderingArgs;
-use crate::prune::{AllowedKind, MaxPrune};
+use crate::telemetry::{LogFormat, level};
+use crate::watch::config::{API_VERSION, GitConfig, SetConfig, SourceConfig, WatchConfig, WebhookConfig};
 
-/// Keep a cluster as files say, which may change: in a directory, or in a git repository.
+/// Keep a cluster as files say, which may change: in a git repository, or on disk.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Exit codes: 0 told to stop, 1 the input is invalid, 2 wrong usage, 4 the cluster can't be reached.
+#[command(
+    after_help = "Exit codes: 0 told to stop, 1 the input is invalid, 2 wrong usage, 4 the cluster can't be reached, or another process leads.
 
 Examples:
-  kaito watch -R -f clusters/prod --applyset prod")]
+  kaito watch --url https://git.example.com/fleet.git --branch main -f clusters/prod -R --applyset prod
+  kaito watch -R -f clusters/prod --applyset prod
+  kaito watch --watch-config /etc/kaito/watch.yaml --leader-elect --webhook-listen :9292"
+)]
 pub(crate) struct Args {
     #[command(flatten)]
     pub source: SourceArgs,
     #[command(flatten)]
     pub set: SetArgs,
+    #[command(flatten)]
+    pub process: ProcessArgs,
     #[command(flatten)]
     pub rendering: RenderingArgs,
     #[command(flatten)]
@@ -30,15 +37,42 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Source")]
 pub(crate) struct SourceArgs {
-    /// File or directory to follow, with Workspaces and what belongs to them
-    #[arg(short, long = "filename", value_name = "PATH", value_delimiter = ',', required = true)]
+    /// Files and directories with Workspaces and what belongs to them; with --url, from the root of the repository
+    #[arg(short, long = "filename", value_name = "PATH", value_delimiter = ',', required_unless_present_any = ["url", "watch_config"])]
     pub filename: Vec<PathBuf>,
     /// Read the directories with all below them
     #[arg(short = 'R', long)]
     pub recursive: bool,
-    /// After how long to look once more, should nobody have told of a change
-    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = duration)]
-    pub interval: Duration,
+    /// Git repository to follow: https://..., ssh://..., user@host:path, or a path on disk
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+    /// Branch to follow [default: the one that the remote's HEAD stands for]
+    #[arg(long, value_name = "NAME", requires = "url", conflicts_with_all = ["tag", "semver", "commit"])]
+    pub branch: Option<String>,
+    /// Tag to follow
+    #[arg(long, value_name = "NAME", requires = "url", conflicts_with_all = ["semver", "commit"])]
+    pub tag: Option<String>,
+    /// Follow the tag with the highest version in a range, such as '>=1.0.0 <2.0.0'
+    #[arg(long, value_name = "RANGE", requires = "url", conflicts_with = "commit")]
+    pub semver: Option<String>,
+    /// Stay at a commit, by its whole id
+    #[arg(long, value_name = "ID", requires = "url")]
+    pub commit: Option<String>,
+    /// Directory with credentials for the repository, a file for each key of Flux' Secrets: username, password, identity, ...
+    #[arg(long, value_name = "DIR", requires = "url")]
+    pub credentials: Option<PathBuf>,
+    /// How often to look, should nobody have told of a change [default: 1m for a repository, 10m for files]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub interval: Option<Duration>,
+    /// File that holds the token by which webhooks at /hook/kaito prove where they come from
+    #[arg(long, value_name = "FILE")]
+    pub webhook_token: Option<PathBuf>,
+    /// How webhooks are signed: auto, github, gitlab, gitea, bitbucket, generic-hmac or generic
+    #[arg(long, value_name = "TYPE", default_value = "auto", requires = "webhook_token")]
+    pub webhook_type: String,
+    /// File that says which sources are followed and which sets are applied from each, in the place of flags
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["filename", "url", "applyset", "webhook_token"])]
+    pub watch_config: Option<PathBuf>,
 }
 
 /// What is done in the cluster.
@@ -53,10 +87,10 @@ pub(crate) struct SetArgs {
     pub prune: bool,
     /// Most objects that are pruned at once: a number, or a share of the set such as 25%; more, and none is
     #[arg(long, value_name = "N|N%")]
-    pub max_prune: Option<MaxPrune>,
+    pub max_prune: Option<String>,
     /// Kinds that are pruned though their Workspace is still there, or they belong to none: namespaces, pvc, crds, nodeclaims, ...
     #[arg(long, value_name = "KINDS", value_delimiter = ',')]
-    pub prune_allow: Vec<AllowedKind>,
+    pub prune_allow: Vec<String>,
     /// Namespaces that objects may be in, or '*' for all [default: the one of -n, of kaito.yaml or of the context]
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub namespaces: Vec<String>,
@@ -81,4 +115,82 @@ pub(crate) struct SetArgs {
     /// How many objects at a time
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub concurrency: u16,
+}
+
+/// The process itself.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Process")]
+pub(crate) struct ProcessArgs {
+    /// Directory in which repositories are kept [default: kaito in the user's cache directory]
+    #[arg(long, value_name = "DIR")]
+    pub cache_dir: Option<PathBuf>,
+    /// Address for webhooks, as [HOST]:PORT
+    #[arg(long, value_name = "ADDRESS")]
+    pub webhook_listen: Option<String>,
+    /// Address for /healthz and /readyz
+    #[arg(long, value_name = "ADDRESS")]
+    pub health_listen: Option<String>,
+    /// Address for /metrics
+    #[arg(long, value_name = "ADDRESS")]
+    pub metrics_listen: Option<String>,
+    /// Be one of several processes, of which one works at a time
+    #[arg(long)]
+    pub leader_elect: bool,
+    /// Lease by which they agree which one
+    #[arg(long, value_name = "NAME", default_value = "kaito-watch", requires = "leader_elect")]
+    pub lease: String,
+    /// How long others wait for a leader that says nothing
+    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = duration, requires = "leader_elect")]
+    pub lease_duration: Duration,
+    /// Lines of logs: text or json
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+    /// What is logged: error, warn, info, debug or trace
+    #[arg(long, value_name = "LEVEL", default_value = "info", value_parser = known_level)]
+    pub log_level: String,
+}
+
+fn known_level(name: &str) -> Result<String, String> {
+    level(name).map(|_| name.to_owned())
+}
+
+impl Args {
+    /// What the flags say is followed.
+    pub(super) fn config(&self) -> WatchConfig {
+        let SourceArgs { filename, recursive, url, branch, tag, semver, commit, credentials, interval, .. } = &self.source;
+        let text = |path: &PathBuf| path.to_string_lossy().into_owned();
+        let git = url.as_ref().map(|url| GitConfig {
+            url: url.clone(),
+            branch: branch.clone(),
+            tag: tag.clone(),
+            semver: semver.clone(),
+            commit: commit.clone(),
+            credentials: credentials.as_ref().map(text),
+            ..GitConfig::default()
+        });
+        let is_all = filename.is_empty();
+        let set = SetConfig {
+            applyset: self.set.applyset.clone(),
+            namespace: None,
+            paths: if is_all { vec![".".to_owned()] } else { filename.iter().map(text).collect() },
+            recursive: Some(*recursive || is_all),
+            namespaces: self.set.namespaces.iter().cloned().collect(),
+            prune: Some(self.set.prune),
+            max_prune: self.set.max_prune.clone(),
+            prune_allow: self.set.prune_allow.clone(),
+            service_account_name: None,
+            force_conflicts: self.set.force_conflicts,
+            replace: self.set.replace,
+            include_workspace: Some(self.set.include_workspace),
+        };
+        let webhook = self.source.webhook_token.as_ref();
+        let source = SourceConfig {
+            name: "kaito".to_owned(),
+            git,
+            interval: interval.map(|interval| format!("{}ms", interval.as_millis())),
+            webhook: webhook.map(|file| WebhookConfig { kind: self.source.webhook_type.clone(), token_file: text(file) }),
+            sets: vec![set],
+        };
+        WatchConfig { api_version: API_VERSION.to_owned(), kind: "WatchConfig".to_owned(), sources: vec![source] }
+    }
 }

@@ -1,115 +1,267 @@
 //! `kaito watch`: keep a cluster as files say.
 
 mod args;
+mod listen;
 mod planner;
+mod source;
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::sync::mpsc::channel;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::SystemTime;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::applyset;
 use super::cluster::{Stop, Verb, unreachable};
 use super::output::{self, Color, Exit};
-use super::setup::{InputArgs, Setup};
-use crate::apply::DryRun;
+use super::setup::Setup;
+use crate::cluster::{Candidate, Election, Events, Leadership};
 use crate::diagnostic::Diagnostic;
-use crate::reconcile::{Settings, Workspaces};
-use crate::source::{Disk, Tree};
-use crate::watch::feed::{Audience, Call, Directory};
-use crate::watch::{Event, SetConfig, Worker};
+use crate::server::hook::{Push, same_repository};
+use crate::source::{Changes, Disk, read_file};
+use crate::telemetry::{Metrics, level, start_logs};
+use crate::watch::Readiness;
+use crate::watch::config::WatchConfig;
+use crate::yaml::{self, Limits};
 pub(super) use args::Args;
-use planner::Planner;
+use source::{Shared, Source};
 
 /// What nothing was, if it can't begin.
 const DONE: &str = "watched";
 
-/// How long to wait for something to be gone before what takes its place is made. What takes longer is gone on with later.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// What the process is told.
+enum Told {
+    Signal(i32),
+    Leadership(Leadership),
+    /// The file that says what is followed may be another one.
+    Config,
+    /// A source is said to have something new.
+    Push(String, Push),
+}
 
 /// Watches until it is told to stop.
 pub(super) fn run(args: &Args, color: Color) -> Exit {
-    watch(args, color).unwrap_or_else(Exit::from)
-}
-
-fn watch(args: &Args, color: Color) -> Result<Exit, Stop> {
-    output::log();
     let refused = |findings| {
         output::findings(findings, color, DONE);
         Stop::Unrenderable
     };
+    let level = level(&args.process.log_level).unwrap_or(tracing::Level::INFO);
+    // A second start in one process is only known to tests.
+    _ = start_logs(args.process.log_format, level, SystemTime::now, output::log_line);
+    let watch = || {
+        let config = config(args).map_err(refused)?;
+        Watching::new(args, color)?.run(config).map_err(|finding| refused(vec![finding]))
+    };
+    watch().unwrap_or_else(Exit::from)
+}
+
+/// What is followed, by the flags or the file.
+fn config(args: &Args) -> Result<WatchConfig, Vec<Diagnostic>> {
+    let Some(path) = &args.source.watch_config else { return Ok(args.config()) };
     let mut findings = Vec::new();
-    let Some(setup) = Setup::at(Arc::new(Disk), &args.rendering, &args.source.filename, &mut findings) else {
-        return Err(refused(findings));
-    };
-    let connection = args.cluster.connection(color, Verb { bare: "watch", done: DONE })?;
-    let cluster = connection.cluster().map_err(|error| unreachable(&error, color, DONE))?;
-    let namespace = if setup.says_namespace { setup.options.namespace.clone() } else { cluster.namespace().to_owned() };
-    let cluster = cluster.in_namespace(&namespace);
-    let parent = applyset::parent(&cluster, &args.set.applyset, color, DONE)?;
-    let input = InputArgs { filename: args.source.filename.clone(), recursive: args.source.recursive, revision: None };
-    let planner = Planner {
-        paths: args.source.filename.clone(),
-        recursive: args.source.recursive,
-        rendering: args.rendering.clone(),
-        namespace: namespace.clone(),
-        inputs: applyset::read(&input),
-    };
-    let config = SetConfig {
-        name: format!("{namespace}/{}", parent.name),
-        parent,
-        settings: settings(args, &namespace),
-        prune: args.set.prune,
-        max_prune: args.set.max_prune,
-        allowed: args.set.prune_allow.clone(),
-    };
-    let disk: Arc<dyn Tree> = Arc::new(Disk);
-    let watched = planner.watched(&disk);
-    let (outbox, inbox) = channel();
-    let worker =
-        Worker::new(config, connection, Arc::new(planner), (outbox.clone(), inbox)).map_err(|error| unreachable(&error, color, DONE))?;
-    let mut audience = Audience::default();
-    audience.add(outbox.clone());
-    let (caller, calls) = channel();
-    let directory = Directory { paths: watched, audience, interval: args.source.interval };
-    let unstartable = |error: std::io::Error| refused(vec![Diagnostic::error(format!("there can't be another thread: {error}"))]);
-    let working = thread::Builder::new().name("worker".to_owned()).spawn(move || worker.run()).map_err(unstartable)?;
-    let own_caller = caller.clone();
-    let feeding = thread::Builder::new().name("feed".to_owned()).spawn(move || directory.run((own_caller, &calls))).map_err(unstartable)?;
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(unstartable)?;
-    for signal in signals.forever() {
-        if signal != SIGHUP {
-            break;
+    let file = read_file(&Disk, path, &mut findings).ok_or_else(|| std::mem::take(&mut findings))?;
+    let mut documents = yaml::read(&file, Limits::default(), &mut findings);
+    let read = match (documents.pop(), documents.is_empty()) {
+        (Some(document), true) => WatchConfig::read(&document, &mut findings),
+        _ => {
+            findings.push(Diagnostic::error(format!("{} must hold one document", file.name)));
+            None
         }
-        _ = outbox.send(Event::Reconcile);
-        _ = caller.send(Call::Look);
+    };
+    read.ok_or(findings)
+}
+
+/// The process.
+struct Watching<'a> {
+    args: &'a Args,
+    shared: Shared<'a>,
+    sources: BTreeMap<String, Source>,
+    is_leading: bool,
+    /// What must be known for this process to be ready; what listens looks at it, too.
+    ready: Arc<Mutex<Vec<Readiness>>>,
+}
+
+impl<'a> Watching<'a> {
+    fn new(args: &'a Args, color: Color) -> Result<Self, Stop> {
+        let connection = args.cluster.connection(color, Verb { bare: "watch", done: DONE })?;
+        let cluster = connection.cluster().map_err(|error| unreachable(&error, color, DONE))?;
+        let namespace = said_namespace(args).unwrap_or_else(|| cluster.namespace().to_owned());
+        let events = Events::start(&connection, "kaito.sh/watch", &identity()).map_err(|error| unreachable(&error, color, DONE))?;
+        let shared = Shared {
+            args,
+            connection,
+            namespace,
+            metrics: Arc::new(Metrics::new()),
+            events: Arc::new(events),
+            mirrors: BTreeMap::new(),
+            cache: args.process.cache_dir.clone().unwrap_or_else(cache_dir),
+        };
+        Ok(Self { args, shared, sources: BTreeMap::new(), is_leading: false, ready: Arc::default() })
     }
-    _ = outbox.send(Event::Stop);
-    _ = caller.send(Call::Stop);
-    _ = working.join();
-    match feeding.join() {
-        Ok(Err(finding)) => Err(refused(vec![finding])),
-        _ => Ok(Exit::Done),
+
+    fn run(mut self, mut config: WatchConfig) -> Result<Exit, Diagnostic> {
+        let (tell, told) = channel();
+        signals(tell.clone())?;
+        let hooks = listen::hooks(tell.clone());
+        hooks.set_receivers(listen::receivers(&config)?);
+        let _servers = listen::start(&self.args.process, &self.shared.metrics, &self.ready, &hooks)?;
+        let _changes = self.config_changes(tell.clone())?;
+        let candidate = self.stand(&tell)?;
+        let mut exit = Exit::Done;
+        while let Ok(told) = told.recv() {
+            match told {
+                Told::Signal(SIGHUP) => {
+                    self.reload(&mut config, &hooks);
+                    self.sources.values().for_each(Source::reconcile);
+                }
+                Told::Signal(_) => break,
+                Told::Config => self.reload(&mut config, &hooks),
+                Told::Leadership(Leadership::Gained) => {
+                    self.is_leading = true;
+                    self.shared.metrics.leader(true);
+                    self.follow(&config)?;
+                }
+                Told::Leadership(Leadership::Lost) => {
+                    tracing::error!("another process may lead: this one ends");
+                    exit = Exit::Unreachable;
+                    break;
+                }
+                Told::Push(source, push) => self.pushed(&source, &push),
+            }
+        }
+        self.stop();
+        // Only now another process may do what this one has done.
+        if let Some(candidate) = candidate.filter(|_| exit == Exit::Done) {
+            candidate.release();
+        }
+        Ok(exit)
+    }
+
+    /// Follows what a configuration says: what is the same goes on, what isn't there any more or is another one stops.
+    fn follow(&mut self, config: &WatchConfig) -> Result<(), Diagnostic> {
+        let is_same = |source: &Source| config.sources.contains(&source.config);
+        let gone: Vec<String> = self.sources.iter().filter(|(_, source)| !is_same(source)).map(|(name, _)| name.clone()).collect();
+        for name in gone {
+            if let Some(source) = self.sources.remove(&name) {
+                tracing::info!(source = name, "no longer followed");
+                source.stop();
+            }
+        }
+        for source in &config.sources {
+            if !self.sources.contains_key(&source.name) {
+                let started = Source::start(source, &mut self.shared)?;
+                self.sources.insert(source.name.clone(), started);
+            }
+        }
+        let ready = self.sources.values().flat_map(Source::readiness).collect();
+        *self.ready.lock().unwrap_or_else(PoisonError::into_inner) = ready;
+        Ok(())
+    }
+
+    /// Reads the configuration again. One that is wrong changes nothing.
+    fn reload(&mut self, config: &mut WatchConfig, hooks: &crate::server::hook::Hooks) {
+        let read = self::config(self.args).and_then(|read| Ok((listen::receivers(&read).map_err(|finding| vec![finding])?, read)));
+        match read {
+            Ok((_, read)) if read == *config => {}
+            Ok((receivers, read)) => {
+                tracing::info!(sources = read.sources.len(), "the configuration is another one");
+                hooks.set_receivers(receivers);
+                *config = read;
+                if self.is_leading
+                    && let Err(finding) = self.follow(config)
+                {
+                    tracing::error!(error = finding.message, help = finding.help.join("; "), "not everything can be followed");
+                }
+            }
+            Err(findings) => findings.iter().for_each(|finding| {
+                tracing::error!(
+                    error = finding.title(),
+                    help = finding.help.join("; "),
+                    "the configuration is wrong: the one before goes on"
+                );
+            }),
+        }
+    }
+
+    /// Somebody says that a source has something new.
+    fn pushed(&self, name: &str, push: &Push) {
+        let Some(source) = self.sources.get(name) else { return };
+        let url = source.config.git.as_ref().map(|git| git.url.as_str()).unwrap_or_default();
+        if push.repositories.is_empty() || push.repositories.iter().any(|repository| same_repository(repository, url)) {
+            source.look();
+        } else {
+            tracing::warn!(source = name, "a webhook tells of another repository, and is left alone");
+        }
+    }
+
+    fn stop(&mut self) {
+        let sources = std::mem::take(&mut self.sources);
+        thread::scope(|scope| sources.into_values().for_each(|source| _ = scope.spawn(|| source.stop())));
+    }
+
+    /// Stands for election, if there are several processes; otherwise this one leads.
+    fn stand(&self, tell: &Sender<Told>) -> Result<Option<Candidate>, Diagnostic> {
+        let args = &self.args.process;
+        if !args.leader_elect {
+            _ = tell.send(Told::Leadership(Leadership::Gained));
+            return Ok(None);
+        }
+        let duration = args.lease_duration;
+        let election = Election {
+            namespace: self.shared.namespace.clone(),
+            name: args.lease.clone(),
+            identity: identity(),
+            duration,
+            renew_deadline: duration * 2 / 3,
+            retry_period: duration / 8,
+        };
+        if let Some(fault) = election.fault() {
+            return Err(Diagnostic::error(format!("--lease-duration: {fault}")));
+        }
+        let tell = tell.clone();
+        let candidate = election.stand(&self.shared.connection, move |leadership| _ = tell.send(Told::Leadership(leadership)));
+        candidate.map(Some).map_err(|error| error.finding())
+    }
+
+    fn config_changes(&self, tell: Sender<Told>) -> Result<Option<Changes>, Diagnostic> {
+        let path = self.args.source.watch_config.as_ref();
+        path.map(|path| Changes::watch(std::slice::from_ref(path), move || _ = tell.send(Told::Config))).transpose()
     }
 }
 
-fn settings(args: &Args, namespace: &str) -> Settings {
-    let named = args.set.namespaces.iter().cloned();
-    let allowed: BTreeSet<String> = named.chain([namespace.to_owned()]).collect();
-    Settings {
-        manager: args.set.field_manager.clone(),
-        dry_run: DryRun::None,
-        force_conflicts: args.set.force_conflicts,
-        adopt: args.set.adopt,
-        replace: args.set.replace,
-        namespaces: (!allowed.contains("*")).then_some(allowed),
-        workspaces: if args.set.include_workspace { Workspaces::IncludedIfKnown } else { Workspaces::Left },
-        concurrency: args.set.concurrency.into(),
-        patience: PATIENCE,
-        overrides: args.set.override_managers.clone(),
-    }
+/// The namespace that flags or a `kaito.yaml` on disk say.
+fn said_namespace(args: &Args) -> Option<String> {
+    let inputs: &[PathBuf] = if args.source.url.is_some() { &[] } else { &args.source.filename };
+    let setup = Setup::at(Arc::new(Disk), &args.rendering, inputs, &mut Vec::new())?;
+    setup.says_namespace.then(|| setup.options.namespace.clone())
+}
+
+/// Passes signals on.
+fn signals(tell: Sender<Told>) -> Result<(), Diagnostic> {
+    let fault = |error: std::io::Error| Diagnostic::error(format!("signals can't be waited for: {error}"));
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(fault)?;
+    let wait = move || {
+        for signal in signals.forever() {
+            if tell.send(Told::Signal(signal)).is_err() {
+                return;
+            }
+        }
+    };
+    thread::Builder::new().name("signals".to_owned()).spawn(wait).map(drop).map_err(fault)
+}
+
+/// Who this process is: the pod, and a number that no other process of it has.
+fn identity() -> String {
+    let host = std::env::var("HOSTNAME").ok().or_else(|| std::fs::read_to_string("/etc/hostname").ok());
+    format!("{}_{}", host.as_deref().map_or("kaito", str::trim), std::process::id())
+}
+
+/// Where repositories are kept unless a flag says otherwise.
+fn cache_dir() -> PathBuf {
+    let home = || std::env::home_dir().map(|home| home.join(".cache"));
+    let base = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute()).or_else(home);
+    base.unwrap_or_else(|| Path::new("/tmp").to_owned()).join("kaito/mirrors")
 }

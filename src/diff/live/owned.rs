@@ -17,16 +17,15 @@ use super::same::{default_of, same, scalar_same};
 /// Whether an apply of the desired object as this field manager would change nothing but who owns what.
 pub fn is_settled(desired: &Value, live: &Value, manager: &str) -> bool {
     let is_same_version = |entry: &Value| entry["apiVersion"] == desired["apiVersion"] && live["apiVersion"] == desired["apiVersion"];
-    let content = without_identity(desired);
     let entry = entry_of(live, manager, "");
     // Of what has nothing but a name nothing can be owned.
-    if entry.is_none() && content.as_object().is_some_and(Map::is_empty) {
+    if entry.is_none() && desired.as_object().is_some_and(|fields| fields.iter().all(|(name, value)| is_identity(&[], name, value))) {
         return true;
     }
     let Some(entry) = entry.filter(|entry| is_same_version(entry)) else { return false };
     let Some(owned) = entry["fieldsV1"].as_object() else { return false };
     let live = with_string_data(desired, live);
-    owns(owned, &content, &live, &mut Vec::new())
+    owns(owned, desired, &live, &mut Vec::new())
 }
 
 /// Whether a server-side apply of this status as this field manager would change nothing.
@@ -62,39 +61,36 @@ fn entry_of<'l>(live: &'l Value, manager: &str, subresource: &str) -> Option<&'l
     own.next().filter(|_| own.next().is_none())
 }
 
-/// An object without what nobody owns, since it says which object it is.
-fn without_identity(object: &Value) -> Value {
-    let mut object = object.clone();
-    if let Some(fields) = object.as_object_mut() {
-        fields.remove("apiVersion");
-        fields.remove("kind");
-        let metadata = fields.get_mut("metadata").and_then(Value::as_object_mut);
-        let is_empty = metadata.is_some_and(|metadata| {
-            metadata.remove("name");
-            metadata.remove("namespace");
-            metadata.is_empty()
-        });
-        if is_empty {
-            fields.remove("metadata");
+/// Whether nobody owns a field, since it says which object it is: `apiVersion`, `kind`, `metadata.name` and `metadata.namespace`, and
+/// `metadata` without anything else.
+fn is_identity(path: &[&str], name: &str, value: &Value) -> bool {
+    match path {
+        [] if name == "metadata" => {
+            value.as_object().is_some_and(|fields| fields.keys().all(|name| is_identity(&["metadata"], name, value)))
         }
+        [] => ["apiVersion", "kind"].contains(&name),
+        ["metadata"] => ["name", "namespace"].contains(&name),
+        _ => false,
     }
-    object
 }
 
 /// Whether the owned fields below a field are just those of the desired value, with values that are still the same.
 fn owns<'d>(owned: &Map<String, Value>, desired: &'d Value, live: &Value, path: &mut Vec<&'d str>) -> bool {
     let members: Vec<(&String, &Value)> = owned.iter().filter(|(name, _)| *name != ".").collect();
     if members.is_empty() {
-        // A scalar, something empty, or what the server takes as a whole.
-        return same(desired, live, path);
+        // A scalar, something empty, or what the server takes as a whole; which no object is.
+        return !path.is_empty() && same(desired, live, path);
     }
     match (desired, live) {
         (Value::Object(desired), Value::Object(live)) => {
-            desired.len() == members.len()
-                && desired.iter().all(|(name, value)| {
-                    let (Some(owned), Some(live)) = (owned.get(&format!("f:{name}")).and_then(Value::as_object), live.get(name)) else {
+            desired.iter().filter(|(name, value)| !is_identity(path, name, value)).count() == members.len()
+                && members.iter().all(|(name, owned)| {
+                    let Some(((name, value), owned)) =
+                        name.strip_prefix("f:").and_then(|name| desired.get_key_value(name)).zip(owned.as_object())
+                    else {
                         return false;
                     };
+                    let Some(live) = live.get(name).filter(|_| !is_identity(path, name, value)) else { return false };
                     path.push(name);
                     let is_owned = owns(owned, value, live, path);
                     path.pop();
@@ -147,7 +143,7 @@ impl Key {
     pub(super) fn is_of(&self, item: &Value) -> bool {
         match self {
             Self::Fields(fields) => fields.iter().all(|(name, value)| {
-                let own = item.get(name).cloned().or_else(|| default_of(name));
+                let own = item.get(name).map(Cow::Borrowed).or_else(|| default_of(name).map(Cow::Owned));
                 own.is_some_and(|own| scalar_same(&own, value))
             }),
             Self::Value(value) => scalar_same(item, value),
@@ -262,6 +258,29 @@ mod tests {
             ),
             ("items by number", spec(json!({"l": ["a"]})), spec(json!({"l": ["a"]})), fields(json!({"f:l": {"i:0": {}}})), false),
             ("no JSON in a key", spec(json!({"l": ["a"]})), spec(json!({"l": ["a"]})), fields(json!({"f:l": {"k:{": {}}})), false),
+        ];
+        for (what, wanted, content, owned, want) in table {
+            assert_eq!(is_settled(&desired(wanted), &live(content, &owned), "kaito"), want, "{what}");
+        }
+    }
+
+    #[test]
+    fn what_says_which_object_it_is() {
+        let labels = |labels: Value| json!({"metadata": {"labels": labels}});
+        let below = json!({"spec": {"kind": "a", "metadata": {"name": "b"}}});
+        // What it says, the desired content, the live content, the owned fields, whether it is settled.
+        let table = [
+            (
+                "a label",
+                labels(json!({"a": "b"})),
+                labels(json!({"a": "b", "c": "d"})),
+                json!({"f:metadata": {"f:labels": {"f:a": {}}}}),
+                true,
+            ),
+            ("a label that goes", json!({}), labels(json!({"a": "b"})), json!({"f:metadata": {"f:labels": {"f:a": {}}}}), false),
+            ("a name that is owned", json!({}), json!({}), json!({"f:metadata": {"f:name": {}}}), false),
+            ("nothing is owned of nothing", json!({}), json!({}), json!({}), false),
+            ("the same names below", below.clone(), below, json!({"f:spec": {"f:kind": {}, "f:metadata": {"f:name": {}}}}), true),
         ];
         for (what, wanted, content, owned, want) in table {
             assert_eq!(is_settled(&desired(wanted), &live(content, &owned), "kaito"), want, "{what}");

@@ -1,14 +1,24 @@
-//! The revisions of the git repository at hand, read from its object database: nothing is checked out and no program is run.
+//! The revisions of the git repository at hand, read from its object database, and of remote ones, which are fetched into one of
+//! ours: nothing is checked out and no program is run.
 
+mod gitmodules;
+mod mirror;
 mod objects;
 mod range;
+mod reference;
+mod remote;
 mod revision;
+mod store;
+mod submodules;
 mod working_tree;
 
 use std::path::Path;
 use std::sync::Arc;
 
+pub use mirror::Mirror;
 pub use range::{Range, RangeError};
+pub use reference::{Head, Reference, VersionRange, VersionRangeError};
+pub use remote::{Access, RemoteError, Values};
 
 use super::tree::Tree;
 use crate::diagnostic::{Diagnostic, did_you_mean};

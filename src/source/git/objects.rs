@@ -1,7 +1,8 @@
-//! The objects and references of a repository: the one file that names libgit2.
+//! The objects and references of a repository: with `store` and `remote/local`, the files that name libgit2.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::{fs, io};
 
@@ -21,7 +22,8 @@ pub(super) enum Entry {
     File(Id),
     Directory(Id),
     Link(Id),
-    Submodule,
+    /// A commit of another repository.
+    Submodule(Id),
 }
 
 /// What is in a directory, by the bytes of the names.
@@ -71,6 +73,8 @@ pub(super) struct Objects {
     pub worktree: Option<PathBuf>,
     /// The directory that relative paths start at, without links.
     pub here: PathBuf,
+    /// Whether the repository is ours, and goes with its last reader.
+    is_last: AtomicBool,
 }
 
 impl Objects {
@@ -97,7 +101,23 @@ impl Objects {
             }
             Err(error) => return Err(error.into()),
         };
-        Ok(Self { repository: Mutex::new(repository), worktree, here })
+        Ok(Self { repository: Mutex::new(repository), worktree, here, is_last: AtomicBool::new(false) })
+    }
+
+    /// A bare repository of ours.
+    pub(super) fn bare(path: &Path) -> Result<Self, Missing> {
+        let repository = Mutex::new(git2::Repository::open_bare(path)?);
+        Ok(Self { repository, worktree: None, here: path.to_owned(), is_last: AtomicBool::new(false) })
+    }
+
+    /// Removes the repository from disk, when nobody reads from it any more.
+    pub(super) fn remove_when_unused(&self) {
+        self.is_last.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether there is such an object.
+    pub(super) fn has(&self, id: Id) -> bool {
+        self.lock().odb().is_ok_and(|objects| objects.exists(id))
     }
 
     fn lock(&self) -> MutexGuard<'_, git2::Repository> {
@@ -144,6 +164,27 @@ impl Objects {
         Ok(self.lock().merge_bases(a, b)?.to_vec())
     }
 
+    /// The root directory of a commit, if it is here.
+    pub(super) fn root_of(&self, commit: Id) -> Option<Id> {
+        self.lock().find_commit(commit).ok().map(|commit| commit.tree_id())
+    }
+
+    /// The file at a path below a root directory; a link is none.
+    pub(super) fn file_at(&self, root: Id, path: &Path) -> Option<Id> {
+        self.at(root, path).filter(|(_, mode)| ![DIRECTORY, LINK, SUBMODULE].contains(mode)).map(|(id, _)| id)
+    }
+
+    /// The commit of the submodule at a path below a root directory.
+    pub(super) fn submodule_at(&self, root: Id, path: &Path) -> Option<Id> {
+        self.at(root, path).filter(|(_, mode)| *mode == SUBMODULE).map(|(id, _)| id)
+    }
+
+    fn at(&self, root: Id, path: &Path) -> Option<(Id, i32)> {
+        let repository = self.lock();
+        let entry = repository.find_tree(root).and_then(|tree| tree.get_path(path)).ok()?;
+        Some((entry.id(), entry.filemode_raw()))
+    }
+
     /// What is in a directory.
     pub(super) fn directory(&self, id: Id) -> io::Result<Directory> {
         let repository = self.lock();
@@ -152,7 +193,7 @@ impl Objects {
             let kind = match entry.filemode_raw() {
                 DIRECTORY => Entry::Directory(entry.id()),
                 LINK => Entry::Link(entry.id()),
-                SUBMODULE => Entry::Submodule,
+                SUBMODULE => Entry::Submodule(entry.id()),
                 _ => Entry::File(entry.id()),
             };
             (entry.name_bytes().to_vec(), kind)
@@ -182,6 +223,15 @@ impl Objects {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
         Ok(objects.read(id).map_err(|error| unreadable(&error))?.data().to_vec())
+    }
+}
+
+impl Drop for Objects {
+    fn drop(&mut self) {
+        if self.is_last.load(Ordering::Relaxed) {
+            // What can't be removed now is removed when the mirror is opened again.
+            _ = fs::remove_dir_all(&self.here);
+        }
     }
 }
 

@@ -24,6 +24,8 @@ pub(super) struct Revision {
     base: PathBuf,
     /// The current directory, if that is below the base; else the base.
     here: PathBuf,
+    /// Whether submodules whose commits are here are read as directories.
+    with_submodules: bool,
     /// The directories that were read.
     directories: Mutex<HashMap<Id, Arc<Directory>>>,
 }
@@ -42,7 +44,12 @@ impl Revision {
         // Within a bare repository there is nothing to be relative to but its root.
         let is_below = objects.worktree.is_some() && objects.here.starts_with(&base);
         let here = if is_below { objects.here.clone() } else { base.clone() };
-        Self { objects, root, label, base, here, directories: Mutex::default() }
+        Self { objects, root, label, base, here, with_submodules: false, directories: Mutex::default() }
+    }
+
+    /// With the files of submodules, as far as they are here.
+    pub(super) fn with_submodules(self) -> Self {
+        Self { with_submodules: true, ..self }
     }
 
     fn directory(&self, id: Id) -> io::Result<Arc<Directory>> {
@@ -78,7 +85,7 @@ impl Revision {
         while let Some(step) = open.pop_front() {
             let directory = match way.last().map_or(Entry::Directory(self.root), |(_, entry)| *entry) {
                 Entry::Directory(id) => self.directory(id)?,
-                Entry::Submodule => return Err(in_submodule()),
+                Entry::Submodule(_) => return Err(in_submodule()),
                 Entry::File(_) | Entry::Link(_) => return Err(io::ErrorKind::NotADirectory.into()),
             };
             if step == b".." {
@@ -97,6 +104,10 @@ impl Revision {
                     }
                     steps(&target).rev().for_each(|step| open.push_front(step));
                 }
+                Entry::Submodule(commit) if self.with_submodules => {
+                    let root = self.objects.root_of(commit);
+                    way.push((step, root.map_or(Entry::Submodule(commit), Entry::Directory)));
+                }
                 entry => way.push((step, entry)),
             }
         }
@@ -110,7 +121,7 @@ impl Tree for Revision {
         Some(match self.find(path, true).ok()?.entry {
             Entry::File(_) => Kind::File,
             Entry::Directory(_) => Kind::Directory,
-            Entry::Submodule => Kind::Submodule,
+            Entry::Submodule(_) => Kind::Submodule,
             Entry::Link(_) => Kind::Other,
         })
     }
@@ -132,7 +143,7 @@ impl Tree for Revision {
                 paths.sort();
                 Ok(paths)
             }
-            Entry::Submodule => Err(in_submodule()),
+            Entry::Submodule(_) => Err(in_submodule()),
             Entry::File(_) | Entry::Link(_) => Err(io::ErrorKind::NotADirectory.into()),
         }
     }
@@ -140,7 +151,7 @@ impl Tree for Revision {
     fn read(&self, path: &Path, limit: u64) -> io::Result<Content> {
         match self.find(path, true)?.entry {
             Entry::File(id) => Ok(Content { bytes: self.objects.blob(id, limit)?, blob: Some(id.to_string()) }),
-            Entry::Submodule => Err(in_submodule()),
+            Entry::Submodule(_) => Err(in_submodule()),
             Entry::Directory(_) | Entry::Link(_) => Err(io::ErrorKind::IsADirectory.into()),
         }
     }
@@ -164,7 +175,7 @@ impl Tree for Revision {
     fn id(&self, path: &Path) -> Option<String> {
         match self.find(path, true).ok()?.entry {
             Entry::File(id) | Entry::Directory(id) => Some(id.to_string()),
-            Entry::Link(_) | Entry::Submodule => None,
+            Entry::Link(_) | Entry::Submodule(_) => None,
         }
     }
 

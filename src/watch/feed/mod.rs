@@ -1,6 +1,7 @@
 //! Where files come from: each feed tells workers of new snapshots, and why there are none.
 
 mod directory;
+mod git;
 
 use std::sync::mpsc::Sender;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use super::{Event, Snapshot};
 use crate::diagnostic::Diagnostic;
 
 pub use directory::Directory;
+pub use git::Git;
 
 /// Those who are told.
 #[derive(Clone, Default)]

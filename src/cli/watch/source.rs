@@ -1,0 +1,255 @@
+//! A source that runs: a thread that follows it, and one for each set that is applied from it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use super::Args;
+use super::planner::Planner;
+use crate::apply::DryRun;
+use crate::cluster::{Connection, Events, User};
+use crate::diagnostic::Diagnostic;
+use crate::inventory::Parent;
+use crate::quantity;
+use crate::reconcile::{Settings, Workspaces};
+use crate::source::{Access, Disk, Head, Mirror, Reference, Tree, Values};
+use crate::telemetry::Metrics;
+use crate::watch::config::{GitConfig, SetConfig, SourceConfig};
+use crate::watch::feed::{Audience, Call, Directory, Git};
+use crate::watch::{Event, Readiness, Snapshot, Work, Worker};
+
+/// How long to wait for something to be gone before what takes its place is made. What takes longer is gone on with later.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How often a repository is asked, and files are read, should nobody have told of a change.
+const POLL: Duration = Duration::from_secs(60);
+const REREAD: Duration = Duration::from_secs(600);
+
+/// What all sources share.
+pub(super) struct Shared<'a> {
+    pub args: &'a Args,
+    pub connection: Connection,
+    /// The namespace of sets that name none.
+    pub namespace: String,
+    pub metrics: Arc<Metrics>,
+    pub events: Arc<Events>,
+    /// The repositories that are followed, each once.
+    pub mirrors: BTreeMap<String, Weak<Mirror>>,
+    /// The directory in which they are kept.
+    pub cache: PathBuf,
+}
+
+/// A source that runs.
+pub(super) struct Source {
+    pub config: SourceConfig,
+    caller: Sender<Call>,
+    threads: Vec<JoinHandle<()>>,
+    workers: Vec<(Sender<Event>, Readiness)>,
+}
+
+impl Source {
+    /// Starts to follow a source, and to apply its sets.
+    ///
+    /// # Errors
+    /// Why it can't be followed.
+    pub(super) fn start(config: &SourceConfig, shared: &mut Shared<'_>) -> Result<Self, Diagnostic> {
+        let (caller, calls) = channel();
+        let mut source = Self { config: config.clone(), caller, threads: Vec::new(), workers: Vec::new() };
+        let mirror = config.git.as_ref().map(|git| shared.mirror(&git.url)).transpose()?;
+        let beginning = Beginning { config, caller: &source.caller, mirror: mirror.as_ref() };
+        let mut audience = Audience::default();
+        let mut watched = Vec::new();
+        let workers: Vec<(Worker, Sender<Event>)> =
+            config.sets.iter().map(|set| beginning.worker(set, shared, &mut watched)).collect::<Result<_, _>>()?;
+        for (worker, outbox) in workers {
+            audience.add(outbox.clone());
+            source.workers.push((outbox, worker.readiness()));
+            source.spawn("worker", move || worker.run())?;
+        }
+        let interval = config.interval.as_deref().and_then(quantity::nanoseconds).and_then(|interval| u64::try_from(interval).ok());
+        let interval = interval.map(Duration::from_nanos);
+        match config.git.as_ref().zip(mirror) {
+            Some((git, mirror)) => {
+                let feed = Git {
+                    name: config.name.clone(),
+                    mirror,
+                    reference: reference(git)?,
+                    access: access(git),
+                    audience,
+                    interval: interval.unwrap_or(POLL),
+                };
+                source.spawn("feed", move || feed.run(&calls))?;
+            }
+            None => source.follow_directory(Directory { paths: watched, audience, interval: interval.unwrap_or(REREAD) }, calls)?,
+        }
+        Ok(source)
+    }
+
+    fn follow_directory(&mut self, directory: Directory, calls: Receiver<Call>) -> Result<(), Diagnostic> {
+        let (caller, name) = (self.caller.clone(), self.config.name.clone());
+        self.spawn("feed", move || {
+            if let Err(finding) = directory.run((caller, &calls)) {
+                tracing::error!(source = name, error = finding.message, help = finding.help.join("; "), "the source can't be followed");
+            }
+        })
+    }
+
+    fn spawn(&mut self, name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Diagnostic> {
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(work);
+        self.threads.push(thread.map_err(|error| Diagnostic::error(format!("there can't be another thread: {error}")))?);
+        Ok(())
+    }
+
+    /// Somebody says that there is something new.
+    pub(super) fn look(&self) {
+        // Who has stopped looks no more.
+        _ = self.caller.send(Call::Look);
+    }
+
+    /// Somebody wants everything to be looked at anew.
+    pub(super) fn reconcile(&self) {
+        self.workers.iter().for_each(|(worker, _)| _ = worker.send(Event::Reconcile));
+        self.look();
+    }
+
+    /// Whether all that is live is known.
+    pub(super) fn readiness(&self) -> impl Iterator<Item = Readiness> {
+        self.workers.iter().map(|(_, readiness)| readiness.clone())
+    }
+
+    /// Stops, when the passes that have begun are at their end.
+    pub(super) fn stop(self) {
+        _ = self.caller.send(Call::Stop);
+        self.workers.iter().for_each(|(worker, _)| _ = worker.send(Event::Stop));
+        self.threads.into_iter().for_each(|thread| _ = thread.join());
+    }
+}
+
+impl Shared<'_> {
+    /// The repository at an address: the one that another source follows, too, if there is one.
+    fn mirror(&mut self, url: &str) -> Result<Arc<Mirror>, Diagnostic> {
+        if let Some(mirror) = self.mirrors.get(url).and_then(Weak::upgrade) {
+            return Ok(mirror);
+        }
+        let mirror = Arc::new(Mirror::open(&self.cache, url).map_err(|error| error.finding())?);
+        self.mirrors.insert(url.to_owned(), Arc::downgrade(&mirror));
+        Ok(mirror)
+    }
+}
+
+/// A source that begins.
+struct Beginning<'b> {
+    config: &'b SourceConfig,
+    caller: &'b Sender<Call>,
+    mirror: Option<&'b Arc<Mirror>>,
+}
+
+impl Beginning<'_> {
+    /// The worker for a set, and how it is told something. What it reads on disk is added to what is watched.
+    fn worker(&self, set: &SetConfig, shared: &Shared<'_>, watched: &mut Vec<PathBuf>) -> Result<(Worker, Sender<Event>), Diagnostic> {
+        let namespace = set.namespace.clone().unwrap_or_else(|| shared.namespace.clone());
+        let recursive = set.recursive.unwrap_or(true);
+        let planner = Planner {
+            paths: set.paths.iter().map(PathBuf::from).collect(),
+            recursive,
+            rendering: shared.args.rendering.clone(),
+            namespace: namespace.clone(),
+            inputs: format!("{}{}", set.paths.join(","), if recursive { " and all below" } else { "" }),
+        };
+        if self.config.git.is_none() {
+            let disk: Arc<dyn Tree> = Arc::new(Disk);
+            watched.extend(planner.watched(&disk));
+        }
+        let mut connection = shared.connection.clone();
+        if let Some(account) = &set.service_account_name {
+            let name = Some(format!("system:serviceaccount:{namespace}:{account}"));
+            connection = connection.acting_as(User { name, groups: Vec::new() });
+        }
+        let work = self.work(set, &namespace, shared)?;
+        let (outbox, inbox) = channel();
+        let worker = Worker::new(work, connection, Arc::new(planner), (outbox.clone(), inbox)).map_err(|error| error.finding())?;
+        Ok((worker, outbox))
+    }
+
+    fn work(&self, set: &SetConfig, namespace: &str, shared: &Shared<'_>) -> Result<Work, Diagnostic> {
+        let wrong = |what: &str, message: String| Diagnostic::error(format!("{what} of set {}: {message}", set.applyset));
+        let parent = Parent::parse(&set.applyset, namespace).map_err(|message| wrong("applyset", message))?;
+        let allowed = set.prune_allow.iter().map(|kind| kind.parse()).collect::<Result<_, _>>();
+        let caller = Mutex::new(self.caller.clone());
+        let look = move || _ = caller.lock().unwrap_or_else(PoisonError::into_inner).send(Call::Look);
+        Ok(Work {
+            name: format!("{namespace}/{}", parent.name),
+            parent,
+            settings: settings(shared.args, set, namespace),
+            prune: set.prune.unwrap_or(true),
+            max_prune: set.max_prune.as_deref().map(str::parse).transpose().map_err(|message| wrong("maxPrune", message))?,
+            allowed: allowed.map_err(|message| wrong("pruneAllow", message))?,
+            metrics: Arc::clone(&shared.metrics),
+            events: Arc::clone(&shared.events),
+            look: Arc::new(look),
+            at: self.at(),
+        })
+    }
+
+    /// How the files of another revision are had.
+    fn at(&self) -> Arc<dyn Fn(&str) -> Result<Snapshot, Diagnostic> + Send + Sync> {
+        let Some((mirror, git)) = self.mirror.zip(self.config.git.as_ref()) else {
+            return Arc::new(|_| {
+                Err(Diagnostic::error("these files have no revisions to stay at").help("follow a git repository, or resume the set"))
+            });
+        };
+        let (mirror, access) = (Arc::clone(mirror), access(git));
+        Arc::new(move |revision| at_revision(&mirror, &access, revision))
+    }
+}
+
+/// The files of a revision as Flux writes it: `main@sha1:COMMIT`.
+fn at_revision(mirror: &Mirror, access: &Access, revision: &str) -> Result<Snapshot, Diagnostic> {
+    let noticed = Instant::now();
+    let (pointer, commit) = match revision.rsplit_once("sha1:") {
+        Some((pointer, commit)) => (pointer.strip_suffix('@').filter(|pointer| !pointer.is_empty()), commit),
+        None => (None, revision),
+    };
+    let head = Head { pointer: pointer.map(ToOwned::to_owned), commit: commit.to_owned() };
+    mirror.fetch(&head, access).map_err(|error| error.finding())?;
+    let tree = mirror.side(&head)?.tree;
+    Ok(Snapshot { revision: Some(head.to_string()), tree, noticed, resolving: Duration::ZERO, fetching: noticed.elapsed() })
+}
+
+fn settings(args: &Args, set: &SetConfig, namespace: &str) -> Settings {
+    let allowed: BTreeSet<String> = set.namespaces.iter().cloned().chain([namespace.to_owned()]).collect();
+    Settings {
+        manager: args.set.field_manager.clone(),
+        dry_run: DryRun::None,
+        force_conflicts: set.force_conflicts,
+        adopt: args.set.adopt,
+        replace: set.replace,
+        namespaces: (!allowed.contains("*")).then_some(allowed),
+        workspaces: if set.include_workspace.unwrap_or(true) { Workspaces::IncludedIfKnown } else { Workspaces::Left },
+        concurrency: args.set.concurrency.into(),
+        patience: PATIENCE,
+        overrides: args.set.override_managers.clone(),
+        honours_pauses: true,
+    }
+}
+
+fn reference(git: &GitConfig) -> Result<Reference, Diagnostic> {
+    let GitConfig { branch, tag, semver, commit, name, .. } = git;
+    Ok(match (commit, semver, tag, branch, name) {
+        (Some(id), ..) => Reference::Commit { id: id.clone(), branch: branch.clone() },
+        (_, Some(range), ..) => Reference::SemVer(range.parse().map_err(|error| Diagnostic::error(format!("semver: {error}")))?),
+        (_, _, Some(tag), ..) => Reference::Tag(tag.clone()),
+        (.., Some(branch), _) => Reference::Branch(branch.clone()),
+        (.., Some(name)) => Reference::Name(name.clone()),
+        _ => Reference::Default,
+    })
+}
+
+fn access(git: &GitConfig) -> Access {
+    let directory = |path: &String| Values::Directory(Path::new(path).to_owned());
+    let access = git.credentials.iter().fold(Access::anonymous(), |access, path| access.with(directory(path)));
+    git.proxy.iter().fold(access, |access, path| access.over_proxy(directory(path)))
+}

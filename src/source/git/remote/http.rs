@@ -1,0 +1,246 @@
+//! git over HTTP: a request, an answer, each on its own (gitprotocol-http). Connections are kept for the next time.
+//!
+//! Credentials go to the server that the address names alone: never to another host, scheme or port that it redirects to.
+
+use std::io::Read;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use ureq::http::{Response, StatusCode};
+use ureq::{Agent, Body};
+
+use super::access::{Credentials, Login, ProxyLogin, Tls};
+use super::address::Address;
+use super::error::{RemoteError, in_a_line};
+use super::github_app::Tokens;
+use super::{proxy, tls};
+use crate::source::git::store::MOST_PACKED;
+use crate::source::http::{origin, resolve};
+
+/// The redirections that are followed.
+const MOST_REDIRECTS: usize = 5;
+/// The most bytes of an answer.
+const MOST_BYTES: u64 = MOST_PACKED;
+/// How long nothing may come before the server is given up.
+const SILENCE: Duration = Duration::from_secs(60);
+/// How long a connection is kept that nobody uses.
+const IDLE: Duration = Duration::from_secs(90);
+
+/// A repository behind HTTP.
+pub(super) struct Http {
+    /// The repository's address, and where it redirects to.
+    url: String,
+    moved_to: Option<String>,
+    /// The client, and what it was made for: other authorities or another proxy need another one.
+    agent: Option<(Tls, Option<ProxyLogin>, Agent)>,
+    tokens: Tokens,
+}
+
+/// What is asked.
+enum Ask<'a> {
+    Get(&'a str),
+    Post(&'a [u8]),
+}
+
+impl Http {
+    pub(super) fn new(url: String) -> Self {
+        Self { url, moved_to: None, agent: None, tokens: Tokens::default() }
+    }
+
+    /// What the server says first.
+    pub(super) fn greeting(&mut self, address: &Address, who: &Credentials) -> Result<impl Read + use<>, RemoteError> {
+        self.moved_to = None;
+        let response = self.ask(address, who, &Ask::Get("/info/refs?service=git-upload-pack"))?;
+        expect(address, &response, "application/x-git-upload-pack-advertisement")?;
+        Ok(body(response))
+    }
+
+    /// What the server answers to a request.
+    pub(super) fn request(&mut self, address: &Address, who: &Credentials, bytes: &[u8]) -> Result<impl Read + use<>, RemoteError> {
+        let response = self.ask(address, who, &Ask::Post(bytes))?;
+        expect(address, &response, "application/x-git-upload-pack-result")?;
+        Ok(body(response))
+    }
+
+    fn ask(&mut self, address: &Address, who: &Credentials, ask: &Ask<'_>) -> Result<Response<Body>, RemoteError> {
+        self.prepare(address, who)?;
+        let response = self.follow(address, who, ask)?;
+        // The token of an app may have been revoked before its time.
+        let response = match &who.login {
+            Some(Login::App(_)) if response.status() == StatusCode::UNAUTHORIZED && self.tokens.forget() => {
+                self.follow(address, who, ask)?
+            }
+            _ => response,
+        };
+        judge(address, who, response)
+    }
+
+    fn prepare(&mut self, address: &Address, who: &Credentials) -> Result<(), RemoteError> {
+        if self.agent.as_ref().is_some_and(|(tls, proxy, _)| *tls == who.tls && *proxy == who.proxy) {
+            return Ok(());
+        }
+        let fault = |why| RemoteError::credentials(address, why, "see that the Secret or directory has it whole");
+        let config = Agent::config_builder()
+            // Servers answer as to git only who says so.
+            .user_agent(concat!("git/kaito-", env!("CARGO_PKG_VERSION")))
+            .http_status_as_error(false)
+            // Redirections are followed here, so that credentials go no further than the port they are for.
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .timeout_connect(Some(Duration::from_secs(15)))
+            .timeout_resolve(Some(Duration::from_secs(15)))
+            .timeout_recv_response(Some(SILENCE))
+            .timeout_per_read(Some(SILENCE))
+            .timeout_per_write(Some(SILENCE))
+            .max_idle_age(IDLE)
+            .proxy(proxy::for_url(&self.url, who.proxy.as_ref()).map_err(fault)?)
+            .tls_config(tls::config(&who.tls).map_err(fault)?)
+            .build();
+        self.agent = Some((who.tls.clone(), who.proxy.clone(), config.into()));
+        self.tokens.forget();
+        Ok(())
+    }
+
+    fn follow(&mut self, address: &Address, who: &Credentials, ask: &Ask<'_>) -> Result<Response<Body>, RemoteError> {
+        let Some((_, _, agent)) = &self.agent else { return Err(RemoteError::unreachable(address, "there is no client")) };
+        let authorization = authorization(address, &self.url, who, agent, &mut self.tokens)?;
+        let base = self.moved_to.as_deref().unwrap_or(&self.url);
+        let mut url = match ask {
+            Ask::Get(path) => format!("{base}{path}"),
+            Ask::Post(_) => format!("{base}/git-upload-pack"),
+        };
+        for _ in 0..=MOST_REDIRECTS {
+            let authorization = authorization.as_deref().filter(|_| origin(&url).is_some() && origin(&url) == origin(&self.url));
+            let send = || send(agent, &url, ask, authorization);
+            // A connection that was kept may have ended meanwhile.
+            let sent = send().or_else(|error| if hung_up(&error) { send() } else { Err(error) });
+            let response = sent.map_err(|error| unanswered(address, &error))?;
+            let location = response.headers().get("location").and_then(|value| value.to_str().ok());
+            let Some(location) = location.filter(|_| response.status().is_redirection()) else {
+                return Ok(response);
+            };
+            let Ask::Get(path) = ask else {
+                return Err(RemoteError::answer(address, "it redirects what may not be redirected"));
+            };
+            let to = resolve(&url, location).filter(|to| to.ends_with(path));
+            url = to.ok_or_else(|| {
+                RemoteError::answer(address, "its redirections aren't followed: they lead elsewhere, or from https to http")
+            })?;
+            self.moved_to = Some(url[..url.len() - path.len()].to_owned());
+        }
+        Err(RemoteError::answer(address, "it redirects in circles"))
+    }
+}
+
+fn send(agent: &Agent, url: &str, ask: &Ask<'_>, authorization: Option<&str>) -> Result<Response<Body>, ureq::Error> {
+    match ask {
+        Ask::Get(_) => {
+            let request = agent.get(url).header("git-protocol", "version=2").header("cache-control", "no-cache");
+            authorization.into_iter().fold(request, |request, value| request.header("authorization", value)).call()
+        }
+        Ask::Post(bytes) => {
+            let request = agent.post(url).header("git-protocol", "version=2");
+            let request = request.header("content-type", "application/x-git-upload-pack-request");
+            let request = request.header("accept", "application/x-git-upload-pack-result");
+            authorization.into_iter().fold(request, |request, value| request.header("authorization", value)).send(*bytes)
+        }
+    }
+}
+
+/// The header that says who asks.
+fn authorization(
+    address: &Address,
+    url: &str,
+    who: &Credentials,
+    agent: &Agent,
+    tokens: &mut Tokens,
+) -> Result<Option<String>, RemoteError> {
+    let Some(login) = &who.login else { return Ok(None) };
+    if !is_private(url) {
+        let help = "use https; over http, they only go to this machine and to names of a cluster, which end in .svc or .svc.cluster.local";
+        return Err(RemoteError::credentials(address, "over http, anybody on the way could read them", help));
+    }
+    let basic = |username: &str, password: &str| format!("Basic {}", BASE64_STANDARD.encode(format!("{username}:{password}")));
+    Ok(Some(match login {
+        Login::Basic { username, password } => basic(username, password),
+        Login::Bearer(token) => format!("Bearer {token}"),
+        Login::App(app) => basic("x-access-token", tokens.for_app(address, app, agent)?),
+    }))
+}
+
+/// Whether nobody on the way can read what goes there.
+pub(super) fn is_private(url: &str) -> bool {
+    let Some((scheme, host, _)) = origin(url) else { return false };
+    let host = host.trim_matches(['[', ']']);
+    let is_loopback = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+    let is_in_cluster = host.strip_suffix(".cluster.local").unwrap_or(host).rsplit('.').next() == Some("svc");
+    scheme == "https" || is_loopback || is_in_cluster
+}
+
+fn hung_up(error: &ureq::Error) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    matches!(error, ureq::Error::Io(io) if matches!(io.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof))
+}
+
+/// Why there is no answer.
+pub(super) fn unanswered(address: &Address, error: &ureq::Error) -> RemoteError {
+    let is_tls = matches!(error, ureq::Error::Rustls(_) | ureq::Error::Tls(_) | ureq::Error::Pem(_))
+        || matches!(error, ureq::Error::Io(io) if io.kind() == std::io::ErrorKind::InvalidData);
+    let why = match error {
+        ureq::Error::HostNotFound => "its host isn't found".to_owned(),
+        ureq::Error::Timeout(_) => "it doesn't answer in time".to_owned(),
+        ureq::Error::Io(io) => io.to_string(),
+        other => other.to_string(),
+    };
+    if is_tls { RemoteError::Untrusted { url: address.to_string(), why } } else { RemoteError::unreachable(address, why) }
+}
+
+/// What an answer's status means.
+fn judge(address: &Address, who: &Credentials, mut response: Response<Body>) -> Result<Response<Body>, RemoteError> {
+    const MOST_WORDS: u64 = 2000;
+    let status = response.status();
+    if status.is_success() {
+        return Ok(response);
+    }
+    let is_text = response.headers().get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    let body = if is_text { response.body_mut().with_config().limit(MOST_WORDS).read_to_vec().unwrap_or_default() } else { Vec::new() };
+    let words = in_a_line(&String::from_utf8_lossy(&body));
+    let why = if words.is_empty() { format!("status {status}") } else { format!("status {status}: {words}") };
+    let url = address.to_string();
+    Err(match status.as_u16() {
+        401 | 403 => RemoteError::Refused { url, why, is_known: who.login.is_some() },
+        407 => RemoteError::Refused { url, why: "the proxy wants another login".to_owned(), is_known: true },
+        404 | 410 => RemoteError::NoRepository { url, why },
+        429 | 500..=599 => RemoteError::Unreachable { url, why },
+        _ => RemoteError::answer(address, why),
+    })
+}
+
+fn expect(address: &Address, response: &Response<Body>, wanted: &str) -> Result<(), RemoteError> {
+    let kind = response.headers().get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if kind.split(';').next().unwrap_or_default().trim() == wanted {
+        return Ok(());
+    }
+    let url = address.to_string();
+    Err(RemoteError::NoRepository { url, why: format!("what is there is {}", if kind.is_empty() { "of no kind" } else { kind }) })
+}
+
+fn body(response: Response<Body>) -> impl Read + use<> {
+    response.into_body().into_with_config().limit(MOST_BYTES).reader()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_go_where_nobody_listens() {
+        for url in ["https://a.co/x", "http://127.0.0.1:3/x", "http://[::1]/x", "http://localhost/x", "http://gitea.git.svc:3000/x"] {
+            assert!(is_private(url), "{url}");
+        }
+        for url in ["http://a.co/x", "http://10.0.0.1/x", "http://localhost.evil/x", "http://a.svc.evil/x"] {
+            assert!(!is_private(url), "{url}");
+        }
+    }
+}

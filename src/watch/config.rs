@@ -1,0 +1,174 @@
+//! What `kaito watch` follows: sources, and the sets that are applied from each. Flags say it for one; a file for many.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::diagnostic::Diagnostic;
+use crate::quantity;
+use crate::schema;
+use crate::spec::names;
+use crate::yaml::{Document, Step};
+
+/// The only `apiVersion` of a file that says what is followed.
+pub const API_VERSION: &str = "watch.kaito.sh/v1alpha1";
+
+/// What is followed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct WatchConfig {
+    /// `watch.kaito.sh/v1alpha1`.
+    pub api_version: String,
+    /// `WatchConfig`.
+    pub kind: String,
+    /// Where files come from.
+    pub sources: Vec<SourceConfig>,
+}
+
+/// Where files come from, and what is applied of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SourceConfig {
+    /// A name for it, for logs, metrics and webhooks.
+    pub name: String,
+    /// A git repository; files on disk without one.
+    pub git: Option<GitConfig>,
+    /// How often to look, should nobody have told of a change: `1m`.
+    pub interval: Option<String>,
+    /// Who may tell that there is something new, at `/hook/NAME`.
+    pub webhook: Option<WebhookConfig>,
+    /// What is applied.
+    pub sets: Vec<SetConfig>,
+}
+
+/// A git repository.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GitConfig {
+    /// Its address: `https://...`, `ssh://...`, `user@host:path`, or a path on disk.
+    pub url: String,
+    /// The branch that is followed; without any of these, the one that the remote's `HEAD` stands for.
+    pub branch: Option<String>,
+    /// The tag.
+    pub tag: Option<String>,
+    /// The tag with the highest version in this range: `>=1.0.0 <2.0.0`.
+    pub semver: Option<String>,
+    /// The commit, by its whole id.
+    pub commit: Option<String>,
+    /// The reference, by its full name: `refs/pull/420/head`.
+    pub name: Option<String>,
+    /// A directory with credentials, a file for each key that Flux' Secrets have: `username`, `password`, `identity`, ...
+    pub credentials: Option<String>,
+    /// The same for a proxy: `address`, `username`, `password`.
+    pub proxy: Option<String>,
+}
+
+/// Who may tell that there is something new.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct WebhookConfig {
+    /// How it is signed: `auto`, `github`, `gitlab`, `gitea`, `bitbucket`, `generic-hmac` or `generic`.
+    #[serde(rename = "type", default = "auto")]
+    pub kind: String,
+    /// The file that holds the token. It is read whenever somebody calls.
+    pub token_file: String,
+}
+
+fn auto() -> String {
+    "auto".to_owned()
+}
+
+/// A set of objects that is applied.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SetConfig {
+    /// The ApplySet that keeps what was applied: a Secret's name, or `secrets/NAME`, `configmaps/NAME`.
+    pub applyset: String,
+    /// The namespace of the ApplySet, and of objects that name none.
+    pub namespace: Option<String>,
+    /// Files and directories, from the root of the repository.
+    pub paths: Vec<String>,
+    /// Whether directories are read with all below them; they are unless this is `false`.
+    pub recursive: Option<bool>,
+    /// Further namespaces that objects may be in; `'*'` for all.
+    #[serde(default)]
+    pub namespaces: BTreeSet<String>,
+    /// Whether what the files no longer have is deleted; it is unless this is `false`.
+    pub prune: Option<bool>,
+    /// How many objects may be deleted at once: a number, or a share of the set such as `25%`.
+    pub max_prune: Option<String>,
+    /// Kinds that are deleted though their Workspace is still there, or they belong to none.
+    #[serde(default)]
+    pub prune_allow: Vec<String>,
+    /// The ServiceAccount of the namespace as which everything is done.
+    pub service_account_name: Option<String>,
+    /// Whether fields are taken that other managers have set otherwise.
+    #[serde(default)]
+    pub force_conflicts: bool,
+    /// Whether what can't be changed in place is deleted and made anew.
+    #[serde(default)]
+    pub replace: bool,
+    /// Whether the Workspaces themselves are applied too, and their status told; they are unless this is `false`.
+    pub include_workspace: Option<bool>,
+}
+
+impl WatchConfig {
+    /// Reads a file that says what is followed; everything that is wrong is added to `findings`.
+    pub fn read(document: &Document, findings: &mut Vec<Diagnostic>) -> Option<Self> {
+        let before = findings.len();
+        let config: Self = schema::read_what_fits(document, &schema::of::<Self>(), findings)?;
+        let mut say = |finding: Diagnostic, path: &[Step<'_>]| findings.push(document.finding(finding, path));
+        if config.api_version != API_VERSION || config.kind != "WatchConfig" {
+            let finding = Diagnostic::error(format!("{} {} doesn't say what is followed", config.api_version, config.kind));
+            say(finding.help(format!("write apiVersion: {API_VERSION} and kind: WatchConfig")), &[Step::Field("apiVersion")]);
+        }
+        if config.sources.is_empty() {
+            say(Diagnostic::error("there is no source").help("add one, with a name and its sets"), &[Step::Field("sources")]);
+        }
+        let mut names: BTreeSet<&str> = BTreeSet::new();
+        let mut sets: BTreeMap<(Option<&str>, &str), &str> = BTreeMap::new();
+        for (number, source) in config.sources.iter().enumerate() {
+            let at = |rest: &[Step<'static>]| [&[Step::Field("sources"), Step::Item(number)], rest].concat();
+            if !names::is_dns_label(&source.name) {
+                let finding = Diagnostic::error(format!("{:?} is no name for a source", source.name));
+                say(finding.help("use lower-case letters, digits and dashes"), &at(&[Step::Field("name")]));
+            } else if !names.insert(&source.name) {
+                say(Diagnostic::error(format!("there are two sources called {}", source.name)), &at(&[Step::Field("name")]));
+            }
+            if source.interval.as_deref().is_some_and(|text| quantity::nanoseconds(text).is_none_or(|nanoseconds| nanoseconds <= 0)) {
+                say(Diagnostic::error("this is no length of time").help("write 30s, 5m or 1h30m"), &at(&[Step::Field("interval")]));
+            }
+            if let Some(git) = &source.git
+                && git.pointers() > 1
+            {
+                let finding = Diagnostic::error("more than one of branch, tag, semver, commit and name is said");
+                say(finding.help("keep the one that is meant"), &at(&[Step::Field("git")]));
+            }
+            if source.sets.is_empty() {
+                say(Diagnostic::error("this source has no sets").help("add one, with an applyset and paths"), &at(&[Step::Field("sets")]));
+            }
+            for (of, set) in source.sets.iter().enumerate() {
+                let at = |field| at(&[Step::Field("sets"), Step::Item(of), Step::Field(field)]);
+                if let Some(other) = sets.insert((set.namespace.as_deref(), &set.applyset), &source.name) {
+                    let finding = Diagnostic::error(format!("the set {} is applied twice, from {other} and {}", set.applyset, source.name));
+                    say(finding.help("give each its own name: what two apply, each would prune"), &at("applyset"));
+                }
+                if set.paths.is_empty() {
+                    say(Diagnostic::error("this set has no paths").help("write [.] for all of the repository"), &at("paths"));
+                }
+            }
+        }
+        (findings.len() == before).then_some(config)
+    }
+}
+
+impl GitConfig {
+    /// How many ways are used to say what is followed.
+    fn pointers(&self) -> usize {
+        [&self.branch, &self.tag, &self.semver, &self.commit.clone().filter(|_| self.branch.is_none()), &self.name]
+            .iter()
+            .filter(|pointer| pointer.is_some())
+            .count()
+    }
+}

@@ -1,0 +1,71 @@
+//! What people tell a set by annotations of its parent: to look, to wait, to go back.
+
+use std::sync::Arc;
+
+use super::Snapshot;
+use super::worker::Worker;
+use crate::diagnostic::Diagnostic;
+use crate::pause::pause_of;
+
+/// Has everything be looked at anew, whenever it changes. Source: Flux.
+pub const REQUESTED_AT: &str = "reconcile.fluxcd.io/requestedAt";
+
+/// The revision at which a set stays, whatever its source has.
+pub const STAY_AT: &str = "kaito.sh/stay-at";
+
+/// What a set was told.
+#[derive(Default)]
+pub(super) struct Control {
+    /// Whether the parent was ever seen.
+    is_known: bool,
+    requested_at: Option<String>,
+    is_suspended: bool,
+    stay_at: Option<String>,
+    /// The files of the revision at which the set stays.
+    stays: Option<Snapshot>,
+}
+
+impl Control {
+    /// Whether nothing is to be done.
+    pub(super) fn is_suspended(&self) -> bool {
+        self.is_suspended
+    }
+}
+
+impl Worker {
+    /// Hears what the set is told now.
+    pub(super) fn listen(&mut self) {
+        let Some(parent) = self.ledger.get(&self.config.parent.reference()) else { return };
+        let annotation = |key: &str| parent["metadata"]["annotations"][key].as_str().map(ToOwned::to_owned);
+        let (requested_at, stay_at) = (annotation(REQUESTED_AT), annotation(STAY_AT).filter(|revision| !revision.is_empty()));
+        let is_suspended = pause_of(&parent).is_some();
+        let (set, before) = (self.config.name.as_str(), &self.control);
+        if before.is_known && requested_at != before.requested_at && requested_at.is_some() {
+            tracing::info!(set, "everything is looked at, as somebody asks for it");
+            self.is_full_due = true;
+            (self.config.look)();
+        }
+        if is_suspended != before.is_suspended {
+            tracing::info!(set, is_suspended, "whether the set is left alone");
+            // Whatever has happened meanwhile is looked at.
+            self.is_full_due |= !is_suspended;
+        }
+        let stays = if stay_at == before.stay_at { self.control.stays.take() } else { None };
+        self.is_new |= stay_at != self.control.stay_at;
+        self.control = Control { is_known: true, requested_at, is_suspended, stay_at, stays };
+    }
+
+    /// The files that are applied: those of the revision at which the set stays, or else those that its source has.
+    ///
+    /// # Errors
+    /// The revision can't be had.
+    pub(super) fn followed(&mut self) -> Result<Option<Snapshot>, Diagnostic> {
+        let Some(revision) = self.control.stay_at.clone() else { return Ok(self.snapshot.clone()) };
+        if self.control.stays.is_none() {
+            let at = Arc::clone(&self.config.at);
+            tracing::info!(set = self.config.name, revision, "the set stays at a revision");
+            self.control.stays = Some(at(&revision)?);
+        }
+        Ok(self.control.stays.clone())
+    }
+}

@@ -1,0 +1,70 @@
+//! What is told to people by events: on the Workspace that it is about, or on what keeps the set.
+
+use serde_json::Value;
+
+use super::Snapshot;
+use super::owners::Whose;
+use super::report::{Outcome, Repaired};
+use super::worker::Worker;
+use crate::cluster::{Event, EventType};
+use crate::diagnostic::Diagnostic;
+use crate::drift::{Drift, Round, drift};
+
+impl Worker {
+    /// A pass was made.
+    pub(super) fn tell(&mut self, snapshot: &Snapshot, outcome: Outcome) {
+        let at = snapshot.revision.as_deref().map_or_else(String::new, |revision| format!(" at {revision}"));
+        let Outcome { lines, failures, pruned, remarks, prune_refused, repaired, .. } = outcome;
+        let is_repaired = |owner: &Whose| repaired.iter().any(|repaired| repaired.owner == *owner);
+        for (owner, lines) in lines.iter().filter(|(owner, _)| !is_repaired(owner)) {
+            self.publish(owner, (EventType::Normal, "Applied", "Apply"), format!("{}{at}", lines.join(", ")));
+        }
+        for (owner, failure) in &failures {
+            let help = failure.finding.help.iter().map(|help| format!("; {help}")).collect::<String>();
+            let note = format!("{}{help}", failure.finding.message);
+            self.publish(owner, (EventType::Warning, failure.cause.reason(), "Apply"), note);
+        }
+        if !pruned.is_empty() {
+            let names: Vec<String> = pruned.iter().map(ToString::to_string).collect();
+            self.publish(&None, (EventType::Normal, "Pruned", "Prune"), format!("{}{at}", names.join(", ")));
+        }
+        for finding in remarks.iter().chain(&prune_refused) {
+            self.publish(&None, (EventType::Warning, "NotPruned", "Prune"), finding.message.clone());
+        }
+        for repaired in repaired {
+            self.tell_repaired(&repaired);
+        }
+    }
+
+    /// An object was other than it was left: who has changed what. If that goes on, it is a fight.
+    fn tell_repaired(&mut self, repaired: &Repaired) {
+        let Repaired { owner, reference, before, after } = repaired;
+        let manager = self.config.settings.manager.as_str();
+        let found = match before {
+            Some(before) => drift(after, before, manager),
+            None => Some(Drift::deleted(reference.clone())),
+        };
+        let Some(found) = found else { return };
+        let words = found.to_string();
+        tracing::warn!(set = self.config.name, owner = owner.as_ref().map(ToString::to_string), drift = words, "drift is put right");
+        self.publish(owner, (EventType::Warning, "DriftRepaired", "Repair"), format!("{words}; it is put right"));
+        if let Round::GiveWay { words, .. } = self.fight.see(&found, self.since.elapsed()) {
+            tracing::warn!(set = self.config.name, owner = owner.as_ref().map(ToString::to_string), fight = words, "two fight over fields");
+            self.publish(owner, (EventType::Warning, "FieldsFoughtOver", "Repair"), words);
+        }
+    }
+
+    /// The source can't be read; what runs goes on.
+    pub(super) fn source_failed(&self, finding: &Diagnostic) {
+        let help = finding.help.join("; ");
+        tracing::error!(set = self.config.name, error = finding.message, help, "the source can't be read");
+        self.publish(&None, (EventType::Warning, "SourceFailed", "Fetch"), finding.message.clone());
+    }
+
+    /// Tells something on a Workspace, if it is there, or else on what keeps the set.
+    fn publish(&self, owner: &Whose, (kind, reason, action): (EventType, &'static str, &'static str), note: String) {
+        let declared = owner.as_ref().and_then(|owner| self.ledger.declared(owner));
+        let Some(regarding): Option<Value> = declared.or_else(|| self.ledger.get(&self.config.parent.reference())) else { return };
+        self.config.events.publish(&regarding, Event { kind, reason, action, note });
+    }
+}

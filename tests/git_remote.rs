@@ -1,0 +1,28 @@
+//! Following remote repositories: real ones, served by git itself over HTTP and SSH (`tests/git-server`).
+
+mod http;
+mod mirror;
+mod server;
+mod ssh;
+
+use kaito::source::{Access, Head, Mirror, Reference, RemoteError};
+
+/// The commit that is meant, fetched.
+fn follow(mirror: &Mirror, reference: &Reference, access: &Access) -> Result<Head, RemoteError> {
+    let head = mirror.resolve(reference, access)?;
+    mirror.fetch(&head, access)?;
+    Ok(head)
+}
+
+/// The text of a file.
+fn read(mirror: &Mirror, head: &Head, path: &str) -> String {
+    let content = mirror.side(head).unwrap().tree.read(path.as_ref(), 1 << 20).unwrap();
+    String::from_utf8(content.bytes).unwrap()
+}
+
+/// An error as it is shown.
+fn shown(error: &RemoteError) -> String {
+    let finding = error.finding();
+    assert!(!finding.help.is_empty(), "{finding:?} says not what to do");
+    std::iter::once(finding.message).chain(finding.help).collect::<Vec<_>>().join("; ")
+}
