@@ -201,9 +201,12 @@ impl Set {
             other_inputs: last.filter(|last| *last != pruning.inputs),
         };
         let facts = Facts { has_render_failed: pass.is_broken, has_apply_failed: tally.has_failed, max_prune: pruning.max_prune };
-        let is_about = |member: &&Value| pass.only.is_none_or(|only| only.contains(&status::owner_of(member)));
-        let candidates = self.members.iter().filter(is_about).filter_map(|member| Candidate::of(member).ok()).collect();
-        let plan = match prune::plan(candidates, wanted, &context, &facts) {
+        let candidates = self.members.iter().filter_map(|member| Candidate::of(member).ok()).collect();
+        // What the pass isn't about stays as it is, and counts as a member that does.
+        let is_left = |member: &&Value| pass.only.is_some_and(|only| !only.contains(&status::owner_of(member)));
+        let left = self.members.iter().filter(is_left).filter_map(|member| ObjectRef::of(member).ok());
+        let staying: BTreeSet<ObjectRef> = wanted.iter().cloned().chain(left).collect();
+        let plan = match prune::plan(candidates, &staying, &context, &facts) {
             Ok(plan) => plan,
             Err(refusal) => {
                 tally.prune_refused(&refusal);

@@ -93,7 +93,7 @@ impl Worker {
     pub(super) fn unreadable(&self, snapshot: &Snapshot, findings: &[Diagnostic]) {
         let revision = snapshot.revision.as_deref().unwrap_or_default();
         for finding in findings.iter().filter(|finding| finding.is_error()) {
-            tracing::error!(set = self.config.name, revision, error = finding.message, "not rendered: what runs goes on");
+            tracing::error!(set = self.config.name, revision, error = finding.line(), "not rendered: what runs goes on");
         }
     }
 }

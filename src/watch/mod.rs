@@ -14,8 +14,8 @@
 //! says when something that failed is tried again.
 
 mod backoff;
-mod control;
 pub mod config;
+mod control;
 pub mod feed;
 mod fingerprint;
 mod following;
@@ -25,8 +25,8 @@ mod owners;
 mod pass;
 mod report;
 mod sightings;
-mod tell;
 mod statuses;
+mod tell;
 mod worker;
 
 use std::sync::Arc;

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::fingerprint::{Fingerprints, digest, fingerprints};
-use super::owners::{Failure, Whose};
 use super::log::Times;
+use super::owners::{Failure, Whose};
 use super::report::Account;
 use super::worker::Worker;
 use super::{Planned, Snapshot};
@@ -24,6 +24,10 @@ struct Scope {
     only: Option<BTreeSet<Whose>>,
     /// The owners that can't be rendered.
     broken: BTreeSet<Owner>,
+    /// The owners that are nowhere, and may be in what can't be read.
+    unread: BTreeSet<Owner>,
+    /// The owners that are there no more.
+    gone: BTreeSet<Whose>,
 }
 
 impl Worker {
@@ -46,6 +50,7 @@ impl Worker {
             // What is there is left as it is until there is something else to read.
             self.is_new = false;
             self.key = None;
+            self.owners.taken(due, began);
             self.unreadable(&snapshot, &findings);
             return Ok(());
         }
@@ -61,14 +66,15 @@ impl Worker {
         let scope = self.scope(planned.side, &prints, due);
         let rendering = began.elapsed();
         self.note_broken(planned.side, &scope.broken);
+        self.note_unread(planned.side, &scope.unread);
         let about: BTreeSet<Whose> = match &scope.only {
             Some(only) => only.clone(),
-            None => self.owners.changed(&prints).into_iter().chain(prints.keys().cloned()).collect(),
+            None => scope.gone.iter().chain(prints.keys()).cloned().collect(),
         };
+        self.owners.taken(about.iter().chain(due), began);
         if about.is_empty() {
             return self.advance(snapshot);
         }
-        self.owners.taken(&about, began);
         self.cluster.use_namespace(planned.namespace);
         let mut set = self.open_set(scope.only.is_none())?;
         let operator = self.operator.clone().filter(|(_, at)| at.elapsed() < OPERATOR_KNOWN).map(|(operator, _)| operator);
@@ -125,17 +131,27 @@ impl Worker {
         let broken: BTreeSet<Owner> = side.owners().into_iter().filter(is_broken).collect();
         let paused = self.paused(side);
         let is_left = |owner: &Whose| owner.as_ref().is_some_and(|owner| broken.contains(owner) || paused.contains(owner));
+        let mut gone = self.owners.gone(prints);
+        let mut unread = BTreeSet::new();
+        if side.findings.iter().any(Diagnostic::is_error) {
+            unread = std::mem::take(&mut gone).into_iter().flatten().filter(|owner| !broken.contains(owner)).collect();
+        }
         let is_full = self.is_full_due || self.set.is_none() || !self.following.is_complete();
-        if is_full && paused.is_empty() {
-            return Scope { only: None, broken };
+        let mut only = None;
+        if !is_full || !paused.is_empty() {
+            let mut some: BTreeSet<Whose> = self.owners.changed(prints).into_iter().chain(gone.iter().cloned()).collect();
+            some.extend(due.iter().filter(|owner| prints.contains_key(owner)).cloned());
+            if self.is_new {
+                // What has drifted while there was nothing to read, or nothing of it, was not put right.
+                some.extend(self.ledger.drifted().into_keys().filter(|owner| prints.contains_key(owner) && !self.owners.is_waiting(owner)));
+            }
+            if is_full {
+                some.extend(prints.keys().cloned());
+            }
+            some.retain(|owner| !is_left(owner));
+            only = Some(some);
         }
-        let mut only = self.owners.changed(prints);
-        only.extend(due.iter().cloned());
-        if is_full {
-            only.extend(prints.keys().cloned());
-        }
-        only.retain(|owner| !is_left(owner));
-        Scope { only: Some(only), broken }
+        Scope { only, broken, unread, gone }
     }
 
     /// The Workspaces that are left alone, since they or those in the cluster say so.
@@ -177,8 +193,23 @@ impl Worker {
         for owner in broken {
             let finding = side.findings_about(owner).next().cloned();
             let finding = finding.unwrap_or_else(|| Diagnostic::error(format!("{owner} can't be rendered")));
-            tracing::error!(set = self.config.name, owner = owner.to_string(), error = finding.message, "not rendered: what runs goes on");
+            tracing::error!(set = self.config.name, owner = owner.to_string(), error = finding.line(), "not rendered: what runs goes on");
             self.owners.broken(&Some(owner.clone()), finding);
+            self.statuses.stir(owner);
+        }
+    }
+
+    /// Takes note of those of which it isn't known whether they are still wanted.
+    fn note_unread(&mut self, side: &Side<'_>, unread: &BTreeSet<Owner>) {
+        let is_of_nobody = |finding: &&Diagnostic| finding.is_error() && !side.owners().iter().any(|owner| is_about(side, owner, finding));
+        let findings: Vec<&Diagnostic> = side.findings.iter().filter(is_of_nobody).collect();
+        for finding in findings.iter().filter(|_| self.is_new) {
+            tracing::error!(set = self.config.name, error = finding.line(), "not read: what runs goes on");
+        }
+        let Some(finding) = findings.first().copied().or_else(|| side.findings.iter().find(|finding| finding.is_error())) else { return };
+        for owner in unread {
+            let why = format!("it isn't known whether it is still wanted: {}", finding.line());
+            self.owners.broken(&Some(owner.clone()), Diagnostic::error(why));
             self.statuses.stir(owner);
         }
     }
@@ -198,8 +229,17 @@ impl Worker {
                     let failure = Failure { finding: finding.clone(), cause: Cause::Failed, is_final: false };
                     self.owners.applied(owner, None, Some(failure), now);
                 }
-                (print, failure, _) => self.owners.applied(owner, print, failure, now),
+                (print, failure, refused) => {
+                    self.owners.applied(owner, print, failure, now);
+                    if refused.is_some() {
+                        self.owners.unfinished(owner);
+                    }
+                }
             }
         }
     }
+}
+
+fn is_about(side: &Side<'_>, owner: &Owner, finding: &Diagnostic) -> bool {
+    side.findings_about(owner).any(|other| std::ptr::eq(other, finding))
 }

@@ -105,7 +105,9 @@ pub(super) fn sight(number: usize, change: Change, id: &str, manager: &str) -> O
 fn is_about(sighting: &Sighting, id: &str) -> bool {
     let kind = sighting.reference().kind.as_str();
     let is_core = sighting.reference().group.is_empty();
-    sighting.set() == Some(id) || sighting.keeps() == Some(id) || (is_core && (kind == "Node" || (kind == "Pod" && sighting.owner().is_some())))
+    sighting.set() == Some(id)
+        || sighting.keeps() == Some(id)
+        || (is_core && (kind == "Node" || (kind == "Pod" && sighting.owner().is_some())))
 }
 
 #[cfg(test)]

@@ -64,9 +64,9 @@ fn what_is_gone() {
     let before = stage.versions_at_rest();
     stage.remove("set/0.yaml");
     stage.remove("set/1.yaml");
-    watching.until(&["not"]);
+    watching.until(&["there is nothing to apply"]);
     fs::remove_dir(&directory).unwrap();
-    watching.until(&["can't be read"]);
+    watching.until(&["no such file or directory"]);
     assert_eq!(stage.versions_at_rest(), before);
     fill();
     stage.edit("set/1.yaml", "\"1\"", "\"2\"");

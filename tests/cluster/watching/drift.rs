@@ -56,8 +56,9 @@ fn what_is_deleted_comes_back() {
 fn what_is_edited_is_put_right() {
     let (stage, mut watching) = begin("edited");
     let run = |args: &[&str]| {
-        let mut command = kubectl(&stage.proxy.kubeconfig);
-        let run = support::finish(command.args(args));
+        // Not through the proxy, which would be taken for who does it.
+        let mut command = kubectl(&playground().server.kubeconfig_file());
+        let run = support::finish(command.args(["-n", &stage.namespace]).args(args));
         assert_eq!(run.code, 0, "{args:?}: {}", run.stderr);
     };
     let set = stage.get(SET).unwrap();
