@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use super::super::playground;
 use super::Watching;
 use super::stage::{SETTINGS, Stage, workspace};
 
@@ -23,7 +24,7 @@ fn one_of_many() {
     stage.until("/api/v1/namespaces/NAMESPACE/configmaps/settings", |object| object["data"]["a"] == "2");
     // And nothing is pruned.
     stage.remove("1.yaml");
-    watching.until(&["not pruned"]);
+    stage.until_condition("other", "Stalled", "True", "BuildFailed");
     assert_eq!(stage.versions().keys().collect::<Vec<_>>(), before.keys().collect::<Vec<_>>());
     // Mended, everything is.
     stage.write("0.yaml", &workspace("phi"));
@@ -40,11 +41,17 @@ fn what_is_no_yaml() {
     let before = names();
     stage.write("0.yaml", "apiVersion: kaito.sh/v1beta1\nkind: [\n");
     watching.until(&["0.yaml:2"]);
+    let said = stage.until_condition("phi", "Stalled", "True", "BuildFailed");
+    assert!(said.contains("0.yaml:2"), "{said}");
     stage.edit("1.yaml", "\"1\"", "\"2\"");
     stage.until("/api/v1/namespaces/NAMESPACE/configmaps/settings", |object| object["data"]["a"] == "2");
     assert_eq!(names(), before);
+    // What is deleted meanwhile comes back with the file that says what it was.
+    playground().client.delete(&stage.path("/apis/apps/v1/namespaces/NAMESPACE/statefulsets/phi")).unwrap();
+    stage.until_quiet();
     stage.write("0.yaml", &workspace("phi"));
     stage.edit("1.yaml", "\"2\"", "\"3\"");
+    stage.until_condition("phi", "Reconciling", "True", "Progressing");
     stage.until("/api/v1/namespaces/NAMESPACE/configmaps/settings", |object| object["data"]["a"] == "3");
     assert_eq!(names(), before);
 }
