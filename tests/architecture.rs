@@ -129,8 +129,19 @@ fn few_files_know_git() {
 /// One edge asks API servers, and one verb asks it to; of others, only a login over SSH waits for anything.
 #[test]
 fn only_verbs_of_a_cluster_ask_one() {
-    const VERBS: [&str; 10] =
-        ["applyset.rs", "cluster.rs", "apply", "delete", "diff/live.rs", "rbac.rs", "status.rs", "survey.rs", "tree.rs", "watch"];
+    const VERBS: [&str; 11] = [
+        "applyset.rs",
+        "cluster.rs",
+        "control.rs",
+        "apply",
+        "delete",
+        "diff/live.rs",
+        "rbac.rs",
+        "status.rs",
+        "survey.rs",
+        "tree.rs",
+        "watch",
+    ];
     let users = |words: &[&str]| {
         let uses = |path: &PathBuf| words.iter().any(|word| code(path).contains(word));
         sources()

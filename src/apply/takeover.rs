@@ -43,7 +43,7 @@ fn unite(fields: &mut Map<String, Value>, more: &Map<String, Value>) {
 mod tests {
     use super::*;
 
-    fn entry(manager: &str, operation: &str, subresource: &str, fields: Value) -> Value {
+    fn entry(manager: &str, operation: &str, subresource: &str, fields: &Value) -> Value {
         let mut entry =
             json!({"manager": manager, "operation": operation, "apiVersion": "v1", "fieldsType": "FieldsV1", "fieldsV1": fields});
         if !subresource.is_empty() {
@@ -54,20 +54,20 @@ mod tests {
 
     #[test]
     fn what_kubectl_owns_is_taken_over() {
-        let ours = || entry("kaito", "Apply", "", json!({"f:spec": {"f:a": {}}}));
-        let both = || entry("kaito", "Apply", "", json!({"f:spec": {"f:a": {}, "f:b": {".": {}}}}));
-        let status = || entry("kubectl-edit", "Update", "status", json!({"f:status": {}}));
-        let scaler = || entry("autoscaler", "Update", "", json!({"f:spec": {"f:replicas": {}}}));
-        let scale = || entry("kubectl", "Update", "scale", json!({"f:spec": {"f:replicas": {}}}));
-        let edit = || entry("kubectl-edit", "Update", "", json!({"f:spec": {"f:b": {".": {}}}}));
+        let ours = || entry("kaito", "Apply", "", &json!({"f:spec": {"f:a": {}}}));
+        let both = || entry("kaito", "Apply", "", &json!({"f:spec": {"f:a": {}, "f:b": {".": {}}}}));
+        let status = || entry("kubectl-edit", "Update", "status", &json!({"f:status": {}}));
+        let scaler = || entry("autoscaler", "Update", "", &json!({"f:spec": {"f:replicas": {}}}));
+        let scale = || entry("kubectl", "Update", "scale", &json!({"f:spec": {"f:replicas": {}}}));
+        let edit = || entry("kubectl-edit", "Update", "", &json!({"f:spec": {"f:b": {".": {}}}}));
         let table = [
             (vec![ours()], None),
             (vec![ours(), scaler()], None),
             (vec![ours(), status()], None),
             (vec![ours(), edit()], Some(vec![both()])),
             (vec![scaler(), edit(), ours(), status()], Some(vec![both(), scaler(), status()])),
-            (vec![entry("kaito", "Apply", "", json!({})), scale()], Some(vec![entry("kaito", "Apply", "", scale()["fieldsV1"].clone())])),
-            (vec![edit()], Some(vec![entry("kaito", "Apply", "", json!({"f:spec": {"f:b": {".": {}}}}))])),
+            (vec![entry("kaito", "Apply", "", &json!({})), scale()], Some(vec![entry("kaito", "Apply", "", &scale()["fieldsV1"])])),
+            (vec![edit()], Some(vec![entry("kaito", "Apply", "", &json!({"f:spec": {"f:b": {".": {}}}}))])),
         ];
         for (entries, want) in table {
             let live = json!({"apiVersion": "v1", "metadata": {"managedFields": entries}});

@@ -4,6 +4,7 @@ mod apply;
 mod applyset;
 mod cluster;
 mod completion;
+mod control;
 mod crd;
 mod delete;
 mod diff;
@@ -54,7 +55,15 @@ enum Command {
     /// Make a cluster hold what Workspaces stand for: server-side apply, inventory, prune, health
     Apply(apply::Args),
     /// Keep a cluster as files say, which may change
-    Watch(watch::Args),
+    Watch(Box<watch::Args>),
+    /// Leave a set that is watched alone, or some of its Workspaces
+    Suspend(control::SuspendArgs),
+    /// Go on with a set that was suspended or rolled back
+    Resume(control::ResumeArgs),
+    /// Go back to an earlier revision of a set that is watched
+    Rollback(control::RollbackArgs),
+    /// Have a set that is watched looked at now
+    Reconcile(control::ReconcileArgs),
     /// Delete what was applied, the last applied first
     Delete(delete::Args),
     /// Show how Workspaces are doing in a cluster: nodes, pods, readiness, and why not
@@ -100,6 +109,10 @@ pub fn run() -> ExitCode {
         Command::Diff(args) => diff::run(&args, cli.color),
         Command::Apply(args) => apply::run(&args, cli.color),
         Command::Watch(args) => watch::run(&args, cli.color),
+        Command::Suspend(args) => control::suspend(&args, cli.color),
+        Command::Resume(args) => control::resume(&args, cli.color),
+        Command::Rollback(args) => control::rollback(&args, cli.color),
+        Command::Reconcile(args) => control::reconcile(&args, cli.color),
         Command::Delete(args) => delete::run(&args, cli.color),
         Command::Status(args) => status::run(&args, cli.color),
         Command::Tree(args) => tree::run(&args, cli.color),

@@ -43,6 +43,6 @@ pub(super) fn digest(prints: &Fingerprints) -> String {
     for (owner, print) in prints {
         sha.update(format!("{owner:?} {print}\n"));
     }
-    let hex: String = sha.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{hex}")
+    let hex: Vec<String> = sha.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{}", hex.concat())
 }

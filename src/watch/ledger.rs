@@ -115,11 +115,6 @@ impl Ledger {
         self.settled.remove(reference);
     }
 
-    /// What was left as it is wanted.
-    pub fn settled_references(&self) -> BTreeSet<ObjectRef> {
-        self.settled.keys().cloned().collect()
-    }
-
     /// What an owner wants is just this from now on.
     pub fn keep_settled(&mut self, owner: &Option<Owner>, wanted: &[ObjectRef]) {
         self.settled.retain(|reference, (whose, _)| whose != owner || wanted.contains(reference));
@@ -312,7 +307,8 @@ mod tests {
 
     #[test]
     fn what_counts_as_drift() {
-        let table: [(&str, fn(&mut Value), bool); 10] = [
+        type Case = (&'static str, fn(&mut Value), bool);
+        let table: [Case; 10] = [
             ("nothing", |_| {}, false),
             ("a new resourceVersion", |object| object["metadata"]["resourceVersion"] = "6".into(), false),
             ("its status", |object| object["status"] = json!({"loadBalancer": {}}), false),

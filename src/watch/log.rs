@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::Snapshot;
 use super::report::Outcome;
 use super::worker::Worker;
-use crate::diagnostic::Diagnostic;
 use crate::telemetry::{ObjectOutcome, Phase, ReconcileResult};
 
 /// How long the parts of a pass took.
@@ -31,10 +30,6 @@ impl Worker {
         }
         for reference in &outcome.pruned {
             tracing::info!(set, revision, object = reference.resource_name(), "pruned");
-        }
-        for repaired in &outcome.repaired {
-            let owner = repaired.owner.as_ref().map(ToString::to_string).unwrap_or_default();
-            tracing::warn!(set, revision, owner, object = repaired.reference.to_string(), "drift repaired");
         }
         for (owner, failure) in &outcome.failures {
             let owner = owner.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -86,14 +81,6 @@ impl Worker {
         outcome.repaired.iter().for_each(|_| metrics.drifted(set));
         if let Some(revision) = &snapshot.revision {
             metrics.revision(set, revision);
-        }
-    }
-
-    /// There is nothing to make a pass over.
-    pub(super) fn unreadable(&self, snapshot: &Snapshot, findings: &[Diagnostic]) {
-        let revision = snapshot.revision.as_deref().unwrap_or_default();
-        for finding in findings.iter().filter(|finding| finding.is_error()) {
-            tracing::error!(set = self.config.name, revision, error = finding.line(), "not rendered: what runs goes on");
         }
     }
 }

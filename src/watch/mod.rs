@@ -37,10 +37,11 @@ use crate::diff::Side;
 use crate::source::Tree;
 
 pub use backoff::{Backoff, jittered};
+pub use control::{REQUESTED_AT, STAY_AT};
 pub use fingerprint::{Fingerprints, fingerprints};
 pub use ledger::{Ledger, Sighting};
 pub use sightings::Sight;
-pub use worker::{Readiness, Work, Worker};
+pub use worker::{At, Readiness, Work, Worker};
 
 /// Files as they were at some moment.
 #[derive(Clone)]

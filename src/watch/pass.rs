@@ -1,33 +1,48 @@
 //! One pass of a worker: which owners it is about, and what is known of them then.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::fingerprint::{Fingerprints, digest, fingerprints};
 use super::log::Times;
 use super::owners::{Failure, Whose};
 use super::report::Account;
+use super::sightings;
 use super::worker::Worker;
 use super::{Planned, Snapshot};
 use crate::conditions::Cause;
 use crate::diagnostic::Diagnostic;
 use crate::diff::{Owner, Side};
 use crate::pause::{pause_of, pause_of_workspace};
-use crate::reconcile::{Pass, Pruning, Rendering, Set, Trouble};
+use crate::reconcile::{Pass, Pruning, Rendering, Set, Trouble, Workspaces};
 
 /// How long it is taken for granted whether an operator of Kaito runs.
 const OPERATOR_KNOWN: Duration = Duration::from_secs(60);
 
 /// What a pass is about.
 struct Scope {
-    /// The owners; `None` for everything.
-    only: Option<BTreeSet<Whose>>,
-    /// The owners that can't be rendered.
-    broken: BTreeSet<Owner>,
-    /// The owners that are nowhere, and may be in what can't be read.
-    unread: BTreeSet<Owner>,
-    /// The owners that are there no more.
-    gone: BTreeSet<Whose>,
+    /// Whether that is everything, and the cluster is asked what is there.
+    is_full: bool,
+    /// The owners.
+    about: BTreeSet<Whose>,
+    /// The owners that are left alone: they can't be rendered, or somebody has paused them.
+    left: BTreeSet<Owner>,
+}
+
+impl Scope {
+    /// With these owners, unless they are left alone.
+    fn with(mut self, owners: impl IntoIterator<Item = Whose>) -> Self {
+        self.about.extend(owners);
+        let left = &self.left;
+        self.about.retain(|owner| !owner.as_ref().is_some_and(|owner| left.contains(owner)));
+        self
+    }
+
+    /// Without the owners that are nowhere: of these it isn't known whether they are still wanted.
+    fn without_unread(&mut self, prints: &Fingerprints) -> BTreeSet<Owner> {
+        let unread: BTreeSet<Whose> = self.about.extract_if(.., |owner| !prints.contains_key(owner)).collect();
+        unread.into_iter().flatten().collect()
+    }
 }
 
 impl Worker {
@@ -47,46 +62,70 @@ impl Worker {
         let mut outcome = Ok(());
         let planned = planner.plan(&snapshot.tree, &mut |planned| outcome = self.pass_over(planned, &snapshot, due, began));
         if let Err(findings) = planned {
-            // What is there is left as it is until there is something else to read.
-            self.is_new = false;
-            self.key = None;
-            self.owners.taken(due, began);
-            self.unreadable(&snapshot, &findings);
-            return Ok(());
+            return self.unreadable(&snapshot, &findings);
         }
         outcome?;
         self.key = key;
         self.is_new = false;
         self.is_full_due = false;
+        self.readable = Some(snapshot);
         Ok(())
+    }
+
+    /// There is nothing to make a pass over. What runs is kept as it was until there is something else to read.
+    fn unreadable(&mut self, snapshot: &Snapshot, findings: &[Diagnostic]) -> Result<(), Diagnostic> {
+        self.is_new = false;
+        self.key = None;
+        if std::mem::replace(&mut self.is_unreadable, true) {
+            // What could be read the last time can't be read again, as a directory that is gone.
+            self.readable = None;
+        }
+        let errors: Vec<&Diagnostic> = findings.iter().filter(|finding| finding.is_error()).collect();
+        self.tell_unreadable(snapshot, &errors);
+        match &mut self.set {
+            Some(set) => {
+                set.note_unrendered(&self.cluster, snapshot.revision.as_deref(), &super::now()).map_err(|trouble| trouble.finding())
+            }
+            None => Ok(()),
+        }
     }
 
     fn pass_over(&mut self, planned: &Planned<'_>, snapshot: &Snapshot, due: &BTreeSet<Whose>, began: Instant) -> Result<(), Diagnostic> {
         let prints = fingerprints(planned.side, planned.world).map_err(|error| *error.0)?;
-        let scope = self.scope(planned.side, &prints, due);
+        let mut scope = self.scope(planned.side, &prints, due);
         let rendering = began.elapsed();
-        self.note_broken(planned.side, &scope.broken);
-        self.note_unread(planned.side, &scope.unread);
-        let about: BTreeSet<Whose> = match &scope.only {
-            Some(only) => only.clone(),
-            None => scope.gone.iter().chain(prints.keys()).cloned().collect(),
-        };
-        self.owners.taken(about.iter().chain(due), began);
-        if about.is_empty() {
+        let declared = self.config.settings.workspaces == Workspaces::Declared;
+        let is_broken = planned.side.findings.iter().any(Diagnostic::is_error);
+        let is_all_broken = declared && is_all_broken(planned.side, &scope.left);
+        if is_broken && !is_all_broken {
+            self.tell_unread(&errors_of_nobody(planned.side));
+            self.note_unread(planned.side, &scope.without_unread(&prints));
+        }
+        // Those that are left alone have had their turn, too.
+        self.owners.taken(scope.about.iter().chain(due), began);
+        if scope.about.is_empty() && !scope.is_full {
             return self.advance(snapshot);
         }
         self.cluster.use_namespace(planned.namespace);
-        let mut set = self.open_set(scope.only.is_none())?;
+        let mut set = self.open_set(scope.is_full)?;
+        if scope.is_full {
+            // Of what is there and was not made by this process it isn't known yet whether it is still wanted.
+            scope = scope.with(set.owners());
+            if is_broken && !is_all_broken {
+                self.note_unread(planned.side, &scope.without_unread(&prints));
+            }
+        }
+        let about = &scope.about;
         let operator = self.operator.clone().filter(|(_, at)| at.elapsed() < OPERATOR_KNOWN).map(|(operator, _)| operator);
-        let is_broken = planned.side.findings.iter().any(Diagnostic::is_error);
         let (digest, now) = (digest(&prints), super::now());
         let pass = Pass {
             cluster: &self.cluster,
             side: planned.side,
             settings: &self.config.settings,
             is_broken,
+            unrendered: is_all_broken.then_some(&scope.left),
             operator,
-            only: scope.only.as_ref(),
+            only: (!scope.is_full || !scope.left.is_empty()).then_some(about),
         };
         let inputs = self.planner.inputs();
         let others_failed = self.owners.failures().any(|(owner, _)| !about.contains(owner));
@@ -107,15 +146,16 @@ impl Worker {
         let outcome = account.conclude();
         let contents = set.record().map(|record| record.contents.clone()).unwrap_or_default();
         self.set = Some(set);
-        self.note(&about, &prints, &outcome);
-        self.note_asked(planned, &about, snapshot, &prints);
-        self.stir_failed(&outcome);
         let passed = passed.map_err(|trouble| self.stopped(&trouble))?;
+        self.note(about, &prints, &outcome);
+        self.note_asked(planned, about, snapshot, &prints);
+        self.stir_failed(&outcome);
         self.kinds = Some(passed.kinds);
         self.operator = passed.operator.map(|operator| (operator, began)).or(self.operator.take());
         let namespaces = self.config.settings.namespaces.as_ref();
         let (parent, manager) = (&self.config.parent, self.config.settings.manager.as_str());
-        let followed = self.following.follow(&self.connection, (parent, manager), &contents, namespaces, &self.outbox);
+        let subjects = sightings::subjects(parent, &contents, namespaces, declared);
+        let followed = self.following.follow(&self.connection, (parent, manager), subjects, &self.outbox);
         followed.map_err(|error| error.finding())?;
         let times = Times { rendering, deciding: passed.deciding, applying: applying.elapsed().saturating_sub(passed.deciding) };
         self.log(snapshot, &outcome, about.len(), &times);
@@ -125,33 +165,21 @@ impl Worker {
     }
 
     /// Which owners a pass is about.
-    fn scope(&self, side: &Side<'_>, prints: &Fingerprints, due: &BTreeSet<Whose>) -> Scope {
+    fn scope(&mut self, side: &Side<'_>, prints: &Fingerprints, due: &BTreeSet<Whose>) -> Scope {
         // What could be planned has a fingerprint.
         let is_broken = |owner: &Owner| ["Workspace", "RAGEngine"].contains(&owner.kind) && !prints.contains_key(&Some(owner.clone()));
         let broken: BTreeSet<Owner> = side.owners().into_iter().filter(is_broken).collect();
-        let paused = self.paused(side);
-        let is_left = |owner: &Whose| owner.as_ref().is_some_and(|owner| broken.contains(owner) || paused.contains(owner));
-        let mut gone = self.owners.gone(prints);
-        let mut unread = BTreeSet::new();
-        if side.findings.iter().any(Diagnostic::is_error) {
-            unread = std::mem::take(&mut gone).into_iter().flatten().filter(|owner| !broken.contains(owner)).collect();
-        }
+        self.note_broken(side, &broken);
+        let mut left = self.paused(side);
+        left.extend(broken);
         let is_full = self.is_full_due || self.set.is_none() || !self.following.is_complete();
-        let mut only = None;
-        if !is_full || !paused.is_empty() {
-            let mut some: BTreeSet<Whose> = self.owners.changed(prints).into_iter().chain(gone.iter().cloned()).collect();
-            some.extend(due.iter().filter(|owner| prints.contains_key(owner)).cloned());
-            if self.is_new {
-                // What has drifted while there was nothing to read, or nothing of it, was not put right.
-                some.extend(self.ledger.drifted().into_keys().filter(|owner| prints.contains_key(owner) && !self.owners.is_waiting(owner)));
-            }
-            if is_full {
-                some.extend(prints.keys().cloned());
-            }
-            some.retain(|owner| !is_left(owner));
-            only = Some(some);
-        }
-        Scope { only, broken, unread, gone }
+        let all = is_full.then(|| prints.keys().cloned()).into_iter().flatten();
+        // What has drifted while there was nothing to read, or not all of it, was not put right.
+        let drifted = if self.is_new { self.ledger.drifted() } else { BTreeMap::new() };
+        let drifted = drifted.into_keys().filter(|owner| !self.owners.is_waiting(owner));
+        let owners =
+            self.owners.changed(prints).into_iter().chain(self.owners.gone(prints)).chain(due.iter().cloned()).chain(all).chain(drifted);
+        Scope { is_full, about: BTreeSet::new(), left }.with(owners)
     }
 
     /// The Workspaces that are left alone, since they or those in the cluster say so.
@@ -199,14 +227,12 @@ impl Worker {
         }
     }
 
-    /// Takes note of those of which it isn't known whether they are still wanted.
+    /// Takes note of those of which it isn't known whether they are still wanted, and why not.
     fn note_unread(&mut self, side: &Side<'_>, unread: &BTreeSet<Owner>) {
-        let is_of_nobody = |finding: &&Diagnostic| finding.is_error() && !side.owners().iter().any(|owner| is_about(side, owner, finding));
-        let findings: Vec<&Diagnostic> = side.findings.iter().filter(is_of_nobody).collect();
-        for finding in findings.iter().filter(|_| self.is_new) {
-            tracing::error!(set = self.config.name, error = finding.line(), "not read: what runs goes on");
-        }
-        let Some(finding) = findings.first().copied().or_else(|| side.findings.iter().find(|finding| finding.is_error())) else { return };
+        let Some(finding) = errors_of_nobody(side).first().copied().or_else(|| side.findings.iter().find(|finding| finding.is_error()))
+        else {
+            return;
+        };
         for owner in unread {
             let why = format!("it isn't known whether it is still wanted: {}", finding.line());
             self.owners.broken(&Some(owner.clone()), Diagnostic::error(why));
@@ -240,6 +266,16 @@ impl Worker {
     }
 }
 
-fn is_about(side: &Side<'_>, owner: &Owner, finding: &Diagnostic) -> bool {
-    side.findings_about(owner).any(|other| std::ptr::eq(other, finding))
+/// Whether all that is wrong is about these: that nothing else is wanted than what was rendered is known then.
+fn is_all_broken(side: &Side<'_>, broken: &BTreeSet<Owner>) -> bool {
+    let known: usize = broken.iter().map(|owner| side.findings_about(owner).count()).sum();
+    known == side.findings.iter().filter(|finding| finding.is_error()).count()
+}
+
+/// What is wrong and can't be told on a Workspace, since it isn't known on which.
+fn errors_of_nobody<'s>(side: &Side<'s>) -> Vec<&'s Diagnostic> {
+    let owners = side.owners();
+    let is_of_somebody =
+        |finding: &&Diagnostic| owners.iter().any(|owner| side.findings_about(owner).any(|one| std::ptr::eq(one, *finding)));
+    side.findings.iter().filter(|finding| finding.is_error() && !is_of_somebody(finding)).collect()
 }

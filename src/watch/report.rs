@@ -32,8 +32,8 @@ pub(super) struct Repaired {
 pub(super) struct Account<'l> {
     ledger: &'l mut Ledger,
     manager: &'l str,
-    /// The objects that were left as they are wanted before.
-    settled: BTreeSet<ObjectRef>,
+    /// The objects that were other than they were left, before the pass.
+    drifted: BTreeSet<ObjectRef>,
     outcome: Outcome,
 }
 
@@ -58,7 +58,7 @@ pub(super) struct Outcome {
 
 impl<'l> Account<'l> {
     pub(super) fn new(ledger: &'l mut Ledger, manager: &'l str) -> Self {
-        Self { settled: ledger.settled_references(), ledger, manager, outcome: Outcome::default() }
+        Self { drifted: ledger.drifted().into_values().flatten().collect(), ledger, manager, outcome: Outcome::default() }
     }
 
     /// What was done.
@@ -98,7 +98,7 @@ impl Listener for Account<'_> {
         if outcome != apply::Outcome::Unchanged {
             let line = format!("{} {}", reference.resource_name(), outcome.word().unwrap_or_default());
             self.outcome.lines.entry(owner.clone()).or_default().push(line);
-            if self.settled.contains(&live) {
+            if self.drifted.contains(&live) {
                 self.outcome.repaired.push(Repaired { owner, reference: live, before, after: object });
             }
         }

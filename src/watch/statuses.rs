@@ -131,9 +131,8 @@ impl Worker {
             return Ok(());
         }
         let kinds = self.kinds.get_or_insert_default();
-        match self.cluster.write_status(kinds, &workspace, &status, &self.config.settings.manager)? {
-            Written::Refused(why) => tracing::warn!(set = self.config.name, owner = owner.to_string(), why, "its status can't be written"),
-            _ => tracing::debug!(set = self.config.name, owner = owner.to_string(), state = status["state"].as_str(), "status written"),
+        if let Written::Refused(why) = self.cluster.write_status(kinds, &workspace, &status, &self.config.settings.manager)? {
+            tracing::warn!(set = self.config.name, owner = owner.to_string(), why, "its status can't be written");
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use super::owners::Whose;
 use super::report::{Outcome, Repaired};
 use super::worker::Worker;
 use crate::cluster::{Event, EventType};
+use crate::conditions::Cause;
 use crate::diagnostic::Diagnostic;
 use crate::drift::{Drift, Round, drift};
 
@@ -20,8 +21,7 @@ impl Worker {
             self.publish(owner, (EventType::Normal, "Applied", "Apply"), format!("{}{at}", lines.join(", ")));
         }
         for (owner, failure) in &failures {
-            let help = failure.finding.help.iter().map(|help| format!("; {help}")).collect::<String>();
-            let note = format!("{}{help}", failure.finding.message);
+            let note = [std::slice::from_ref(&failure.finding.message), &failure.finding.help].concat().join("; ");
             self.publish(owner, (EventType::Warning, failure.cause.reason(), "Apply"), note);
         }
         if !pruned.is_empty() {
@@ -51,6 +51,33 @@ impl Worker {
         if let Round::GiveWay { words, .. } = self.fight.see(&found, self.since.elapsed()) {
             tracing::warn!(set = self.config.name, owner = owner.as_ref().map(ToString::to_string), fight = words, "two fight over fields");
             self.publish(owner, (EventType::Warning, "FieldsFoughtOver", "Repair"), words);
+        }
+    }
+
+    /// The files can't be rendered at all; what runs goes on.
+    pub(super) fn tell_unreadable(&self, snapshot: &Snapshot, errors: &[&Diagnostic]) {
+        let revision = snapshot.revision.as_deref().unwrap_or_default();
+        for error in errors {
+            tracing::error!(
+                set = self.config.name,
+                revision,
+                error = error.line(),
+                help = error.help.join("; "),
+                "not rendered: what runs goes on"
+            );
+        }
+        let notes: Vec<String> = errors.iter().map(|error| error.line()).collect();
+        self.publish(
+            &None,
+            (EventType::Warning, Cause::Invalid.reason(), "Render"),
+            format!("{revision} can't be rendered: {}", notes.join("; ")),
+        );
+    }
+
+    /// Some files can't be read; the others are applied.
+    pub(super) fn tell_unread(&self, errors: &[&Diagnostic]) {
+        for error in errors.iter().filter(|_| self.is_new) {
+            tracing::error!(set = self.config.name, error = error.line(), help = error.help.join("; "), "not read: what runs goes on");
         }
     }
 

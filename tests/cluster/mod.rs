@@ -34,6 +34,7 @@ mod ready;
 mod refused;
 mod scene;
 mod server;
+mod source_cluster;
 mod status;
 mod wait;
 mod watch;

@@ -4,6 +4,10 @@
 mod broken;
 mod drift;
 mod files;
+mod killed;
+mod memory;
+mod outage;
+mod refused;
 mod stage;
 mod start;
 
