@@ -70,6 +70,7 @@ fn every_link_leads_somewhere() {
         "docs/status.md",
         "docs/rbac.md",
         "docs/templates.md",
+        "docs/verify.md",
         "benches/peers/README.md",
     ] {
         let text = fs::read_to_string(page).unwrap();
