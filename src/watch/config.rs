@@ -71,6 +71,20 @@ pub struct GitConfig {
     pub credentials: Option<String>,
     /// The same for a proxy: `address`, `username`, `password`.
     pub proxy: Option<String>,
+    /// Which commits must be signed, and by whom; none must without it.
+    pub verify: Option<VerifyConfig>,
+}
+
+/// Which commits must be signed, and by whom.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct VerifyConfig {
+    /// `head` for the commit that is followed, or `every` for every one that it comes from, too.
+    pub mode: String,
+    /// The directory of the keys that may sign: allowed signers and public keys of SSH, public keys of OpenPGP. It is read whenever it is used.
+    pub keys: String,
+    /// With `every`, the commit where it begins, by its whole id: this one and those that it comes from needn't be signed.
+    pub since: Option<String>,
 }
 
 /// What people apply in the cluster itself.
@@ -177,6 +191,20 @@ impl WatchConfig {
                 let finding = Diagnostic::error("what is declared in the cluster is applied as one set");
                 say(finding.help("make it several sources, each with namespaces of its own"), &at(&[Step::Field("sets")]));
             }
+            if let Some(verify) = source.git.as_ref().and_then(|git| git.verify.as_ref()) {
+                let at = |field| at(&[Step::Field("git"), Step::Field("verify"), Step::Field(field)]);
+                if !["head", "every"].contains(&verify.mode.as_str()) {
+                    let help = "write head for the commit that is followed, or every for every one that it comes from, too";
+                    say(Diagnostic::error(format!("{:?} is no way to verify commits", verify.mode)).help(help), &at("mode"));
+                }
+                if verify.keys.is_empty() {
+                    say(Diagnostic::error("there is nothing to verify commits by").help("name the directory of the keys"), &at("keys"));
+                }
+                if verify.since.as_deref().is_some_and(|since| !is_commit(since)) {
+                    let finding = Diagnostic::error(format!("{:?} is no id of a commit", verify.since.as_deref().unwrap_or_default()));
+                    say(finding.help("write all its 40 hexadecimal digits"), &at("since"));
+                }
+            }
             if source.sets.is_empty() {
                 say(Diagnostic::error("this source has no sets").help("add one, with an applyset and paths"), &at(&[Step::Field("sets")]));
             }
@@ -204,6 +232,11 @@ impl WatchConfig {
         config.sources.iter_mut().for_each(|source| source.notifications.extend(for_all.iter().cloned()));
         (findings.len() == before).then_some(config)
     }
+}
+
+/// Whether this is the whole id of a commit.
+pub fn is_commit(text: &str) -> bool {
+    text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }
 
 impl GitConfig {

@@ -67,6 +67,8 @@ pub enum Event {
     Snapshot(Snapshot),
     /// Files can't be had at the moment, and why. What runs goes on.
     SourceFailed(Diagnostic),
+    /// There are other files, which nobody has signed who may, and why they are refused. What runs goes on.
+    Unverified(Diagnostic),
     /// Something has happened in the cluster.
     Live(Sight),
     /// Everything is to be looked at anew, since somebody asks for it.

@@ -63,12 +63,12 @@ impl Worker {
             tracing::error!(
                 set = self.config.name,
                 revision,
-                error = error.title(),
+                error = error.line(),
                 help = error.help.join("; "),
                 "not rendered: what runs goes on"
             );
         }
-        let notes: Vec<String> = errors.iter().map(|error| error.title()).collect();
+        let notes: Vec<String> = errors.iter().map(|error| error.line()).collect();
         self.standing.unreadable = notes.first().cloned();
         self.publish(
             &None,
@@ -77,12 +77,27 @@ impl Worker {
         );
     }
 
+    /// Some files can't be read; the others are applied.
+    pub(super) fn tell_unread(&self, errors: &[&Diagnostic]) {
+        for error in errors.iter().filter(|_| self.is_new) {
+            tracing::error!(set = self.config.name, error = error.line(), help = error.help.join("; "), "not read: what runs goes on");
+        }
+    }
+
     /// The source can't be read; what runs goes on.
     pub(super) fn source_failed(&mut self, finding: &Diagnostic) {
         let help = finding.help.join("; ");
         tracing::error!(set = self.config.name, error = finding.message, help, "the source can't be read");
         self.publish(&None, (EventType::Warning, "SourceFailed", "Fetch"), finding.message.clone());
         self.tell_source_failed(finding);
+    }
+
+    /// There is a commit that isn't signed as it must be; what runs goes on, and no Workspace is the worse for it. So it is told on what keeps
+    /// the set alone.
+    pub(super) fn unverified(&self, finding: &Diagnostic) {
+        let help = finding.help.join("; ");
+        tracing::error!(set = self.config.name, error = finding.message, help, "not followed: what runs goes on");
+        self.publish(&None, (EventType::Warning, Cause::Unverified.reason(), "Verify"), format!("{}; {help}", finding.message));
     }
 
     /// Tells something on a Workspace, if it is there, or else on what keeps the set.

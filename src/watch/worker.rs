@@ -237,6 +237,7 @@ impl Worker {
                 self.not_before = None;
             }
             Event::SourceFailed(finding) => self.source_failed(&finding),
+            Event::Unverified(finding) => self.unverified(&finding),
             Event::Reconcile => self.is_full_due = true,
             Event::Live(sight) => match self.following.take(sight, &mut self.ledger) {
                 News::None => {}
@@ -278,7 +279,7 @@ impl Worker {
         if is_silent || !self.has_work() {
             return;
         }
-        let due = self.owners.due(now);
+        let due = self.due(now);
         let mut done = Ok(());
         if self.is_new || self.is_full_due || !due.is_empty() {
             done = self.pass(&due);
@@ -292,6 +293,16 @@ impl Worker {
             }
             Err(finding) => self.failed(&finding, &due),
         }
+    }
+
+    /// What is to be looked after by now.
+    fn due(&mut self, now: Instant) -> BTreeSet<Whose> {
+        if !self.owners.due(now).is_empty() {
+            // What a pass has done may be heard of after it.
+            let drifted = self.ledger.drifted();
+            self.owners.calm(now, |owner| drifted.contains_key(owner));
+        }
+        self.owners.due(now)
     }
 
     /// A pass could not be made. It is tried again.

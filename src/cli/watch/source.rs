@@ -16,7 +16,7 @@ use crate::inventory::Parent;
 use crate::notify::{Notifier, Notify};
 use crate::quantity;
 use crate::reconcile::{Settings, Workspaces};
-use crate::source::{Access, Disk, Head, Mirror, Reference, Tree, Values};
+use crate::source::{Access, Disk, Head, Mirror, Reference, Tree, Values, Verify};
 use crate::telemetry::Metrics;
 use crate::watch::config::{GitConfig, SetConfig, SourceConfig};
 use crate::watch::feed::{Audience, Call, Directory, Git};
@@ -84,6 +84,7 @@ impl Source {
                     mirror,
                     reference: reference(git)?,
                     access: access(git),
+                    verify: verify(git)?,
                     audience,
                     interval: interval.unwrap_or(POLL),
                 };
@@ -277,6 +278,14 @@ fn reference(git: &GitConfig) -> Result<Reference, Diagnostic> {
         (.., Some(name)) => Reference::Name(name.clone()),
         _ => Reference::Default,
     })
+}
+
+fn verify(git: &GitConfig) -> Result<Option<Verify>, Diagnostic> {
+    let verify = git.verify.as_ref().map(|verify| {
+        let mode = verify.mode.parse().map_err(|message| Diagnostic::error(format!("verify: {message}")))?;
+        Ok(Verify { mode, keys: PathBuf::from(&verify.keys), since: verify.since.clone() })
+    });
+    verify.transpose()
 }
 
 fn access(git: &GitConfig) -> Access {
