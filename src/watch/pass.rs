@@ -74,7 +74,9 @@ impl Worker {
         let errors: Vec<&Diagnostic> = findings.iter().filter(|finding| finding.is_error()).collect();
         self.tell_unreadable(snapshot, &errors);
         match &mut self.set {
-            Some(set) => set.note_unrendered(&self.cluster, snapshot.revision.as_deref(), &super::now()).map_err(|trouble| trouble.finding()),
+            Some(set) => {
+                set.note_unrendered(&self.cluster, snapshot.revision.as_deref(), &super::now()).map_err(|trouble| trouble.finding())
+            }
             None => Ok(()),
         }
     }

@@ -58,10 +58,20 @@ impl Worker {
     pub(super) fn tell_unreadable(&self, snapshot: &Snapshot, errors: &[&Diagnostic]) {
         let revision = snapshot.revision.as_deref().unwrap_or_default();
         for error in errors {
-            tracing::error!(set = self.config.name, revision, error = error.title(), help = error.help.join("; "), "not rendered: what runs goes on");
+            tracing::error!(
+                set = self.config.name,
+                revision,
+                error = error.title(),
+                help = error.help.join("; "),
+                "not rendered: what runs goes on"
+            );
         }
         let notes: Vec<String> = errors.iter().map(|error| error.title()).collect();
-        self.publish(&None, (EventType::Warning, Cause::Invalid.reason(), "Render"), format!("{revision} can't be rendered: {}", notes.join("; ")));
+        self.publish(
+            &None,
+            (EventType::Warning, Cause::Invalid.reason(), "Render"),
+            format!("{revision} can't be rendered: {}", notes.join("; ")),
+        );
     }
 
     /// The source can't be read; what runs goes on.
