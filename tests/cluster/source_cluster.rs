@@ -195,7 +195,7 @@ fn what_is_edited_is_changed_and_what_is_deleted_goes() {
     followed.wait("a node is asked for", || (followed.claims("phi").len() == 1).then_some(()));
     followed.wait_for("phi", "Reconciling", "True");
 
-    let adapters = "adapters: [{source: {name: polite, image: registry.example.com/polite:1}, strength: '0.5'}]";
+    let adapters = "adapters: [{source: {name: polite, image: registry.example.com/polite:1}}]";
     followed.apply(&workspace("phi").replace("phi-4}", &format!("phi-4}}, {adapters}")));
     followed.wait("the StatefulSet is another one", || pods(&followed).filter(|after| after.contains("polite")));
 
