@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
@@ -114,16 +115,10 @@ impl Followed {
 
     /// Waits, and tells what the process has said if it is in vain.
     fn wait<T>(&self, what: &str, ask: impl FnMut() -> Option<T>) -> T {
-        struct Log(PathBuf);
-        impl Drop for Log {
-            fn drop(&mut self) {
-                if std::thread::panicking() {
-                    eprintln!("{}", fs::read_to_string(&self.0).unwrap_or_default());
-                }
-            }
-        }
-        let _log = Log(self.log());
-        self.cluster.wait(what, ask)
+        catch_unwind(AssertUnwindSafe(|| self.cluster.wait(what, ask))).unwrap_or_else(|fault| {
+            let fault = fault.downcast_ref::<String>().cloned().unwrap_or_default();
+            panic!("{fault}\n{}", fs::read_to_string(self.log()).unwrap_or_default())
+        })
     }
 
     /// Waits until a condition of a Workspace has this status, and gives back its message.
@@ -170,7 +165,7 @@ fn the_quick_start() {
             row.get(start..)?.split_whitespace().next().map(ToOwned::to_owned)
         };
         let is_true = |heading: &&str| cell(heading).as_deref() == Some("True");
-        ["RESOURCEREADY", "INFERENCEREADY", "WORKSPACESUCCEEDED"].iter().all(|heading| is_true(&heading)).then_some(row)
+        ["RESOURCEREADY", "INFERENCEREADY", "WORKSPACESUCCEEDED"].iter().all(is_true).then_some(row)
     });
     assert!(row.contains("Standard_NC6s_v3"), "{row}");
     let services = followed.kubectl(&["get", "svc"]).stdout;
