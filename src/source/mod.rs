@@ -6,6 +6,7 @@ mod git;
 mod http;
 mod hub;
 mod listing;
+mod memory;
 mod named;
 mod tree;
 
@@ -14,5 +15,6 @@ pub use dir::{Inputs, config_for, is_whole, preset_layer, read_config, read_file
 pub use git::{Access, Head, Mirror, Range, RangeError, Reference, RemoteError, Repository, Side, Values, VersionRange, VersionRangeError};
 pub use hub::Hub;
 pub use listing::repository_in;
+pub use memory::Memory;
 pub use named::{from_repository, named_alike};
 pub use tree::{Content, Disk, Kind, Tree};

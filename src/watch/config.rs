@@ -34,6 +34,8 @@ pub struct SourceConfig {
     pub name: String,
     /// A git repository; files on disk without one.
     pub git: Option<GitConfig>,
+    /// The cluster itself, in the place of files: the Workspaces and other objects of `kaito.sh` that people apply.
+    pub cluster: Option<ClusterConfig>,
     /// How often to look, should nobody have told of a change: `1m`.
     pub interval: Option<String>,
     /// Who may tell that there is something new, at `/hook/NAME`.
@@ -64,6 +66,15 @@ pub struct GitConfig {
     pub proxy: Option<String>,
 }
 
+/// What people apply in the cluster itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ClusterConfig {
+    /// The namespaces that are looked into; all without any.
+    #[serde(default)]
+    pub namespaces: BTreeSet<String>,
+}
+
 /// Who may tell that there is something new.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -87,7 +98,8 @@ pub struct SetConfig {
     pub applyset: String,
     /// The namespace of the ApplySet, and of objects that name none.
     pub namespace: Option<String>,
-    /// Files and directories, from the root of the repository.
+    /// Files and directories, from the root of the repository; none where the cluster itself is the source.
+    #[serde(default)]
     pub paths: Vec<String>,
     /// Whether directories are read with all below them; they are unless this is `false`.
     pub recursive: Option<bool>,
@@ -145,6 +157,14 @@ impl WatchConfig {
                 let finding = Diagnostic::error("more than one of branch, tag, semver, commit and name is said");
                 say(finding.help("keep the one that is meant"), &at(&[Step::Field("git")]));
             }
+            if source.cluster.is_some() && source.git.is_some() {
+                let finding = Diagnostic::error("a source is a git repository or the cluster, not both");
+                say(finding.help("make it two sources"), &at(&[Step::Field("cluster")]));
+            }
+            if source.cluster.is_some() && source.sets.len() > 1 {
+                let finding = Diagnostic::error("what is declared in the cluster is applied as one set");
+                say(finding.help("make it several sources, each with namespaces of its own"), &at(&[Step::Field("sets")]));
+            }
             if source.sets.is_empty() {
                 say(Diagnostic::error("this source has no sets").help("add one, with an applyset and paths"), &at(&[Step::Field("sets")]));
             }
@@ -154,7 +174,10 @@ impl WatchConfig {
                     let finding = Diagnostic::error(format!("the set {} is applied twice, from {other} and {}", set.applyset, source.name));
                     say(finding.help("give each its own name: what two apply, each would prune"), &at("applyset"));
                 }
-                if set.paths.is_empty() {
+                if source.cluster.is_some() && !set.paths.is_empty() {
+                    say(Diagnostic::error("the cluster has no paths").help("leave them out, or name a git repository"), &at("paths"));
+                }
+                if source.cluster.is_none() && set.paths.is_empty() {
                     say(Diagnostic::error("this set has no paths").help("write [.] for all of the repository"), &at("paths"));
                 }
             }

@@ -7,13 +7,14 @@ use super::fingerprint::{Fingerprints, digest, fingerprints};
 use super::log::Times;
 use super::owners::{Failure, Whose};
 use super::report::Account;
+use super::sightings;
 use super::worker::Worker;
 use super::{Planned, Snapshot};
 use crate::conditions::Cause;
 use crate::diagnostic::Diagnostic;
 use crate::diff::{Owner, Side};
 use crate::pause::{pause_of, pause_of_workspace};
-use crate::reconcile::{Pass, Pruning, Rendering, Set, Trouble};
+use crate::reconcile::{Pass, Pruning, Rendering, Set, Trouble, Workspaces};
 
 /// How long it is taken for granted whether an operator of Kaito runs.
 const OPERATOR_KNOWN: Duration = Duration::from_secs(60);
@@ -55,23 +56,34 @@ impl Worker {
         let mut outcome = Ok(());
         let planned = planner.plan(&snapshot.tree, &mut |planned| outcome = self.pass_over(planned, &snapshot, due, began));
         if let Err(findings) = planned {
-            // What is there is left as it is until there is something else to read.
-            self.is_new = false;
-            self.key = None;
-            self.unreadable(&snapshot, &findings);
-            return Ok(());
+            return self.unreadable(&snapshot, &findings);
         }
         outcome?;
         self.key = key;
         self.is_new = false;
         self.is_full_due = false;
+        self.readable = Some(snapshot);
         Ok(())
+    }
+
+    /// There is nothing to make a pass over. What runs is kept as it was until there is something else to read.
+    fn unreadable(&mut self, snapshot: &Snapshot, findings: &[Diagnostic]) -> Result<(), Diagnostic> {
+        self.is_new = false;
+        self.is_unreadable = true;
+        self.key = None;
+        let errors: Vec<&Diagnostic> = findings.iter().filter(|finding| finding.is_error()).collect();
+        self.tell_unreadable(snapshot, &errors);
+        match &mut self.set {
+            Some(set) => set.note_unrendered(&self.cluster, snapshot.revision.as_deref(), &super::now()).map_err(|trouble| trouble.finding()),
+            None => Ok(()),
+        }
     }
 
     fn pass_over(&mut self, planned: &Planned<'_>, snapshot: &Snapshot, due: &BTreeSet<Whose>, began: Instant) -> Result<(), Diagnostic> {
         let prints = fingerprints(planned.side, planned.world).map_err(|error| *error.0)?;
         let mut scope = self.scope(planned.side, &prints, due);
         let rendering = began.elapsed();
+        let declared = self.config.settings.workspaces == Workspaces::Declared;
         if scope.about.is_empty() && !scope.is_full {
             return self.advance(snapshot);
         }
@@ -91,6 +103,7 @@ impl Worker {
             side: planned.side,
             settings: &self.config.settings,
             is_broken,
+            unrendered: (declared && is_all_broken(planned.side, &scope.left)).then_some(&scope.left),
             operator,
             only: (!scope.is_full || !scope.left.is_empty()).then_some(about),
         };
@@ -113,15 +126,16 @@ impl Worker {
         let outcome = account.conclude();
         let contents = set.record().map(|record| record.contents.clone()).unwrap_or_default();
         self.set = Some(set);
+        let passed = passed.map_err(|trouble| self.stopped(&trouble))?;
         self.note(about, &prints, &outcome);
         self.note_asked(planned, about, snapshot, &prints);
         self.stir_failed(&outcome);
-        let passed = passed.map_err(|trouble| self.stopped(&trouble))?;
         self.kinds = Some(passed.kinds);
         self.operator = passed.operator.map(|operator| (operator, began)).or(self.operator.take());
         let namespaces = self.config.settings.namespaces.as_ref();
         let (parent, manager) = (&self.config.parent, self.config.settings.manager.as_str());
-        let followed = self.following.follow(&self.connection, (parent, manager), &contents, namespaces, &self.outbox);
+        let subjects = sightings::subjects(parent, &contents, namespaces, declared);
+        let followed = self.following.follow(&self.connection, (parent, manager), subjects, &self.outbox);
         followed.map_err(|error| error.finding())?;
         let times = Times { rendering, deciding: passed.deciding, applying: applying.elapsed().saturating_sub(passed.deciding) };
         self.log(snapshot, &outcome, about.len(), &times);
@@ -207,4 +221,10 @@ impl Worker {
             }
         }
     }
+}
+
+/// Whether all that is wrong is about these: that nothing else is wanted than what was rendered is known then.
+fn is_all_broken(side: &Side<'_>, broken: &BTreeSet<Owner>) -> bool {
+    let known: usize = broken.iter().map(|owner| side.findings_about(owner).count()).sum();
+    known == side.findings.iter().filter(|finding| finding.is_error()).count()
 }

@@ -7,6 +7,7 @@ use super::owners::Whose;
 use super::report::{Outcome, Repaired};
 use super::worker::Worker;
 use crate::cluster::{Event, EventType};
+use crate::conditions::Cause;
 use crate::diagnostic::Diagnostic;
 use crate::drift::{Drift, Round, drift};
 
@@ -51,6 +52,16 @@ impl Worker {
             tracing::warn!(set = self.config.name, owner = owner.as_ref().map(ToString::to_string), fight = words, "two fight over fields");
             self.publish(owner, (EventType::Warning, "FieldsFoughtOver", "Repair"), words);
         }
+    }
+
+    /// The files can't be rendered at all; what runs goes on.
+    pub(super) fn tell_unreadable(&self, snapshot: &Snapshot, errors: &[&Diagnostic]) {
+        let revision = snapshot.revision.as_deref().unwrap_or_default();
+        for error in errors {
+            tracing::error!(set = self.config.name, revision, error = error.title(), help = error.help.join("; "), "not rendered: what runs goes on");
+        }
+        let notes: Vec<String> = errors.iter().map(|error| error.title()).collect();
+        self.publish(&None, (EventType::Warning, Cause::Invalid.reason(), "Render"), format!("{revision} can't be rendered: {}", notes.join("; ")));
     }
 
     /// The source can't be read; what runs goes on.

@@ -88,6 +88,10 @@ pub struct Worker {
     pub(super) ledger: Ledger,
     pub(super) owners: Owners,
     pub(super) snapshot: Option<Snapshot>,
+    /// The newest files that could be rendered.
+    pub(super) readable: Option<Snapshot>,
+    /// Whether those of the snapshot can't be.
+    pub(super) is_unreadable: bool,
     /// Whether no pass has been made over the snapshot yet.
     pub(super) is_new: bool,
     /// Whether the next pass looks at everything, and asks the cluster what is there.
@@ -132,6 +136,8 @@ impl Worker {
             ledger: Ledger::default(),
             owners: Owners::default(),
             snapshot: None,
+            readable: None,
+            is_unreadable: false,
             is_new: false,
             is_full_due: true,
             key: None,
@@ -189,7 +195,7 @@ impl Worker {
     /// How long there is nothing to do.
     fn patience(&self) -> Duration {
         let now = Instant::now();
-        if self.control.is_suspended() {
+        if !self.has_work() {
             return IDLE;
         }
         let work = if self.is_waiting_for_nothing() { Some(now) } else { self.owners.next() };
@@ -200,9 +206,15 @@ impl Worker {
         next.map_or(IDLE, |next| next.saturating_duration_since(now)).min(IDLE)
     }
 
+    /// Whether there is anything to make a pass over, and it may be made.
+    fn has_work(&self) -> bool {
+        let files = if self.is_unreadable { &self.readable } else { &self.snapshot };
+        files.is_some() && !self.control.is_suspended()
+    }
+
     /// Whether there is a pass to be made as soon as the cluster may be asked.
     fn is_waiting_for_nothing(&self) -> bool {
-        self.snapshot.is_some() && (self.is_new || self.is_full_due || (self.statuses.is_stirred() && self.following.is_complete()))
+        self.is_new || self.is_full_due || (self.statuses.is_stirred() && self.following.is_complete())
     }
 
     /// Takes note of an event; whether to go on.
@@ -212,6 +224,9 @@ impl Worker {
             Event::Snapshot(snapshot) => {
                 self.snapshot = Some(snapshot);
                 self.is_new = true;
+                self.is_unreadable = false;
+                // What was waited for may be no matter any more.
+                self.not_before = None;
             }
             Event::SourceFailed(finding) => self.source_failed(&finding),
             Event::Reconcile => self.is_full_due = true,
@@ -257,7 +272,7 @@ impl Worker {
     fn work(&mut self) {
         let now = Instant::now();
         let is_silent = self.not_before.is_some_and(|not_before| not_before > now);
-        if self.snapshot.is_none() || is_silent || self.control.is_suspended() {
+        if is_silent || !self.has_work() {
             return;
         }
         let due = self.owners.due(now);

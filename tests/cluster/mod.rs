@@ -35,6 +35,7 @@ mod ready;
 mod refused;
 mod scene;
 mod server;
+mod source_cluster;
 mod status;
 mod wait;
 mod watch;

@@ -1,6 +1,7 @@
 //! `kaito watch`: keep a cluster as files say.
 
 mod args;
+mod cluster;
 mod listen;
 mod planner;
 mod source;
@@ -10,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -31,6 +32,9 @@ use source::{Shared, Source};
 
 /// What nothing was, if it can't begin.
 const DONE: &str = "watched";
+
+/// How long passes that have begun may take when the process is told to stop.
+const GRACE: Duration = Duration::from_secs(4);
 
 /// What the process is told.
 enum Told {
@@ -107,7 +111,6 @@ impl<'a> Watching<'a> {
         let _servers = listen::start(&self.args.process, &self.shared.metrics, &self.ready, &hooks)?;
         let _changes = self.config_changes(tell.clone())?;
         let candidate = self.stand(&tell)?;
-        let mut exit = Exit::Done;
         while let Ok(told) = told.recv() {
             match told {
                 Told::Signal(SIGHUP) => {
@@ -122,19 +125,20 @@ impl<'a> Watching<'a> {
                     self.follow(&config)?;
                 }
                 Told::Leadership(Leadership::Lost) => {
+                    // Nothing is waited for: what another process may do already must end at once, however far it is.
                     tracing::error!("another process may lead: this one ends");
-                    exit = Exit::Unreachable;
-                    break;
+                    return Ok(Exit::Unreachable);
                 }
                 Told::Push(source, push) => self.pushed(&source, &push),
             }
         }
-        self.stop();
-        // Only now another process may do what this one has done.
-        if let Some(candidate) = candidate.filter(|_| exit == Exit::Done) {
+        // Only when nothing is done any more another process may do it.
+        if self.stop()
+            && let Some(candidate) = candidate
+        {
             candidate.release();
         }
-        Ok(exit)
+        Ok(Exit::Done)
     }
 
     /// Follows what a configuration says: what is the same goes on, what isn't there any more or is another one stops.
@@ -194,9 +198,15 @@ impl<'a> Watching<'a> {
         }
     }
 
-    fn stop(&mut self) {
+    /// Stops everything; whether it has stopped in time. What hasn't ends with the process, and is gone on with by the next.
+    fn stop(&mut self) -> bool {
         let sources = std::mem::take(&mut self.sources);
-        thread::scope(|scope| sources.into_values().for_each(|source| _ = scope.spawn(|| source.stop())));
+        let (stopped, all) = channel();
+        let stop = move || {
+            thread::scope(|scope| sources.into_values().for_each(|source| _ = scope.spawn(|| source.stop())));
+            _ = stopped.send(());
+        };
+        thread::Builder::new().name("stop".to_owned()).spawn(stop).is_ok() && all.recv_timeout(GRACE).is_ok()
     }
 
     /// Stands for election, if there are several processes; otherwise this one leads.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
-use super::{Audience, Call, LONGEST, QUIET};
+use super::{Audience, Call, until_quiet};
 use crate::diagnostic::Diagnostic;
 use crate::source::{Changes, Disk};
 use crate::watch::Snapshot;
@@ -48,16 +48,4 @@ impl Directory {
         let snapshot = Snapshot { revision: None, tree: Arc::new(Disk), noticed, resolving, fetching: Duration::ZERO };
         self.audience.snapshot(&snapshot);
     }
-}
-
-/// Waits until nothing has happened for a moment: files are often written one after the other. Whether to go on then.
-fn until_quiet(calls: &Receiver<Call>, since: Instant) -> bool {
-    while since.elapsed() < LONGEST {
-        match calls.recv_timeout(QUIET) {
-            Ok(Call::Look) => {}
-            Ok(Call::Stop) | Err(RecvTimeoutError::Disconnected) => return false,
-            Err(RecvTimeoutError::Timeout) => return true,
-        }
-    }
-    true
 }
