@@ -119,9 +119,9 @@ impl Account {
             let run = prepare.iter().map(tries).find(|run| run.code != 0);
             let run = run.unwrap_or_else(|| panic!("{rule} is not needed: {resource}"));
             let place = role["metadata"]["namespace"].as_str().unwrap_or("the cluster");
-            self.story.tell(&format!("without {} of {resource} in {place}", rule["verbs"]));
+            self.story.tell(&format!("without {} of {resource:?} in {place}", rule["verbs"]));
             let code = run.code;
-            assert!(run.stderr.contains(&format!("resource {resource}")), "{rule}: {}", run.stderr);
+            assert!(run.stderr.contains(&format!("resource {resource:?}")), "{rule}: {}", run.stderr);
             self.told(args, &run, code);
         }
     }

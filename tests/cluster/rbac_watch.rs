@@ -71,7 +71,12 @@ impl Drop for Watching {
 fn new_node() {
     let client = &playground().client;
     client.delete(NODE).ok();
-    let labels = json!({"kaito.sh/workspace": "phi-4", "kaito.sh/workspacenamespace": HERE, "apps": "phi-4"});
+    let labels = json!({
+        "apps": "phi-4",
+        "kaito.sh/workspace": "phi-4",
+        "kaito.sh/workspacenamespace": HERE,
+        "node.kubernetes.io/instance-type": "Standard_NC24ads_A100_v4",
+    });
     let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "rbac-watch-gpu", "labels": labels}});
     client.create("/api/v1/nodes", &node).unwrap();
     client.merge(&format!("{NODE}/status"), &json!({"status": {"capacity": {"nvidia.com/gpu": "1"}}})).unwrap();
