@@ -74,13 +74,16 @@ impl Worker {
         let errors: Vec<&Diagnostic> = findings.iter().filter(|finding| finding.is_error()).collect();
         self.tell_unreadable(snapshot, &errors);
         match &mut self.set {
-            Some(set) => set.note_unrendered(&self.cluster, snapshot.revision.as_deref(), &super::now()).map_err(|trouble| trouble.finding()),
+            Some(set) => {
+                set.note_unrendered(&self.cluster, snapshot.revision.as_deref(), &super::now()).map_err(|trouble| trouble.finding())
+            }
             None => Ok(()),
         }
     }
 
     fn pass_over(&mut self, planned: &Planned<'_>, snapshot: &Snapshot, due: &BTreeSet<Whose>, began: Instant) -> Result<(), Diagnostic> {
         let prints = fingerprints(planned.side, planned.world).map_err(|error| *error.0)?;
+        self.standing.see_findings(&planned.side.findings);
         let mut scope = self.scope(planned.side, &prints, due);
         let rendering = began.elapsed();
         let declared = self.config.settings.workspaces == Workspaces::Declared;

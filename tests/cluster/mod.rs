@@ -26,6 +26,7 @@ mod living;
 mod manifest;
 mod mishaps;
 mod modules;
+mod notified;
 mod process;
 mod programs;
 mod proxy;
