@@ -181,7 +181,7 @@ impl Worker {
 
 /// What went wrong, as a status tells it.
 fn trouble(failure: &Failure) -> Trouble {
-    Trouble { cause: failure.cause, message: failure.finding.message.clone(), helps_to_retry: !failure.is_final }
+    Trouble { cause: failure.cause, message: failure.finding.line(), helps_to_retry: !failure.is_final }
 }
 
 /// What kind of thing an object was not applied for.

@@ -63,18 +63,25 @@ impl Worker {
             tracing::error!(
                 set = self.config.name,
                 revision,
-                error = error.title(),
+                error = error.line(),
                 help = error.help.join("; "),
                 "not rendered: what runs goes on"
             );
         }
-        let notes: Vec<String> = errors.iter().map(|error| error.title()).collect();
+        let notes: Vec<String> = errors.iter().map(|error| error.line()).collect();
         self.standing.unreadable = notes.first().cloned();
         self.publish(
             &None,
             (EventType::Warning, Cause::Invalid.reason(), "Render"),
             format!("{revision} can't be rendered: {}", notes.join("; ")),
         );
+    }
+
+    /// Some files can't be read; the others are applied.
+    pub(super) fn tell_unread(&self, errors: &[&Diagnostic]) {
+        for error in errors.iter().filter(|_| self.is_new) {
+            tracing::error!(set = self.config.name, error = error.line(), help = error.help.join("; "), "not read: what runs goes on");
+        }
     }
 
     /// The source can't be read; what runs goes on.

@@ -284,7 +284,7 @@ impl Worker {
         if is_silent || !self.has_work() {
             return;
         }
-        let due = self.owners.due(now);
+        let due = self.due(now);
         let mut done = Ok(());
         if self.is_new || self.is_full_due || !due.is_empty() {
             done = self.pass(&due);
@@ -298,6 +298,16 @@ impl Worker {
             }
             Err(finding) => self.failed(&finding, &due),
         }
+    }
+
+    /// What is to be looked after by now.
+    fn due(&mut self, now: Instant) -> BTreeSet<Whose> {
+        if !self.owners.due(now).is_empty() {
+            // What a pass has done may be heard of after it.
+            let drifted = self.ledger.drifted();
+            self.owners.calm(now, |owner| drifted.contains_key(owner));
+        }
+        self.owners.due(now)
     }
 
     /// A pass could not be made. It is tried again.

@@ -40,6 +40,7 @@ mod source_cluster;
 mod status;
 mod wait;
 mod watch;
+mod watching;
 mod will;
 mod written;
 

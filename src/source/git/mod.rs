@@ -10,8 +10,8 @@ mod remote;
 mod revision;
 mod signature;
 mod store;
-mod verify;
 mod submodules;
+mod verify;
 mod working_tree;
 
 use std::path::Path;

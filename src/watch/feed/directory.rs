@@ -26,7 +26,7 @@ impl Directory {
     /// # Errors
     /// The system doesn't let the files be watched.
     pub fn run(self, (caller, calls): (Sender<Call>, &Receiver<Call>)) -> Result<(), Diagnostic> {
-        let _changes = Changes::watch(&self.paths, move || _ = caller.send(Call::Look))?;
+        let mut changes = Changes::watch(&self.paths, move || _ = caller.send(Call::Look))?;
         self.tell(Instant::now());
         loop {
             match calls.recv_timeout(self.interval) {
@@ -36,6 +36,7 @@ impl Directory {
                     if !until_quiet(calls, noticed) {
                         return Ok(());
                     }
+                    changes.renew()?;
                     self.tell(noticed);
                 }
                 Err(RecvTimeoutError::Timeout) => self.tell(Instant::now()),

@@ -125,7 +125,9 @@ impl Allowed {
             return Some(format!("may not sign for {NAMESPACE}, but for {}", self.namespaces.as_deref().unwrap_or_default()));
         }
         match (self.valid_after, self.valid_before) {
-            (Some(after), _) if at < after => Some(format!("is valid from {} on, and the commit is of {}", super::day(after), super::day(at))),
+            (Some(after), _) if at < after => {
+                Some(format!("is valid from {} on, and the commit is of {}", super::day(after), super::day(at)))
+            }
             (_, Some(before)) if at > before => {
                 Some(format!("was valid until {}, and the commit is of {}", super::day(before), super::day(at)))
             }
