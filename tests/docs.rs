@@ -65,6 +65,7 @@ fn every_link_leads_somewhere() {
         "docs/crds.md",
         "docs/diff-live.md",
         "docs/lint.md",
+        "docs/notifications.md",
         "docs/presets.md",
         "docs/status.md",
         "docs/rbac.md",

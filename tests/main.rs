@@ -23,6 +23,7 @@ mod hostile;
 mod images;
 mod input;
 mod lint;
+mod notify;
 mod output_dir;
 mod patch;
 mod preset_import;

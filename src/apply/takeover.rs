@@ -9,11 +9,12 @@ use serde_json::{Map, Value, json};
 /// applied; none if they own nothing.
 pub fn taken_over(live: &Value, manager: &str, prefixes: &[String]) -> Option<Vec<Value>> {
     let entries = live["metadata"]["managedFields"].as_array()?;
-    let is_main = |entry: &Value| entry["subresource"].as_str().unwrap_or_default().is_empty();
-    let is_own = |entry: &Value| is_main(entry) && entry["manager"] == manager && entry["operation"] == "Apply";
+    let of = |entry: &Value, subresources: &[&str]| subresources.contains(&entry["subresource"].as_str().unwrap_or_default());
+    let is_own = |entry: &Value| of(entry, &[""]) && entry["manager"] == manager && entry["operation"] == "Apply";
     let is_theirs = |entry: &Value| {
         let name = entry["manager"].as_str().unwrap_or_default();
-        is_main(entry) && name != manager && prefixes.iter().any(|prefix| name.starts_with(prefix.as_str()))
+        // `kubectl scale` sets a field of the object itself.
+        of(entry, &["", "scale"]) && name != manager && prefixes.iter().any(|prefix| name.starts_with(prefix.as_str()))
     };
     if !entries.iter().any(is_theirs) {
         return None;
@@ -57,6 +58,7 @@ mod tests {
         let both = || entry("kaito", "Apply", "", &json!({"f:spec": {"f:a": {}, "f:b": {".": {}}}}));
         let status = || entry("kubectl-edit", "Update", "status", &json!({"f:status": {}}));
         let scaler = || entry("autoscaler", "Update", "", &json!({"f:spec": {"f:replicas": {}}}));
+        let scale = || entry("kubectl", "Update", "scale", &json!({"f:spec": {"f:replicas": {}}}));
         let edit = || entry("kubectl-edit", "Update", "", &json!({"f:spec": {"f:b": {".": {}}}}));
         let table = [
             (vec![ours()], None),
@@ -64,6 +66,7 @@ mod tests {
             (vec![ours(), status()], None),
             (vec![ours(), edit()], Some(vec![both()])),
             (vec![scaler(), edit(), ours(), status()], Some(vec![both(), scaler(), status()])),
+            (vec![entry("kaito", "Apply", "", &json!({})), scale()], Some(vec![entry("kaito", "Apply", "", &scale()["fieldsV1"])])),
             (vec![edit()], Some(vec![entry("kaito", "Apply", "", &json!({"f:spec": {"f:b": {".": {}}}}))])),
         ];
         for (entries, want) in table {

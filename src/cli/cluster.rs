@@ -169,22 +169,32 @@ pub(super) fn with_target<T>(
 pub(super) fn with_side<T>(
     setup: &Setup,
     inputs: &InputArgs,
-    mut findings: Vec<Diagnostic>,
+    findings: Vec<Diagnostic>,
     bare: &str,
     then: impl FnOnce(&Side<'_>) -> T,
 ) -> Result<T, Vec<Diagnostic>> {
+    with_any_side(setup, inputs, findings, |side| {
+        if side.session.is_empty() && side.input.passed.is_empty() {
+            return Err(side.findings.to_vec());
+        }
+        Ok(then(side))
+    })
+    .map_err(|mut findings| {
+        if findings.is_empty() {
+            let finding = Diagnostic::error(format!("there is nothing to {bare}: the input has no Workspace and no manifest"));
+            findings.push(finding.help("name the files with -f (and -R for directories below)"));
+        }
+        findings
+    })
+}
+
+/// The same with an input that may be empty.
+pub(super) fn with_any_side<T>(setup: &Setup, inputs: &InputArgs, mut findings: Vec<Diagnostic>, then: impl FnOnce(&Side<'_>) -> T) -> T {
     let files = setup.read(inputs, &mut findings);
     let input = Input::read(&files, &setup.options, &mut findings);
     let session = Session::new(&input, &setup.catalog, &setup.options, false, &mut findings);
     let engine = setup.engine();
     session.rehearse(&engine, &mut findings);
     findings.retain(Diagnostic::is_error);
-    if session.is_empty() && input.passed.is_empty() {
-        if findings.is_empty() {
-            let finding = Diagnostic::error(format!("there is nothing to {bare}: the input has no Workspace and no manifest"));
-            findings.push(finding.help("name the files with -f (and -R for directories below)"));
-        }
-        return Err(findings);
-    }
-    Ok(then(&Side::new(&session, &input, &engine, &findings)))
+    then(&Side::new(&session, &input, &engine, &findings))
 }

@@ -167,6 +167,20 @@ impl Cluster {
         Ok(pods)
     }
 
+    /// A ConfigMap, if it is there.
+    ///
+    /// # Errors
+    /// The server doesn't answer, or doesn't let it be read.
+    pub fn config_map(&self, namespace: &str, name: &str) -> Result<Option<Value>, ClusterError> {
+        let key = (Some(namespace.to_owned()), name.to_owned());
+        let found = self.runtime.block_on(self.get(&Kind::core("configmaps"), &key))?;
+        Ok(found.map(|mut object| {
+            object["apiVersion"] = "v1".into();
+            object["kind"] = "ConfigMap".into();
+            object
+        }))
+    }
+
     /// The objects of a kind in these namespaces, and maybe in others, as the request for a path asks for them.
     pub(super) async fn list_in(
         &self,

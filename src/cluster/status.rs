@@ -11,6 +11,10 @@ use super::error::{ClusterError, words};
 use super::kinds::Kinds;
 use crate::diff::live::is_status_settled;
 
+/// Why an apply fails of an object that somebody has written in an older version, which lacks some of these fields: the server compares
+/// what each has written in the version in which it was. A patch of another kind is not compared.
+const UNCOMPARABLE: &str = "field not declared in schema";
+
 /// What became of a write to an object.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Written {
@@ -40,7 +44,13 @@ impl Cluster {
         // A status says something of an object as it was seen. Of what names the object, the server heeds only this here.
         identify(&mut object, live, &["name", "namespace", "resourceVersion"]);
         let params = PatchParams { force: true, ..PatchParams::apply(manager) };
-        self.patch(kinds, live, |request, name| request.patch_subresource("status", name, &params, &Patch::Apply(&object)))
+        let written =
+            self.patch(kinds, live, |request, name| request.patch_subresource("status", name, &params, &Patch::Apply(&object)))?;
+        if !matches!(&written, Written::Refused(why) if why.contains(UNCOMPARABLE)) {
+            return Ok(written);
+        }
+        let params = PatchParams { field_manager: Some(manager.to_owned()), ..PatchParams::default() };
+        self.patch(kinds, live, |request, name| request.patch_subresource("status", name, &params, &Patch::Merge(&object)))
     }
 
     /// Sets labels and annotations of an object, or takes away those that are `None`, unless `live` says that they are like that.

@@ -50,7 +50,9 @@ pub enum Change {
     Deleted(Value),
     /// A list is at its end. What isn't among these is gone, though no [`Change::Deleted`] told so.
     Listed(BTreeSet<ObjectRef>),
-    /// The server doesn't know the kind, or doesn't let it be read, in these words. It is tried again, and this isn't said twice in a row.
+    /// The server doesn't know the kind. It is tried again, and this isn't said twice in a row.
+    UnknownKind,
+    /// The server doesn't let the kind be read, in these words. It is tried again, and this isn't said twice in a row.
     Unreadable(String),
     /// The server doesn't answer, since. It is tried again, and this isn't said twice in a row. Afterwards changes go on where they were,
     /// or with a list.
@@ -96,6 +98,7 @@ struct Follower<'w, T> {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Trouble {
+    UnknownKind,
     Unreadable,
     Silent,
 }
@@ -106,7 +109,7 @@ impl<T: Fn(&Subject, Change)> Follower<'_, T> {
         loop {
             match self.cluster.locate(&self.subject.kind).await {
                 Ok(Some((version, kind))) => self.follow_kind(&version, &kind, &mut backoff).await,
-                Ok(None) => self.tell_trouble(Trouble::Unreadable, "the server doesn't know this kind".to_owned()),
+                Ok(None) => self.tell_trouble(Trouble::UnknownKind, "the server doesn't know this kind".to_owned()),
                 Err(ClusterError::Refused { why, .. }) => self.tell_trouble(Trouble::Unreadable, why),
                 Err(error) => self.tell_trouble(Trouble::Silent, error.to_string()),
             }
@@ -197,7 +200,12 @@ impl<T: Fn(&Subject, Change)> Follower<'_, T> {
     fn tell_trouble(&mut self, trouble: Trouble, why: String) {
         tracing::debug!(kind = %self.subject.kind, why, "a watch has to wait");
         if self.trouble.replace(trouble) != Some(trouble) {
-            (self.take)(self.subject, if trouble == Trouble::Silent { Change::Silent(why) } else { Change::Unreadable(why) });
+            let change = match trouble {
+                Trouble::UnknownKind => Change::UnknownKind,
+                Trouble::Unreadable => Change::Unreadable(why),
+                Trouble::Silent => Change::Silent(why),
+            };
+            (self.take)(self.subject, change);
         }
     }
 }

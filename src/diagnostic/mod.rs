@@ -123,6 +123,13 @@ impl Diagnostic {
         if self.field.is_empty() { message.into_owned() } else { format!("{}: {message}", shortened(&self.field)) }
     }
 
+    /// The finding in one line, for a log or a status: `file:line:column: field: message`.
+    pub fn line(&self) -> String {
+        let Some(place) = &self.place else { return self.title() };
+        let (line, column) = place.file.line_column(place.span.start);
+        format!("{}:{line}:{column}: {}", place.file.name, self.title())
+    }
+
     /// The finding as text for a terminal (`styled`) or a log: a title, `--> file:line:column`, the lines, and help.
     pub fn render(&self, styled: bool) -> String {
         self.render_as(None, styled)

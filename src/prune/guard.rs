@@ -12,6 +12,8 @@ pub struct Facts {
     pub has_render_failed: bool,
     /// Something that is wanted could not be applied.
     pub has_apply_failed: bool,
+    /// That nothing is wanted is known for sure, and is no mistake.
+    pub may_want_nothing: bool,
     /// How many objects may be deleted, if that is limited.
     pub max_prune: Option<MaxPrune>,
 }
@@ -53,7 +55,7 @@ impl Facts {
     pub(super) fn check<'o>(&self, is_nothing_wanted: bool, members: usize) -> Result<(), Refusal<'o>> {
         match self {
             Self { has_render_failed: true, .. } => Err(Refusal::RenderFailed),
-            _ if is_nothing_wanted => Err(Refusal::NothingWanted { members }),
+            Self { may_want_nothing: false, .. } if is_nothing_wanted => Err(Refusal::NothingWanted { members }),
             Self { has_apply_failed: true, .. } => Err(Refusal::ApplyFailed),
             _ => Ok(()),
         }
@@ -189,13 +191,16 @@ mod tests {
     #[test]
     fn the_first_fault_of_a_run_is_said() {
         let table = [
-            (false, false, false, None),
-            (true, true, true, Some(Refusal::RenderFailed)),
-            (false, true, true, Some(Refusal::NothingWanted { members: 3 })),
-            (false, false, true, Some(Refusal::ApplyFailed)),
+            (false, false, false, false, None),
+            (true, true, false, true, Some(Refusal::RenderFailed)),
+            (true, true, true, false, Some(Refusal::RenderFailed)),
+            (false, true, false, true, Some(Refusal::NothingWanted { members: 3 })),
+            (false, true, true, false, None),
+            (false, true, true, true, Some(Refusal::ApplyFailed)),
+            (false, false, false, true, Some(Refusal::ApplyFailed)),
         ];
-        for (has_render_failed, is_nothing_wanted, has_apply_failed, want) in table {
-            let facts = Facts { has_render_failed, has_apply_failed, max_prune: None };
+        for (has_render_failed, is_nothing_wanted, may_want_nothing, has_apply_failed, want) in table {
+            let facts = Facts { has_render_failed, has_apply_failed, may_want_nothing, max_prune: None };
             assert_eq!(facts.check(is_nothing_wanted, 3).err(), want);
         }
     }

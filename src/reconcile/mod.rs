@@ -19,6 +19,7 @@ use crate::diff::{Owner, Side};
 use crate::inventory;
 use crate::manifest::ObjectRef;
 use crate::prune::{self, Kept};
+use crate::status;
 
 pub use set::{Found, Pruning, Rendering, Set};
 pub use trouble::{Reached, Trouble};
@@ -59,6 +60,8 @@ pub enum Workspaces {
     Included,
     /// They are where the cluster knows what a Workspace is.
     IncludedIfKnown,
+    /// They aren't, as they come from the cluster itself: where there is none any more, none is wanted.
+    Declared,
 }
 
 /// Who is told what becomes of objects, while it becomes so.
@@ -85,6 +88,8 @@ pub struct Pass<'p> {
     pub settings: &'p Settings,
     /// Whether something of the input can't be rendered.
     pub is_broken: bool,
+    /// The owners that can't be rendered, if it is known that nothing else can't: theirs stays, and what is others' is pruned even so.
+    pub unrendered: Option<&'p BTreeSet<Owner>>,
     /// Whether an operator of Kaito runs, if that is known.
     pub operator: Option<Operator>,
     /// The owners that the pass is about; `None` for everything. What belongs to others is left alone.
@@ -156,6 +161,12 @@ impl Pass<'_> {
         Ok(Passed { kinds: planned.kinds, has_failed: tally.has_failed, operator, deciding })
     }
 
+    /// Whether an object may be wanted by something that can't be rendered: its own, or what belongs to several.
+    fn is_unsure_of(&self, object: &Value) -> bool {
+        let unrendered = self.unrendered.filter(|owners| !owners.is_empty());
+        unrendered.is_some_and(|owners| status::owner_of(object).is_none_or(|owner| owners.contains(&owner)))
+    }
+
     /// Everything that is wanted and that the pass is about.
     ///
     /// # Errors
@@ -166,7 +177,7 @@ impl Pass<'_> {
             Some(only) => live::wanted_of(self.side, only),
         }
         .map_err(|error| Trouble::Finding(error.0))?;
-        if self.settings.workspaces != Workspaces::Left {
+        if matches!(self.settings.workspaces, Workspaces::Included | Workspaces::IncludedIfKnown) {
             self.side.include_workspaces(&mut wanted);
         }
         if let Some(only) = self.only {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Pass, Reached, Tally, Trouble, reached};
+use super::{Pass, Reached, Tally, Trouble, Workspaces, reached};
 use crate::apply::DryRun;
 use crate::cluster::{Cluster, Extent, Kinds, Unwritten};
 use crate::diagnostic::Diagnostic;
@@ -14,6 +14,9 @@ use crate::inventory::{Contents, Parent, Record, SUCCEEDED};
 use crate::manifest::ObjectRef;
 use crate::prune::{self, AllowedKind, Candidate, Facts, MaxPrune};
 use crate::status;
+
+/// The status of what could not be rendered, as Flux calls it.
+const UNRENDERED: &str = "BuildFailed";
 
 /// The status of what was not applied whole, as Flux calls it.
 const FAILED: &str = "ReconciliationFailed";
@@ -128,6 +131,17 @@ impl Set {
         self.members.iter().map(status::owner_of).collect()
     }
 
+    /// Writes that a revision could not be rendered.
+    ///
+    /// # Errors
+    /// It can't be written.
+    pub fn note_unrendered(&mut self, cluster: &Cluster, revision: Option<&str>, now: &str) -> Result<(), Trouble> {
+        let Some(mut record) = self.record.clone() else { return Ok(()) };
+        record.attempted = revision.map(ToOwned::to_owned);
+        record.history.note(revision, None, UNRENDERED, now);
+        self.write(record, cluster, DryRun::None)
+    }
+
     /// Its members, if they were read whole just now.
     pub(super) fn read(&mut self) -> &mut [Value] {
         let count = if self.are_whole { self.members.len() } else { 0 };
@@ -191,7 +205,7 @@ impl Set {
 
     /// Deletes the members that are no longer wanted, and gives back those that are left of them.
     fn prune(
-        &self,
+        &mut self,
         wanted: &BTreeSet<ObjectRef>,
         pass: &Pass<'_>,
         pruning: &Pruning<'_>,
@@ -206,10 +220,16 @@ impl Set {
             namespaces: pass.settings.namespaces.as_ref(),
             other_inputs: last.filter(|last| *last != pruning.inputs),
         };
-        let facts = Facts { has_render_failed: pass.is_broken, has_apply_failed: tally.has_failed, max_prune: pruning.max_prune };
-        // What a pass isn't about stays as if it were wanted.
+        let facts = Facts {
+            has_render_failed: pass.is_broken && pass.unrendered.is_none(),
+            has_apply_failed: tally.has_failed,
+            may_want_nothing: pass.settings.workspaces == Workspaces::Declared,
+            max_prune: pruning.max_prune,
+        };
+        // What a pass isn't about, or what something wants that can't be rendered, stays as if it were wanted.
         let is_others = |member: &&Value| pass.only.is_some_and(|only| !only.contains(&status::owner_of(member)));
-        let others = self.members.iter().filter(is_others).filter_map(|member| ObjectRef::of(member).ok());
+        let others = self.members.iter().filter(|member| is_others(member) || pass.is_unsure_of(member));
+        let others = others.filter_map(|member| ObjectRef::of(member).ok());
         let wanted: BTreeSet<ObjectRef> = wanted.iter().cloned().chain(others).collect();
         let candidates = self.members.iter().filter_map(|member| Candidate::of(member).ok()).collect();
         let plan = match prune::plan(candidates, &wanted, &context, &facts) {
@@ -221,9 +241,10 @@ impl Set {
             }
         };
         let mut left: BTreeSet<ObjectRef> = plan.kept.iter().map(|kept| kept.candidate.reference().clone()).collect();
+        left.extend(self.members.iter().filter(|member| pass.is_unsure_of(member)).filter_map(|member| ObjectRef::of(member).ok()));
         plan.kept.iter().for_each(|kept| tally.kept(kept));
         let doomed: Vec<Value> = plan.prune.iter().map(|candidate| candidate.object().clone()).collect();
-        let deleted = pass.cluster.delete(&self.kinds, &doomed, pass.settings.dry_run, pruning.patience, &mut |object, deletion| {
+        let deleted = pass.cluster.delete(&mut self.kinds, &doomed, pass.settings.dry_run, pruning.patience, &mut |object, deletion| {
             let Ok(reference) = ObjectRef::of(object) else { return };
             tally.pruned(&reference, &deletion);
             if !matches!(deletion, crate::cluster::Deletion::Deleted) {

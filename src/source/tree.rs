@@ -60,7 +60,7 @@ pub trait Tree: Send + Sync {
     /// Whether a directory, without links in its path, is the root of its repository.
     fn is_root(&self, directory: &Path) -> bool;
 
-    /// The id of a file or a directory in git's object database, if it is there: with the same id, all in it is the same.
+    /// The id of a file or a directory, as in git's object database, if it has one: with the same id, all in it is the same.
     fn id(&self, path: &Path) -> Option<String>;
 
     /// Whether standard input belongs to it.

@@ -29,6 +29,11 @@ impl Backoff {
         jittered(wait, (name, self.failures))
     }
 
+    /// It had not failed after all, the last time.
+    pub fn forgiven(&mut self) {
+        self.failures = self.failures.saturating_sub(1);
+    }
+
     /// It has worked.
     pub fn worked(&mut self) {
         self.failures = 0;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::notifications::NotificationConfig;
 use crate::diagnostic::Diagnostic;
 use crate::quantity;
 use crate::schema;
@@ -24,6 +25,9 @@ pub struct WatchConfig {
     pub kind: String,
     /// Where files come from.
     pub sources: Vec<SourceConfig>,
+    /// Who is notified of what becomes of the revisions of every source.
+    #[serde(default)]
+    pub notifications: Vec<NotificationConfig>,
 }
 
 /// Where files come from, and what is applied of them.
@@ -34,10 +38,15 @@ pub struct SourceConfig {
     pub name: String,
     /// A git repository; files on disk without one.
     pub git: Option<GitConfig>,
+    /// The cluster itself, in the place of files: the Workspaces and other objects of `kaito.sh` that people apply.
+    pub cluster: Option<ClusterConfig>,
     /// How often to look, should nobody have told of a change: `1m`.
     pub interval: Option<String>,
     /// Who may tell that there is something new, at `/hook/NAME`.
     pub webhook: Option<WebhookConfig>,
+    /// Who is notified of what becomes of its revisions.
+    #[serde(default)]
+    pub notifications: Vec<NotificationConfig>,
     /// What is applied.
     pub sets: Vec<SetConfig>,
 }
@@ -78,6 +87,15 @@ pub struct VerifyConfig {
     pub since: Option<String>,
 }
 
+/// What people apply in the cluster itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ClusterConfig {
+    /// The namespaces that are looked into; all without any.
+    #[serde(default)]
+    pub namespaces: BTreeSet<String>,
+}
+
 /// Who may tell that there is something new.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -101,7 +119,8 @@ pub struct SetConfig {
     pub applyset: String,
     /// The namespace of the ApplySet, and of objects that name none.
     pub namespace: Option<String>,
-    /// Files and directories, from the root of the repository.
+    /// Files and directories, from the root of the repository; none where the cluster itself is the source.
+    #[serde(default)]
     pub paths: Vec<String>,
     /// Whether directories are read with all below them; they are unless this is `false`.
     pub recursive: Option<bool>,
@@ -131,7 +150,7 @@ impl WatchConfig {
     /// Reads a file that says what is followed; everything that is wrong is added to `findings`.
     pub fn read(document: &Document, findings: &mut Vec<Diagnostic>) -> Option<Self> {
         let before = findings.len();
-        let config: Self = schema::read_what_fits(document, &schema::of::<Self>(), findings)?;
+        let mut config: Self = schema::read_what_fits(document, &schema::of::<Self>(), findings)?;
         let mut say = |finding: Diagnostic, path: &[Step<'_>]| findings.push(document.finding(finding, path));
         if config.api_version != API_VERSION || config.kind != "WatchConfig" {
             let finding = Diagnostic::error(format!("{} {} doesn't say what is followed", config.api_version, config.kind));
@@ -159,6 +178,19 @@ impl WatchConfig {
                 let finding = Diagnostic::error("more than one of branch, tag, semver, commit and name is said");
                 say(finding.help("keep the one that is meant"), &at(&[Step::Field("git")]));
             }
+            for (of, notification) in source.notifications.iter().enumerate() {
+                for (field, finding) in notification.faults(Some(source), &source.sets) {
+                    say(finding, &at(&[Step::Field("notifications"), Step::Item(of), Step::Field(field)]));
+                }
+            }
+            if source.cluster.is_some() && source.git.is_some() {
+                let finding = Diagnostic::error("a source is a git repository or the cluster, not both");
+                say(finding.help("make it two sources"), &at(&[Step::Field("cluster")]));
+            }
+            if source.cluster.is_some() && source.sets.len() > 1 {
+                let finding = Diagnostic::error("what is declared in the cluster is applied as one set");
+                say(finding.help("make it several sources, each with namespaces of its own"), &at(&[Step::Field("sets")]));
+            }
             if let Some(verify) = source.git.as_ref().and_then(|git| git.verify.as_ref()) {
                 let at = |field| at(&[Step::Field("git"), Step::Field("verify"), Step::Field(field)]);
                 if !["head", "every"].contains(&verify.mode.as_str()) {
@@ -182,11 +214,22 @@ impl WatchConfig {
                     let finding = Diagnostic::error(format!("the set {} is applied twice, from {other} and {}", set.applyset, source.name));
                     say(finding.help("give each its own name: what two apply, each would prune"), &at("applyset"));
                 }
-                if set.paths.is_empty() {
+                if source.cluster.is_some() && !set.paths.is_empty() {
+                    say(Diagnostic::error("the cluster has no paths").help("leave them out, or name a git repository"), &at("paths"));
+                }
+                if source.cluster.is_none() && set.paths.is_empty() {
                     say(Diagnostic::error("this set has no paths").help("write [.] for all of the repository"), &at("paths"));
                 }
             }
         }
+        for (number, notification) in config.notifications.iter().enumerate() {
+            for (field, finding) in notification.faults(None, config.sources.iter().flat_map(|source| &source.sets)) {
+                say(finding, &[Step::Field("notifications"), Step::Item(number), Step::Field(field)]);
+            }
+        }
+        // What is said for all is said for each: a source begins anew when its own words change.
+        let for_all = std::mem::take(&mut config.notifications);
+        config.sources.iter_mut().for_each(|source| source.notifications.extend(for_all.iter().cloned()));
         (findings.len() == before).then_some(config)
     }
 }

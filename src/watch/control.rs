@@ -30,6 +30,11 @@ impl Control {
     pub(super) fn is_suspended(&self) -> bool {
         self.is_suspended
     }
+
+    /// The files at which the set stays, if it does.
+    pub(super) fn stays(&self) -> Option<&Snapshot> {
+        self.stays.as_ref()
+    }
 }
 
 impl Worker {
@@ -51,15 +56,22 @@ impl Worker {
             self.is_full_due |= !is_suspended;
         }
         let stays = if stay_at == before.stay_at { self.control.stays.take() } else { None };
-        self.is_new |= stay_at != self.control.stay_at;
+        if stay_at != self.control.stay_at {
+            self.is_new = true;
+            self.is_unreadable = false;
+        }
         self.control = Control { is_known: true, requested_at, is_suspended, stay_at, stays };
     }
 
-    /// The files that are applied: those of the revision at which the set stays, or else those that its source has.
+    /// The files that are applied: those of the revision at which the set stays, or else those that its source has; while these can't be
+    /// rendered, those before.
     ///
     /// # Errors
     /// The revision can't be had.
     pub(super) fn followed(&mut self) -> Result<Option<Snapshot>, Diagnostic> {
+        if self.is_unreadable {
+            return Ok(self.readable.clone());
+        }
         let Some(revision) = self.control.stay_at.clone() else { return Ok(self.snapshot.clone()) };
         if self.control.stays.is_none() {
             let at = Arc::clone(&self.config.at);

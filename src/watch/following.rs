@@ -7,7 +7,7 @@ use super::Event;
 use super::ledger::Ledger;
 use super::sightings::{self, Sight};
 use crate::cluster::{ClusterError, Connection, Subject, Watch};
-use crate::inventory::{Contents, Parent};
+use crate::inventory::Parent;
 use crate::manifest::ObjectRef;
 
 /// What is followed of a set.
@@ -37,7 +37,7 @@ pub(super) enum News {
 }
 
 impl Following {
-    /// Follows what a set has members of, if that isn't followed already.
+    /// Follows these, if they aren't followed already.
     ///
     /// # Errors
     /// The cluster's configuration can't be used.
@@ -45,11 +45,9 @@ impl Following {
         &mut self,
         connection: &Connection,
         (parent, manager): (&Parent, &str),
-        contents: &Contents,
-        namespaces: Option<&BTreeSet<String>>,
+        wanted: Vec<Subject>,
         outbox: &Sender<Event>,
     ) -> Result<(), ClusterError> {
-        let wanted = sightings::subjects(parent, contents, namespaces);
         let numbers: BTreeSet<usize> = wanted.iter().map(|subject| self.number(subject)).collect();
         if self.watch.is_some() && numbers.is_subset(&self.followed) {
             return Ok(());

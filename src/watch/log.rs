@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::Snapshot;
 use super::report::Outcome;
 use super::worker::Worker;
-use crate::diagnostic::Diagnostic;
 use crate::telemetry::{ObjectOutcome, Phase, ReconcileResult};
 
 /// How long the parts of a pass took.
@@ -82,14 +81,6 @@ impl Worker {
         outcome.repaired.iter().for_each(|_| metrics.drifted(set));
         if let Some(revision) = &snapshot.revision {
             metrics.revision(set, revision);
-        }
-    }
-
-    /// There is nothing to make a pass over.
-    pub(super) fn unreadable(&self, snapshot: &Snapshot, findings: &[Diagnostic]) {
-        let revision = snapshot.revision.as_deref().unwrap_or_default();
-        for finding in findings.iter().filter(|finding| finding.is_error()) {
-            tracing::error!(set = self.config.name, revision, error = finding.message, "not rendered: what runs goes on");
         }
     }
 }

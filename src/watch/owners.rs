@@ -58,13 +58,16 @@ impl Default for Known {
 }
 
 impl Owners {
-    /// The owners whose objects come from something else than those that were applied; and those that are there no more.
+    /// The owners whose objects come from something else than those that were applied.
     pub(super) fn changed(&self, now: &Fingerprints) -> BTreeSet<Whose> {
         let is_changed =
             |(owner, fingerprint): &(&Whose, &u64)| self.0.get(owner).and_then(|known| known.fingerprint) != Some(**fingerprint);
-        let changed = now.iter().filter(is_changed).map(|(owner, _)| owner.clone());
-        let gone = self.0.keys().filter(|owner| !now.contains_key(owner)).cloned();
-        changed.chain(gone).collect()
+        now.iter().filter(is_changed).map(|(owner, _)| owner.clone()).collect()
+    }
+
+    /// The owners that are there no more.
+    pub(super) fn gone(&self, now: &Fingerprints) -> BTreeSet<Whose> {
+        self.0.keys().filter(|owner| !now.contains_key(owner)).cloned().collect()
     }
 
     /// The objects of an owner were applied, or not.
@@ -93,6 +96,11 @@ impl Owners {
         known.retry_at = None;
     }
 
+    /// The objects of an owner are as they are wanted, but others that were its may be there, too.
+    pub(super) fn unfinished(&mut self, owner: &Whose) {
+        self.0.entry(owner.clone()).or_default().fingerprint = None;
+    }
+
     /// An owner is no more, and neither is what was its.
     pub(super) fn forget(&mut self, owner: &Whose) {
         self.0.remove(owner);
@@ -110,6 +118,21 @@ impl Owners {
         let is_calm = known.repairs.failures() < AT_ONCE;
         let wait = known.repairs.failed(owner);
         known.repair_at = Some(if is_calm { at } else { at + wait });
+    }
+
+    /// Nobody looks after those any more in which nothing is to be put right by now: what was new about them was their own doing.
+    pub(super) fn calm(&mut self, now: Instant, is_drifted: impl Fn(&Whose) -> bool) {
+        for (owner, known) in &mut self.0 {
+            if known.repair_at.is_some_and(|at| at <= now) && !is_drifted(owner) {
+                known.repair_at = None;
+                known.repairs.forgiven();
+            }
+        }
+    }
+
+    /// Whether an owner is looked after later.
+    pub(super) fn is_waiting(&self, owner: &Whose) -> bool {
+        self.0.get(owner).is_some_and(|known| known.repair_at.is_some() || known.retry_at.is_some())
     }
 
     /// What is to be looked after by now.
@@ -174,12 +197,16 @@ mod tests {
         owners.applied(&whose("b"), Some(1), None, start);
         assert_eq!(owners.changed(&prints(&[("a", 1), ("b", 1)])), [].into());
         assert_eq!(owners.changed(&prints(&[("a", 2), ("b", 1)])), [whose("a")].into());
-        assert_eq!(owners.changed(&prints(&[("b", 1)])), [whose("a")].into(), "what is gone is to be pruned");
+        assert_eq!(owners.gone(&prints(&[("a", 2), ("b", 1)])), [].into());
+        assert_eq!(owners.gone(&prints(&[("b", 1)])), [whose("a")].into(), "what is gone is to be pruned");
         owners.forget(&whose("a"));
-        assert_eq!(owners.changed(&prints(&[("b", 1)])), [].into());
+        assert_eq!(owners.gone(&prints(&[("b", 1)])), [].into());
         let failure = Failure { finding: Diagnostic::error("no"), cause: Cause::Failed, is_final: false };
         owners.applied(&whose("b"), Some(1), Some(failure), start);
         assert_eq!(owners.changed(&prints(&[("b", 1)])), [whose("b")].into(), "what has failed counts as not applied");
+        owners.applied(&whose("b"), Some(1), None, start);
+        owners.unfinished(&whose("b"));
+        assert_eq!(owners.changed(&prints(&[("b", 1)])), [whose("b")].into(), "what may have left something is looked at again");
     }
 
     #[test]
@@ -219,6 +246,13 @@ mod tests {
         }
         assert!(waits.is_sorted(), "{waits:?}");
         assert!(waits[7] > Duration::from_secs(40), "{waits:?}");
+        owners.disturbed(&whose("a"), now);
+        owners.calm(now, |_| false);
+        assert!(owners.is_waiting(&whose("a")), "it is not its turn yet");
+        owners.calm(owners.next().unwrap(), |_| true);
+        assert!(owners.is_waiting(&whose("a")));
+        owners.calm(owners.next().unwrap(), |_| false);
+        assert!(!owners.is_waiting(&whose("a")) && owners.next().is_none());
         now += CALM * 2;
         owners.disturbed(&whose("a"), now);
         assert_eq!(owners.due(now), [whose("a")].into(), "after calm it is at once again");

@@ -1,19 +1,20 @@
 //! One pass of a worker: which owners it is about, and what is known of them then.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::fingerprint::{Fingerprints, digest, fingerprints};
 use super::log::Times;
 use super::owners::{Failure, Whose};
 use super::report::Account;
+use super::sightings;
 use super::worker::Worker;
 use super::{Planned, Snapshot};
 use crate::conditions::Cause;
 use crate::diagnostic::Diagnostic;
 use crate::diff::{Owner, Side};
 use crate::pause::{pause_of, pause_of_workspace};
-use crate::reconcile::{Pass, Pruning, Rendering, Set, Trouble};
+use crate::reconcile::{Pass, Pruning, Rendering, Set, Trouble, Workspaces};
 
 /// How long it is taken for granted whether an operator of Kaito runs.
 const OPERATOR_KNOWN: Duration = Duration::from_secs(60);
@@ -36,6 +37,12 @@ impl Scope {
         self.about.retain(|owner| !owner.as_ref().is_some_and(|owner| left.contains(owner)));
         self
     }
+
+    /// Without the owners that are nowhere: of these it isn't known whether they are still wanted.
+    fn without_unread(&mut self, prints: &Fingerprints) -> BTreeSet<Owner> {
+        let unread: BTreeSet<Whose> = self.about.extract_if(.., |owner| !prints.contains_key(owner)).collect();
+        unread.into_iter().flatten().collect()
+    }
 }
 
 impl Worker {
@@ -55,23 +62,48 @@ impl Worker {
         let mut outcome = Ok(());
         let planned = planner.plan(&snapshot.tree, &mut |planned| outcome = self.pass_over(planned, &snapshot, due, began));
         if let Err(findings) = planned {
-            // What is there is left as it is until there is something else to read.
-            self.is_new = false;
-            self.key = None;
-            self.unreadable(&snapshot, &findings);
-            return Ok(());
+            return self.unreadable(&snapshot, &findings);
         }
         outcome?;
         self.key = key;
         self.is_new = false;
         self.is_full_due = false;
+        self.readable = Some(snapshot);
         Ok(())
+    }
+
+    /// There is nothing to make a pass over. What runs is kept as it was until there is something else to read.
+    fn unreadable(&mut self, snapshot: &Snapshot, findings: &[Diagnostic]) -> Result<(), Diagnostic> {
+        self.is_new = false;
+        self.key = None;
+        if std::mem::replace(&mut self.is_unreadable, true) {
+            // What could be read the last time can't be read again, as a directory that is gone.
+            self.readable = None;
+        }
+        let errors: Vec<&Diagnostic> = findings.iter().filter(|finding| finding.is_error()).collect();
+        self.tell_unreadable(snapshot, &errors);
+        match &mut self.set {
+            Some(set) => {
+                set.note_unrendered(&self.cluster, snapshot.revision.as_deref(), &super::now()).map_err(|trouble| trouble.finding())
+            }
+            None => Ok(()),
+        }
     }
 
     fn pass_over(&mut self, planned: &Planned<'_>, snapshot: &Snapshot, due: &BTreeSet<Whose>, began: Instant) -> Result<(), Diagnostic> {
         let prints = fingerprints(planned.side, planned.world).map_err(|error| *error.0)?;
+        self.standing.see_findings(planned.side.findings);
         let mut scope = self.scope(planned.side, &prints, due);
         let rendering = began.elapsed();
+        let declared = self.config.settings.workspaces == Workspaces::Declared;
+        let is_broken = planned.side.findings.iter().any(Diagnostic::is_error);
+        let is_all_broken = declared && is_all_broken(planned.side, &scope.left);
+        if is_broken && !is_all_broken {
+            self.tell_unread(&errors_of_nobody(planned.side));
+            self.note_unread(planned.side, &scope.without_unread(&prints));
+        }
+        // Those that are left alone have had their turn, too.
+        self.owners.taken(scope.about.iter().chain(due), began);
         if scope.about.is_empty() && !scope.is_full {
             return self.advance(snapshot);
         }
@@ -80,17 +112,19 @@ impl Worker {
         if scope.is_full {
             // Of what is there and was not made by this process it isn't known yet whether it is still wanted.
             scope = scope.with(set.owners());
+            if is_broken && !is_all_broken {
+                self.note_unread(planned.side, &scope.without_unread(&prints));
+            }
         }
         let about = &scope.about;
-        self.owners.taken(about, began);
         let operator = self.operator.clone().filter(|(_, at)| at.elapsed() < OPERATOR_KNOWN).map(|(operator, _)| operator);
-        let is_broken = planned.side.findings.iter().any(Diagnostic::is_error);
         let (digest, now) = (digest(&prints), super::now());
         let pass = Pass {
             cluster: &self.cluster,
             side: planned.side,
             settings: &self.config.settings,
             is_broken,
+            unrendered: is_all_broken.then_some(&scope.left),
             operator,
             only: (!scope.is_full || !scope.left.is_empty()).then_some(about),
         };
@@ -113,15 +147,16 @@ impl Worker {
         let outcome = account.conclude();
         let contents = set.record().map(|record| record.contents.clone()).unwrap_or_default();
         self.set = Some(set);
+        let passed = passed.map_err(|trouble| self.stopped(&trouble))?;
         self.note(about, &prints, &outcome);
         self.note_asked(planned, about, snapshot, &prints);
         self.stir_failed(&outcome);
-        let passed = passed.map_err(|trouble| self.stopped(&trouble))?;
         self.kinds = Some(passed.kinds);
         self.operator = passed.operator.map(|operator| (operator, began)).or(self.operator.take());
         let namespaces = self.config.settings.namespaces.as_ref();
         let (parent, manager) = (&self.config.parent, self.config.settings.manager.as_str());
-        let followed = self.following.follow(&self.connection, (parent, manager), &contents, namespaces, &self.outbox);
+        let subjects = sightings::subjects(parent, &contents, namespaces, declared);
+        let followed = self.following.follow(&self.connection, (parent, manager), subjects, &self.outbox);
         followed.map_err(|error| error.finding())?;
         let times = Times { rendering, deciding: passed.deciding, applying: applying.elapsed().saturating_sub(passed.deciding) };
         self.log(snapshot, &outcome, about.len(), &times);
@@ -140,7 +175,12 @@ impl Worker {
         left.extend(broken);
         let is_full = self.is_full_due || self.set.is_none() || !self.following.is_complete();
         let all = is_full.then(|| prints.keys().cloned()).into_iter().flatten();
-        Scope { is_full, about: BTreeSet::new(), left }.with(self.owners.changed(prints).into_iter().chain(due.iter().cloned()).chain(all))
+        // What has drifted while there was nothing to read, or not all of it, was not put right.
+        let drifted = if self.is_new { self.ledger.drifted() } else { BTreeMap::new() };
+        let drifted = drifted.into_keys().filter(|owner| !self.owners.is_waiting(owner));
+        let owners =
+            self.owners.changed(prints).into_iter().chain(self.owners.gone(prints)).chain(due.iter().cloned()).chain(all).chain(drifted);
+        Scope { is_full, about: BTreeSet::new(), left }.with(owners)
     }
 
     /// The Workspaces that are left alone, since they or those in the cluster say so.
@@ -182,8 +222,21 @@ impl Worker {
         for owner in broken {
             let finding = side.findings_about(owner).next().cloned();
             let finding = finding.unwrap_or_else(|| Diagnostic::error(format!("{owner} can't be rendered")));
-            tracing::error!(set = self.config.name, owner = owner.to_string(), error = finding.message, "not rendered: what runs goes on");
+            tracing::error!(set = self.config.name, owner = owner.to_string(), error = finding.line(), "not rendered: what runs goes on");
             self.owners.broken(&Some(owner.clone()), finding);
+            self.statuses.stir(owner);
+        }
+    }
+
+    /// Takes note of those of which it isn't known whether they are still wanted, and why not.
+    fn note_unread(&mut self, side: &Side<'_>, unread: &BTreeSet<Owner>) {
+        let Some(finding) = errors_of_nobody(side).first().copied().or_else(|| side.findings.iter().find(|finding| finding.is_error()))
+        else {
+            return;
+        };
+        for owner in unread {
+            let why = format!("it isn't known whether it is still wanted: {}", finding.line());
+            self.owners.broken(&Some(owner.clone()), Diagnostic::error(why));
             self.statuses.stir(owner);
         }
     }
@@ -203,8 +256,27 @@ impl Worker {
                     let failure = Failure { finding: finding.clone(), cause: Cause::Failed, is_final: false };
                     self.owners.applied(owner, None, Some(failure), now);
                 }
-                (print, failure, _) => self.owners.applied(owner, print, failure, now),
+                (print, failure, refused) => {
+                    self.owners.applied(owner, print, failure, now);
+                    if refused.is_some() {
+                        self.owners.unfinished(owner);
+                    }
+                }
             }
         }
     }
+}
+
+/// Whether all that is wrong is about these: that nothing else is wanted than what was rendered is known then.
+fn is_all_broken(side: &Side<'_>, broken: &BTreeSet<Owner>) -> bool {
+    let known: usize = broken.iter().map(|owner| side.findings_about(owner).count()).sum();
+    known == side.findings.iter().filter(|finding| finding.is_error()).count()
+}
+
+/// What is wrong and can't be told on a Workspace, since it isn't known on which.
+fn errors_of_nobody<'s>(side: &Side<'s>) -> Vec<&'s Diagnostic> {
+    let owners = side.owners();
+    let is_of_somebody =
+        |finding: &&Diagnostic| owners.iter().any(|owner| side.findings_about(owner).any(|one| std::ptr::eq(one, *finding)));
+    side.findings.iter().filter(|finding| finding.is_error() && !is_of_somebody(finding)).collect()
 }

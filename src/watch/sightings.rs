@@ -11,6 +11,9 @@ use super::ledger::Sighting;
 /// The labels of what belongs to a Workspace or a RAGEngine without being a member of a set: pods.
 const OWNERS: [&str; 2] = ["kaito.sh/workspace", "kaito.sh/ragengine"];
 
+/// The kinds whose status is written.
+const DECLARED: [&str; 1] = ["Workspace"];
+
 /// What has happened in a cluster.
 pub enum Sight {
     /// An object of a subject, by its number, is as it is.
@@ -26,18 +29,21 @@ pub enum Sight {
 /// What to watch for a set: its parent, its members by their mark, and what belongs to its Workspaces besides.
 ///
 /// Members that are marked by an annotation, and pods and nodes, are found by the labels of Workspaces; whose they are is looked at then.
-pub(super) fn subjects(parent: &Parent, contents: &Contents, namespaces: Option<&BTreeSet<String>>) -> Vec<Subject> {
+///
+/// What is declared in the cluster itself has no mark; `declared` says whether it is.
+pub(super) fn subjects(parent: &Parent, contents: &Contents, namespaces: Option<&BTreeSet<String>>, declared: bool) -> Vec<Subject> {
     let id = parent.id();
-    let part_of = format!("{}={id}", crate::inventory::PART_OF);
-    let mut kinds: Vec<(GroupKind, String)> = Vec::new();
+    let part_of = Some(format!("{}={id}", crate::inventory::PART_OF));
+    let mut kinds: Vec<(GroupKind, Option<String>)> = Vec::new();
     for kind in &contents.group_kinds {
         if crate::inventory::is_marked_by_annotation(kind) {
-            kinds.extend(OWNERS.map(|label| (kind.clone(), label.to_owned())));
+            kinds.extend(OWNERS.map(|label| (kind.clone(), Some(label.to_owned()))));
         } else {
             kinds.push((kind.clone(), part_of.clone()));
         }
     }
-    kinds.extend(OWNERS.map(|label| (GroupKind::new("", "Pod"), label.to_owned())));
+    kinds.extend(OWNERS.map(|label| (GroupKind::new("", "Pod"), Some(label.to_owned()))));
+    kinds.extend(DECLARED.iter().filter(|_| declared).map(|kind| (GroupKind::new("kaito.sh", kind), None)));
     let places: Vec<Option<String>> = match namespaces {
         Some(namespaces) => namespaces.iter().cloned().map(Some).collect(),
         None => vec![None],
@@ -47,12 +53,7 @@ pub(super) fn subjects(parent: &Parent, contents: &Contents, namespaces: Option<
     let nodes = Subject { kind: GroupKind::new("", "Node"), namespace: None, selector: None, metadata_only: false };
     let members = kinds.into_iter().flat_map(|(kind, selector)| {
         let places = if everywhere(&kind) { vec![None] } else { places.clone() };
-        places.into_iter().map(move |namespace| Subject {
-            kind: kind.clone(),
-            namespace,
-            selector: Some(selector.clone()),
-            metadata_only: false,
-        })
+        places.into_iter().map(move |namespace| Subject { kind: kind.clone(), namespace, selector: selector.clone(), metadata_only: false })
     });
     // What people tell the set stands in annotations of its parent.
     let parent = Subject {
@@ -97,17 +98,18 @@ pub(super) fn sight(number: usize, change: Change, id: &str, manager: &str) -> O
             Some(Sight::Gone(reference))
         }
         Change::Listed(all) => Some(Sight::Listed(number, all)),
+        Change::UnknownKind => Some(Sight::Unheard(number, "the server doesn't know this kind".to_owned())),
         Change::Unreadable(why) | Change::Silent(why) => Some(Sight::Unheard(number, why)),
     }
 }
 
-/// Whether an object is a member of the set, or a pod or node of some Workspace, of which its labels tell more.
+/// Whether an object is a member of the set, something declared, or a pod or node of some Workspace, of which its labels tell more.
 fn is_about(sighting: &Sighting, id: &str) -> bool {
     let kind = sighting.reference().kind.as_str();
     let is_core = sighting.reference().group.is_empty();
-    sighting.set() == Some(id)
-        || sighting.keeps() == Some(id)
-        || (is_core && (kind == "Node" || (kind == "Pod" && sighting.owner().is_some())))
+    let is_member = sighting.set() == Some(id) || sighting.keeps() == Some(id);
+    let is_declared = sighting.reference().group == "kaito.sh" && DECLARED.contains(&kind);
+    is_member || is_declared || (is_core && (kind == "Node" || (kind == "Pod" && sighting.owner().is_some())))
 }
 
 #[cfg(test)]
@@ -122,21 +124,24 @@ mod tests {
         };
         let parent = Parent::parse("one", "home").unwrap();
         let id = parent.id();
-        let tell = |namespaces: Option<BTreeSet<String>>| {
+        let tell = |namespaces: Option<BTreeSet<String>>, declared: bool| {
             let tell = |subject: Subject| {
                 let namespace = subject.namespace.map_or_else(String::new, |namespace| format!("{namespace}: "));
                 format!("{namespace}{} {}", subject.kind, subject.selector.unwrap_or_default())
             };
-            subjects(&parent, &contents, namespaces.as_ref()).into_iter().map(tell).collect::<Vec<_>>()
+            subjects(&parent, &contents, namespaces.as_ref(), declared).into_iter().map(tell).collect::<Vec<_>>()
         };
         let claims = ["NodeClaim.karpenter.sh kaito.sh/workspace", "NodeClaim.karpenter.sh kaito.sh/ragengine"];
-        let everywhere = tell(None);
+        let everywhere = tell(None, false);
         assert!(everywhere.contains(&format!("StatefulSet.apps applyset.kubernetes.io/part-of={id}")), "{everywhere:?}");
         assert!(everywhere.contains(&format!("home: Secret applyset.kubernetes.io/id={id}")), "{everywhere:?}");
         assert!(everywhere.contains(&"Pod kaito.sh/workspace".to_owned()), "{everywhere:?}");
-        let some = tell(Some(["a".to_owned(), "b".to_owned()].into()));
+        let some = tell(Some(["a".to_owned(), "b".to_owned()].into()), true);
         assert!(some.contains(&format!("a: StatefulSet.apps applyset.kubernetes.io/part-of={id}")), "{some:?}");
         assert!(some.contains(&"b: Pod kaito.sh/ragengine".to_owned()), "{some:?}");
+        let workspaces = |all: &[String]| all.iter().filter(|subject| subject.contains("Workspace")).cloned().collect::<Vec<_>>();
+        assert_eq!(workspaces(&everywhere), [] as [String; 0]);
+        assert_eq!(workspaces(&some), ["a: Workspace.kaito.sh ", "b: Workspace.kaito.sh "]);
         for claim in claims {
             assert!(everywhere.contains(&claim.to_owned()) && some.contains(&claim.to_owned()), "{some:?}");
         }

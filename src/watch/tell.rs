@@ -14,6 +14,7 @@ use crate::drift::{Drift, Round, drift};
 impl Worker {
     /// A pass was made.
     pub(super) fn tell(&mut self, snapshot: &Snapshot, outcome: Outcome) {
+        self.standing.note(&outcome);
         let at = snapshot.revision.as_deref().map_or_else(String::new, |revision| format!(" at {revision}"));
         let Outcome { lines, failures, pruned, remarks, prune_refused, repaired, .. } = outcome;
         let is_repaired = |owner: &Whose| repaired.iter().any(|repaired| repaired.owner == *owner);
@@ -48,17 +49,47 @@ impl Worker {
         let words = found.to_string();
         tracing::warn!(set = self.config.name, owner = owner.as_ref().map(ToString::to_string), drift = words, "drift is put right");
         self.publish(owner, (EventType::Warning, "DriftRepaired", "Repair"), format!("{words}; it is put right"));
+        self.standing.repaired(words);
         if let Round::GiveWay { words, .. } = self.fight.see(&found, self.since.elapsed()) {
             tracing::warn!(set = self.config.name, owner = owner.as_ref().map(ToString::to_string), fight = words, "two fight over fields");
             self.publish(owner, (EventType::Warning, "FieldsFoughtOver", "Repair"), words);
         }
     }
 
+    /// The files can't be rendered at all; what runs goes on.
+    pub(super) fn tell_unreadable(&mut self, snapshot: &Snapshot, errors: &[&Diagnostic]) {
+        let revision = snapshot.revision.as_deref().unwrap_or_default();
+        for error in errors {
+            tracing::error!(
+                set = self.config.name,
+                revision,
+                error = error.line(),
+                help = error.help.join("; "),
+                "not rendered: what runs goes on"
+            );
+        }
+        let notes: Vec<String> = errors.iter().map(|error| error.line()).collect();
+        self.standing.unreadable = notes.first().cloned();
+        self.publish(
+            &None,
+            (EventType::Warning, Cause::Invalid.reason(), "Render"),
+            format!("{revision} can't be rendered: {}", notes.join("; ")),
+        );
+    }
+
+    /// Some files can't be read; the others are applied.
+    pub(super) fn tell_unread(&self, errors: &[&Diagnostic]) {
+        for error in errors.iter().filter(|_| self.is_new) {
+            tracing::error!(set = self.config.name, error = error.line(), help = error.help.join("; "), "not read: what runs goes on");
+        }
+    }
+
     /// The source can't be read; what runs goes on.
-    pub(super) fn source_failed(&self, finding: &Diagnostic) {
+    pub(super) fn source_failed(&mut self, finding: &Diagnostic) {
         let help = finding.help.join("; ");
         tracing::error!(set = self.config.name, error = finding.message, help, "the source can't be read");
         self.publish(&None, (EventType::Warning, "SourceFailed", "Fetch"), finding.message.clone());
+        self.tell_source_failed(finding);
     }
 
     /// There is a commit that isn't signed as it must be; what runs goes on, and no Workspace is the worse for it. So it is told on what keeps

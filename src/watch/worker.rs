@@ -11,6 +11,7 @@ use super::control::Control;
 use super::following::{Following, News};
 use super::ledger::Ledger;
 use super::owners::{Owners, Whose};
+use super::standing::Standing;
 use super::statuses::Statuses;
 use super::{Event, Planner, Snapshot};
 use crate::apply::Operator;
@@ -19,6 +20,7 @@ use crate::diagnostic::Diagnostic;
 use crate::drift::Fight;
 use crate::inventory::Parent;
 use crate::manifest::ObjectRef;
+use crate::notify::Notify;
 use crate::prune::{AllowedKind, MaxPrune};
 use crate::reconcile::{Set, Settings};
 use crate::telemetry::Metrics;
@@ -37,6 +39,8 @@ const SILENCE: Backoff = Backoff::new(Duration::from_millis(500), Duration::from
 pub struct Work {
     /// What people call the set.
     pub name: String,
+    /// What people call the source that it comes from.
+    pub source: String,
     /// What keeps it.
     pub parent: Parent,
     /// How objects are applied.
@@ -51,6 +55,8 @@ pub struct Work {
     pub metrics: Arc<Metrics>,
     /// Where it is told what has happened.
     pub events: Arc<Events>,
+    /// Who is notified of what becomes of a revision, if anybody is.
+    pub notify: Option<Arc<dyn Notify>>,
     /// Has the source looked at, since somebody asks for it.
     pub look: Arc<dyn Fn() + Send + Sync>,
     /// Gets the files of another revision of the source, to go back to.
@@ -88,6 +94,10 @@ pub struct Worker {
     pub(super) ledger: Ledger,
     pub(super) owners: Owners,
     pub(super) snapshot: Option<Snapshot>,
+    /// The newest files that could be rendered.
+    pub(super) readable: Option<Snapshot>,
+    /// Whether those of the snapshot can't be.
+    pub(super) is_unreadable: bool,
     /// Whether no pass has been made over the snapshot yet.
     pub(super) is_new: bool,
     /// Whether the next pass looks at everything, and asks the cluster what is there.
@@ -96,6 +106,7 @@ pub struct Worker {
     pub(super) key: Option<String>,
     pub(super) statuses: Statuses,
     pub(super) control: Control,
+    pub(super) standing: Standing,
     /// Who fights over fields.
     pub(super) fight: Fight,
     pub(super) since: Instant,
@@ -132,11 +143,14 @@ impl Worker {
             ledger: Ledger::default(),
             owners: Owners::default(),
             snapshot: None,
+            readable: None,
+            is_unreadable: false,
             is_new: false,
             is_full_due: true,
             key: None,
             statuses: Statuses::default(),
             control: Control::default(),
+            standing: Standing::default(),
             fight: Fight::default(),
             since: Instant::now(),
             kinds: None,
@@ -189,7 +203,7 @@ impl Worker {
     /// How long there is nothing to do.
     fn patience(&self) -> Duration {
         let now = Instant::now();
-        if self.control.is_suspended() {
+        if !self.has_work() {
             return IDLE;
         }
         let work = if self.is_waiting_for_nothing() { Some(now) } else { self.owners.next() };
@@ -200,9 +214,15 @@ impl Worker {
         next.map_or(IDLE, |next| next.saturating_duration_since(now)).min(IDLE)
     }
 
+    /// Whether there is anything to make a pass over, and it may be made.
+    fn has_work(&self) -> bool {
+        let files = if self.is_unreadable { &self.readable } else { &self.snapshot };
+        files.is_some() && !self.control.is_suspended()
+    }
+
     /// Whether there is a pass to be made as soon as the cluster may be asked.
     fn is_waiting_for_nothing(&self) -> bool {
-        self.snapshot.is_some() && (self.is_new || self.is_full_due || (self.statuses.is_stirred() && self.following.is_complete()))
+        self.is_new || self.is_full_due || (self.statuses.is_stirred() && self.following.is_complete())
     }
 
     /// Takes note of an event; whether to go on.
@@ -212,6 +232,9 @@ impl Worker {
             Event::Snapshot(snapshot) => {
                 self.snapshot = Some(snapshot);
                 self.is_new = true;
+                self.is_unreadable = false;
+                // What was waited for may be no matter any more.
+                self.not_before = None;
             }
             Event::SourceFailed(finding) => self.source_failed(&finding),
             Event::Unverified(finding) => self.unverified(&finding),
@@ -253,10 +276,10 @@ impl Worker {
     fn work(&mut self) {
         let now = Instant::now();
         let is_silent = self.not_before.is_some_and(|not_before| not_before > now);
-        if self.snapshot.is_none() || is_silent || self.control.is_suspended() {
+        if is_silent || !self.has_work() {
             return;
         }
-        let due = self.owners.due(now);
+        let due = self.due(now);
         let mut done = Ok(());
         if self.is_new || self.is_full_due || !due.is_empty() {
             done = self.pass(&due);
@@ -266,9 +289,20 @@ impl Worker {
             Ok(()) => {
                 self.silence.worked();
                 self.not_before = None;
+                self.tell_standing(None);
             }
             Err(finding) => self.failed(&finding, &due),
         }
+    }
+
+    /// What is to be looked after by now.
+    fn due(&mut self, now: Instant) -> BTreeSet<Whose> {
+        if !self.owners.due(now).is_empty() {
+            // What a pass has done may be heard of after it.
+            let drifted = self.ledger.drifted();
+            self.owners.calm(now, |owner| drifted.contains_key(owner));
+        }
+        self.owners.due(now)
     }
 
     /// A pass could not be made. It is tried again.
@@ -278,5 +312,11 @@ impl Worker {
         tracing::error!(set = self.config.name, error = finding.message, retry_in_ms = wait.as_millis(), "not reconciled");
         self.not_before = Some(until);
         self.owners.postponed(due, until);
+        self.tell_standing(Some(finding));
+    }
+
+    /// How often in a row no pass could be made.
+    pub(super) fn failures_in_a_row(&self) -> u32 {
+        self.silence.failures()
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use serde_json::{Value, json};
 
@@ -21,10 +21,17 @@ resource: {instanceType: Standard_NC24ads_A100_v4, labelSelector: {matchLabels: 
 inference: {preset: {name: phi-4}}
 ";
 
-/// One test at a time: the operator of one is an operator for all.
-pub(super) fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+/// The operator of one test is an operator for all.
+static OPERATOR: RwLock<()> = RwLock::new(());
+
+/// As long as this is held, no other test runs an operator, or needs that there is none.
+fn alone() -> RwLockWriteGuard<'static, ()> {
+    OPERATOR.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// As long as this is held, there is no operator. One is enough for a test: a second one may wait for somebody who waits for the first.
+pub(super) fn undisturbed() -> RwLockReadGuard<'static, ()> {
+    OPERATOR.read().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// An object as the operator makes it: owned by its Workspace; of nodes only the labels tell.
@@ -91,7 +98,7 @@ fn what_the_operator_made() {
 
 #[test]
 fn what_cannot_be_changed_stays_as_it_was_made() {
-    let _alone = alone();
+    let _undisturbed = undisturbed();
     let tuning = fs::read_to_string("examples/tuning-lora/workspace.yaml").unwrap().replace("namespace: models", "namespace: NAMESPACE");
     let mut story = Story::new("adopted-job", &[&tuning]);
     let workspace = &Manifest::all("", &WORKSPACE.replace("phi-4", "phi-4-tuning").replace("NAMESPACE", &story.scene.namespace))[0];
@@ -144,7 +151,7 @@ fn adopt(scene: &Scene, input: &Path, args: &[String], made: &[Manifest]) -> Res
 
 #[test]
 fn examples_are_adopted() {
-    let _alone = alone();
+    let _undisturbed = undisturbed();
     let mut faults = Vec::new();
     let with_nodes = |name: &String| {
         let text =
@@ -185,7 +192,7 @@ fn examples_are_adopted() {
 /// Recordings of what Kaito's own controllers made, where `KAITO_RECORDINGS` says they are.
 #[test]
 fn recordings_are_adopted() {
-    let _alone = alone();
+    let _undisturbed = undisturbed();
     let Some(folder) = std::env::var_os("KAITO_RECORDINGS") else { return };
     let mut adopted = 0;
     let mut faults = Vec::new();

@@ -210,7 +210,7 @@ fn what_a_workspace_allows() {
 
 #[test]
 fn workspaces_too() {
-    let _alone = super::adoption::alone();
+    let _undisturbed = super::adoption::undisturbed();
     let mut story =
         Story::new("workspaces", &[&WORKSPACE.replace("name: phi-4}\nresource", "name: phi-4, namespace: NAMESPACE}\nresource")]);
     story.apply(&["--include-workspace"], 0);

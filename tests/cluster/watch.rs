@@ -59,6 +59,7 @@ fn tell(sender: &Sender<String>, subject: &Subject, change: &Change) {
         Change::Deleted(object) => format!("deleted {}", name(object)),
         Change::Listed(all) => format!("listed {}", all.iter().map(|one| one.name.as_str()).collect::<Vec<_>>().join(" ")),
         Change::Unreadable(why) if why.contains("is forbidden") => "unreadable: is forbidden".to_owned(),
+        Change::UnknownKind => "unknown".to_owned(),
         Change::Unreadable(why) => format!("unreadable: {why}"),
         Change::Silent(why) => {
             assert!(!why.is_empty());
@@ -154,7 +155,7 @@ fn a_kind_may_come_and_go() {
     let heard = Heard::new(&scene.proxy.kubeconfig, vec![things, config_maps(&scene)]);
     let mut first: Vec<String> = (0..3).map(|_| heard.next()).collect();
     first.sort();
-    assert_eq!(first, ["ConfigMap listed", "ConfigMap listing", "Thing unreadable: the server doesn't know this kind"]);
+    assert_eq!(first, ["ConfigMap listed", "ConfigMap listing", "Thing unknown"]);
     let definition = json!({
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",

@@ -37,7 +37,7 @@ impl Applying<'_> {
         let (args, cluster) = (self.args, self.target.cluster);
         let is_broken = output::findings_with(self.target.side.findings.to_vec(), self.color, "what they are about is not applied");
         let settings = self.settings();
-        let pass = Pass { cluster, side: self.target.side, settings: &settings, is_broken, operator: None, only: None };
+        let pass = Pass { cluster, side: self.target.side, settings: &settings, is_broken, unrendered: None, operator: None, only: None };
         // The set is looked up while everything is rendered.
         let (set, wanted) = thread::scope(|scope| {
             let wanted = scope.spawn(|| pass.wanted());

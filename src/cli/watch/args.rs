@@ -1,5 +1,6 @@
 //! The flags of `kaito watch`.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,9 +9,11 @@ use crate::cli::applyset::named;
 use crate::cli::cluster::{ClusterArgs, duration, field_manager};
 use crate::cli::setup::RenderingArgs;
 use crate::telemetry::{LogFormat, level};
-use crate::watch::config::{API_VERSION, GitConfig, SetConfig, SourceConfig, VerifyConfig, WatchConfig, WebhookConfig, is_commit};
+use crate::watch::config::{
+    API_VERSION, ClusterConfig, GitConfig, SetConfig, SourceConfig, VerifyConfig, WatchConfig, WebhookConfig, is_commit,
+};
 
-/// Keep a cluster as files say, which may change: in a git repository, or on disk.
+/// Keep a cluster as files say, which may change: in a git repository, or on disk; or as the Workspaces say that people apply in it.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Exit codes: 0 told to stop, 1 the input is invalid, 2 wrong usage, 4 the cluster can't be reached, or another process leads.
@@ -18,6 +21,7 @@ use crate::watch::config::{API_VERSION, GitConfig, SetConfig, SourceConfig, Veri
 Examples:
   kaito watch --url https://git.example.com/fleet.git --branch main -f clusters/prod -R --applyset prod
   kaito watch -R -f clusters/prod --applyset prod
+  kaito watch --source cluster
   kaito watch --watch-config /etc/kaito/watch.yaml --leader-elect --webhook-listen :9292"
 )]
 pub(crate) struct Args {
@@ -33,12 +37,22 @@ pub(crate) struct Args {
     pub cluster: ClusterArgs,
 }
 
+/// Where what is wanted is said, if not in files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum SourceKind {
+    /// In the cluster itself, by the Workspaces that people apply there
+    Cluster,
+}
+
 /// What is followed.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Source")]
 pub(crate) struct SourceArgs {
+    /// Follow the Workspaces and other objects of kaito.sh that people apply in the cluster: in the namespaces of -n or --namespaces, or in all
+    #[arg(long, value_enum, value_name = "SOURCE", conflicts_with_all = ["filename", "url"])]
+    pub source: Option<SourceKind>,
     /// Files and directories with Workspaces and what belongs to them; with --url, from the root of the repository
-    #[arg(short, long = "filename", value_name = "PATH", value_delimiter = ',', required_unless_present_any = ["url", "watch_config"])]
+    #[arg(short, long = "filename", value_name = "PATH", value_delimiter = ',', required_unless_present_any = ["url", "source", "watch_config"])]
     pub filename: Vec<PathBuf>,
     /// Read the directories with all below them
     #[arg(short = 'R', long)]
@@ -80,7 +94,7 @@ pub(crate) struct SourceArgs {
     #[arg(long, value_name = "TYPE", default_value = "auto", requires = "webhook_token")]
     pub webhook_type: String,
     /// File that says which sources are followed and which sets are applied from each, in the place of flags
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["filename", "url", "applyset", "webhook_token"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["filename", "url", "source", "applyset", "webhook_token"])]
     pub watch_config: Option<PathBuf>,
 }
 
@@ -187,7 +201,8 @@ impl Args {
             verify: verify.clone(),
             ..GitConfig::default()
         });
-        let is_all = filename.is_empty();
+        let cluster = self.source.source.map(|SourceKind::Cluster| ClusterConfig { namespaces: self.declared_in() });
+        let is_all = filename.is_empty() && cluster.is_none();
         let set = SetConfig {
             applyset: self.set.applyset.clone(),
             namespace: None,
@@ -206,10 +221,28 @@ impl Args {
         let source = SourceConfig {
             name: "kaito".to_owned(),
             git,
+            cluster,
             interval: interval.map(|interval| format!("{}ms", interval.as_millis())),
             webhook: webhook.map(|file| WebhookConfig { kind: self.source.webhook_type.clone(), token_file: text(file) }),
+            notifications: Vec::new(),
             sets: vec![set],
         };
-        WatchConfig { api_version: API_VERSION.to_owned(), kind: "WatchConfig".to_owned(), sources: vec![source] }
+        WatchConfig {
+            api_version: API_VERSION.to_owned(),
+            kind: "WatchConfig".to_owned(),
+            sources: vec![source],
+            notifications: Vec::new(),
+        }
+    }
+
+    /// The namespaces in which people declare something; none for all.
+    fn declared_in(&self) -> BTreeSet<String> {
+        let own = || self.rendering.namespace.iter().filter(|name| !name.is_empty()).cloned().collect();
+        let named = &self.set.namespaces;
+        match named.iter().any(|name| name == "*") {
+            true => BTreeSet::new(),
+            false if named.is_empty() => own(),
+            false => named.iter().cloned().collect(),
+        }
     }
 }

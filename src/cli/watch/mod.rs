@@ -1,6 +1,7 @@
 //! `kaito watch`: keep a cluster as files say.
 
 mod args;
+mod cluster;
 mod listen;
 mod planner;
 mod source;
@@ -10,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -20,6 +21,7 @@ use super::output::{self, Color, Exit};
 use super::setup::Setup;
 use crate::cluster::{Candidate, Election, Events, Leadership};
 use crate::diagnostic::Diagnostic;
+use crate::notify::Notifier;
 use crate::server::hook::{Push, same_repository};
 use crate::source::{Changes, Disk, read_file};
 use crate::telemetry::{Metrics, level, start_logs};
@@ -31,6 +33,12 @@ use source::{Shared, Source};
 
 /// What nothing was, if it can't begin.
 const DONE: &str = "watched";
+
+/// How long notifications have that wait when the process ends.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// How long passes that have begun may take when the process is told to stop.
+const GRACE: Duration = Duration::from_secs(4);
 
 /// What the process is told.
 enum Told {
@@ -44,18 +52,20 @@ enum Told {
 
 /// Watches until it is told to stop.
 pub(super) fn run(args: &Args, color: Color) -> Exit {
-    let refused = |findings| {
-        output::findings(findings, color, DONE);
-        Stop::Unrenderable
-    };
     let level = level(&args.process.log_level).unwrap_or(tracing::Level::INFO);
     // A second start in one process is only known to tests.
     _ = start_logs(args.process.log_format, level, SystemTime::now, output::log_line);
     let watch = || {
-        let config = config(args).map_err(refused)?;
-        Watching::new(args, color)?.run(config).map_err(|finding| refused(vec![finding]))
+        let config = config(args).map_err(|findings| refused(findings, color))?;
+        Watching::new(args, color)?.run(config).map_err(|finding| refused(vec![finding], color))
     };
     watch().unwrap_or_else(Exit::from)
+}
+
+/// Says why it can't begin or go on.
+fn refused(findings: Vec<Diagnostic>, color: Color) -> Stop {
+    output::findings(findings, color, DONE);
+    Stop::Unrenderable
 }
 
 /// What is followed, by the flags or the file.
@@ -87,12 +97,15 @@ impl<'a> Watching<'a> {
         let cluster = connection.cluster().map_err(|error| unreachable(&error, color, DONE))?;
         let namespace = said_namespace(args).unwrap_or_else(|| cluster.namespace().to_owned());
         let events = Events::start(&connection, "kaito.sh/watch", &identity()).map_err(|error| unreachable(&error, color, DONE))?;
+        let fault = |error| refused(vec![Diagnostic::error(format!("there can't be another thread: {error}"))], color);
+        let notifier = Notifier::start().map_err(fault)?;
         let shared = Shared {
             args,
             connection,
             namespace,
             metrics: Arc::new(Metrics::new()),
             events: Arc::new(events),
+            notifier,
             mirrors: BTreeMap::new(),
             cache: args.process.cache_dir.clone().unwrap_or_else(cache_dir),
         };
@@ -107,7 +120,6 @@ impl<'a> Watching<'a> {
         let _servers = listen::start(&self.args.process, &self.shared.metrics, &self.ready, &hooks)?;
         let _changes = self.config_changes(tell.clone())?;
         let candidate = self.stand(&tell)?;
-        let mut exit = Exit::Done;
         while let Ok(told) = told.recv() {
             match told {
                 Told::Signal(SIGHUP) => {
@@ -122,19 +134,20 @@ impl<'a> Watching<'a> {
                     self.follow(&config)?;
                 }
                 Told::Leadership(Leadership::Lost) => {
+                    // Nothing is waited for: what another process may do already must end at once, however far it is.
                     tracing::error!("another process may lead: this one ends");
-                    exit = Exit::Unreachable;
-                    break;
+                    return Ok(Exit::Unreachable);
                 }
                 Told::Push(source, push) => self.pushed(&source, &push),
             }
         }
-        self.stop();
-        // Only now another process may do what this one has done.
-        if let Some(candidate) = candidate.filter(|_| exit == Exit::Done) {
+        let is_done = self.stop();
+        self.shared.notifier.stop(FAREWELL);
+        // Only when nothing is done any more another process may do it.
+        if is_done && let Some(candidate) = candidate {
             candidate.release();
         }
-        Ok(exit)
+        Ok(Exit::Done)
     }
 
     /// Follows what a configuration says: what is the same goes on, what isn't there any more or is another one stops.
@@ -194,9 +207,15 @@ impl<'a> Watching<'a> {
         }
     }
 
-    fn stop(&mut self) {
+    /// Stops everything; whether it has stopped in time. What hasn't ends with the process, and is gone on with by the next.
+    fn stop(&mut self) -> bool {
         let sources = std::mem::take(&mut self.sources);
-        thread::scope(|scope| sources.into_values().for_each(|source| _ = scope.spawn(|| source.stop())));
+        let (stopped, all) = channel();
+        let stop = move || {
+            thread::scope(|scope| sources.into_values().for_each(|source| _ = scope.spawn(|| source.stop())));
+            _ = stopped.send(());
+        };
+        thread::Builder::new().name("stop".to_owned()).spawn(stop).is_ok() && all.recv_timeout(GRACE).is_ok()
     }
 
     /// Stands for election, if there are several processes; otherwise this one leads.

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::cli::cluster::with_side;
+use crate::cli::cluster::{with_any_side, with_side};
 use crate::cli::setup::{InputArgs, RenderingArgs, Setup};
 use crate::diagnostic::Diagnostic;
+use crate::diff::Side;
 use crate::source::Tree;
 use crate::watch;
 
@@ -18,13 +19,19 @@ pub(super) struct Planner {
     pub namespace: String,
     /// What is read, in the same words on every machine.
     pub inputs: String,
+    /// Whether it is the cluster that is read: then it may well be that there is nothing, and objects are in namespaces of their own.
+    pub is_cluster: bool,
 }
 
 impl Planner {
-    fn setup(&self, tree: &Arc<dyn Tree>, findings: &mut Vec<Diagnostic>) -> Option<Setup> {
+    pub(super) fn setup(&self, tree: &Arc<dyn Tree>, findings: &mut Vec<Diagnostic>) -> Option<Setup> {
         let mut setup = Setup::at(Arc::clone(tree), &self.rendering, &self.paths, findings)?;
         if !setup.says_namespace {
             setup.options.namespace.clone_from(&self.namespace);
+        }
+        if self.is_cluster {
+            setup.options.namespace_is_required = false;
+            setup.options.is_partial = false;
         }
         Some(setup)
     }
@@ -59,8 +66,11 @@ impl watch::Planner for Planner {
         let Some(setup) = self.setup(tree, &mut findings) else { return Err(findings) };
         let inputs = InputArgs { filename: self.paths.clone(), recursive: self.recursive, revision: None };
         let world = setup.world();
-        with_side(&setup, &inputs, findings, "apply", |side| {
-            then(&watch::Planned { side, namespace: &setup.options.namespace, world: &world });
-        })
+        let then = |side: &Side<'_>| then(&watch::Planned { side, namespace: &setup.options.namespace, world: &world });
+        if self.is_cluster {
+            with_any_side(&setup, &inputs, findings, then);
+            return Ok(());
+        }
+        with_side(&setup, &inputs, findings, "apply", then)
     }
 }

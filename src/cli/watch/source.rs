@@ -7,12 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::Args;
 use super::planner::Planner;
+use super::{Args, cluster};
 use crate::apply::DryRun;
 use crate::cluster::{Connection, Events, User};
 use crate::diagnostic::Diagnostic;
 use crate::inventory::Parent;
+use crate::notify::{Notifier, Notify};
 use crate::quantity;
 use crate::reconcile::{Settings, Workspaces};
 use crate::source::{Access, Disk, Head, Mirror, Reference, Tree, Values, Verify};
@@ -36,6 +37,7 @@ pub(super) struct Shared<'a> {
     pub namespace: String,
     pub metrics: Arc<Metrics>,
     pub events: Arc<Events>,
+    pub notifier: Notifier,
     /// The repositories that are followed, each once.
     pub mirrors: BTreeMap<String, Weak<Mirror>>,
     /// The directory in which they are kept.
@@ -71,8 +73,12 @@ impl Source {
         }
         let interval = config.interval.as_deref().and_then(quantity::nanoseconds).and_then(|interval| u64::try_from(interval).ok());
         let interval = interval.map(Duration::from_nanos);
-        match config.git.as_ref().zip(mirror) {
-            Some((git, mirror)) => {
+        match (&config.cluster, config.git.as_ref().zip(mirror)) {
+            (Some(cluster), _) => {
+                let objects = cluster::objects(config, cluster, shared, audience, interval.unwrap_or(REREAD))?;
+                source.follow(move |caller, calls| objects.run((caller, &calls)), calls)?;
+            }
+            (None, Some((git, mirror))) => {
                 let feed = Git {
                     name: config.name.clone(),
                     mirror,
@@ -84,15 +90,22 @@ impl Source {
                 };
                 source.spawn("feed", move || feed.run(&calls))?;
             }
-            None => source.follow_directory(Directory { paths: watched, audience, interval: interval.unwrap_or(REREAD) }, calls)?,
+            (None, None) => {
+                let directory = Directory { paths: watched, audience, interval: interval.unwrap_or(REREAD) };
+                source.follow(move |caller, calls| directory.run((caller, &calls)), calls)?;
+            }
         }
         Ok(source)
     }
 
-    fn follow_directory(&mut self, directory: Directory, calls: Receiver<Call>) -> Result<(), Diagnostic> {
+    fn follow(
+        &mut self,
+        feed: impl FnOnce(Sender<Call>, Receiver<Call>) -> Result<(), Diagnostic> + Send + 'static,
+        calls: Receiver<Call>,
+    ) -> Result<(), Diagnostic> {
         let (caller, name) = (self.caller.clone(), self.config.name.clone());
         self.spawn("feed", move || {
-            if let Err(finding) = directory.run((caller, &calls)) {
+            if let Err(finding) = feed(caller, calls) {
                 tracing::error!(source = name, error = finding.message, help = finding.help.join("; "), "the source can't be followed");
             }
         })
@@ -130,6 +143,12 @@ impl Source {
 }
 
 impl Shared<'_> {
+    /// The cluster, as the account of a set.
+    pub(super) fn connection(&self, set: &SetConfig, namespace: &str) -> Connection {
+        let account = set.service_account_name.as_ref().map(|account| format!("system:serviceaccount:{namespace}:{account}"));
+        self.connection.clone().acting_as(User { name: account, groups: Vec::new() })
+    }
+
     /// The repository at an address: the one that another source follows, too, if there is one.
     fn mirror(&mut self, url: &str) -> Result<Arc<Mirror>, Diagnostic> {
         if let Some(mirror) = self.mirrors.get(url).and_then(Weak::upgrade) {
@@ -152,23 +171,15 @@ impl Beginning<'_> {
     /// The worker for a set, and how it is told something. What it reads on disk is added to what is watched.
     fn worker(&self, set: &SetConfig, shared: &Shared<'_>, watched: &mut Vec<PathBuf>) -> Result<(Worker, Sender<Event>), Diagnostic> {
         let namespace = set.namespace.clone().unwrap_or_else(|| shared.namespace.clone());
-        let recursive = set.recursive.unwrap_or(true);
-        let planner = Planner {
-            paths: set.paths.iter().map(PathBuf::from).collect(),
-            recursive,
-            rendering: shared.args.rendering.clone(),
-            namespace: namespace.clone(),
-            inputs: format!("{}{}", set.paths.join(","), if recursive { " and all below" } else { "" }),
+        let planner = match &self.config.cluster {
+            Some(config) => cluster::planner(config, shared, &namespace)?,
+            None => planner(set, shared, &namespace),
         };
-        if self.config.git.is_none() {
+        if self.config.git.is_none() && self.config.cluster.is_none() {
             let disk: Arc<dyn Tree> = Arc::new(Disk);
             watched.extend(planner.watched(&disk));
         }
-        let mut connection = shared.connection.clone();
-        if let Some(account) = &set.service_account_name {
-            let name = Some(format!("system:serviceaccount:{namespace}:{account}"));
-            connection = connection.acting_as(User { name, groups: Vec::new() });
-        }
+        let connection = shared.connection(set, &namespace);
         let work = self.work(set, &namespace, shared)?;
         let (outbox, inbox) = channel();
         let worker = Worker::new(work, connection, Arc::new(planner), (outbox.clone(), inbox)).map_err(|error| error.finding())?;
@@ -183,16 +194,24 @@ impl Beginning<'_> {
         let look = move || _ = caller.lock().unwrap_or_else(PoisonError::into_inner).send(Call::Look);
         Ok(Work {
             name: format!("{namespace}/{}", parent.name),
+            source: self.config.name.clone(),
             parent,
-            settings: settings(shared.args, set, namespace),
+            settings: cluster::allowed(self.config, settings(shared.args, set, namespace)),
             prune: set.prune.unwrap_or(true),
             max_prune: set.max_prune.as_deref().map(str::parse).transpose().map_err(|message| wrong("maxPrune", message))?,
             allowed: allowed.map_err(|message| wrong("pruneAllow", message))?,
             metrics: Arc::clone(&shared.metrics),
             events: Arc::clone(&shared.events),
+            notify: self.notify(&shared.notifier),
             look: Arc::new(look),
             at: self.at(),
         })
+    }
+
+    /// Who is notified, if anybody is.
+    fn notify(&self, notifier: &Notifier) -> Option<Arc<dyn Notify>> {
+        let channels: Vec<_> = self.config.notifications.iter().map(|config| config.channel(self.config.git.as_ref())).collect();
+        (!channels.is_empty()).then(|| notifier.desk(channels))
     }
 
     /// How the files of another revision are had.
@@ -218,6 +237,18 @@ fn at_revision(mirror: &Mirror, access: &Access, revision: &str) -> Result<Snaps
     mirror.fetch(&head, access).map_err(|error| error.finding())?;
     let tree = mirror.side(&head)?.tree;
     Ok(Snapshot { revision: Some(head.to_string()), tree, noticed, resolving: Duration::ZERO, fetching: noticed.elapsed() })
+}
+
+fn planner(set: &SetConfig, shared: &Shared<'_>, namespace: &str) -> Planner {
+    let recursive = set.recursive.unwrap_or(true);
+    Planner {
+        paths: set.paths.iter().map(PathBuf::from).collect(),
+        recursive,
+        rendering: shared.args.rendering.clone(),
+        namespace: namespace.to_owned(),
+        inputs: format!("{}{}", set.paths.join(","), if recursive { " and all below" } else { "" }),
+        is_cluster: false,
+    }
 }
 
 fn settings(args: &Args, set: &SetConfig, namespace: &str) -> Settings {

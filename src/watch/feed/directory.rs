@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
-use super::{Audience, Call, LONGEST, QUIET};
+use super::{Audience, Call, until_quiet};
 use crate::diagnostic::Diagnostic;
 use crate::source::{Changes, Disk};
 use crate::watch::Snapshot;
@@ -26,7 +26,7 @@ impl Directory {
     /// # Errors
     /// The system doesn't let the files be watched.
     pub fn run(self, (caller, calls): (Sender<Call>, &Receiver<Call>)) -> Result<(), Diagnostic> {
-        let _changes = Changes::watch(&self.paths, move || _ = caller.send(Call::Look))?;
+        let mut changes = Changes::watch(&self.paths, move || _ = caller.send(Call::Look))?;
         self.tell(Instant::now());
         loop {
             match calls.recv_timeout(self.interval) {
@@ -36,6 +36,7 @@ impl Directory {
                     if !until_quiet(calls, noticed) {
                         return Ok(());
                     }
+                    changes.renew()?;
                     self.tell(noticed);
                 }
                 Err(RecvTimeoutError::Timeout) => self.tell(Instant::now()),
@@ -48,16 +49,4 @@ impl Directory {
         let snapshot = Snapshot { revision: None, tree: Arc::new(Disk), noticed, resolving, fetching: Duration::ZERO };
         self.audience.snapshot(&snapshot);
     }
-}
-
-/// Waits until nothing has happened for a moment: files are often written one after the other. Whether to go on then.
-fn until_quiet(calls: &Receiver<Call>, since: Instant) -> bool {
-    while since.elapsed() < LONGEST {
-        match calls.recv_timeout(QUIET) {
-            Ok(Call::Look) => {}
-            Ok(Call::Stop) | Err(RecvTimeoutError::Disconnected) => return false,
-            Err(RecvTimeoutError::Timeout) => return true,
-        }
-    }
-    true
 }

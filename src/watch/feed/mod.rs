@@ -1,14 +1,19 @@
 //! Where files come from: each feed tells workers of new snapshots, and why there are none.
 
+mod cluster;
+mod declared;
 mod directory;
 mod git;
+mod lists;
 
-use std::sync::mpsc::Sender;
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
 
 use super::{Event, Snapshot};
 use crate::diagnostic::Diagnostic;
 
+pub use cluster::{ClusterObjects, Looks};
+pub use declared::Own;
 pub use directory::Directory;
 pub use git::Git;
 
@@ -45,8 +50,20 @@ pub enum Call {
     Stop,
 }
 
-/// How long nothing must have happened for files to be taken for whole.
+/// How long nothing must have happened for what is there to be taken for whole.
 const QUIET: Duration = Duration::from_millis(50);
 
 /// How long a feed waits for quiet at most.
 const LONGEST: Duration = Duration::from_secs(1);
+
+/// Waits until nothing has happened for a moment: files and objects are often written one after the other. Whether to go on then.
+fn until_quiet(calls: &Receiver<Call>, since: Instant) -> bool {
+    while since.elapsed() < LONGEST {
+        match calls.recv_timeout(QUIET) {
+            Ok(Call::Look) => {}
+            Ok(Call::Stop) | Err(RecvTimeoutError::Disconnected) => return false,
+            Err(RecvTimeoutError::Timeout) => return true,
+        }
+    }
+    true
+}

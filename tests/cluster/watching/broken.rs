@@ -1,0 +1,99 @@
+//! Files that can't be read or rendered, or are gone: what runs goes on, and so do others.
+
+use std::fs;
+
+use super::super::playground;
+use super::Watching;
+use super::stage::{SETTINGS, Stage, workspace};
+
+#[test]
+fn one_of_many() {
+    let stage = Stage::new("broken", &[&workspace("phi"), &workspace("other"), SETTINGS]);
+    let mut watching = Watching::start(&stage, &[]);
+    watching.until(&["reconciled", "failed=0"]);
+    stage.until_condition("phi", "Reconciling", "True", "Progressing");
+    stage.until_condition("other", "Reconciling", "True", "Progressing");
+    let before = stage.versions_at_rest();
+    // A model that isn't there.
+    stage.edit("0.yaml", "\"phi-4\"", "\"phi-5-nano\"");
+    let said = stage.until_condition("phi", "Stalled", "True", "BuildFailed");
+    assert!(said.contains("phi-5-nano"), "{said}");
+    assert!(said.contains("0.yaml:1"), "where it stands: {said}");
+    // Meanwhile others go on.
+    stage.edit("2.yaml", "\"1\"", "\"2\"");
+    stage.until("/api/v1/namespaces/NAMESPACE/configmaps/settings", |object| object["data"]["a"] == "2");
+    // And nothing is pruned.
+    stage.remove("1.yaml");
+    stage.until_condition("other", "Stalled", "True", "BuildFailed");
+    assert_eq!(stage.versions().keys().collect::<Vec<_>>(), before.keys().collect::<Vec<_>>());
+    // Mended, everything is.
+    stage.write("0.yaml", &workspace("phi"));
+    stage.until_condition("phi", "Reconciling", "True", "Progressing");
+    stage.until_live(&["services phi", "services phi-headless", "statefulsets phi", "workspaces phi", "nodeclaims", "configmaps settings"]);
+}
+
+#[test]
+fn what_is_no_yaml() {
+    let stage = Stage::new("yaml", &[&workspace("phi"), SETTINGS]);
+    let mut watching = Watching::start(&stage, &[]);
+    watching.until(&["reconciled", "failed=0"]);
+    let names = || stage.versions_at_rest().into_keys().collect::<Vec<_>>();
+    let before = names();
+    stage.write("0.yaml", "apiVersion: kaito.sh/v1beta1\nkind: [\n");
+    watching.until(&["0.yaml:2"]);
+    let said = stage.until_condition("phi", "Stalled", "True", "BuildFailed");
+    assert!(said.contains("0.yaml:2"), "{said}");
+    stage.edit("1.yaml", "\"1\"", "\"2\"");
+    stage.until("/api/v1/namespaces/NAMESPACE/configmaps/settings", |object| object["data"]["a"] == "2");
+    assert_eq!(names(), before);
+    // What is deleted meanwhile comes back with the file that says what it was.
+    playground().client.delete(&stage.path("/apis/apps/v1/namespaces/NAMESPACE/statefulsets/phi")).unwrap();
+    stage.until_quiet();
+    stage.write("0.yaml", &workspace("phi"));
+    stage.edit("1.yaml", "\"2\"", "\"3\"");
+    stage.until_condition("phi", "Reconciling", "True", "Progressing");
+    stage.until("/api/v1/namespaces/NAMESPACE/configmaps/settings", |object| object["data"]["a"] == "3");
+    assert_eq!(names(), before);
+}
+
+#[test]
+fn what_is_gone() {
+    let stage = Stage::new("gone", &[]);
+    let directory = stage.directory.path().join("set");
+    let fill = || {
+        fs::create_dir(&directory).unwrap();
+        stage.write("set/0.yaml", &workspace("phi"));
+        stage.write("set/1.yaml", SETTINGS);
+    };
+    fill();
+    let mut watching = Watching::start_in(&stage, "set", &[]);
+    watching.until(&["reconciled", "failed=0"]);
+    let before = stage.versions_at_rest();
+    stage.remove("set/0.yaml");
+    stage.remove("set/1.yaml");
+    watching.until(&["there is nothing to apply"]);
+    fs::remove_dir(&directory).unwrap();
+    watching.until(&["no such file or directory"]);
+    assert_eq!(stage.versions_at_rest(), before);
+    fill();
+    stage.edit("set/1.yaml", "\"1\"", "\"2\"");
+    stage.until("/api/v1/namespaces/NAMESPACE/configmaps/settings", |object| object["data"]["a"] == "2");
+    assert_eq!(stage.versions().len(), before.len());
+}
+
+#[test]
+fn the_configuration() {
+    let stage = Stage::new("config", &[&workspace("phi"), SETTINGS]);
+    stage.write("kaito.yaml", "apiVersion: config.kaito.sh/v1alpha1\nkind: RenderConfig\n");
+    let mut watching = Watching::start(&stage, &[]);
+    watching.until(&["reconciled", "failed=0"]);
+    stage.until_condition("phi", "Reconciling", "True", "Progressing");
+    let before = stage.versions_at_rest();
+    stage.write("kaito.yaml", "apiVersion: config.kaito.sh/v1alpha1\nkind: RenderConfig\nnoSuchField: 1\n");
+    watching.until(&["noSuchField"]);
+    stage.edit("1.yaml", "\"1\"", "\"2\"");
+    watching.until(&["noSuchField"]);
+    assert_eq!(stage.versions_at_rest(), before);
+    stage.write("kaito.yaml", "apiVersion: config.kaito.sh/v1alpha1\nkind: RenderConfig\n");
+    stage.until("/api/v1/namespaces/NAMESPACE/configmaps/settings", |object| object["data"]["a"] == "2");
+}
