@@ -338,9 +338,12 @@ fn a_feed_tells_only_what_is_signed() {
         Event::SourceFailed(finding) => panic!("{finding:?}"),
         _ => panic!("a feed tells of nothing else"),
     };
+    // Beside `main`, which nobody shall see while a commit is not signed yet.
+    repo.git(&["checkout", "-q", "-b", "work"]);
     let commit = |message: &str, key: Option<u8>| {
         let id = repo.write("file", message).commit(message);
         let id = key.map_or(id, |key| sign(&repo, &|payload| ssh(&ssh_key(key), "git", payload)));
+        repo.git(&["update-ref", "refs/heads/main", &id]);
         caller.send(Call::Look).unwrap();
         id
     };
