@@ -91,17 +91,16 @@ fn config(key: &SignedSecretKey, typ: SignatureType, also: impl IntoIterator<Ite
 
 /// A signature by the key itself.
 pub(super) fn pgp(key: &SignedSecretKey, payload: &[u8]) -> String {
-    pgp_by(&key.primary_key, HashAlgorithm::Sha256, payload)
+    by(&key.primary_key, payload)
 }
 
 /// A signature by the subkey.
 pub(super) fn pgp_subkey(key: &SignedSecretKey, payload: &[u8]) -> String {
-    pgp_by(&key.secret_subkeys[0].key, HashAlgorithm::Sha512, payload)
+    by(&key.secret_subkeys[0].key, payload)
 }
 
-/// A signature with a digest of one's choice.
-pub(super) fn pgp_by(key: &impl SigningKey, hash: HashAlgorithm, payload: &[u8]) -> String {
-    let signature = DetachedSignature::sign_binary_data(thread_rng(), key, &Password::empty(), hash, payload).unwrap();
+fn by(key: &impl SigningKey, payload: &[u8]) -> String {
+    let signature = DetachedSignature::sign_binary_data(thread_rng(), key, &Password::empty(), HashAlgorithm::Sha256, payload).unwrap();
     signature.to_armored_string(ArmorOptions::default()).unwrap()
 }
 
