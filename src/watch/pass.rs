@@ -40,8 +40,9 @@ impl Scope {
 
     /// Without the owners that are nowhere: of these it isn't known whether they are still wanted.
     fn without_unread(&mut self, prints: &Fingerprints) -> BTreeSet<Owner> {
-        let unread: BTreeSet<Whose> = self.about.extract_if(.., |owner| !prints.contains_key(owner)).collect();
-        unread.into_iter().flatten().collect()
+        let (known, unread) = std::mem::take(&mut self.about).into_iter().partition(|owner| prints.contains_key(owner));
+        self.about = known;
+        BTreeSet::into_iter(unread).flatten().collect()
     }
 }
 

@@ -243,7 +243,12 @@ impl Worker {
                 News::None => {}
                 News::Objects(references) => references.iter().for_each(|reference| self.look_at(reference)),
                 News::Complete => self.look_at_all(),
-                News::Unheard(why) => tracing::warn!(set = self.config.name, why, "nothing is heard of a kind"),
+                News::Unheard { why, is_last } => {
+                    tracing::warn!(set = self.config.name, why, "nothing is heard of a kind");
+                    if is_last {
+                        self.look_at_all();
+                    }
+                }
             },
         }
         true

@@ -31,6 +31,7 @@ mod process;
 mod programs;
 mod proxy;
 mod rbac;
+mod rbac_watch;
 mod ready;
 mod refused;
 mod scene;

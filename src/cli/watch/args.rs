@@ -16,7 +16,7 @@ use crate::watch::config::{
 /// Keep a cluster as files say, which may change: in a git repository, or on disk; or as the Workspaces say that people apply in it.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Exit codes: 0 told to stop, 1 the input is invalid, 2 wrong usage, 4 the cluster can't be reached, or another process leads.
+    after_help = "Exit codes: 0 told to stop, 1 this can't be followed, 2 wrong usage, 4 the cluster can't be reached, or another process may lead.
 
 Examples:
   kaito watch --url https://git.example.com/fleet.git --branch main -f clusters/prod -R --applyset prod
@@ -147,7 +147,7 @@ pub(crate) struct ProcessArgs {
     /// Directory in which repositories are kept [default: kaito in the user's cache directory]
     #[arg(long, value_name = "DIR")]
     pub cache_dir: Option<PathBuf>,
-    /// Address for webhooks, as [HOST]:PORT
+    /// Address for webhooks at /hook/NAME, as [HOST]:PORT
     #[arg(long, value_name = "ADDRESS")]
     pub webhook_listen: Option<String>,
     /// Address for /healthz and /readyz

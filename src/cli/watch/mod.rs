@@ -115,7 +115,7 @@ impl<'a> Watching<'a> {
     fn run(mut self, mut config: WatchConfig) -> Result<Exit, Diagnostic> {
         let (tell, told) = channel();
         signals(tell.clone())?;
-        let hooks = listen::hooks(tell.clone());
+        let hooks = listen::hooks(tell.clone(), &self.shared.metrics);
         hooks.set_receivers(listen::receivers(&config)?);
         let _servers = listen::start(&self.args.process, &self.shared.metrics, &self.ready, &hooks)?;
         let _changes = self.config_changes(tell.clone())?;
