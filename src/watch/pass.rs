@@ -40,7 +40,8 @@ impl Scope {
 
     /// Without the owners that are nowhere: of these it isn't known whether they are still wanted.
     fn without_unread(&mut self, prints: &Fingerprints) -> BTreeSet<Owner> {
-        let unread: BTreeSet<Whose> = self.about.extract_if(.., |owner| !prints.contains_key(owner)).collect();
+        let unread: BTreeSet<Whose> = self.about.iter().filter(|owner| !prints.contains_key(owner)).cloned().collect();
+        self.about.retain(|owner| prints.contains_key(owner));
         unread.into_iter().flatten().collect()
     }
 }
