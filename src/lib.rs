@@ -11,7 +11,8 @@
 //! Everything above `source` is a pure function of values and text in memory: no files, network, clock, environment or
 //! randomness. `source` and `output_dir` read and write files, `source` those of git's revisions too; the one part of `source` that
 //! asks a network is for `kaito preset import`. `cluster` asks an API server, for the verbs that work on one. `server` is asked over
-//! HTTP, and `telemetry` tells how the process is doing. `cli` is the door: the only place that prints.
+//! HTTP, and `telemetry` tells how the process is doing; `notify` tells others what became of a revision. `cli` is the
+//! door: the only place that prints.
 
 pub mod diagnostic;
 pub mod quantity;
@@ -57,6 +58,7 @@ pub mod prune;
 pub mod rbac;
 
 pub mod cluster;
+pub mod notify;
 pub mod output_dir;
 pub mod server;
 pub mod source;

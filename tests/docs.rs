@@ -53,6 +53,33 @@ fn the_images_and_patches_that_are_shown_are_read() {
     }
 }
 
+/// The file of sources: what comes after reading it is that there is no cluster.
+#[test]
+fn the_sources_that_are_shown_are_read() {
+    let home = tempfile::tempdir().unwrap();
+    let path = |name: &str| home.path().join(name).to_str().unwrap().to_owned();
+    let shown = blocks("docs/watch.md", "yaml");
+    let sources = shown.iter().find(|block| block.contains("kind: WatchConfig")).unwrap();
+    let kubeconfig = "{apiVersion: v1, kind: Config, clusters: [{name: c, cluster: {server: 'http://127.0.0.1:1'}}], contexts: []}";
+    fs::write(path("kubeconfig"), kubeconfig).unwrap();
+    for (text, code) in [(sources.clone(), 4), (sources.replace("applyset:", "applySet:"), 1)] {
+        fs::write(path("watch.yaml"), text).unwrap();
+        let run = run(&["watch", "--watch-config", &path("watch.yaml"), "--kubeconfig", &path("kubeconfig"), "--context", "none"]);
+        assert_eq!(run.code, code, "{}", run.stderr);
+    }
+}
+
+#[test]
+fn every_flag_of_watch_is_told() {
+    let page = fs::read_to_string("docs/watch.md").unwrap();
+    let help = run(&["watch", "--help"]).stdout;
+    let (own, _) = help.split_once("\nRendering (").unwrap();
+    for flag in own.split_whitespace().filter(|word| word.starts_with("--") && word.len() > 2) {
+        let flag: String = flag.chars().take_while(|letter| letter.is_ascii_lowercase() || *letter == '-').collect();
+        assert!(["--color", "--help"].contains(&flag.as_str()) || page.contains(&flag), "{flag} is missing");
+    }
+}
+
 #[test]
 fn every_link_leads_somewhere() {
     for page in [
@@ -65,10 +92,13 @@ fn every_link_leads_somewhere() {
         "docs/crds.md",
         "docs/diff-live.md",
         "docs/lint.md",
+        "docs/notifications.md",
         "docs/presets.md",
         "docs/status.md",
         "docs/rbac.md",
         "docs/templates.md",
+        "docs/verify.md",
+        "docs/watch.md",
         "benches/peers/README.md",
     ] {
         let text = fs::read_to_string(page).unwrap();

@@ -23,6 +23,7 @@ mod hostile;
 mod images;
 mod input;
 mod lint;
+mod notify;
 mod output_dir;
 mod patch;
 mod preset_import;
@@ -32,6 +33,7 @@ mod rbac;
 mod server;
 mod strings;
 mod support;
+mod verify;
 mod why;
 
 use std::fs;

@@ -23,6 +23,8 @@ fn examples() {
     prints("diff", phi, &[&ACCOUNT[..], &["--for", "diff"]].concat());
     prints("status", phi, &[&ACCOUNT[..], &["--for", "status"]].concat());
     prints("delete", phi, &[&ACCOUNT[..], &["--for", "delete", "--applyset", "prod"]].concat());
+    prints("watch", phi, &[&ACCOUNT[..], &["--for", "watch", "--leader-elect"]].concat());
+    prints("watch-keeping", "examples/karpenter", &["--for", "watch", "--applyset", "configmaps/prod", "--prune=false", "-n", "models"]);
     prints("replace-wait-adopt", phi, &[&ACCOUNT[..], &["--replace", "--wait", "--adopt"]].concat());
     prints("sets", "examples/inference-set", &[&ACCOUNT[..], &["--applyset", "configmaps/prod", "--prune"]].concat());
     prints("karpenter", "examples/karpenter", &[&ACCOUNT[..], &["--applyset", "prod"]].concat());
@@ -64,10 +66,11 @@ subjects: []
 
 #[test]
 fn used_wrongly() {
-    let table: [(&[&str], i32, &str); 5] = [
+    let table: [(&[&str], i32, &str); 6] = [
         (&["--service-account", "deployer"], 2, "write NAMESPACE:NAME"),
         (&["--prune"], 2, "--applyset"),
-        (&["--for", "render"], 2, "apply, diff, status, delete"),
+        (&["--lease", "other"], 2, "--leader-elect"),
+        (&["--for", "render"], 2, "apply, diff, status, delete, watch"),
         (&["--applyset", "deployments/x"], 1, "can't keep an ApplySet"),
         (&["-n", "No Such"], 2, "no name for a namespace"),
     ];

@@ -1,6 +1,6 @@
 //! `kaito suspend`, `resume`, `rollback` and `reconcile`: what a set that is watched is told, by annotations.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ use super::output::{self, Color, Exit};
 use super::setup::namespace_name;
 use crate::cluster::{Cluster, Kinds, Written};
 use crate::diagnostic::Diagnostic;
-use crate::inventory::Record;
+use crate::inventory::{History, Record};
 use crate::manifest::ObjectRef;
 use crate::pause::{RECONCILE, SUSPEND};
 use crate::watch::{REQUESTED_AT, STAY_AT};
@@ -24,7 +24,7 @@ struct SetArgs {
     /// ApplySet: a Secret's NAME, or secrets/NAME, configmaps/NAME
     #[arg(long, value_name = "[RESOURCE/]NAME", value_parser = named, default_value = "kaito")]
     applyset: String,
-    /// Namespace of the ApplySet [default: that of the context]
+    /// Namespace of the ApplySet, and of the Workspaces [default: that of the context]
     #[arg(short, long, value_name = "NAME", value_parser = namespace_name)]
     namespace: Option<String>,
     #[command(flatten)]
@@ -69,7 +69,7 @@ Examples:
   kaito rollback --applyset prod
   kaito rollback --applyset prod --to-revision main@sha1:0f3c21a4b6d8e7f90123456789abcdef01234567")]
 pub(super) struct RollbackArgs {
-    /// Revision to go back to, as `kaito status` shows it [default: the one before, that was applied whole]
+    /// Revision to go back to: of the last five as `kaito status` shows it, of others the commit's whole id [default: the one before, that was applied whole]
     #[arg(long, value_name = "REVISION")]
     to_revision: Option<String>,
     #[command(flatten)]
@@ -108,15 +108,40 @@ pub(super) fn resume(args: &ResumeArgs, color: Color) -> Exit {
 /// Goes back.
 pub(super) fn rollback(args: &RollbackArgs, color: Color) -> Exit {
     let tell = |control: Control<'_>| {
-        let previous = || control.record.history.previous().and_then(|entry| entry.revision.clone());
-        let Some(revision) = args.to_revision.clone().or_else(previous) else {
-            let finding = Diagnostic::error(format!("{} has no earlier revision that was applied whole", control.reference));
-            output::findings(vec![finding.help("name one with --to-revision; `git log` tells which there are")], color, "rolled back");
-            return Ok(Exit::Invalid);
+        let history = &control.record.history;
+        let revision = match &args.to_revision {
+            Some(said) => whole_revision(said, history),
+            None => history.previous().and_then(|entry| entry.revision.clone()).ok_or_else(|| {
+                let finding = Diagnostic::error(format!("{} has no earlier revision that was applied whole", control.reference));
+                finding.help("name one with --to-revision; `git log` tells which there are")
+            }),
+        };
+        let revision = match revision {
+            Ok(revision) => revision,
+            Err(finding) => {
+                output::findings(vec![finding], color, "rolled back");
+                return Ok(Exit::Invalid);
+            }
         };
         control.tell(&format!("rolled back to {revision}"), &[], &[(STAY_AT, Some(&revision))], &[])
     };
     with_set(&args.set, color, "rolled back", tell)
+}
+
+/// The revision that somebody means: one of a set's history that begins or whose id begins like that, or any other by its whole id.
+fn whole_revision(said: &str, history: &History) -> Result<String, Diagnostic> {
+    let id = |revision: &str| revision.rsplit_once("sha1:").map_or(revision, |(_, id)| id).to_owned();
+    let known: BTreeSet<&str> = history.entries().iter().filter_map(|entry| entry.revision.as_deref()).collect();
+    let meant: Vec<&str> = known.into_iter().filter(|known| known.starts_with(said) || id(known).starts_with(said)).collect();
+    if let [one] = meant[..] {
+        return Ok(one.to_owned());
+    }
+    if id(said).len() == 40 && id(said).bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Ok(said.to_owned());
+    }
+    let what = if meant.is_empty() { "is in the set's history" } else { "is the only one in the set's history" };
+    let finding = Diagnostic::error(format!("no revision that begins with {said} {what}"));
+    Err(finding.help("name it by the whole id of its commit, as `git rev-parse` prints it"))
 }
 
 /// Has everything looked at.
@@ -185,5 +210,32 @@ impl Control<'_> {
         };
         output::findings(vec![Diagnostic::error(format!("{reference} can't be told: {why}"))], self.color, "told");
         Ok(Exit::Invalid)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn which_revision_is_meant() {
+        let (one, two, other) = ("a".repeat(40), format!("ab{}", "c".repeat(38)), "d".repeat(40));
+        let mut history = History::default();
+        for id in [&one, &two] {
+            history.note(Some(&format!("main@sha1:{id}")), None, "ReconciliationSucceeded", "2026-01-02T03:04:05Z");
+        }
+        let table = [
+            ("main@sha1:aaaaaaa", Some(format!("main@sha1:{one}"))),
+            ("abc", Some(format!("main@sha1:{two}"))),
+            (one.as_str(), Some(format!("main@sha1:{one}"))),
+            (other.as_str(), Some(other.clone())),
+            ("a", None),
+            ("main@sha1:ddd", None),
+            ("main", None),
+            ("v1.0.0", None),
+        ];
+        for (said, want) in table {
+            assert_eq!(whole_revision(said, &history).ok(), want, "{said}");
+        }
     }
 }

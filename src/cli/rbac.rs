@@ -8,6 +8,7 @@ use super::setup::{InputArgs, RenderingArgs, Setup};
 use crate::diagnostic::Diagnostic;
 use crate::diff::{Side, live};
 use crate::inventory::Parent;
+use crate::manifest::ObjectRef;
 use crate::rbac::{Account, Purpose, Rights, Use, rights};
 use crate::session::Session;
 use crate::spec::Input;
@@ -18,7 +19,8 @@ use crate::yaml;
 #[command(after_help = "Examples:
   kaito rbac -R -f clusters/prod --service-account ci:deployer | kubectl apply -f -
   kaito rbac -R -f clusters/prod --applyset prod --prune --service-account ci:deployer
-  kaito rbac -R -f clusters/prod --for diff --service-account ci:reviewer")]
+  kaito rbac -R -f clusters/prod --for diff --service-account ci:reviewer
+  kaito rbac -R -f clusters/prod --for watch --applyset prod --leader-elect -n kaito --service-account kaito:kaito")]
 pub(super) struct Args {
     #[command(flatten)]
     input: InputArgs,
@@ -38,26 +40,32 @@ struct RightsArgs {
     /// ServiceAccount that gets them
     #[arg(long, value_name = "NAMESPACE:NAME")]
     service_account: Option<Account>,
-    /// ApplySet that keeps what is applied: a Secret's NAME, or secrets/NAME, configmaps/NAME
+    /// ApplySet that keeps what is applied: a Secret's NAME, or secrets/NAME, configmaps/NAME [default: kaito with --for watch]
     #[arg(long, value_name = "[RESOURCE/]NAME")]
     applyset: Option<String>,
-    /// For `kaito apply --prune`, too
-    #[arg(long, requires = "applyset")]
-    prune: bool,
-    /// For `kaito apply --replace`, too
+    /// With --prune, too [default: false; true with --for watch]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", requires = "applyset")]
+    prune: Option<bool>,
+    /// With --replace, too
     #[arg(long)]
     replace: bool,
-    /// For `kaito apply --wait`, too
+    /// With --wait, too
     #[arg(long)]
     wait: bool,
     /// For taking over what Kaito's operator has made, too
     #[arg(long)]
     adopt: bool,
+    /// For `kaito watch --leader-elect`, too
+    #[arg(long)]
+    leader_elect: bool,
+    /// Its Lease
+    #[arg(long, value_name = "NAME", default_value = "kaito-watch", requires = "leader_elect")]
+    lease: String,
 }
 
 impl ValueEnum for Purpose {
     fn value_variants<'a>() -> &'a [Self] {
-        &[Self::Apply, Self::Diff, Self::Status, Self::Delete]
+        &[Self::Apply, Self::Diff, Self::Status, Self::Delete, Self::Watch]
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
@@ -82,7 +90,15 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
 fn print(args: &Args) -> Result<(Rights, Vec<Diagnostic>), Vec<Diagnostic>> {
     let mut findings = Vec::new();
     let Some(setup) = Setup::new(&args.rendering, &args.input, &mut findings) else { return Err(findings) };
-    let set = args.rights.applyset.as_deref().map(|name| Parent::parse(name, &setup.options.namespace)).transpose();
+    let RightsArgs { purpose, service_account, prune, replace, wait, adopt, leader_elect, .. } = &args.rights;
+    let is_watch = *purpose == Purpose::Watch;
+    let set = args
+        .rights
+        .applyset
+        .as_deref()
+        .or(is_watch.then_some("kaito"))
+        .map(|name| Parent::parse(name, &setup.options.namespace))
+        .transpose();
     let set = set.map_err(|message| vec![Diagnostic::error(format!("--applyset: {message}"))])?;
     let files = setup.read(&args.input, &mut findings);
     let input = Input::read(&files, &setup.options, &mut findings);
@@ -97,10 +113,22 @@ fn print(args: &Args) -> Result<(Rights, Vec<Diagnostic>), Vec<Diagnostic>> {
     if !findings.is_empty() {
         return Err(findings);
     }
-    let wanted = live::wanted(&Side::new(&session, &input, &engine, &[])).map_err(|error| vec![*error.0])?;
-    let RightsArgs { purpose, service_account, prune, replace, wait, adopt, .. } = &args.rights;
-    let how =
-        Use { purpose: *purpose, set, prunes: *prune, replaces: *replace, waits: *wait, adopts: *adopt, account: service_account.clone() };
+    let side = Side::new(&session, &input, &engine, &[]);
+    let mut wanted = live::wanted(&side).map_err(|error| vec![*error.0])?;
+    if is_watch {
+        side.include_workspaces(&mut wanted);
+    }
+    let lease = || ObjectRef::new("coordination.k8s.io", "Lease", Some(&setup.options.namespace), &args.rights.lease);
+    let how = Use {
+        purpose: *purpose,
+        set,
+        prunes: prune.unwrap_or(is_watch),
+        replaces: *replace,
+        waits: *wait,
+        adopts: *adopt,
+        lease: (is_watch && *leader_elect).then(lease),
+        account: service_account.clone(),
+    };
     let rights = rights(&wanted, &how);
     let warnings = rights.guessed.iter().map(|(kind, resource)| {
         let message = format!("the kind {kind} isn't known here: it is taken to be called {}, with namespaces", resource.plural);

@@ -8,6 +8,7 @@ use crate::preset::{ImagePreset, Model};
 use crate::schema;
 use crate::sku::Sku;
 use crate::spec::Workspace;
+use crate::watch::config::WatchConfig;
 use crate::yaml;
 
 /// Print a JSON schema, for editors that check and complete what is written.
@@ -23,6 +24,8 @@ enum Of {
     /// kaito.yaml
     #[default]
     Config,
+    /// What kaito watch follows, for --watch-config
+    Watch,
     /// A Workspace
     Workspace,
     /// An entry of `models` in a preset file
@@ -37,6 +40,7 @@ enum Of {
 pub(super) fn run(args: &Args) -> Exit {
     let schema = match args.of {
         Of::Config => schema::of::<RenderConfig>(),
+        Of::Watch => schema::of::<WatchConfig>(),
         Of::Workspace => schema::of::<Workspace>(),
         Of::Model => schema::of::<Model>(),
         Of::Sku => schema::of::<Sku>(),

@@ -84,7 +84,7 @@ impl Election {
         let candidate = (self.renew_deadline, Arc::clone(&renewed));
         let stand = move || {
             let leases = Api::namespaced(cluster.client.clone(), &self.namespace);
-            let mut standing = Standing { election: self, leases, take, renewed, observed: None };
+            let mut standing = Standing { election: self, leases, take, renewed, observed: None, has_failed: false };
             cluster.runtime.block_on(async {
                 let ended = match select(Box::pin(standing.stand()), stopped).await {
                     Either::Left(((), _)) => return,
@@ -126,6 +126,8 @@ struct Standing<T> {
     renewed: Renewed,
     /// The lease as it was seen, and since when it is like that.
     observed: Option<(Lease, Instant)>,
+    /// Whether it wasn't known the last time who leads.
+    has_failed: bool,
 }
 
 impl<T: Fn(Leadership)> Standing<T> {
@@ -136,8 +138,8 @@ impl<T: Fn(Leadership)> Standing<T> {
             match timeout(left.unwrap_or(renew_deadline), self.acquire_or_renew()).await {
                 Ok(Ok(Some(asked))) => self.gain(asked),
                 Ok(Ok(None)) => self.lose(),
-                Ok(Err(error)) => tracing::debug!(error = chain(&error), "the lease can't be had"),
-                Err(_) => tracing::debug!("the lease can't be had: there is no answer in time"),
+                Ok(Err(error)) => self.fail(&chain(&error)),
+                Err(_) => self.fail("there is no answer in time"),
             }
             let left = self.left();
             if left.is_some_and(|left| left.is_zero()) {
@@ -152,14 +154,25 @@ impl<T: Fn(Leadership)> Standing<T> {
         read(&self.renewed).map(|renewed| self.election.renew_deadline.saturating_sub(renewed.elapsed()))
     }
 
-    fn gain(&self, asked: Instant) {
+    /// It isn't known who leads. Only the first of several times in a row is for everybody to see.
+    fn fail(&mut self, error: &str) {
+        if std::mem::replace(&mut self.has_failed, true) {
+            tracing::debug!(error, "the lease can't be had");
+        } else {
+            tracing::warn!(error, "the lease can't be had: it is tried again and again");
+        }
+    }
+
+    fn gain(&mut self, asked: Instant) {
+        self.has_failed = false;
         if write(&self.renewed, Some(asked)).is_none() {
             tracing::info!(identity = self.election.identity, "this process leads");
             (self.take)(Leadership::Gained);
         }
     }
 
-    fn lose(&self) {
+    fn lose(&mut self) {
+        self.has_failed = false;
         if write(&self.renewed, None).is_some() {
             tracing::warn!(identity = self.election.identity, "this process leads no more");
             (self.take)(Leadership::Lost);

@@ -10,6 +10,7 @@ use std::str::FromStr;
 
 use serde_json::{Value, json};
 
+use crate::diff::Owner;
 use crate::diff::live::AllWanted;
 use crate::inventory::{GroupKind, Parent};
 use crate::manifest::ObjectRef;
@@ -31,6 +32,8 @@ pub enum Purpose {
     Status,
     /// `kaito delete`.
     Delete,
+    /// `kaito watch`.
+    Watch,
 }
 
 /// How the verb is used.
@@ -48,6 +51,8 @@ pub struct Use {
     pub waits: bool,
     /// Whether an apply takes over what Kaito's operator has made.
     pub adopts: bool,
+    /// The Lease by which several processes agree which one of them watches.
+    pub lease: Option<ObjectRef>,
     /// Who gets the rights; without, they are bound to nobody.
     pub account: Option<Account>,
 }
@@ -73,7 +78,9 @@ pub struct Rights {
 }
 
 /// The order in which verbs are written.
-const VERBS: [&str; 5] = ["get", "list", "create", "patch", "delete"];
+const VERBS: [&str; 7] = ["get", "list", "watch", "create", "update", "patch", "delete"];
+/// What is done to see changes as they come.
+const FOLLOWING: [&str; 2] = ["list", "watch"];
 
 /// What a right is about: the namespace, if it is one's; group and resource, and the name of the one object, if there is only one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -93,6 +100,25 @@ impl Grants {
         let own = |text: &str| text.to_owned();
         let subject = Subject { namespace: namespace.map(own), group: own(group), plural: own(plural), name: name.map(own) };
         self.0.entry(subject).or_default().extend(verbs);
+    }
+
+    /// What the loop needs besides: seeing pods and nodes, telling how Workspaces are, and that it is the one that does so.
+    fn watching<'o>(&mut self, owners: impl Iterator<Item = &'o Owner>, namespaces: &BTreeSet<&str>, how: &Use) {
+        namespaces.iter().for_each(|namespace| self.add(Some(namespace), ("", "pods"), None, &FOLLOWING));
+        self.add(None, ("", "nodes"), None, &["list", "watch", "patch"]);
+        let events = ("events.k8s.io", "events");
+        how.set.iter().for_each(|parent| self.add(Some(&parent.namespace), events, None, &["create", "patch"]));
+        for Owner { kind, namespace, .. } in owners {
+            self.add(Some(namespace), events, None, &["create", "patch"]);
+            if *kind == "Workspace" {
+                self.add(Some(namespace), ("kaito.sh", "workspaces/status"), None, &["patch"]);
+            }
+        }
+        if let Some(lease) = &how.lease {
+            let leases = (lease.group.as_str(), "leases");
+            self.add(lease.namespace.as_deref(), leases, Some(&lease.name), &["get", "update"]);
+            self.add(lease.namespace.as_deref(), leases, None, &["create"]);
+        }
     }
 
     /// The rules for each namespace, and for what is in none: resources of a group with the same verbs are one rule.
@@ -138,9 +164,10 @@ pub fn rights(wanted: &AllWanted, how: &Use) -> Rights {
     }
     if how.seeks_members() {
         // A member may be in any namespace of the set.
+        let verbs = if how.purpose == Purpose::Watch { &FOLLOWING[..] } else { &["list"] };
         for ((group, plural), is_namespaced) in &resources {
             let places = namespaces.iter().filter(|_| *is_namespaced).map(|namespace| Some(*namespace));
-            places.for_each(|place| grants.add(place, (group, plural), None, &["list"]));
+            places.for_each(|place| grants.add(place, (group, plural), None, verbs));
         }
     }
     if let Some(parent) = &how.set {
@@ -153,7 +180,10 @@ pub fn rights(wanted: &AllWanted, how: &Use) -> Rights {
         let owners = wanted.keys().flatten().map(|owner| owner.namespace.as_str());
         owners.for_each(|namespace| grants.add(Some(namespace), ("", "pods"), None, &["list"]));
     }
-    if how.adopts {
+    if how.purpose == Purpose::Watch {
+        grants.watching(wanted.keys().flatten(), &namespaces, how);
+    }
+    if how.adopts || how.purpose == Purpose::Watch {
         grants.add(None, ("apps", "deployments"), None, &["list"]);
     }
     let objects = grants.rules().into_iter().flat_map(|(namespace, rules)| how.role(namespace.as_deref(), &rules)).collect();
@@ -165,9 +195,13 @@ impl Use {
     /// What is done with each object.
     fn verbs(&self) -> Vec<&'static str> {
         let deletes = self.prunes || self.replaces;
+        let applying = ["get", "list", "create", "patch"];
         match self.purpose {
-            Purpose::Apply if deletes => VERBS.to_vec(),
-            Purpose::Apply | Purpose::Diff => vec!["get", "list", "create", "patch"],
+            Purpose::Apply | Purpose::Watch => {
+                let watching = FOLLOWING.into_iter().filter(|_| self.purpose == Purpose::Watch);
+                applying.into_iter().chain(watching).chain(deletes.then_some("delete")).collect()
+            }
+            Purpose::Diff => applying.to_vec(),
             Purpose::Status => vec!["list"],
             Purpose::Delete => vec!["get", "list", "delete"],
         }
@@ -175,13 +209,14 @@ impl Use {
 
     /// Whether members of the set are looked for.
     fn seeks_members(&self) -> bool {
-        self.set.is_some() && (self.prunes || self.purpose == Purpose::Delete)
+        self.set.is_some() && (self.prunes || matches!(self.purpose, Purpose::Delete | Purpose::Watch))
     }
 
     /// What is done with what keeps the set, and what can't be allowed for one name alone.
     fn verbs_for_parent(&self) -> (&'static [&'static str], &'static [&'static str]) {
         match self.purpose {
             Purpose::Apply => (&["get", "patch"], &["create"]),
+            Purpose::Watch => (&["get", "patch"], &["create", "list", "watch"]),
             Purpose::Delete => (&["get", "patch", "delete"], &[]),
             Purpose::Diff | Purpose::Status => (&[], &[]),
         }
@@ -225,7 +260,11 @@ fn notes(references: &[&ObjectRef], namespaces: &BTreeSet<&str>, how: &Use) -> V
         let found = references.iter().filter(|reference| of(reference));
         found.map(|reference| format!("{} {}", reference.kind, reference.name)).collect::<Vec<_>>().join(", ")
     };
-    let writes = matches!(how.purpose, Purpose::Apply | Purpose::Diff);
+    if how.purpose == Purpose::Watch {
+        let all: Vec<&str> = namespaces.iter().copied().collect();
+        notes.push(format!("They are for these namespaces: --namespaces {}.", all.join(",")));
+    }
+    let writes = matches!(how.purpose, Purpose::Apply | Purpose::Diff | Purpose::Watch);
     let coming = list(&|reference| reference.kind == "Namespace" && namespaces.contains(reference.name.as_str()));
     if writes && !coming.is_empty() {
         notes.push(format!("{coming} must be there before its Role: make it first."));
@@ -253,6 +292,7 @@ impl Purpose {
             Self::Diff => "diff --live",
             Self::Status => "status",
             Self::Delete => "delete",
+            Self::Watch => "watch",
         }
     }
 }

@@ -194,6 +194,16 @@ pub(super) fn origin(url: &str) -> Option<(String, String, String)> {
     Some((scheme, authority.host().to_lowercase(), port.unwrap_or_else(|| usual.to_owned())))
 }
 
+/// Whether nobody on the way can read what goes to an address: over https, to this machine, or to a name of a cluster, which ends in
+/// `.svc` or `.svc.cluster.local`.
+pub fn is_private(url: &str) -> bool {
+    let Some((scheme, host, _)) = origin(url) else { return false };
+    let host = host.trim_matches(['[', ']']);
+    let is_loopback = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+    let is_in_cluster = host.strip_suffix(".cluster.local").unwrap_or(host).rsplit('.').next() == Some("svc");
+    scheme == "https" || is_loopback || is_in_cluster
+}
+
 fn is_loopback(uri: &Uri<&str>) -> bool {
     let host = uri.authority().map(|authority| authority.host().trim_matches(['[', ']']).to_lowercase()).unwrap_or_default();
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
@@ -248,5 +258,15 @@ mod tests {
         let with_token = |endpoint| Client::new(endpoint, Some("hf_x".to_owned()), None).is_ok();
         assert!(with_token("https://mirror.example") && with_token("http://127.0.0.1:80") && with_token("http://[::1]:80"));
         assert!(!with_token("http://mirror.example") && !with_token("https://me:secret@hub.co") && !with_token("hub.co"));
+    }
+
+    #[test]
+    fn credentials_go_where_nobody_listens() {
+        for url in ["https://a.co/x", "http://127.0.0.1:3/x", "http://[::1]/x", "http://localhost/x", "http://gitea.git.svc:3000/x"] {
+            assert!(is_private(url), "{url}");
+        }
+        for url in ["http://a.co/x", "http://10.0.0.1/x", "http://localhost.evil/x", "http://a.svc.evil/x"] {
+            assert!(!is_private(url), "{url}");
+        }
     }
 }

@@ -12,7 +12,11 @@ mod tree;
 
 pub use changes::Changes;
 pub use dir::{Inputs, config_for, is_whole, preset_layer, read_config, read_file, template_overrides};
-pub use git::{Access, Head, Mirror, Range, RangeError, Reference, RemoteError, Repository, Side, Values, VersionRange, VersionRangeError};
+pub use git::{
+    Access, Fault, Head, Mirror, Range, RangeError, Reference, RemoteError, Repository, Side, Signer, Values, Verifier, Verify,
+    VerifyError, VerifyMode, VersionRange, VersionRangeError, site_of,
+};
+pub use http::is_private;
 pub use hub::Hub;
 pub use listing::repository_in;
 pub use memory::Memory;

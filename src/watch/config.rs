@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::notifications::NotificationConfig;
 use crate::diagnostic::Diagnostic;
 use crate::quantity;
 use crate::schema;
@@ -24,6 +25,9 @@ pub struct WatchConfig {
     pub kind: String,
     /// Where files come from.
     pub sources: Vec<SourceConfig>,
+    /// Who is notified of what becomes of the revisions of every source.
+    #[serde(default)]
+    pub notifications: Vec<NotificationConfig>,
 }
 
 /// Where files come from, and what is applied of them.
@@ -40,6 +44,9 @@ pub struct SourceConfig {
     pub interval: Option<String>,
     /// Who may tell that there is something new, at `/hook/NAME`.
     pub webhook: Option<WebhookConfig>,
+    /// Who is notified of what becomes of its revisions.
+    #[serde(default)]
+    pub notifications: Vec<NotificationConfig>,
     /// What is applied.
     pub sets: Vec<SetConfig>,
 }
@@ -64,6 +71,20 @@ pub struct GitConfig {
     pub credentials: Option<String>,
     /// The same for a proxy: `address`, `username`, `password`.
     pub proxy: Option<String>,
+    /// Which commits must be signed, and by whom; none must without it.
+    pub verify: Option<VerifyConfig>,
+}
+
+/// Which commits must be signed, and by whom.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct VerifyConfig {
+    /// `head` for the commit that is followed, or `every` for every one that it comes from, too.
+    pub mode: String,
+    /// The directory of the keys that may sign: allowed signers and public keys of SSH, public keys of OpenPGP. It is read whenever it is used.
+    pub keys: String,
+    /// With `every`, the commit where it begins, by its whole id: this one and those that it comes from needn't be signed.
+    pub since: Option<String>,
 }
 
 /// What people apply in the cluster itself.
@@ -129,7 +150,7 @@ impl WatchConfig {
     /// Reads a file that says what is followed; everything that is wrong is added to `findings`.
     pub fn read(document: &Document, findings: &mut Vec<Diagnostic>) -> Option<Self> {
         let before = findings.len();
-        let config: Self = schema::read_what_fits(document, &schema::of::<Self>(), findings)?;
+        let mut config: Self = schema::read_what_fits(document, &schema::of::<Self>(), findings)?;
         let mut say = |finding: Diagnostic, path: &[Step<'_>]| findings.push(document.finding(finding, path));
         if config.api_version != API_VERSION || config.kind != "WatchConfig" {
             let finding = Diagnostic::error(format!("{} {} doesn't say what is followed", config.api_version, config.kind));
@@ -157,6 +178,11 @@ impl WatchConfig {
                 let finding = Diagnostic::error("more than one of branch, tag, semver, commit and name is said");
                 say(finding.help("keep the one that is meant"), &at(&[Step::Field("git")]));
             }
+            for (of, notification) in source.notifications.iter().enumerate() {
+                for (field, finding) in notification.faults(Some(source), &source.sets) {
+                    say(finding, &at(&[Step::Field("notifications"), Step::Item(of), Step::Field(field)]));
+                }
+            }
             if source.cluster.is_some() && source.git.is_some() {
                 let finding = Diagnostic::error("a source is a git repository or the cluster, not both");
                 say(finding.help("make it two sources"), &at(&[Step::Field("cluster")]));
@@ -164,6 +190,20 @@ impl WatchConfig {
             if source.cluster.is_some() && source.sets.len() > 1 {
                 let finding = Diagnostic::error("what is declared in the cluster is applied as one set");
                 say(finding.help("make it several sources, each with namespaces of its own"), &at(&[Step::Field("sets")]));
+            }
+            if let Some(verify) = source.git.as_ref().and_then(|git| git.verify.as_ref()) {
+                let at = |field| at(&[Step::Field("git"), Step::Field("verify"), Step::Field(field)]);
+                if !["head", "every"].contains(&verify.mode.as_str()) {
+                    let help = "write head for the commit that is followed, or every for every one that it comes from, too";
+                    say(Diagnostic::error(format!("{:?} is no way to verify commits", verify.mode)).help(help), &at("mode"));
+                }
+                if verify.keys.is_empty() {
+                    say(Diagnostic::error("there is nothing to verify commits by").help("name the directory of the keys"), &at("keys"));
+                }
+                if verify.since.as_deref().is_some_and(|since| !is_commit(since)) {
+                    let finding = Diagnostic::error(format!("{:?} is no id of a commit", verify.since.as_deref().unwrap_or_default()));
+                    say(finding.help("write all its 40 hexadecimal digits"), &at("since"));
+                }
             }
             if source.sets.is_empty() {
                 say(Diagnostic::error("this source has no sets").help("add one, with an applyset and paths"), &at(&[Step::Field("sets")]));
@@ -182,8 +222,21 @@ impl WatchConfig {
                 }
             }
         }
+        for (number, notification) in config.notifications.iter().enumerate() {
+            for (field, finding) in notification.faults(None, config.sources.iter().flat_map(|source| &source.sets)) {
+                say(finding, &[Step::Field("notifications"), Step::Item(number), Step::Field(field)]);
+            }
+        }
+        // What is said for all is said for each: a source begins anew when its own words change.
+        let for_all = std::mem::take(&mut config.notifications);
+        config.sources.iter_mut().for_each(|source| source.notifications.extend(for_all.iter().cloned()));
         (findings.len() == before).then_some(config)
     }
+}
+
+/// Whether this is the whole id of a commit.
+pub fn is_commit(text: &str) -> bool {
+    text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }
 
 impl GitConfig {

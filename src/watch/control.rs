@@ -30,6 +30,11 @@ impl Control {
     pub(super) fn is_suspended(&self) -> bool {
         self.is_suspended
     }
+
+    /// The files at which the set stays, if it does.
+    pub(super) fn stays(&self) -> Option<&Snapshot> {
+        self.stays.as_ref()
+    }
 }
 
 impl Worker {

@@ -32,8 +32,8 @@ pub(super) enum News {
     Objects(Vec<ObjectRef>),
     /// Everything was listed for the first time.
     Complete,
-    /// Nothing is heard of a kind.
-    Unheard(String),
+    /// Nothing is heard of a kind, and why; whether all others were listed already.
+    Unheard { why: String, is_last: bool },
 }
 
 impl Following {
@@ -108,7 +108,7 @@ impl Following {
                 let was_complete = self.is_complete();
                 let kind = self.subjects.get(number).map(|subject| subject.kind.to_string()).unwrap_or_default();
                 self.unheard.insert(number, why.clone());
-                if self.is_complete() && !was_complete { News::Complete } else { News::Unheard(format!("{kind}: {why}")) }
+                News::Unheard { why: format!("{kind}: {why}"), is_last: self.is_complete() && !was_complete }
             }
         }
     }

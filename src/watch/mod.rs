@@ -21,10 +21,12 @@ mod fingerprint;
 mod following;
 mod ledger;
 mod log;
+mod notifications;
 mod owners;
 mod pass;
 mod report;
 mod sightings;
+mod standing;
 mod statuses;
 mod tell;
 mod worker;
@@ -40,6 +42,7 @@ pub use backoff::{Backoff, jittered};
 pub use control::{REQUESTED_AT, STAY_AT};
 pub use fingerprint::{Fingerprints, fingerprints};
 pub use ledger::{Ledger, Sighting};
+pub use notifications::NotificationConfig;
 pub use sightings::Sight;
 pub use worker::{At, Readiness, Work, Worker};
 
@@ -64,6 +67,8 @@ pub enum Event {
     Snapshot(Snapshot),
     /// Files can't be had at the moment, and why. What runs goes on.
     SourceFailed(Diagnostic),
+    /// There are other files, which nobody has signed who may, and why they are refused. What runs goes on.
+    Unverified(Diagnostic),
     /// Something has happened in the cluster.
     Live(Sight),
     /// Everything is to be looked at anew, since somebody asks for it.

@@ -51,6 +51,11 @@ impl Statuses {
         self.dirty.extend(self.asked.keys().cloned());
     }
 
+    /// The Workspaces that can be planned.
+    pub(super) fn asked(&self) -> impl Iterator<Item = &Owner> {
+        self.asked.keys()
+    }
+
     /// Whether there is something new.
     pub(super) fn is_stirred(&self) -> bool {
         !self.dirty.is_empty()
@@ -109,7 +114,10 @@ impl Worker {
     }
 
     fn write_status(&mut self, owner: &Owner, now: &str) -> Result<(), ClusterError> {
-        let Some(workspace) = self.ledger.declared(owner) else { return Ok(()) };
+        let Some(workspace) = self.ledger.declared(owner) else {
+            self.standing.see_objects(owner, &self.ledger.objects_of(owner));
+            return Ok(());
+        };
         let objects = self.objects_of(owner, &workspace);
         self.label_nodes(owner, &objects)?;
         let failure = self.owners.failure(&Some(owner.clone()));
@@ -127,6 +135,7 @@ impl Worker {
             now,
         };
         let status = workspace_status(&facts);
+        self.standing.see_status(owner, &status);
         if is_same(&workspace["status"], &status) {
             return Ok(());
         }

@@ -14,6 +14,7 @@ use crate::drift::{Drift, Round, drift};
 impl Worker {
     /// A pass was made.
     pub(super) fn tell(&mut self, snapshot: &Snapshot, outcome: Outcome) {
+        self.standing.note(&outcome);
         let at = snapshot.revision.as_deref().map_or_else(String::new, |revision| format!(" at {revision}"));
         let Outcome { lines, failures, pruned, remarks, prune_refused, repaired, .. } = outcome;
         let is_repaired = |owner: &Whose| repaired.iter().any(|repaired| repaired.owner == *owner);
@@ -48,6 +49,7 @@ impl Worker {
         let words = found.to_string();
         tracing::warn!(set = self.config.name, owner = owner.as_ref().map(ToString::to_string), drift = words, "drift is put right");
         self.publish(owner, (EventType::Warning, "DriftRepaired", "Repair"), format!("{words}; it is put right"));
+        self.standing.repaired(words);
         if let Round::GiveWay { words, .. } = self.fight.see(&found, self.since.elapsed()) {
             tracing::warn!(set = self.config.name, owner = owner.as_ref().map(ToString::to_string), fight = words, "two fight over fields");
             self.publish(owner, (EventType::Warning, "FieldsFoughtOver", "Repair"), words);
@@ -55,7 +57,7 @@ impl Worker {
     }
 
     /// The files can't be rendered at all; what runs goes on.
-    pub(super) fn tell_unreadable(&self, snapshot: &Snapshot, errors: &[&Diagnostic]) {
+    pub(super) fn tell_unreadable(&mut self, snapshot: &Snapshot, errors: &[&Diagnostic]) {
         let revision = snapshot.revision.as_deref().unwrap_or_default();
         for error in errors {
             tracing::error!(
@@ -67,6 +69,7 @@ impl Worker {
             );
         }
         let notes: Vec<String> = errors.iter().map(|error| error.line()).collect();
+        self.standing.unreadable = notes.first().cloned();
         self.publish(
             &None,
             (EventType::Warning, Cause::Invalid.reason(), "Render"),
@@ -82,10 +85,19 @@ impl Worker {
     }
 
     /// The source can't be read; what runs goes on.
-    pub(super) fn source_failed(&self, finding: &Diagnostic) {
+    pub(super) fn source_failed(&mut self, finding: &Diagnostic) {
         let help = finding.help.join("; ");
         tracing::error!(set = self.config.name, error = finding.message, help, "the source can't be read");
         self.publish(&None, (EventType::Warning, "SourceFailed", "Fetch"), finding.message.clone());
+        self.tell_source_failed(finding);
+    }
+
+    /// There is a commit that isn't signed as it must be; what runs goes on, and no Workspace is the worse for it. So it is told on what keeps
+    /// the set alone.
+    pub(super) fn unverified(&self, finding: &Diagnostic) {
+        let help = finding.help.join("; ");
+        tracing::error!(set = self.config.name, error = finding.message, help, "not followed: what runs goes on");
+        self.publish(&None, (EventType::Warning, Cause::Unverified.reason(), "Verify"), format!("{}; {help}", finding.message));
     }
 
     /// Tells something on a Workspace, if it is there, or else on what keeps the set.

@@ -11,6 +11,7 @@ use super::control::Control;
 use super::following::{Following, News};
 use super::ledger::Ledger;
 use super::owners::{Owners, Whose};
+use super::standing::Standing;
 use super::statuses::Statuses;
 use super::{Event, Planner, Snapshot};
 use crate::apply::Operator;
@@ -19,6 +20,7 @@ use crate::diagnostic::Diagnostic;
 use crate::drift::Fight;
 use crate::inventory::Parent;
 use crate::manifest::ObjectRef;
+use crate::notify::Notify;
 use crate::prune::{AllowedKind, MaxPrune};
 use crate::reconcile::{Set, Settings};
 use crate::telemetry::Metrics;
@@ -37,6 +39,8 @@ const SILENCE: Backoff = Backoff::new(Duration::from_millis(500), Duration::from
 pub struct Work {
     /// What people call the set.
     pub name: String,
+    /// What people call the source that it comes from.
+    pub source: String,
     /// What keeps it.
     pub parent: Parent,
     /// How objects are applied.
@@ -51,6 +55,8 @@ pub struct Work {
     pub metrics: Arc<Metrics>,
     /// Where it is told what has happened.
     pub events: Arc<Events>,
+    /// Who is notified of what becomes of a revision, if anybody is.
+    pub notify: Option<Arc<dyn Notify>>,
     /// Has the source looked at, since somebody asks for it.
     pub look: Arc<dyn Fn() + Send + Sync>,
     /// Gets the files of another revision of the source, to go back to.
@@ -100,6 +106,7 @@ pub struct Worker {
     pub(super) key: Option<String>,
     pub(super) statuses: Statuses,
     pub(super) control: Control,
+    pub(super) standing: Standing,
     /// Who fights over fields.
     pub(super) fight: Fight,
     pub(super) since: Instant,
@@ -143,6 +150,7 @@ impl Worker {
             key: None,
             statuses: Statuses::default(),
             control: Control::default(),
+            standing: Standing::default(),
             fight: Fight::default(),
             since: Instant::now(),
             kinds: None,
@@ -229,12 +237,18 @@ impl Worker {
                 self.not_before = None;
             }
             Event::SourceFailed(finding) => self.source_failed(&finding),
+            Event::Unverified(finding) => self.unverified(&finding),
             Event::Reconcile => self.is_full_due = true,
             Event::Live(sight) => match self.following.take(sight, &mut self.ledger) {
                 News::None => {}
                 News::Objects(references) => references.iter().for_each(|reference| self.look_at(reference)),
                 News::Complete => self.look_at_all(),
-                News::Unheard(why) => tracing::warn!(set = self.config.name, why, "nothing is heard of a kind"),
+                News::Unheard { why, is_last } => {
+                    tracing::warn!(set = self.config.name, why, "nothing is heard of a kind");
+                    if is_last {
+                        self.look_at_all();
+                    }
+                }
             },
         }
         true
@@ -280,6 +294,7 @@ impl Worker {
             Ok(()) => {
                 self.silence.worked();
                 self.not_before = None;
+                self.tell_standing(None);
             }
             Err(finding) => self.failed(&finding, &due),
         }
@@ -302,5 +317,11 @@ impl Worker {
         tracing::error!(set = self.config.name, error = finding.message, retry_in_ms = wait.as_millis(), "not reconciled");
         self.not_before = Some(until);
         self.owners.postponed(due, until);
+        self.tell_standing(Some(finding));
+    }
+
+    /// How often in a row no pass could be made.
+    pub(super) fn failures_in_a_row(&self) -> u32 {
+        self.silence.failures()
     }
 }

@@ -11,15 +11,23 @@ const CONFIG: &str = "apiVersion: config.kaito.sh/v1alpha1\nkind: RenderConfig\n
 const PROD: [&str; 2] = ["--applyset", "prod"];
 
 /// A scene with a Workspace in each of two namespaces, and who has only the rights that were printed.
-struct Account {
-    story: Story,
+pub(super) struct Account {
+    pub story: Story,
     name: &'static str,
     roles: Vec<Value>,
 }
 
+/// A role that lacks a resource of one of its rules.
+struct Less {
+    role: Value,
+    rule: Value,
+    resource: String,
+    less: Value,
+}
+
 impl Account {
     /// Gives somebody the rights that are printed for these arguments.
-    fn new(name: &'static str, args: &[&str]) -> Self {
+    pub(super) fn new(name: &'static str, args: &[&str]) -> Self {
         let elsewhere = format!("rbac-{name}-elsewhere");
         let other = WORKSPACE.replace("metadata: {name: phi-4}", &format!("metadata: {{name: other, namespace: {elsewhere}}}"));
         let other = other.replace("apps: phi-4", "apps: other");
@@ -43,7 +51,7 @@ impl Account {
         account
     }
 
-    fn user(&self) -> String {
+    pub(super) fn user(&self) -> String {
         format!("system:serviceaccount:{}:{}", self.story.scene.namespace, self.name)
     }
 
@@ -51,9 +59,10 @@ impl Account {
     fn wait(&self, role: &Value, allowed: bool) {
         for rule in role["rules"].as_array().unwrap() {
             for resource in rule["resources"].as_array().unwrap() {
+                let (resource, part) = resource.as_str().unwrap().split_once('/').unwrap_or((resource.as_str().unwrap(), ""));
                 let attributes = json!({
                     "namespace": role["metadata"]["namespace"], "verb": rule["verbs"][0], "group": rule["apiGroups"][0],
-                    "resource": resource, "name": rule["resourceNames"][0],
+                    "resource": resource, "subresource": part, "name": rule["resourceNames"][0],
                 });
                 let spec = json!({"user": self.user(), "resourceAttributes": attributes});
                 let review = json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec});
@@ -94,14 +103,38 @@ impl Account {
     }
 
     /// Runs kaito as somebody who may do everything.
-    fn admin(&self, args: &[&str]) {
+    pub(super) fn admin(&self, args: &[&str]) {
         let run = self.kaito(true, args);
         assert_eq!(run.code, 0, "{args:?}: {}{}", run.stdout, run.stderr);
     }
 
     /// Tries without each resource of each rule: in one of the states that are prepared it fails, and says what is missing.
     fn needs_every_rule(&mut self, prepare: &[&dyn Fn(&Self)], args: &[&str]) {
-        for role in self.roles.clone() {
+        for less in self.less() {
+            let Less { role, rule, resource, .. } = &less;
+            let tries = |prepare: &&dyn Fn(&Self)| {
+                prepare(self);
+                self.with(&less, || self.kaito(false, args))
+            };
+            let run = prepare.iter().map(tries).find(|run| run.code != 0);
+            let run = run.unwrap_or_else(|| panic!("{rule} is not needed: {resource}"));
+            let place = role["metadata"]["namespace"].as_str().unwrap_or("the cluster");
+            self.story.tell(&format!("without {} of {resource:?} in {place}", rule["verbs"]));
+            let code = run.code;
+            assert!(run.stderr.contains(&format!("resource {resource:?}")), "{rule}: {}", run.stderr);
+            self.told(args, &run, code);
+        }
+    }
+
+    /// Does something without each resource of each rule.
+    pub(super) fn without_each_resource(&self, act: impl Fn(&str)) {
+        self.less().iter().for_each(|less| self.with(less, || act(&less.resource)));
+    }
+
+    /// The rights without each resource of each rule.
+    fn less(&self) -> Vec<Less> {
+        let mut all = Vec::new();
+        for role in &self.roles {
             for (index, rule) in role["rules"].as_array().unwrap().iter().enumerate() {
                 for resource in rule["resources"].as_array().unwrap() {
                     let mut less = role.clone();
@@ -110,29 +143,25 @@ impl Account {
                     if left.is_empty() {
                         less["rules"].as_array_mut().unwrap().remove(index);
                     }
-                    let less: Manifest = less.into();
-                    let mut missing = role.clone();
-                    missing["rules"] = json!([rule]);
-                    missing["rules"][0]["resources"] = json!([resource]);
-                    let tries = |prepare: &&dyn Fn(&Self)| {
-                        prepare(self);
-                        playground().client.apply(&less, "").unwrap();
-                        self.wait(&missing, false);
-                        let run = self.kaito(false, args);
-                        playground().client.apply(&role.clone().into(), "").unwrap();
-                        self.wait(&missing, true);
-                        run
-                    };
-                    let run = prepare.iter().map(tries).find(|run| run.code != 0);
-                    let run = run.unwrap_or_else(|| panic!("{rule} is not needed: {resource}"));
-                    let place = role["metadata"]["namespace"].as_str().unwrap_or("the cluster");
-                    self.story.tell(&format!("without {} of {resource} in {place}", rule["verbs"]));
-                    let code = run.code;
-                    assert!(run.stderr.contains(&format!("resource {resource}")), "{rule}: {}", run.stderr);
-                    self.told(args, &run, code);
+                    let (role, rule, resource) = (role.clone(), rule.clone(), resource.as_str().unwrap().to_owned());
+                    all.push(Less { role, rule, resource, less });
                 }
             }
         }
+        all
+    }
+
+    /// Does something while there are less rights.
+    fn with<T>(&self, less: &Less, act: impl FnOnce() -> T) -> T {
+        let mut missing = less.role.clone();
+        missing["rules"] = json!([less.rule]);
+        missing["rules"][0]["resources"] = json!([less.resource]);
+        playground().client.apply(&less.less.clone().into(), "").unwrap();
+        self.wait(&missing, false);
+        let done = act();
+        playground().client.apply(&less.role.clone().into(), "").unwrap();
+        self.wait(&missing, true);
+        done
     }
 }
 

@@ -9,12 +9,14 @@ use crate::cli::applyset::named;
 use crate::cli::cluster::{ClusterArgs, duration, field_manager};
 use crate::cli::setup::RenderingArgs;
 use crate::telemetry::{LogFormat, level};
-use crate::watch::config::{API_VERSION, ClusterConfig, GitConfig, SetConfig, SourceConfig, WatchConfig, WebhookConfig};
+use crate::watch::config::{
+    API_VERSION, ClusterConfig, GitConfig, SetConfig, SourceConfig, VerifyConfig, WatchConfig, WebhookConfig, is_commit,
+};
 
 /// Keep a cluster as files say, which may change: in a git repository, or on disk; or as the Workspaces say that people apply in it.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Exit codes: 0 told to stop, 1 the input is invalid, 2 wrong usage, 4 the cluster can't be reached, or another process leads.
+    after_help = "Exit codes: 0 told to stop, 1 this can't be followed, 2 wrong usage, 4 the cluster can't be reached, or another process may lead.
 
 Examples:
   kaito watch --url https://git.example.com/fleet.git --branch main -f clusters/prod -R --applyset prod
@@ -73,6 +75,15 @@ pub(crate) struct SourceArgs {
     /// Directory with credentials for the repository, a file for each key of Flux' Secrets: username, password, identity, ...
     #[arg(long, value_name = "DIR", requires = "url")]
     pub credentials: Option<PathBuf>,
+    /// Follow only commits that are signed by somebody who may: head for the one that is followed, every for all that it comes from, too
+    #[arg(long, value_name = "MODE", value_parser = ["head", "every"], requires_all = ["url", "verify_keys"])]
+    pub verify: Option<String>,
+    /// Directory with the keys that may sign: allowed signers and public keys of SSH, public keys of OpenPGP
+    #[arg(long, value_name = "DIR", requires = "verify")]
+    pub verify_keys: Option<PathBuf>,
+    /// Commit where it begins with --verify every, by its whole id: this one and those that it comes from needn't be signed
+    #[arg(long, value_name = "ID", value_parser = commit, requires = "verify")]
+    pub verify_since: Option<String>,
     /// How often to look, should nobody have told of a change [default: 1m for a repository, 10m for files]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub interval: Option<Duration>,
@@ -136,7 +147,7 @@ pub(crate) struct ProcessArgs {
     /// Directory in which repositories are kept [default: kaito in the user's cache directory]
     #[arg(long, value_name = "DIR")]
     pub cache_dir: Option<PathBuf>,
-    /// Address for webhooks, as [HOST]:PORT
+    /// Address for webhooks at /hook/NAME, as [HOST]:PORT
     #[arg(long, value_name = "ADDRESS")]
     pub webhook_listen: Option<String>,
     /// Address for /healthz and /readyz
@@ -162,6 +173,10 @@ pub(crate) struct ProcessArgs {
     pub log_level: String,
 }
 
+fn commit(text: &str) -> Result<String, String> {
+    if is_commit(text) { Ok(text.to_owned()) } else { Err("write all 40 hexadecimal digits of a commit's id".to_owned()) }
+}
+
 fn known_level(name: &str) -> Result<String, String> {
     level(name).map(|_| name.to_owned())
 }
@@ -171,6 +186,11 @@ impl Args {
     pub(super) fn config(&self) -> WatchConfig {
         let SourceArgs { filename, recursive, url, branch, tag, semver, commit, credentials, interval, .. } = &self.source;
         let text = |path: &PathBuf| path.to_string_lossy().into_owned();
+        let verify = self.source.verify.as_ref().map(|mode| VerifyConfig {
+            mode: mode.clone(),
+            keys: self.source.verify_keys.as_ref().map(text).unwrap_or_default(),
+            since: self.source.verify_since.clone(),
+        });
         let git = url.as_ref().map(|url| GitConfig {
             url: url.clone(),
             branch: branch.clone(),
@@ -178,6 +198,7 @@ impl Args {
             semver: semver.clone(),
             commit: commit.clone(),
             credentials: credentials.as_ref().map(text),
+            verify: verify.clone(),
             ..GitConfig::default()
         });
         let cluster = self.source.source.map(|SourceKind::Cluster| ClusterConfig { namespaces: self.declared_in() });
@@ -203,9 +224,15 @@ impl Args {
             cluster,
             interval: interval.map(|interval| format!("{}ms", interval.as_millis())),
             webhook: webhook.map(|file| WebhookConfig { kind: self.source.webhook_type.clone(), token_file: text(file) }),
+            notifications: Vec::new(),
             sets: vec![set],
         };
-        WatchConfig { api_version: API_VERSION.to_owned(), kind: "WatchConfig".to_owned(), sources: vec![source] }
+        WatchConfig {
+            api_version: API_VERSION.to_owned(),
+            kind: "WatchConfig".to_owned(),
+            sources: vec![source],
+            notifications: Vec::new(),
+        }
     }
 
     /// The namespaces in which people declare something; none for all.

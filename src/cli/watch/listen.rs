@@ -13,10 +13,11 @@ use crate::telemetry::Metrics;
 use crate::watch::Readiness;
 use crate::watch::config::WatchConfig;
 
-/// Webhooks, which are passed on.
-pub(super) fn hooks(tell: Sender<Told>) -> Arc<Hooks> {
-    let tell = Mutex::new(tell);
+/// Webhooks, which are counted and passed on.
+pub(super) fn hooks(tell: Sender<Told>, metrics: &Arc<Metrics>) -> Arc<Hooks> {
+    let (tell, metrics) = (Mutex::new(tell), Arc::clone(metrics));
     Arc::new(Hooks::new(move |receiver, heard| {
+        metrics.webhook(receiver, heard.word());
         if let Heard::Push(push) = heard {
             _ = tell.lock().unwrap_or_else(PoisonError::into_inner).send(Told::Push(receiver.to_owned(), push.clone()));
         }

@@ -21,6 +21,7 @@ use super::output::{self, Color, Exit};
 use super::setup::Setup;
 use crate::cluster::{Candidate, Election, Events, Leadership};
 use crate::diagnostic::Diagnostic;
+use crate::notify::Notifier;
 use crate::server::hook::{Push, same_repository};
 use crate::source::{Changes, Disk, read_file};
 use crate::telemetry::{Metrics, level, start_logs};
@@ -32,6 +33,9 @@ use source::{Shared, Source};
 
 /// What nothing was, if it can't begin.
 const DONE: &str = "watched";
+
+/// How long notifications have that wait when the process ends.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// How long passes that have begun may take when the process is told to stop.
 const GRACE: Duration = Duration::from_secs(4);
@@ -48,18 +52,20 @@ enum Told {
 
 /// Watches until it is told to stop.
 pub(super) fn run(args: &Args, color: Color) -> Exit {
-    let refused = |findings| {
-        output::findings(findings, color, DONE);
-        Stop::Unrenderable
-    };
     let level = level(&args.process.log_level).unwrap_or(tracing::Level::INFO);
     // A second start in one process is only known to tests.
     _ = start_logs(args.process.log_format, level, SystemTime::now, output::log_line);
     let watch = || {
-        let config = config(args).map_err(refused)?;
-        Watching::new(args, color)?.run(config).map_err(|finding| refused(vec![finding]))
+        let config = config(args).map_err(|findings| refused(findings, color))?;
+        Watching::new(args, color)?.run(config).map_err(|finding| refused(vec![finding], color))
     };
     watch().unwrap_or_else(Exit::from)
+}
+
+/// Says why it can't begin or go on.
+fn refused(findings: Vec<Diagnostic>, color: Color) -> Stop {
+    output::findings(findings, color, DONE);
+    Stop::Unrenderable
 }
 
 /// What is followed, by the flags or the file.
@@ -91,12 +97,15 @@ impl<'a> Watching<'a> {
         let cluster = connection.cluster().map_err(|error| unreachable(&error, color, DONE))?;
         let namespace = said_namespace(args).unwrap_or_else(|| cluster.namespace().to_owned());
         let events = Events::start(&connection, "kaito.sh/watch", &identity()).map_err(|error| unreachable(&error, color, DONE))?;
+        let fault = |error| refused(vec![Diagnostic::error(format!("there can't be another thread: {error}"))], color);
+        let notifier = Notifier::start().map_err(fault)?;
         let shared = Shared {
             args,
             connection,
             namespace,
             metrics: Arc::new(Metrics::new()),
             events: Arc::new(events),
+            notifier,
             mirrors: BTreeMap::new(),
             cache: args.process.cache_dir.clone().unwrap_or_else(cache_dir),
         };
@@ -106,7 +115,7 @@ impl<'a> Watching<'a> {
     fn run(mut self, mut config: WatchConfig) -> Result<Exit, Diagnostic> {
         let (tell, told) = channel();
         signals(tell.clone())?;
-        let hooks = listen::hooks(tell.clone());
+        let hooks = listen::hooks(tell.clone(), &self.shared.metrics);
         hooks.set_receivers(listen::receivers(&config)?);
         let _servers = listen::start(&self.args.process, &self.shared.metrics, &self.ready, &hooks)?;
         let _changes = self.config_changes(tell.clone())?;
@@ -132,10 +141,10 @@ impl<'a> Watching<'a> {
                 Told::Push(source, push) => self.pushed(&source, &push),
             }
         }
+        let is_done = self.stop();
+        self.shared.notifier.stop(FAREWELL);
         // Only when nothing is done any more another process may do it.
-        if self.stop()
-            && let Some(candidate) = candidate
-        {
+        if is_done && let Some(candidate) = candidate {
             candidate.release();
         }
         Ok(Exit::Done)

@@ -13,9 +13,10 @@ use crate::apply::DryRun;
 use crate::cluster::{Connection, Events, User};
 use crate::diagnostic::Diagnostic;
 use crate::inventory::Parent;
+use crate::notify::{Notifier, Notify};
 use crate::quantity;
 use crate::reconcile::{Settings, Workspaces};
-use crate::source::{Access, Disk, Head, Mirror, Reference, Tree, Values};
+use crate::source::{Access, Disk, Head, Mirror, Reference, Tree, Values, Verify};
 use crate::telemetry::Metrics;
 use crate::watch::config::{GitConfig, SetConfig, SourceConfig};
 use crate::watch::feed::{Audience, Call, Directory, Git};
@@ -36,6 +37,7 @@ pub(super) struct Shared<'a> {
     pub namespace: String,
     pub metrics: Arc<Metrics>,
     pub events: Arc<Events>,
+    pub notifier: Notifier,
     /// The repositories that are followed, each once.
     pub mirrors: BTreeMap<String, Weak<Mirror>>,
     /// The directory in which they are kept.
@@ -82,6 +84,7 @@ impl Source {
                     mirror,
                     reference: reference(git)?,
                     access: access(git),
+                    verify: verify(git)?,
                     audience,
                     interval: interval.unwrap_or(POLL),
                 };
@@ -191,6 +194,7 @@ impl Beginning<'_> {
         let look = move || _ = caller.lock().unwrap_or_else(PoisonError::into_inner).send(Call::Look);
         Ok(Work {
             name: format!("{namespace}/{}", parent.name),
+            source: self.config.name.clone(),
             parent,
             settings: cluster::allowed(self.config, settings(shared.args, set, namespace)),
             prune: set.prune.unwrap_or(true),
@@ -198,9 +202,16 @@ impl Beginning<'_> {
             allowed: allowed.map_err(|message| wrong("pruneAllow", message))?,
             metrics: Arc::clone(&shared.metrics),
             events: Arc::clone(&shared.events),
+            notify: self.notify(&shared.notifier),
             look: Arc::new(look),
             at: self.at(),
         })
+    }
+
+    /// Who is notified, if anybody is.
+    fn notify(&self, notifier: &Notifier) -> Option<Arc<dyn Notify>> {
+        let channels: Vec<_> = self.config.notifications.iter().map(|config| config.channel(self.config.git.as_ref())).collect();
+        (!channels.is_empty()).then(|| notifier.desk(channels))
     }
 
     /// How the files of another revision are had.
@@ -267,6 +278,14 @@ fn reference(git: &GitConfig) -> Result<Reference, Diagnostic> {
         (.., Some(name)) => Reference::Name(name.clone()),
         _ => Reference::Default,
     })
+}
+
+fn verify(git: &GitConfig) -> Result<Option<Verify>, Diagnostic> {
+    let verify = git.verify.as_ref().map(|verify| {
+        let mode = verify.mode.parse().map_err(|message| Diagnostic::error(format!("verify: {message}")))?;
+        Ok(Verify { mode, keys: PathBuf::from(&verify.keys), since: verify.since.clone() })
+    });
+    verify.transpose()
 }
 
 fn access(git: &GitConfig) -> Access {

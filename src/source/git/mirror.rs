@@ -35,7 +35,9 @@ pub struct Mirror {
 #[derive(Clone, Copy)]
 pub(super) enum History {
     None,
+    /// Down to commits that are here; in a new repository all of it.
     SinceKept,
+    All,
 }
 
 impl Mirror {
@@ -113,6 +115,22 @@ impl Mirror {
         self.bring(head, History::SinceKept, access)
     }
 
+    /// Fetches a commit with all its history, though much of it may be here: one that was fetched alone before hides from the remote
+    /// that what it comes from isn't.
+    pub(super) fn fetch_all(&self, head: &Head, access: &Access) -> Result<(), RemoteError> {
+        self.bring(head, History::All, access)
+    }
+
+    /// Whether a commit is here with all its files.
+    pub(super) fn has(&self, head: &Head) -> bool {
+        self.current().has(&head.commit)
+    }
+
+    /// The objects that were fetched.
+    pub(super) fn objects(&self) -> Arc<super::objects::Objects> {
+        Arc::clone(&self.current().objects)
+    }
+
     /// Fetches a commit and its submodules, and theirs, as [`Self::side_with_submodules`] reads them. Other hosts than that of the
     /// repository are asked without credentials.
     ///
@@ -127,7 +145,7 @@ impl Mirror {
     fn bring(&self, head: &Head, history: History, access: &Access) -> Result<(), RemoteError> {
         let mut remote = self.remote.lock().unwrap_or_else(PoisonError::into_inner);
         let store = self.current();
-        if matches!(history, History::None) && store.is_overgrown() {
+        if store.is_overgrown() {
             let made = make(&self.directory, &self.url, |store| bring_into(&mut remote, store, head, history, access));
             // The old one serves for as long as there is no new one.
             if let Ok(made) = made {
@@ -188,7 +206,10 @@ pub(super) fn bring_into(remote: &mut Remote, store: &Store, head: &Head, histor
     let mut haves = store.kept().map_err(|why| cache(&url, &store.path, &why))?;
     // One that is here alone and is wanted with its history: who has it is not sent what it follows.
     haves.retain(|have| *have != head.commit);
-    let shallow: Vec<String> = store.shallow().into_iter().filter(|id| *id != head.commit).collect();
+    let mut shallow: Vec<String> = store.shallow().into_iter().filter(|id| *id != head.commit).collect();
+    if matches!(history, History::All) {
+        (haves, shallow) = (Vec::new(), Vec::new());
+    }
     let newest_only = matches!(history, History::None);
     let wanted = Wanted { commit: &head.commit, haves: &haves, shallow: &shallow, newest_only };
     let cuts = remote.fetch(&wanted, access, store)?;

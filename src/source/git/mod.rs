@@ -8,8 +8,10 @@ mod range;
 mod reference;
 mod remote;
 mod revision;
+mod signature;
 mod store;
 mod submodules;
+mod verify;
 mod working_tree;
 
 use std::path::Path;
@@ -18,7 +20,9 @@ use std::sync::Arc;
 pub use mirror::Mirror;
 pub use range::{Range, RangeError};
 pub use reference::{Head, Reference, VersionRange, VersionRangeError};
-pub use remote::{Access, RemoteError, Values};
+pub use remote::{Access, RemoteError, Values, site_of};
+pub use signature::{Fault, Signer};
+pub use verify::{Verifier, Verify, VerifyError, VerifyMode};
 
 use super::tree::Tree;
 use crate::diagnostic::{Diagnostic, did_you_mean};

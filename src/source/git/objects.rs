@@ -211,6 +211,17 @@ impl Objects {
         !index.iter().any(|entry| Path::new(&*String::from_utf8_lossy(&entry.path)).starts_with(path))
     }
 
+    /// The text of a commit, as it is signed and hashed.
+    pub(super) fn commit(&self, id: Id) -> io::Result<Vec<u8>> {
+        let repository = self.lock();
+        let objects = repository.odb().map_err(|error| unreadable(&error))?;
+        let object = objects.read(id).map_err(|error| unreadable(&error))?;
+        if object.kind() != ObjectType::Commit {
+            return Err(io::Error::other(format!("the object {id} is no commit")));
+        }
+        Ok(object.data().to_vec())
+    }
+
     /// The content of a file; the error is `FileTooLarge` if it has more bytes than `limit`.
     pub(super) fn blob(&self, id: Id, limit: u64) -> io::Result<Vec<u8>> {
         let repository = self.lock();

@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use super::{Audience, Call};
-use crate::source::{Access, Head, Mirror, Reference, RemoteError};
+use crate::source::{Access, Head, Mirror, Reference, Verifier, Verify, VerifyError};
 use crate::watch::{Backoff, Snapshot, jittered};
 
 /// How long to wait before a remote that can't be asked is asked again.
@@ -21,6 +21,8 @@ pub struct Git {
     pub reference: Reference,
     /// With which credentials.
     pub access: Access,
+    /// Which commits must be signed, and by whom; none must without it.
+    pub verify: Option<Verify>,
     /// Who is told.
     pub audience: Audience,
     /// How often to ask the remote, should nobody have told of a change.
@@ -31,14 +33,24 @@ impl Git {
     /// Tells of the newest commit, and of each one that takes its place, until it is called to stop.
     pub fn run(self, calls: &Receiver<Call>) {
         let mut told: Option<Head> = None;
+        let mut verifier = self.verify.clone().map(Verifier::new);
+        let mut refused: Option<String> = None;
         let mut backoff = RETRY;
         let mut noticed = Instant::now();
         loop {
-            let wait = match self.look(noticed, told.as_ref()) {
+            let wait = match self.look(noticed, told.as_ref(), verifier.as_mut()) {
                 Ok(head) => {
                     backoff.worked();
+                    refused = None;
                     told = Some(head);
                     jittered(self.interval, (&self.name, backoff.failures()))
+                }
+                Err(error @ VerifyError::Unverified { .. }) => {
+                    // It is looked at again, as the keys may be others then, and told once.
+                    if refused.replace(error.to_string()) != Some(error.to_string()) {
+                        self.audience.unverified(&error.finding());
+                    }
+                    backoff.failed(&self.name).min(self.interval.max(Duration::from_secs(60)))
                 }
                 Err(error) => {
                     // Only then a new commit of the same id, after the remote was another one, is told again.
@@ -55,13 +67,19 @@ impl Git {
     }
 
     /// Asks the remote, and tells what is new; what is followed now.
-    fn look(&self, noticed: Instant, told: Option<&Head>) -> Result<Head, RemoteError> {
+    fn look(&self, noticed: Instant, told: Option<&Head>, verifier: Option<&mut Verifier>) -> Result<Head, VerifyError> {
         let head = self.mirror.resolve(&self.reference, &self.access)?;
         if told == Some(&head) {
             return Ok(head);
         }
         let resolved = Instant::now();
-        self.mirror.fetch(&head, &self.access)?;
+        match verifier {
+            Some(verifier) => {
+                let signer = verifier.fetch(&self.mirror, &head, &self.access)?;
+                tracing::info!(source = self.name, revision = head.to_string(), signer = signer.to_string(), "verified");
+            }
+            None => self.mirror.fetch(&head, &self.access)?,
+        }
         let fetching = resolved.elapsed();
         match self.mirror.side(&head) {
             Ok(side) => self.audience.snapshot(&Snapshot {

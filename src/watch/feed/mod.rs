@@ -32,6 +32,10 @@ impl Audience {
         self.0.iter().for_each(|listener| _ = listener.send(Event::Snapshot(snapshot.clone())));
     }
 
+    fn unverified(&self, finding: &Diagnostic) {
+        self.0.iter().for_each(|listener| _ = listener.send(Event::Unverified(finding.clone())));
+    }
+
     fn failed(&self, finding: &Diagnostic) {
         self.0.iter().for_each(|listener| _ = listener.send(Event::SourceFailed(finding.clone())));
     }

@@ -121,6 +121,26 @@ impl fmt::Display for Address {
     }
 }
 
+/// Where people find a remote repository: the site, such as `https://github.com`, and the path there without `.git`, such as `org/models`.
+/// Who hosts repositories over SSH is taken to have a site at the same host; GitHub's host for SSH over port 443 is no site.
+pub fn site_of(url: &str) -> Option<(String, String)> {
+    let (site, path) = match Address::parse(url).ok()? {
+        Address::Http(url) => {
+            let at = url.find("://")? + 3;
+            let slash = at + url[at..].find('/')?;
+            (url[..slash].to_lowercase(), url[slash..].to_owned())
+        }
+        Address::Ssh(Ssh { host, path, .. }) => {
+            let host = host.strip_prefix("ssh.").filter(|host| *host == "github.com").unwrap_or(&host).to_lowercase();
+            (if host.contains(':') { format!("https://[{host}]") } else { format!("https://{host}") }, path)
+        }
+        Address::Local(_) => return None,
+    };
+    let path = path.trim_matches('/');
+    let path = path.strip_suffix(".git").unwrap_or(path).trim_end_matches('/');
+    (!path.is_empty()).then(|| (site, path.to_owned()))
+}
+
 /// An address that may hold a secret, without it: what stands before an `@`, and all after a `?` or `#`.
 pub(super) fn masked(text: &str) -> String {
     let text: String = text.chars().filter(|character| !character.is_control()).collect();
@@ -155,6 +175,25 @@ mod tests {
         ];
         for (text, want) in table {
             assert_eq!(Address::parse(text).unwrap().to_string(), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn sites() {
+        let table = [
+            ("https://github.com/org/models.git", Some(("https://github.com", "org/models"))),
+            ("https://GitHub.com/Org/models/", Some(("https://github.com", "Org/models"))),
+            ("http://gitea.git.svc:3000/org/models", Some(("http://gitea.git.svc:3000", "org/models"))),
+            ("git@gitlab.com:group/sub/models.git", Some(("https://gitlab.com", "group/sub/models"))),
+            ("ssh://git@git.example.com:2222/org/models.git", Some(("https://git.example.com", "org/models"))),
+            ("ssh://git@ssh.github.com:443/org/models.git", Some(("https://github.com", "org/models"))),
+            ("ssh://git@[::1]/org/models", Some(("https://[::1]", "org/models"))),
+            ("https://github.com/", None),
+            ("/srv/git/models.git", None),
+            ("https://me:hunter2@example.com/a", None),
+        ];
+        for (url, want) in table {
+            assert_eq!(site_of(url), want.map(|(site, path)| (site.to_owned(), path.to_owned())), "{url}");
         }
     }
 

@@ -62,7 +62,7 @@ fn ask(address: &Address, app: &App, agent: &Agent, now: SystemTime) -> Result<T
     let seconds = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let signed = sign(app, seconds).ok_or_else(|| fault("githubAppPrivateKey is no RSA key in PEM".to_owned()))?;
     let api = app.api.trim_end_matches('/');
-    if !super::http::is_private(api) {
+    if !crate::source::is_private(api) {
         return Err(fault(format!("githubAppBaseURL is {api}, where anybody on the way could read the token")));
     }
     let request = agent.post(format!("{api}/app/installations/{}/access_tokens", app.installation));

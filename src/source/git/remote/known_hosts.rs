@@ -76,7 +76,7 @@ fn matches(patterns: &HostPatterns, name: &str) -> bool {
 }
 
 /// Whether a name fits a pattern with `*` for anything and `?` for one character.
-fn fits(pattern: &str, name: &str) -> bool {
+pub(in crate::source::git) fn fits(pattern: &str, name: &str) -> bool {
     let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
     // Where to go on when it doesn't fit: behind the last star, with one character more for it.
     let (mut at, mut read, mut star) = (0, 0, None);

@@ -16,7 +16,9 @@ mod tls;
 use std::io::{Read, Write};
 
 pub use access::{Access, Values};
+pub use address::site_of;
 pub use error::RemoteError;
+pub(super) use known_hosts::fits;
 pub(super) use protocol::{Cuts, Listed, Wanted, is_id};
 
 use super::store::Store;
