@@ -293,7 +293,7 @@ fn config(for_source: &str, for_all: &str, git: &str) -> Result<WatchConfig, Str
     let mut findings = Vec::new();
     let document = yaml::read(&file, Limits::default(), &mut findings).pop().unwrap();
     let config = WatchConfig::read(&document, &mut findings);
-    config.ok_or_else(|| findings.iter().map(|finding| format!("{}: {}\n", finding.field, finding.message)).collect())
+    config.ok_or_else(|| findings.iter().map(|finding| format!("{}: {}\n", finding.field, finding.message)).collect::<Vec<_>>().concat())
 }
 
 #[test]

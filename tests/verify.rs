@@ -49,10 +49,10 @@ impl Scene {
         Verifier::new(Verify { mode, keys: self.keys(), since: since.map(ToOwned::to_owned) })
     }
 
-    fn fetch(&self, verifier: &mut Verifier) -> Result<Signer, VerifyError> {
+    fn fetch(&self, verifier: &mut Verifier) -> Result<Signer, Box<VerifyError>> {
         let access = Access::anonymous();
         let head = self.mirror.resolve(&Reference::Branch("main".to_owned()), &access).unwrap();
-        verifier.fetch(&self.mirror, &head, &access)
+        verifier.fetch(&self.mirror, &head, &access).map_err(Box::new)
     }
 
     /// Commits something, and signs it with the key of that number; the id.
@@ -74,7 +74,10 @@ fn shown(result: &Result<Signer, VerifyError>) -> String {
     }
 }
 
-/// Commits that git itself has signed, with ssh-keygen and GnuPG.
+/// Signs the text of a commit.
+type By<'b> = Box<dyn Fn(&[u8]) -> String + 'b>;
+
+/// Commits that git itself has signed, with ssh-keygen and gpg.
 #[test]
 fn signatures_of_other_programs() {
     let table = [
@@ -107,7 +110,6 @@ fn heads() {
     let (gone, half) = (revoked(pgp_key("Rev", 1000, false)), with_revoked_subkey(pgp_key("Half", 1000, true)));
     let both = format!("{}\n{}", armored(&ed), armored(&subkeyed));
     let unsigned = |_: &[u8]| String::new();
-    type By<'b> = Box<dyn Fn(&[u8]) -> String + 'b>;
     let by_ssh = |namespace: &'static str| -> By<'_> { Box::new(|payload| ssh(&key, namespace, payload)) };
     let table: Vec<(&str, String, By<'_>, Result<&str, &str>)> = vec![
         ("nobody", allowed.clone(), Box::new(unsigned), Err("is not signed")),
@@ -199,7 +201,7 @@ fn what_was_tampered_with() {
     assert!(verify().contains("there are 2 of them"), "{}", verify());
 }
 
-/// Of a digest with which others can be made, nothing follows, though GnuPG still takes it.
+/// Of a digest with which others can be made, nothing follows, though gpg still takes it.
 #[test]
 fn weak_digests() {
     let read = |name: &str| fs::read_to_string(Path::new("tests/data/signed").join(name)).unwrap();
