@@ -97,6 +97,7 @@ fn every_link_leads_somewhere() {
         "docs/status.md",
         "docs/rbac.md",
         "docs/templates.md",
+        "docs/verify.md",
         "docs/watch.md",
         "benches/peers/README.md",
     ] {

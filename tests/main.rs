@@ -33,6 +33,7 @@ mod rbac;
 mod server;
 mod strings;
 mod support;
+mod verify;
 mod why;
 
 use std::fs;

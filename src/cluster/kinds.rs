@@ -12,7 +12,7 @@ use super::{Cluster, look::AT_ONCE};
 use crate::inventory::GroupKind;
 
 /// The kinds that a server knows, by `apiVersion` and kind.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Kinds(BTreeMap<(String, String), Kind>);
 
 /// A kind that the server knows.

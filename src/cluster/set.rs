@@ -156,13 +156,16 @@ impl Cluster {
     /// The server doesn't answer.
     pub fn delete(
         &self,
-        kinds: &Kinds,
+        kinds: &mut Kinds,
         objects: &[Value],
         dry_run: DryRun,
         patience: Option<Duration>,
         take: &mut dyn FnMut(&Value, Deletion),
     ) -> Result<(), ClusterError> {
         self.runtime.block_on(async {
+            // What is of a kind that isn't known would be taken for gone.
+            self.learn(kinds, objects).await?;
+            let kinds = &*kinds;
             let stage = |object: &Value| ObjectRef::of(object).map(|reference| reference.stage()).ok();
             for objects in objects.chunk_by(|one, other| stage(one) == stage(other)) {
                 let work = |object: Value| async move {

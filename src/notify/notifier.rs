@@ -145,7 +145,7 @@ impl Outboxes {
             }
             Err(Failure::Later(why, asked)) => match outbox.failed(asked, now) {
                 Next::Again(wait) => {
-                    tracing::warn!(set, provider, receiver, why, retry_in_ms = wait.as_millis(), "a notification is not taken")
+                    tracing::warn!(set, provider, receiver, why, retry_in_ms = wait.as_millis(), "a notification is not taken");
                 }
                 Next::GivenUp => tracing::error!(set, provider, receiver, why, "a notification is given up"),
             },

@@ -205,7 +205,7 @@ impl Set {
 
     /// Deletes the members that are no longer wanted, and gives back those that are left of them.
     fn prune(
-        &self,
+        &mut self,
         wanted: &BTreeSet<ObjectRef>,
         pass: &Pass<'_>,
         pruning: &Pruning<'_>,
@@ -244,7 +244,7 @@ impl Set {
         left.extend(self.members.iter().filter(|member| pass.is_unsure_of(member)).filter_map(|member| ObjectRef::of(member).ok()));
         plan.kept.iter().for_each(|kept| tally.kept(kept));
         let doomed: Vec<Value> = plan.prune.iter().map(|candidate| candidate.object().clone()).collect();
-        let deleted = pass.cluster.delete(&self.kinds, &doomed, pass.settings.dry_run, pruning.patience, &mut |object, deletion| {
+        let deleted = pass.cluster.delete(&mut self.kinds, &doomed, pass.settings.dry_run, pruning.patience, &mut |object, deletion| {
             let Ok(reference) = ObjectRef::of(object) else { return };
             tally.pruned(&reference, &deletion);
             if !matches!(deletion, crate::cluster::Deletion::Deleted) {

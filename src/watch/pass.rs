@@ -40,8 +40,9 @@ impl Scope {
 
     /// Without the owners that are nowhere: of these it isn't known whether they are still wanted.
     fn without_unread(&mut self, prints: &Fingerprints) -> BTreeSet<Owner> {
-        let unread: BTreeSet<Whose> = self.about.extract_if(.., |owner| !prints.contains_key(owner)).collect();
-        unread.into_iter().flatten().collect()
+        let (known, unread) = std::mem::take(&mut self.about).into_iter().partition(|owner| prints.contains_key(owner));
+        self.about = known;
+        BTreeSet::into_iter(unread).flatten().collect()
     }
 }
 
@@ -92,7 +93,7 @@ impl Worker {
 
     fn pass_over(&mut self, planned: &Planned<'_>, snapshot: &Snapshot, due: &BTreeSet<Whose>, began: Instant) -> Result<(), Diagnostic> {
         let prints = fingerprints(planned.side, planned.world).map_err(|error| *error.0)?;
-        self.standing.see_findings(&planned.side.findings);
+        self.standing.see_findings(planned.side.findings);
         let mut scope = self.scope(planned.side, &prints, due);
         let rendering = began.elapsed();
         let declared = self.config.settings.workspaces == Workspaces::Declared;

@@ -282,14 +282,14 @@ mod tests {
 
     #[test]
     fn objects_stand_for_a_workspace_that_the_cluster_does_not_know() {
-        let service = json!({"apiVersion": "v1", "kind": "Service", "spec": {"type": "ClusterIP"}});
+        let config = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}});
         let rolling = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"generation": 2}, "spec": {"replicas": 1},
             "status": {"observedGeneration": 1}});
         let failed = json!({"apiVersion": "batch/v1", "kind": "Job", "status": {"conditions": [{"type": "Failed", "status": "True"}]}});
         let table = [
-            (vec![service.clone()], Doing::Ready),
-            (vec![service.clone(), rolling.clone()], Doing::Coming),
-            (vec![rolling.clone(), service.clone()], Doing::Coming),
+            (vec![config.clone()], Doing::Ready),
+            (vec![config.clone(), rolling.clone()], Doing::Coming),
+            (vec![rolling.clone(), config.clone()], Doing::Coming),
             (vec![failed.clone(), rolling.clone()], Doing::Failed(health(&failed).message)),
             (vec![rolling, failed.clone()], Doing::Failed(health(&failed).message)),
         ];

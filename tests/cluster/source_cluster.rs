@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
@@ -9,6 +10,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::kubectl::kubectl;
+use super::will::Will;
 use super::{Cluster, living, playground};
 use crate::support::{Run, finish, kaito};
 
@@ -33,12 +35,14 @@ struct Followed {
     namespace: &'static str,
     home: TempDir,
     process: Option<Child>,
+    /// It ends with the tests, however they end.
+    will: Will,
 }
 
 impl Followed {
     fn new(cluster: &'static Cluster, namespace: &'static str) -> Self {
         cluster.namespace(namespace);
-        let mut followed = Self { cluster, namespace, home: tempfile::tempdir().unwrap(), process: None };
+        let mut followed = Self { cluster, namespace, home: tempfile::tempdir().unwrap(), process: None, will: Will::new().unwrap() };
         followed.start(&cluster.server.kubeconfig_file());
         followed
     }
@@ -60,13 +64,16 @@ impl Followed {
             ])
             .arg(kubeconfig);
         let log = File::options().create(true).append(true).open(self.log()).unwrap();
-        self.process = Some(command.env("HOME", self.home.path()).stdout(Stdio::null()).stderr(log).spawn().unwrap());
+        let process = command.env("HOME", self.home.path()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        self.will.say(&format!("kill {}", process.id())).unwrap();
+        self.process = Some(process);
     }
 
     fn stop(&mut self) {
         let Some(mut process) = self.process.take() else { return };
         _ = process.kill();
         _ = process.wait();
+        self.will.say(":").unwrap();
     }
 
     fn log(&self) -> PathBuf {
@@ -108,16 +115,10 @@ impl Followed {
 
     /// Waits, and tells what the process has said if it is in vain.
     fn wait<T>(&self, what: &str, ask: impl FnMut() -> Option<T>) -> T {
-        struct Log(PathBuf);
-        impl Drop for Log {
-            fn drop(&mut self) {
-                if std::thread::panicking() {
-                    eprintln!("{}", fs::read_to_string(&self.0).unwrap_or_default());
-                }
-            }
-        }
-        let _log = Log(self.log());
-        self.cluster.wait(what, ask)
+        catch_unwind(AssertUnwindSafe(|| self.cluster.wait(what, ask))).unwrap_or_else(|fault| {
+            let fault = fault.downcast_ref::<String>().cloned().unwrap_or_default();
+            panic!("{fault}\n{}", fs::read_to_string(self.log()).unwrap_or_default())
+        })
     }
 
     /// Waits until a condition of a Workspace has this status, and gives back its message.
@@ -164,7 +165,7 @@ fn the_quick_start() {
             row.get(start..)?.split_whitespace().next().map(ToOwned::to_owned)
         };
         let is_true = |heading: &&str| cell(heading).as_deref() == Some("True");
-        ["RESOURCEREADY", "INFERENCEREADY", "WORKSPACESUCCEEDED"].iter().all(|heading| is_true(&heading)).then_some(row)
+        ["RESOURCEREADY", "INFERENCEREADY", "WORKSPACESUCCEEDED"].iter().all(is_true).then_some(row)
     });
     assert!(row.contains("Standard_NC6s_v3"), "{row}");
     let services = followed.kubectl(&["get", "svc"]).stdout;
@@ -180,20 +181,18 @@ fn the_quick_start() {
 fn what_is_edited_is_changed_and_what_is_deleted_goes() {
     let mut followed = Followed::new(playground(), "source-edited");
     followed.apply(&workspace("phi"));
-    let arguments = |followed: &Followed| {
+    let pods = |followed: &Followed| {
         let set = followed.get("statefulsets", "phi")?;
-        Some(set["spec"]["template"]["spec"]["containers"][0]["command"].to_string())
+        Some(set["spec"]["template"]["spec"].to_string())
     };
-    let before = followed.wait("the StatefulSet is there", || arguments(&followed));
-    assert!(before.contains("microsoft/phi-4 "), "{before}");
+    let before = followed.wait("the StatefulSet is there", || pods(&followed));
+    assert!(before.contains("microsoft/phi-4 ") && !before.contains("polite"), "{before}");
     followed.wait("a node is asked for", || (followed.claims("phi").len() == 1).then_some(()));
     followed.wait_for("phi", "Reconciling", "True");
 
-    followed.apply(&format!(
-        "{}, adapters: [{{source: {{name: polite, image: registry.example.com/polite:1}}, strength: \"0.5\"}}]}}",
-        workspace("phi").trim_end().trim_end_matches('}')
-    ));
-    followed.wait("the StatefulSet is another one", || arguments(&followed).filter(|after| *after != before));
+    let adapters = "adapters: [{source: {name: polite, image: registry.example.com/polite:1}}]";
+    followed.apply(&workspace("phi").replace("phi-4}", &format!("phi-4}}, {adapters}")));
+    followed.wait("the StatefulSet is another one", || pods(&followed).filter(|after| after.contains("polite")));
 
     // Even if nobody looks: it is the last one, so that nothing is wanted afterwards.
     followed.stop();

@@ -143,6 +143,9 @@ fn step<'v>(values: Vec<&'v Value>, field: &str) -> Vec<&'v Value> {
 mod tests {
     use super::*;
 
+    /// What is done to a Workspace, and whether people declare it then.
+    type Case = (&'static str, fn(&mut Value), bool);
+
     fn own() -> Own {
         Own { set: "one".to_owned(), manager: "kaito".to_owned(), api_version: None }
     }
@@ -190,21 +193,21 @@ mod tests {
 
     #[test]
     fn what_is_declared_by_people() {
-        fn applied(object: &mut Value, manager: &str, fields: Value) {
+        fn applied(object: &mut Value, manager: &str, fields: &Value) {
             object["metadata"]["labels"][PART_OF] = "other".into();
             object["metadata"]["managedFields"] = json!([{"manager": manager, "operation": "Apply", "fieldsV1": {"f:metadata": fields}}]);
         }
         fn owned(object: &mut Value, api_version: &str, kind: &str) {
             object["metadata"]["ownerReferences"] = json!([{"apiVersion": api_version, "kind": kind, "name": "x", "uid": "2"}]);
         }
-        let table: [(&str, fn(&mut Value), bool); 10] = [
+        let table: [Case; 10] = [
             ("as it is", |_| {}, true),
             ("being deleted", |object| object["metadata"]["deletionTimestamp"] = "2026-01-02T00:00:00Z".into(), false),
             ("of the set", |object| object["metadata"]["labels"][PART_OF] = "one".into(), false),
             ("of kubectl's set", |object| object["metadata"]["labels"][PART_OF] = "other".into(), true),
-            ("of another set of kaito's", |object| applied(object, "kaito", json!({"f:labels": {format!("f:{PART_OF}"): {}}})), false),
-            ("of a set of somebody's", |object| applied(object, "me", json!({"f:labels": {format!("f:{PART_OF}"): {}}})), true),
-            ("noted on by kaito", |object| applied(object, "kaito", json!({"f:annotations": {"f:a": {}}})), true),
+            ("of another set of kaito's", |object| applied(object, "kaito", &json!({"f:labels": {format!("f:{PART_OF}"): {}}})), false),
+            ("of a set of somebody's", |object| applied(object, "me", &json!({"f:labels": {format!("f:{PART_OF}"): {}}})), true),
+            ("noted on by kaito", |object| applied(object, "kaito", &json!({"f:annotations": {"f:a": {}}})), true),
             ("of a set of Workspaces", |object| owned(object, "kaito.sh/v1beta1", "InferenceSet"), false),
             ("of a set of another sort", |object| owned(object, "example.com/v1", "InferenceSet"), true),
             ("of an application", |object| owned(object, "app.k8s.io/v1", "Application"), true),

@@ -145,6 +145,9 @@ mod tests {
 
     use super::*;
 
+    /// Changes, which of them are news, what there is then, whether that is known to be all, and what is wrong.
+    type Case = (&'static str, Vec<Change>, &'static [bool], &'static [&'static str], bool, Option<&'static str>);
+
     fn list() -> List<i64> {
         List::new(Subject { kind: GroupKind::new("", "Thing"), namespace: Some("n".to_owned()), selector: None, metadata_only: false })
     }
@@ -174,7 +177,7 @@ mod tests {
         use Change::{Applied, Deleted, Listing, Silent, UnknownKind, Unreadable};
         let applied = |name, count| Applied(object(name, count));
         let forbidden = || Unreadable("forbidden".to_owned());
-        let table: Vec<(&str, Vec<Change>, &[bool], &[&str], bool, Option<&str>)> = vec![
+        let table: Vec<Case> = vec![
             ("not listed yet", vec![Listing, applied("a", 1)], &[false, true], &["a"], false, None),
             ("listed", vec![Listing, applied("a", 1), listed(&["a"])], &[false, true, true], &["a"], true, None),
             ("nothing is listed", vec![Listing, listed(&[])], &[false, true], &[], true, None),

@@ -38,13 +38,13 @@ fn what_is_deleted_comes_back() {
         playground().client.delete(&stage.path(path)).unwrap();
         stage.until(path, |object| uid(object) != uid(&before));
         eprintln!("{path} is back after {:?}", start.elapsed());
-        let said = watching.until(&["drift repaired"]);
+        let said = watching.until(&["drift is put right"]);
         assert!(said.contains(path.rsplit('/').next().unwrap()), "{said}");
     }
     // A node is made anew once: two would cost twice as much.
     let claim = stage.claims().remove(0);
     playground().client.delete(&format!("/apis/karpenter.sh/v1/nodeclaims/{}", claim["metadata"]["name"].as_str().unwrap())).unwrap();
-    watching.until(&["drift repaired", "NodeClaim"]);
+    watching.until(&["drift is put right", "NodeClaim"]);
     stage.until_quiet();
     let claims = stage.claims();
     assert_eq!(claims.len(), 1, "{claims:#?}");
@@ -88,7 +88,7 @@ fn what_is_edited_is_put_right() {
     for (number, (path, before, edit)) in edits.iter().enumerate() {
         let start = Instant::now();
         edit();
-        watching.until(&["drift repaired", path.rsplit('/').next().unwrap()]);
+        watching.until(&["drift is put right", path.rsplit('/').next().unwrap()]);
         is_as_before(path, before);
         eprintln!("edit {number} of {path} is put right after {:?}", start.elapsed());
         if number % 3 != 2 {
@@ -132,10 +132,10 @@ fn what_is_deleted_again_and_again() {
         playground().client.delete(&stage.path(SET)).unwrap();
         stage.until(SET, |object| uid(object) != uid(&before));
         eprintln!("it is back {:?} after the start", start.elapsed());
-        watching.until(&["drift repaired"]);
+        watching.until(&["drift is put right"]);
     }
     stage.until_quiet();
-    assert_eq!(watching.said(&["drift repaired"]).len(), 6);
+    assert_eq!(watching.said(&["drift is put right"]).len(), 6);
     // A pass for each, and no more: each later than the one before.
     assert_eq!(watching.said(&["reconciled"]).len(), 7);
 }

@@ -51,8 +51,16 @@ impl Watching {
     pub(super) fn start_in(scene: &Scene, directory: &str, args: &[&str]) -> Self {
         let mut command = support::kaito();
         command.current_dir(scene.directory.path());
-        command.args(["watch", "-R", "-f", directory, "--applyset", "prod"]);
-        Self::of(command.arg("--kubeconfig").arg(&scene.proxy.kubeconfig).args(args))
+        command.args(["watch", "-R", "-f", directory]);
+        // What a test says itself is meant.
+        let says = |flag: &str| args.contains(&flag);
+        if !says("--applyset") {
+            command.args(["--applyset", "prod"]);
+        }
+        if !says("--kubeconfig") {
+            command.arg("--kubeconfig").arg(&scene.proxy.kubeconfig);
+        }
+        Self::of(command.args(args))
     }
 
     /// Whatever a command follows.

@@ -82,7 +82,10 @@ impl Stage {
             }
             thread::sleep(Duration::from_millis(50));
         }
-        let live = self.live().into_iter().map(|(key, object)| format!("{key}: {}\n", object["status"]));
+        let live = self.live().into_iter().map(|(key, object)| {
+            let metadata = &object["metadata"];
+            format!("{key}: {} {} {}\n", metadata["deletionTimestamp"], metadata["finalizers"], object["status"])
+        });
         panic!("waiting until {what}: not in {PATIENCE:?}\n{}", live.collect::<String>());
     }
 

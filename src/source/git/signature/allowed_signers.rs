@@ -47,13 +47,12 @@ fn read_line(line: &str) -> Result<Allowed, String> {
     if principals.is_empty() || principals.split(',').all(|principal| principal.starts_with('!')) {
         return Err("it names nobody whose key it is".to_owned());
     }
-    let (options, key) = match rest.parse::<PublicKey>() {
-        Ok(key) => (Options::default(), key),
-        Err(_) => {
-            let (told, rest) = word(rest)?;
-            let key = rest.parse::<PublicKey>().map_err(|_| "there is no public key in it, such as ssh-ed25519 AAAA...".to_owned())?;
-            (Options::read(told)?, key)
-        }
+    let (options, key) = if let Ok(key) = rest.parse::<PublicKey>() {
+        (Options::default(), key)
+    } else {
+        let (told, rest) = word(rest)?;
+        let key = rest.parse::<PublicKey>().map_err(|_| "there is no public key in it, such as ssh-ed25519 AAAA...".to_owned())?;
+        (Options::read(told)?, key)
     };
     let Options { namespaces, valid_after, valid_before } = options;
     let principals = principals.trim_matches('"').to_owned();
@@ -113,7 +112,7 @@ fn seconds(text: &str) -> Result<i64, String> {
         }
         let year = digits[..4].parse().ok()?;
         let moment = DateTime::new(year, number(4, 6)?, number(6, 8)?, number(8, 10)?, number(10, 12)?, number(12, 14)?, 0).ok()?;
-        jiff::tz::Offset::UTC.to_timestamp(moment).ok().map(|moment| moment.as_second())
+        jiff::tz::Offset::UTC.to_timestamp(moment).ok().map(jiff::Timestamp::as_second)
     };
     moment().ok_or_else(|| format!("{text:?} is no moment: write YYYYMMDD or YYYYMMDDHHMM"))
 }
