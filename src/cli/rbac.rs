@@ -92,7 +92,13 @@ fn print(args: &Args) -> Result<(Rights, Vec<Diagnostic>), Vec<Diagnostic>> {
     let Some(setup) = Setup::new(&args.rendering, &args.input, &mut findings) else { return Err(findings) };
     let RightsArgs { purpose, service_account, prune, replace, wait, adopt, leader_elect, .. } = &args.rights;
     let is_watch = *purpose == Purpose::Watch;
-    let set = args.rights.applyset.as_deref().or(is_watch.then_some("kaito")).map(|name| Parent::parse(name, &setup.options.namespace)).transpose();
+    let set = args
+        .rights
+        .applyset
+        .as_deref()
+        .or(is_watch.then_some("kaito"))
+        .map(|name| Parent::parse(name, &setup.options.namespace))
+        .transpose();
     let set = set.map_err(|message| vec![Diagnostic::error(format!("--applyset: {message}"))])?;
     let files = setup.read(&args.input, &mut findings);
     let input = Input::read(&files, &setup.options, &mut findings);
