@@ -79,12 +79,6 @@ impl Notice {
         let (_, commit) = self.revision.as_deref()?.rsplit_once("sha1:")?;
         (commit.len() == 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(commit)
     }
-
-    /// Whether another one tells the same, at whatever moment.
-    pub fn says_the_same(&self, other: &Self) -> bool {
-        let told = |notice: &Self| (notice.set.clone(), notice.revision.clone(), notice.event, notice.summary.clone());
-        told(self) == told(other) && self.source == other.source && self.details == other.details
-    }
 }
 
 #[cfg(test)]

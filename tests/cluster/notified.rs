@@ -1,6 +1,7 @@
 //! `kaito watch` tells a webhook what becomes of each commit, on a real API server.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
 
@@ -20,7 +21,7 @@ impl Drop for Running {
         _ = self.0.kill();
         _ = self.0.wait();
         if std::thread::panicking() {
-            eprintln!("--- kaito watch\n{}", fs::read_to_string(&self.1).unwrap());
+            _ = writeln!(std::io::stderr(), "--- kaito watch\n{}", fs::read_to_string(&self.1).unwrap());
         }
     }
 }

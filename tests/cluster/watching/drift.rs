@@ -1,5 +1,6 @@
 //! What somebody changes or deletes in the cluster is put right, by whoever may have meant it.
 
+use std::io::Write as _;
 use std::time::Instant;
 
 use serde_json::{Value, json};
@@ -37,7 +38,7 @@ fn what_is_deleted_comes_back() {
         let start = Instant::now();
         playground().client.delete(&stage.path(path)).unwrap();
         stage.until(path, |object| uid(object) != uid(&before));
-        eprintln!("{path} is back after {:?}", start.elapsed());
+        _ = writeln!(std::io::stderr(), "{path} is back after {:?}", start.elapsed());
         let said = watching.until(&["drift is put right"]);
         assert!(said.contains(path.rsplit('/').next().unwrap()), "{said}");
     }
@@ -90,7 +91,7 @@ fn what_is_edited_is_put_right() {
         edit();
         watching.until(&["drift is put right", path.rsplit('/').next().unwrap()]);
         is_as_before(path, before);
-        eprintln!("edit {number} of {path} is put right after {:?}", start.elapsed());
+        _ = writeln!(std::io::stderr(), "edit {number} of {path} is put right after {:?}", start.elapsed());
         if number % 3 != 2 {
             continue;
         }
@@ -131,7 +132,7 @@ fn what_is_deleted_again_and_again() {
         let before = stage.until(SET, |_| true);
         playground().client.delete(&stage.path(SET)).unwrap();
         stage.until(SET, |object| uid(object) != uid(&before));
-        eprintln!("it is back {:?} after the start", start.elapsed());
+        _ = writeln!(std::io::stderr(), "it is back {:?} after the start", start.elapsed());
         watching.until(&["drift is put right"]);
     }
     stage.until_quiet();

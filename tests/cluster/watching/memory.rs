@@ -2,6 +2,7 @@
 
 use super::Watching;
 use super::stage::{SETTINGS, Stage, workspace};
+use std::io::Write as _;
 
 const WORKSPACES: usize = 200;
 const ROUNDS: usize = 50;
@@ -28,6 +29,9 @@ fn it_does_not_grow() {
     let before = watching.resident();
     (0..ROUNDS).for_each(|number| round(&mut watching, 2000 + number));
     let after = watching.resident();
-    eprintln!("{WORKSPACES} Workspaces: {first} KiB after the first pass, {before} KiB after ten more, {after} KiB after {ROUNDS} more");
+    _ = writeln!(
+        std::io::stderr(),
+        "{WORKSPACES} Workspaces: {first} KiB after the first pass, {before} KiB after ten more, {after} KiB after {ROUNDS} more"
+    );
     assert!(after < before + NOISE, "{before} KiB became {after} KiB");
 }

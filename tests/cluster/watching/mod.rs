@@ -11,6 +11,7 @@ mod refused;
 mod stage;
 mod start;
 
+use std::io::Write as _;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
@@ -120,7 +121,7 @@ impl Drop for Watching {
         _ = self.child.wait();
         if thread::panicking() {
             let lines = &self.log.lines.lock().unwrap().0;
-            eprintln!("--- kaito watch\n{}", lines.join("\n"));
+            _ = writeln!(std::io::stderr(), "--- kaito watch\n{}", lines.join("\n"));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! How it begins and ends, and that it does nothing where there is nothing to do.
 
+use std::io::Write as _;
 use std::time::Instant;
 
 use super::Watching;
@@ -15,7 +16,7 @@ fn what_is_there_is_left_alone() {
     let before = stage.versions();
     let asked_to_stop = Instant::now();
     assert_eq!(watching.stop().code(), Some(0));
-    eprintln!("stopped after {:?}", asked_to_stop.elapsed());
+    _ = writeln!(std::io::stderr(), "stopped after {:?}", asked_to_stop.elapsed());
     let mut again = Watching::start(&stage, &[]);
     again.until(&["reconciled", "unchanged=6"]);
     let asked = stage.until_quiet();
