@@ -172,8 +172,10 @@ impl Worker {
         let is_broken = |owner: &Owner| ["Workspace", "RAGEngine"].contains(&owner.kind) && !prints.contains_key(&Some(owner.clone()));
         let broken: BTreeSet<Owner> = side.owners().into_iter().filter(is_broken).collect();
         self.note_broken(side, &broken);
-        let mut left = self.paused(side);
-        left.extend(broken);
+        self.paused = self.paused(side);
+        let left: BTreeSet<Owner> = self.paused.iter().cloned().chain(broken).collect();
+        // Until there is something new about them, there is nothing to come back for.
+        self.owners.taken(&left.iter().cloned().map(Some).collect::<Vec<Whose>>(), Instant::now());
         let is_full = self.is_full_due || self.set.is_none() || !self.following.is_complete();
         let all = is_full.then(|| prints.keys().cloned()).into_iter().flatten();
         // What has drifted while there was nothing to read, or not all of it, was not put right.

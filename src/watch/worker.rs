@@ -17,10 +17,12 @@ use super::{Event, Planner, Snapshot};
 use crate::apply::Operator;
 use crate::cluster::{Cluster, ClusterError, Connection, Events, Kinds};
 use crate::diagnostic::Diagnostic;
+use crate::diff::Owner;
 use crate::drift::Fight;
 use crate::inventory::Parent;
 use crate::manifest::ObjectRef;
 use crate::notify::Notify;
+use crate::pause::pause_of;
 use crate::prune::{AllowedKind, MaxPrune};
 use crate::reconcile::{Set, Settings};
 use crate::telemetry::Metrics;
@@ -93,6 +95,8 @@ pub struct Worker {
     pub(super) following: Following,
     pub(super) ledger: Ledger,
     pub(super) owners: Owners,
+    /// The Workspaces that were left alone in the last pass, since somebody has paused them.
+    pub(super) paused: BTreeSet<Owner>,
     pub(super) snapshot: Option<Snapshot>,
     /// The newest files that could be rendered.
     pub(super) readable: Option<Snapshot>,
@@ -142,6 +146,7 @@ impl Worker {
             following: Following::default(),
             ledger: Ledger::default(),
             owners: Owners::default(),
+            paused: BTreeSet::new(),
             snapshot: None,
             readable: None,
             is_unreadable: false,
@@ -260,9 +265,21 @@ impl Worker {
             return self.listen();
         }
         self.stir(reference);
+        self.look_at_resumed(reference);
         if self.following.is_complete() && self.ledger.has_drifted(reference) {
             let owner: Whose = self.ledger.owner_wanting(reference).cloned().flatten();
             self.owners.disturbed(&owner, Instant::now());
+        }
+    }
+
+    /// Somebody may go on with a Workspace that was left alone: whatever has happened meanwhile is looked at.
+    fn look_at_resumed(&mut self, reference: &ObjectRef) {
+        let is_it = |owner: &&Owner| {
+            (owner.kind, Some(&owner.namespace), &owner.name) == (reference.kind.as_str(), reference.namespace.as_ref(), &reference.name)
+        };
+        let Some(owner) = self.paused.iter().find(is_it).cloned() else { return };
+        if self.ledger.declared(&owner).is_some_and(|workspace| pause_of(&workspace).is_none()) {
+            self.owners.disturbed(&Some(owner), Instant::now());
         }
     }
 
