@@ -63,7 +63,7 @@ impl Scene {
 }
 
 /// What is said of the head, with what is to be done.
-fn shown(result: &Result<Signer, VerifyError>) -> String {
+fn shown(result: &Result<Signer, Box<VerifyError>>) -> String {
     match result {
         Ok(signer) => signer.to_string(),
         Err(error) => {
