@@ -67,7 +67,8 @@ fn service(object: &Value) -> Health {
 fn claim(object: &Value) -> Health {
     let resize = Condition::find(object, "ControllerResizeError").or_else(|| Condition::find(object, "NodeResizeError"));
     match object["status"]["phase"].as_str() {
-        Some("Lost") => Health::failed("the volume that it was bound to is gone"),
+        // It is bound again when a volume of that name comes back.
+        Some("Lost") => Health::stuck("the volume that it was bound to is gone"),
         Some("Bound") => match resize.filter(Condition::is_true) {
             Some(resize) => Health::stuck(because("it can't be made larger", "", resize.message)),
             None => Health::current("bound"),

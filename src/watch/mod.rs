@@ -8,8 +8,8 @@
 //!                                            +--> status, events, logs, metrics
 //! ```
 //!
-//! A [`Feed`](feed) tells of new [`Snapshot`]s of files. A [`Worker`] looks after one set: it renders what has changed since the last
-//! pass, applies it, keeps a [`ledger`] of what is live by watching it, and makes a pass about a Workspace of which something has drifted.
+//! A [feed] tells of new [`Snapshot`]s of files. A [`Worker`] looks after one set: it renders what has changed since the last
+//! pass, applies it, keeps a ledger of what is live by watching it, and makes a pass about a Workspace of which something has drifted.
 //! One thread a worker, and one thread a feed: none waits for another. What is to be done is decided from events alone; the clock only
 //! says when something that failed is tried again.
 

@@ -6,6 +6,8 @@
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use sha2::{Digest as _, Sha256};
 
@@ -54,7 +56,7 @@ impl Mirror {
         let fault = |why: &dyn ToString| cache(&url, &directory, why);
         fs::create_dir_all(&directory).map_err(|error| fault(&error))?;
         let lock = File::create(directory.join("lock")).map_err(|error| fault(&error))?;
-        lock.try_lock().map_err(|error| match error {
+        take(&lock).map_err(|error| match error {
             TryLockError::WouldBlock => fault(&"somebody else uses it already"),
             TryLockError::Error(error) => fault(&error),
         })?;
@@ -214,6 +216,20 @@ pub(super) fn bring_into(remote: &mut Remote, store: &Store, head: &Head, histor
     let wanted = Wanted { commit: &head.commit, haves: &haves, shallow: &shallow, newest_only };
     let cuts = remote.fetch(&wanted, access, store)?;
     store.keep(&url, &head.commit, cuts)
+}
+
+/// How long somebody may take to let go of a mirror, who has ended just now.
+const LETTING_GO: Duration = Duration::from_secs(2);
+
+/// Takes a lock. A process that another one has started inherits it, until it has become its own program.
+fn take(lock: &File) -> Result<(), TryLockError> {
+    let start = Instant::now();
+    loop {
+        match lock.try_lock() {
+            Err(TryLockError::WouldBlock) if start.elapsed() < LETTING_GO => thread::sleep(Duration::from_millis(20)),
+            taken => return taken,
+        }
+    }
 }
 
 /// The newest repository that is sound.
