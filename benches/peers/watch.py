@@ -137,7 +137,7 @@ def follow(count, rounds, kaito, kubectl, server, home):
 def changed(repository, server, call, i, number, process, home):
     """How long it takes until a commit that changes one Workspace is in the cluster, from the webhook on."""
     file = repository.work / f"ws-{i}.yaml"
-    mode = "latency" if number % 2 else "throughput"
+    mode = "interactivity" if number % 2 else "throughput"
     name = f"  name: ws-{i}\n"
     before, _, after = file.read_text().partition(name)
     file.write_text(f"{before}{name}  annotations: {{kaito.sh/performance-mode: {mode}}}\n{after}")
