@@ -38,6 +38,7 @@ pub mod plan;
 pub mod lint;
 pub mod manifest;
 pub mod patch;
+pub mod raw_object;
 pub mod render;
 pub mod selector;
 pub mod session;
@@ -56,6 +57,8 @@ pub mod inventory;
 pub mod pause;
 pub mod prune;
 pub mod rbac;
+
+pub mod heap;
 
 pub mod cluster;
 pub mod notify;

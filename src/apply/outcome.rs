@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::diff::Owner;
 use crate::diff::live::Conflict;
 use crate::manifest::ObjectRef;
+use crate::raw_object::RawObject;
 
 /// Whether anything is changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,7 +67,7 @@ pub struct Done {
     /// As it was, if it was there and is not known to be as it was.
     pub before: Option<Value>,
     /// As it is now, as far as that is known.
-    pub object: Value,
+    pub object: RawObject,
 }
 
 impl Outcome {

@@ -1,10 +1,12 @@
 //! The set of what was applied: the object that keeps it, its members, and those that go.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use kube::api::{DeleteParams, ListParams, PatchParams};
+use rayon::prelude::*;
 use serde_json::Value;
 
 use super::Cluster;
@@ -12,8 +14,9 @@ use super::error::{ClusterError, words};
 use super::kinds::{Kind, Kinds};
 use super::look::AT_ONCE;
 use crate::apply::DryRun;
-use crate::inventory::{self, Contents, GroupKind, PART_OF, Parent, Record};
+use crate::inventory::{self, Contents, GroupKind, Member, PART_OF, Parent, Record};
 use crate::manifest::ObjectRef;
+use crate::raw_object::{RawObject, TypeMeta};
 
 /// Why the object that keeps a set was not written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,7 +89,7 @@ impl Cluster {
     ///
     /// # Errors
     /// The server doesn't answer, or doesn't let them be read.
-    pub fn members(&self, parent: &Parent, contents: &Contents, extent: Extent) -> Result<(Vec<Value>, Kinds), ClusterError> {
+    pub fn members(&self, parent: &Parent, contents: &Contents, extent: Extent) -> Result<(Vec<Member>, Kinds), ClusterError> {
         let id = parent.id();
         let mut namespaces = contents.namespaces.clone();
         namespaces.insert(parent.namespace.clone());
@@ -97,7 +100,7 @@ impl Cluster {
                 let (id, namespaces) = (&id, &namespaces);
                 async move { self.members_of(group_kind, (version, kind), id, namespaces, extent).await }
             });
-            let found: Vec<Vec<Value>> = lists.buffered(AT_ONCE).try_collect().await?;
+            let found: Vec<Vec<Member>> = lists.buffered(AT_ONCE).try_collect().await?;
             Ok((found.into_iter().flatten().collect(), kinds))
         })
     }
@@ -124,7 +127,7 @@ impl Cluster {
         id: &str,
         namespaces: &BTreeSet<String>,
         extent: Extent,
-    ) -> Result<Vec<Value>, ClusterError> {
+    ) -> Result<Vec<Member>, ClusterError> {
         let params = if inventory::is_marked_by_annotation(group_kind) {
             ListParams::default()
         } else {
@@ -135,18 +138,12 @@ impl Cluster {
             Extent::Metadata => kube::core::Request::new(path).list_metadata(&params),
             Extent::Whole => kube::core::Request::new(path).list(&params),
         };
-        let found = self.list_in(kind, &namespaces, ask).await?;
-        let named = found.into_iter().map(|mut object| {
-            object["apiVersion"] = version.into();
-            object["kind"] = group_kind.kind.clone().into();
-            object
-        });
+        let found: Vec<RawObject> = self.list_in(kind, &namespaces, ask).await?;
+        let type_meta = Arc::new(TypeMeta { api_version: version.to_owned(), kind: group_kind.kind.clone() });
+        let members = found.into_par_iter().filter_map(|object| Member::of(object.of_kind(&type_meta), id));
         // A list of the whole cluster has copies of members, too, that somebody has made elsewhere.
-        let is_in_set = |object: &Value| {
-            let namespace = object["metadata"]["namespace"].as_str();
-            inventory::part_of(object) == Some(id) && namespace.is_none_or(|namespace| namespaces.contains(namespace))
-        };
-        Ok(named.filter(is_in_set).collect())
+        let is_in_set = |member: &Member| member.reference.namespace.as_deref().is_none_or(|namespace| namespaces.contains(namespace));
+        Ok(members.filter(is_in_set).collect())
     }
 
     /// Deletes objects with all that belongs to them, those of one stage at a time and in the order in which they are given, and passes on

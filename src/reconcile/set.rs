@@ -1,6 +1,6 @@
 //! The set of what was applied, from the first look at it to the last word in it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -10,10 +10,10 @@ use crate::apply::DryRun;
 use crate::cluster::{Cluster, Extent, Kinds, Unwritten};
 use crate::diagnostic::Diagnostic;
 use crate::diff::Owner;
-use crate::inventory::{Contents, Parent, Record, SUCCEEDED};
+use crate::inventory::{self, Contents, Member, Parent, Record, SUCCEEDED};
 use crate::manifest::ObjectRef;
 use crate::prune::{self, AllowedKind, Candidate, Facts, MaxPrune};
-use crate::status;
+use crate::raw_object::RawObject;
 
 /// The status of what could not be rendered, as Flux calls it.
 const UNRENDERED: &str = "BuildFailed";
@@ -89,7 +89,7 @@ pub struct Set {
     /// The `resourceVersion` of what keeps it.
     version: Option<String>,
     /// Its members before anything was applied, which alone may be pruned: what came since was applied by somebody.
-    members: Vec<Value>,
+    members: HashMap<ObjectRef, Member>,
     /// Whether they were read whole just now.
     are_whole: bool,
     kinds: Kinds,
@@ -108,7 +108,7 @@ impl Set {
             Some(record) => reached(cluster.members(&parent, &record.contents, Extent::Whole), Reached::Nothing)?,
             None => (Vec::new(), Kinds::default()),
         };
-        Ok(Self { id: parent.id(), parent, record, version, members, are_whole: true, kinds })
+        Ok(Self { id: parent.id(), parent, record, version, members: by_reference(members), are_whole: true, kinds })
     }
 
     /// Its id.
@@ -128,7 +128,7 @@ impl Set {
 
     /// Whose its members are.
     pub fn owners(&self) -> BTreeSet<Option<Owner>> {
-        self.members.iter().map(status::owner_of).collect()
+        self.members.values().map(|member| member.owner.clone()).collect()
     }
 
     /// Writes that a revision could not be rendered.
@@ -142,16 +142,21 @@ impl Set {
         self.write(record, cluster, DryRun::None)
     }
 
-    /// Its members, if they were read whole just now.
-    pub(super) fn read(&mut self) -> &mut [Value] {
-        let count = if self.are_whole { self.members.len() } else { 0 };
-        &mut self.members[..count]
+    /// The live member that an object is, if members were read whole just now.
+    pub(super) fn member(&self, cluster: &Cluster, object: &Value) -> Option<&RawObject> {
+        let reference = cluster.reference(&self.kinds, object).filter(|_| self.are_whole)?;
+        Some(&self.members.get(&reference)?.object)
     }
 
-    /// These are the members now, with their metadata.
-    pub fn know_members(&mut self, members: Vec<Value>) {
-        self.members = members;
+    /// These are the members now, as far as they are known.
+    pub fn know_members(&mut self, members: Vec<Member>) {
+        self.members = by_reference(members);
         self.are_whole = false;
+    }
+
+    /// Forgets the members, which take memory and may have changed when somebody asks for them again.
+    pub fn forget_members(&mut self) {
+        self.members = HashMap::new();
     }
 
     /// Writes that another revision was applied, which says the same as the one before.
@@ -227,21 +232,22 @@ impl Set {
             max_prune: pruning.max_prune,
         };
         // What a pass isn't about, or what something wants that can't be rendered, stays as if it were wanted.
-        let is_others = |member: &&Value| pass.only.is_some_and(|only| !only.contains(&status::owner_of(member)));
-        let others = self.members.iter().filter(|member| is_others(member) || pass.is_unsure_of(member));
-        let others = others.filter_map(|member| ObjectRef::of(member).ok());
-        let wanted: BTreeSet<ObjectRef> = wanted.iter().cloned().chain(others).collect();
-        let candidates = self.members.iter().filter_map(|member| Candidate::of(member).ok()).collect();
-        let plan = match prune::plan(candidates, &wanted, &context, &facts) {
+        let is_others = |member: &Member| pass.only.is_some_and(|only| !only.contains(&member.owner));
+        let is_unsure = |member: &Member| pass.is_unsure_of(member.owner.as_ref());
+        let others = self.members.values().filter(|member| is_others(member) || is_unsure(member));
+        let wanted: BTreeSet<ObjectRef> = wanted.iter().cloned().chain(others.map(|member| member.reference.clone())).collect();
+        let (staying, unwanted) = inventory::sorted(self.members.values(), &wanted);
+        let candidates = unwanted.iter().filter_map(|member| Candidate::of(member).ok()).collect();
+        let plan = match prune::plan(candidates, &staying, &wanted, &context, &facts) {
             Ok(plan) => plan,
             Err(refusal) => {
                 tally.prune_refused(&refusal);
                 // Where members are is no less true for it.
-                return Ok(self.members.iter().filter_map(|member| ObjectRef::of(member).ok()).collect());
+                return Ok(self.members.keys().cloned().collect());
             }
         };
         let mut left: BTreeSet<ObjectRef> = plan.kept.iter().map(|kept| kept.candidate.reference().clone()).collect();
-        left.extend(self.members.iter().filter(|member| pass.is_unsure_of(member)).filter_map(|member| ObjectRef::of(member).ok()));
+        left.extend(self.members.values().filter(|member| is_unsure(member)).map(|member| member.reference.clone()));
         plan.kept.iter().for_each(|kept| tally.kept(kept));
         let doomed: Vec<Value> = plan.prune.iter().map(|candidate| candidate.object().clone()).collect();
         let deleted = pass.cluster.delete(&mut self.kinds, &doomed, pass.settings.dry_run, pruning.patience, &mut |object, deletion| {
@@ -298,6 +304,10 @@ impl Set {
         contents.namespaces.insert(self.parent.namespace.clone());
         contents
     }
+}
+
+fn by_reference(members: Vec<Member>) -> HashMap<ObjectRef, Member> {
+    members.into_iter().map(|member| (member.reference.clone(), member)).collect()
 }
 
 fn version(live: &Value) -> Option<String> {

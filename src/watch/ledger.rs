@@ -9,8 +9,9 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use serde_json::{Map, Value, json};
 
 use crate::diff::Owner;
-use crate::inventory::{self, GroupKind};
+use crate::inventory::{self, GroupKind, Member};
 use crate::manifest::ObjectRef;
+use crate::raw_object::RawObject;
 use crate::status;
 
 /// A live object, trimmed.
@@ -24,8 +25,8 @@ pub struct Sighting {
     keeps: Option<String>,
     /// A hash of all of it but what servers and controllers write down for themselves.
     hash: u64,
-    /// What tells how it is doing, as JSON: a tenth of what a tree of values takes.
-    text: Box<str>,
+    /// What tells how it is doing.
+    object: RawObject,
 }
 
 /// The live objects of a set, and what belongs to its Workspaces besides.
@@ -47,7 +48,7 @@ impl Sighting {
         let keeps = inventory::kept(&object).map(|(id, _)| id.to_owned());
         let hash = hash(&object, manager);
         trim(&mut object);
-        Some(Self { reference, owner, set, keeps, hash, text: object.to_string().into_boxed_str() })
+        Some(Self { reference, owner, set, keeps, hash, object: RawObject::of(&object) })
     }
 
     /// What identifies it.
@@ -72,14 +73,14 @@ impl Sighting {
 
     /// The object, as far as it is kept.
     pub fn object(&self) -> Value {
-        serde_json::from_str(&self.text).unwrap_or_default()
+        self.object.read()
     }
 }
 
 impl Ledger {
     /// Takes note of an object of a list; whether anything is new about it.
     pub fn see(&mut self, list: usize, sighting: Sighting) -> bool {
-        let is_same = |(_, known): &(usize, Sighting)| (known.hash, &known.text) == (sighting.hash, &sighting.text);
+        let is_same = |(_, known): &(usize, Sighting)| (known.hash, &known.object) == (sighting.hash, &sighting.object);
         let is_new = !self.seen.get(&sighting.reference).is_some_and(is_same);
         self.seen.insert(sighting.reference.clone(), (list, sighting));
         is_new
@@ -167,8 +168,9 @@ impl Ledger {
     }
 
     /// The live members of a set, with their metadata.
-    pub fn members(&self, set: &str) -> Vec<Value> {
-        self.sightings().filter(|seen| seen.set() == Some(set)).map(Sighting::object).collect()
+    pub fn members(&self, set: &str) -> Vec<Member> {
+        let member = |seen: &Sighting| Member { reference: seen.reference.clone(), owner: seen.owner.clone(), object: seen.object.clone() };
+        self.sightings().filter(|seen| seen.set() == Some(set)).map(member).collect()
     }
 
     /// Whose a seen object is.
@@ -360,6 +362,6 @@ mod tests {
         assert_eq!(ledger.lose(&reference), None);
         assert!(ledger.is_empty());
         let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": {"HF_TOKEN": "aGY="}});
-        assert!(!Sighting::of(secret, "kaito").unwrap().text.contains("aGY="));
+        assert!(!Sighting::of(secret, "kaito").unwrap().object().to_string().contains("aGY="));
     }
 }

@@ -143,10 +143,11 @@ impl Worker {
         };
         let mut account = Account::new(&mut self.ledger, &self.config.settings.manager);
         let applying = Instant::now();
-        let wanted = pass.wanted().map_err(|trouble| trouble.finding())?;
+        let wanted = pass.wanted(Some(&set)).map_err(|trouble| trouble.finding())?;
         let passed = pass.run(wanted, Some(self.kinds.take().unwrap_or_default()), Some(&mut set), &pruning, &mut account);
         let outcome = account.conclude();
         let contents = set.record().map(|record| record.contents.clone()).unwrap_or_default();
+        set.forget_members();
         self.set = Some(set);
         let passed = passed.map_err(|trouble| self.stopped(&trouble))?;
         self.note(about, &prints, &outcome);

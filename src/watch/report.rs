@@ -85,6 +85,7 @@ impl Listener for Account<'_> {
             apply::Outcome::Created => self.outcome.created += 1,
             apply::Outcome::Configured | apply::Outcome::Replaced => self.outcome.configured += 1,
         }
+        let object = object.read();
         // As the server knows it: with a namespace if it is in one.
         let live = ObjectRef::of(&object).unwrap_or_else(|_| reference.clone());
         self.ledger.settle(&object, owner.clone(), self.manager);

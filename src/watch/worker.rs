@@ -19,6 +19,7 @@ use crate::cluster::{Cluster, ClusterError, Connection, Events, Kinds};
 use crate::diagnostic::Diagnostic;
 use crate::diff::Owner;
 use crate::drift::Fight;
+use crate::heap;
 use crate::inventory::Parent;
 use crate::manifest::ObjectRef;
 use crate::notify::Notify;
@@ -184,7 +185,9 @@ impl Worker {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            self.work();
+            if self.work() {
+                heap::give_back();
+            }
         }
         tracing::info!(set = self.config.name, "stopped");
     }
@@ -294,16 +297,17 @@ impl Worker {
         }
     }
 
-    /// Does what is to be done by now.
-    fn work(&mut self) {
+    /// Does what is to be done by now; whether that was a pass.
+    fn work(&mut self) -> bool {
         let now = Instant::now();
         let is_silent = self.not_before.is_some_and(|not_before| not_before > now);
         if is_silent || !self.has_work() {
-            return;
+            return false;
         }
         let due = self.due(now);
         let mut done = Ok(());
-        if self.is_new || self.is_full_due || !due.is_empty() {
+        let is_pass = self.is_new || self.is_full_due || !due.is_empty();
+        if is_pass {
             done = self.pass(&due);
         }
         let done = done.and_then(|()| self.write_statuses(&super::now()).map_err(|error| error.finding()));
@@ -315,6 +319,7 @@ impl Worker {
             }
             Err(finding) => self.failed(&finding, &due),
         }
+        is_pass
     }
 
     /// What is to be looked after by now.

@@ -6,8 +6,6 @@ mod report;
 mod wait;
 
 use std::collections::BTreeSet;
-use std::panic::resume_unwind;
-use std::thread;
 
 use super::applyset;
 use super::cluster::{Stop, Target, Verb, stop, with_target};
@@ -38,12 +36,8 @@ impl Applying<'_> {
         let is_broken = output::findings_with(self.target.side.findings.to_vec(), self.color, "what they are about is not applied");
         let settings = self.settings();
         let pass = Pass { cluster, side: self.target.side, settings: &settings, is_broken, unrendered: None, operator: None, only: None };
-        // The set is looked up while everything is rendered.
-        let (set, wanted) = thread::scope(|scope| {
-            let wanted = scope.spawn(|| pass.wanted());
-            (self.set(), wanted.join())
-        });
-        let (mut set, wanted) = (set?, wanted.unwrap_or_else(|panic| resume_unwind(panic)).map_err(|trouble| self.stopped(&trouble))?);
+        let mut set = self.set()?;
+        let wanted = pass.wanted(set.as_ref()).map_err(|trouble| self.stopped(&trouble))?;
         let inputs = applyset::read(&args.input);
         let revision = args.set.applyset.as_ref().and_then(|_| revision(&args.input));
         let pruning = Pruning {

@@ -96,7 +96,7 @@ impl Listener for Report {
                 self.findings.extend(words::kept_as_made(&reference, &kept_fields));
                 self.line(&reference, outcome.word().unwrap_or_default(), adopted);
                 if self.format.is_some_and(|format| format != Format::Name) {
-                    self.objects.push(object);
+                    self.objects.push(object.read());
                 }
             }
         }
