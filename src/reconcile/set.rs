@@ -8,15 +8,13 @@ use serde_json::Value;
 use super::{Pass, Reached, Tally, Trouble, Workspaces, reached};
 use crate::apply::DryRun;
 use crate::cluster::{Cluster, Extent, Kinds, Unwritten};
+use crate::conditions::Cause;
 use crate::diagnostic::Diagnostic;
 use crate::diff::Owner;
 use crate::inventory::{Contents, Parent, Record, SUCCEEDED};
 use crate::manifest::ObjectRef;
 use crate::prune::{self, AllowedKind, Candidate, Facts, MaxPrune};
 use crate::status;
-
-/// The status of what could not be rendered, as Flux calls it.
-const UNRENDERED: &str = "BuildFailed";
 
 /// The status of what was not applied whole, as Flux calls it.
 const FAILED: &str = "ReconciliationFailed";
@@ -131,14 +129,14 @@ impl Set {
         self.members.iter().map(status::owner_of).collect()
     }
 
-    /// Writes that a revision could not be rendered.
+    /// Writes that a revision is not applied, and why.
     ///
     /// # Errors
     /// It can't be written.
-    pub fn note_unrendered(&mut self, cluster: &Cluster, revision: Option<&str>, now: &str) -> Result<(), Trouble> {
+    pub fn note_failed(&mut self, cluster: &Cluster, revision: Option<&str>, why: Cause, now: &str) -> Result<(), Trouble> {
         let Some(mut record) = self.record.clone() else { return Ok(()) };
         record.attempted = revision.map(ToOwned::to_owned);
-        record.history.note(revision, None, UNRENDERED, now);
+        record.history.note(revision, None, why.reason(), now);
         self.write(record, cluster, DryRun::None)
     }
 

@@ -182,10 +182,14 @@ impl Ledger {
 
     /// The nodes.
     pub fn nodes(&self) -> impl Iterator<Item = Value> {
-        let of_kind = |reference: &ObjectRef| reference.kind == "Node" && reference.group.is_empty();
-        // They stand beside each other, in no namespace.
-        let nodes = self.seen.range(ObjectRef::new("", "Node", None, "")..).take_while(move |(reference, _)| of_kind(reference));
-        nodes.map(|(_, (_, sighting))| sighting.object())
+        self.of_kind("", "Node").map(Sighting::object)
+    }
+
+    /// What was seen of a kind.
+    pub fn of_kind(&self, group: &'static str, kind: &'static str) -> impl Iterator<Item = &Sighting> {
+        // They stand beside each other, first those in no namespace.
+        let from = self.seen.range(ObjectRef::new(group, kind, None, "")..);
+        from.take_while(move |(reference, _)| reference.kind == kind && reference.group == group).map(|(_, (_, sighting))| sighting)
     }
 
     /// The live members of a set, with their metadata.

@@ -7,7 +7,6 @@ use super::fingerprint::{Fingerprints, digest, fingerprints};
 use super::log::Times;
 use super::owners::{Failure, Whose};
 use super::report::Account;
-use super::sightings;
 use super::worker::Worker;
 use super::{Planned, Snapshot};
 use crate::conditions::Cause;
@@ -70,25 +69,10 @@ impl Worker {
         self.is_new = false;
         self.is_full_due = false;
         self.readable = Some(snapshot);
+        if !self.is_unreadable {
+            self.trouble_all(None);
+        }
         Ok(())
-    }
-
-    /// There is nothing to make a pass over. What runs is kept as it was until there is something else to read.
-    fn unreadable(&mut self, snapshot: &Snapshot, findings: &[Diagnostic]) -> Result<(), Diagnostic> {
-        self.is_new = false;
-        self.key = None;
-        if std::mem::replace(&mut self.is_unreadable, true) {
-            // What could be read the last time can't be read again, as a directory that is gone.
-            self.readable = None;
-        }
-        let errors: Vec<&Diagnostic> = findings.iter().filter(|finding| finding.is_error()).collect();
-        self.tell_unreadable(snapshot, &errors);
-        match &mut self.set {
-            Some(set) => {
-                set.note_unrendered(&self.cluster, snapshot.revision.as_deref(), &super::now()).map_err(|trouble| trouble.finding())
-            }
-            None => Ok(()),
-        }
     }
 
     fn pass_over(&mut self, planned: &Planned<'_>, snapshot: &Snapshot, due: &BTreeSet<Whose>, began: Instant) -> Result<(), Diagnostic> {
@@ -154,11 +138,7 @@ impl Worker {
         self.stir_failed(&outcome);
         self.kinds = Some(passed.kinds);
         self.operator = passed.operator.map(|operator| (operator, began)).or(self.operator.take());
-        let namespaces = self.config.settings.namespaces.as_ref();
-        let (parent, manager) = (&self.config.parent, self.config.settings.manager.as_str());
-        let subjects = sightings::subjects(parent, &contents, namespaces, declared);
-        let followed = self.following.follow(&self.connection, (parent, manager), subjects, &self.outbox);
-        followed.map_err(|error| error.finding())?;
+        self.follow(&contents)?;
         let times = Times { rendering, deciding: passed.deciding, applying: applying.elapsed().saturating_sub(passed.deciding) };
         self.log(snapshot, &outcome, about.len(), &times);
         self.count(snapshot, &outcome, &times);

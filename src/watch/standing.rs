@@ -164,12 +164,23 @@ impl Worker {
         self.send(&*notify, revision, verdict, is_news);
     }
 
+    /// There is a revision that isn't followed. How the set stands, as it goes on with another one, is told by itself.
+    pub(super) fn tell_refused(&mut self, revision: &str, finding: &Diagnostic) {
+        let Some(notify) = self.config.notify.clone() else { return };
+        let summary = format!("refused, and what runs goes on: {}", finding.message);
+        let verdict = Verdict { event: Event::Failed, summary, details: finding.help.clone() };
+        self.send(&*notify, Some(revision.to_owned()), verdict, true);
+    }
+
     /// How the set stands; none if that isn't to be told yet.
     fn judge(&mut self, trouble: Option<&Diagnostic>) -> Option<Verdict> {
         let failed = |summary: String, details| Some(Verdict { event: Event::Failed, summary, details });
         if let Some(finding) = trouble {
             let is_lasting = self.failures_in_a_row() >= FAILURES;
             return if is_lasting { failed(finding.message.clone(), finding.help.clone()) } else { None };
+        }
+        if self.snapshot.is_none() {
+            return None;
         }
         if let Some(why) = self.standing.unreadable.as_ref().filter(|_| self.is_unreadable) {
             return failed(why.clone(), Vec::new());

@@ -1,14 +1,12 @@
 //! What is told to people by events: on the Workspace that it is about, or on what keeps the set.
 
-use serde_json::Value;
+use serde_json::json;
 
 use super::Snapshot;
 use super::owners::Whose;
 use super::report::{Outcome, Repaired};
 use super::worker::Worker;
 use crate::cluster::{Event, EventType};
-use crate::conditions::Cause;
-use crate::diagnostic::Diagnostic;
 use crate::drift::{Drift, Round, drift};
 
 impl Worker {
@@ -56,54 +54,15 @@ impl Worker {
         }
     }
 
-    /// The files can't be rendered at all; what runs goes on.
-    pub(super) fn tell_unreadable(&mut self, snapshot: &Snapshot, errors: &[&Diagnostic]) {
-        let revision = snapshot.revision.as_deref().unwrap_or_default();
-        for error in errors {
-            tracing::error!(
-                set = self.config.name,
-                revision,
-                error = error.line(),
-                help = error.help.join("; "),
-                "not rendered: what runs goes on"
-            );
-        }
-        let notes: Vec<String> = errors.iter().map(|error| error.line()).collect();
-        self.standing.unreadable = notes.first().cloned();
-        self.publish(
-            &None,
-            (EventType::Warning, Cause::Invalid.reason(), "Render"),
-            format!("{revision} can't be rendered: {}", notes.join("; ")),
-        );
-    }
-
-    /// Some files can't be read; the others are applied.
-    pub(super) fn tell_unread(&self, errors: &[&Diagnostic]) {
-        for error in errors.iter().filter(|_| self.is_new) {
-            tracing::error!(set = self.config.name, error = error.line(), help = error.help.join("; "), "not read: what runs goes on");
-        }
-    }
-
-    /// The source can't be read; what runs goes on.
-    pub(super) fn source_failed(&mut self, finding: &Diagnostic) {
-        let help = finding.help.join("; ");
-        tracing::error!(set = self.config.name, error = finding.message, help, "the source can't be read");
-        self.publish(&None, (EventType::Warning, "SourceFailed", "Fetch"), finding.message.clone());
-        self.tell_source_failed(finding);
-    }
-
-    /// There is a commit that isn't signed as it must be; what runs goes on, and no Workspace is the worse for it. So it is told on what keeps
-    /// the set alone.
-    pub(super) fn unverified(&self, finding: &Diagnostic) {
-        let help = finding.help.join("; ");
-        tracing::error!(set = self.config.name, error = finding.message, help, "not followed: what runs goes on");
-        self.publish(&None, (EventType::Warning, Cause::Unverified.reason(), "Verify"), format!("{}; {help}", finding.message));
-    }
-
     /// Tells something on a Workspace, if it is there, or else on what keeps the set.
-    fn publish(&self, owner: &Whose, (kind, reason, action): (EventType, &'static str, &'static str), note: String) {
+    pub(super) fn publish(&self, owner: &Whose, (kind, reason, action): (EventType, &'static str, &'static str), note: String) {
         let declared = owner.as_ref().and_then(|owner| self.ledger.declared(owner));
-        let Some(regarding): Option<Value> = declared.or_else(|| self.ledger.get(&self.config.parent.reference())) else { return };
+        let parent = &self.config.parent;
+        let seen = declared.or_else(|| self.ledger.get(&parent.reference()));
+        let regarding = seen.unwrap_or_else(|| {
+            let metadata = json!({"name": parent.name, "namespace": parent.namespace});
+            json!({"apiVersion": "v1", "kind": parent.kind.name(), "metadata": metadata})
+        });
         self.config.events.publish(&regarding, Event { kind, reason, action, note });
     }
 }

@@ -13,9 +13,11 @@ use super::ledger::Ledger;
 use super::owners::{Owners, Whose};
 use super::standing::Standing;
 use super::statuses::Statuses;
+use super::unread::Refused;
 use super::{Event, Planner, Snapshot};
 use crate::apply::Operator;
 use crate::cluster::{Cluster, ClusterError, Connection, Events, Kinds};
+use crate::conditions::Trouble;
 use crate::diagnostic::Diagnostic;
 use crate::diff::Owner;
 use crate::drift::Fight;
@@ -111,6 +113,12 @@ pub struct Worker {
     pub(super) statuses: Statuses,
     pub(super) control: Control,
     pub(super) standing: Standing,
+    /// What is wrong with all Workspaces at once.
+    pub(super) trouble: Option<Trouble>,
+    /// The revision that isn't followed, as long as the set doesn't say so.
+    pub(super) refused: Option<Refused>,
+    /// Whether nothing was ever applied of the set, so that there is nothing to be told without files.
+    pub(super) is_unknown: bool,
     /// Who fights over fields.
     pub(super) fight: Fight,
     pub(super) since: Instant,
@@ -156,6 +164,9 @@ impl Worker {
             statuses: Statuses::default(),
             control: Control::default(),
             standing: Standing::default(),
+            trouble: None,
+            refused: None,
+            is_unknown: false,
             fight: Fight::default(),
             since: Instant::now(),
             kinds: None,
@@ -208,10 +219,10 @@ impl Worker {
     /// How long there is nothing to do.
     fn patience(&self) -> Duration {
         let now = Instant::now();
-        if !self.has_work() {
+        if self.control.is_suspended() {
             return IDLE;
         }
-        let work = if self.is_waiting_for_nothing() { Some(now) } else { self.owners.next() };
+        let work = if self.is_waiting_for_nothing() { Some(now) } else { self.owners.next().filter(|_| self.has_files()) };
         let next = match (work, self.not_before) {
             (Some(work), Some(not_before)) => Some(work.max(not_before)),
             (work, _) => work,
@@ -219,15 +230,16 @@ impl Worker {
         next.map_or(IDLE, |next| next.saturating_duration_since(now)).min(IDLE)
     }
 
-    /// Whether there is anything to make a pass over, and it may be made.
-    fn has_work(&self) -> bool {
+    /// Whether there is anything to make a pass over.
+    fn has_files(&self) -> bool {
         let files = if self.is_unreadable { &self.readable } else { &self.snapshot };
-        files.is_some() && !self.control.is_suspended()
+        files.is_some()
     }
 
-    /// Whether there is a pass to be made as soon as the cluster may be asked.
+    /// Whether there is something to be done as soon as the cluster may be asked.
     fn is_waiting_for_nothing(&self) -> bool {
-        self.is_new || self.is_full_due || (self.statuses.is_stirred() && self.following.is_complete())
+        let has_pass = (self.is_new || self.is_full_due) && self.has_files();
+        has_pass || self.is_lost() || self.refused.is_some() || (self.statuses.is_stirred() && self.following.is_complete())
     }
 
     /// Takes note of an event; whether to go on.
@@ -242,7 +254,7 @@ impl Worker {
                 self.not_before = None;
             }
             Event::SourceFailed(finding) => self.source_failed(&finding),
-            Event::Unverified(finding) => self.unverified(&finding),
+            Event::Unverified { revision, finding } => self.unverified(revision, &finding),
             Event::Reconcile => self.is_full_due = true,
             Event::Live(sight) => match self.following.take(sight, &mut self.ledger) {
                 News::None => {}
@@ -286,7 +298,7 @@ impl Worker {
     /// Everything was listed: what has happened since it was applied is known now.
     fn look_at_all(&mut self) {
         self.readiness.set();
-        self.statuses.stir_all();
+        self.stir_all();
         let now = Instant::now();
         for (owner, objects) in self.ledger.drifted() {
             tracing::debug!(set = self.config.name, objects = objects.len(), "other than applied");
@@ -298,14 +310,18 @@ impl Worker {
     fn work(&mut self) {
         let now = Instant::now();
         let is_silent = self.not_before.is_some_and(|not_before| not_before > now);
-        if is_silent || !self.has_work() {
+        if is_silent || self.control.is_suspended() {
             return;
         }
-        let due = self.due(now);
-        let mut done = Ok(());
-        if self.is_new || self.is_full_due || !due.is_empty() {
-            done = self.pass(&due);
-        }
+        let due = if self.has_files() { self.due(now) } else { BTreeSet::new() };
+        let done = if !self.has_files() {
+            self.follow_without_files()
+        } else if self.is_new || self.is_full_due || !due.is_empty() {
+            self.pass(&due)
+        } else {
+            Ok(())
+        };
+        let done = done.and_then(|()| self.note_refused());
         let done = done.and_then(|()| self.write_statuses(&super::now()).map_err(|error| error.finding()));
         match done {
             Ok(()) => {
