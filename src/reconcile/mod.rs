@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::apply::{Adopt, Done, DryRun, Operator, Outcome, Refusal, Step, Terms, decide, is_forced, touches_operator};
-use crate::cluster::{Cluster, ClusterError, Deletion, How, Kinds};
+use crate::cluster::{Cluster, ClusterError, Deletion, How, Kinds, Unlisted};
 use crate::diff::live::{self, AllWanted, Live, Wanted};
 use crate::diff::{Owner, Side};
 use crate::inventory;
@@ -74,6 +74,8 @@ pub trait Listener {
     fn kept(&mut self, kept: &Kept<'_>);
     /// A member of the set was to go.
     fn pruned(&mut self, reference: &ObjectRef, deletion: &Deletion);
+    /// Members of the set may be where nobody may look, and stay.
+    fn unlisted(&mut self, unlisted: &Unlisted);
     /// Nothing is pruned at all.
     fn prune_refused(&mut self, refusal: &prune::Refusal<'_>);
 }
@@ -258,7 +260,7 @@ impl Planned {
 struct Tally<'l> {
     listener: &'l mut dyn Listener,
     has_failed: bool,
-    /// Whether something may be wanted in files that were not read.
+    /// Whether something may be wanted in files that were not read, or be where nobody may look.
     has_unread: bool,
 }
 
@@ -276,6 +278,11 @@ impl Tally<'_> {
     fn kept(&mut self, kept: &Kept<'_>) {
         self.has_unread |= matches!(kept.reason, prune::Reason::Unread { .. });
         self.listener.kept(kept);
+    }
+
+    fn unlisted(&mut self, unlisted: &Unlisted) {
+        self.has_unread = true;
+        self.listener.unlisted(unlisted);
     }
 
     fn pruned(&mut self, reference: &ObjectRef, deletion: &Deletion) {

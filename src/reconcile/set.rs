@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{Pass, Reached, Tally, Trouble, Workspaces, reached};
 use crate::apply::DryRun;
-use crate::cluster::{Cluster, Extent, Kinds, Unwritten};
+use crate::cluster::{Cluster, Extent, Kinds, Members, Unlisted, Unwritten};
 use crate::conditions::Cause;
 use crate::diagnostic::Diagnostic;
 use crate::diff::Owner;
@@ -90,6 +90,8 @@ pub struct Set {
     members: Vec<Value>,
     /// Whether they were read whole just now.
     are_whole: bool,
+    /// Where there may be others, as that may not be read. They stay, and so does what they stand on.
+    unlisted: Vec<Unlisted>,
     kinds: Kinds,
 }
 
@@ -102,11 +104,11 @@ impl Set {
         let Found { parent, live } = Found::look_up(cluster, parent)?;
         let version = live.as_ref().and_then(|(live, _)| version(live));
         let record = live.map(|(_, record)| record);
-        let (members, kinds) = match record.as_ref().filter(|_| prune) {
-            Some(record) => reached(cluster.members(&parent, &record.contents, Extent::Whole), Reached::Nothing)?,
-            None => (Vec::new(), Kinds::default()),
+        let Members { objects, kinds, unlisted } = match record.as_ref().filter(|_| prune) {
+            Some(record) => reached(cluster.readable_members(&parent, &record.contents, Extent::Whole), Reached::Nothing)?,
+            None => Members { objects: Vec::new(), kinds: Kinds::default(), unlisted: Vec::new() },
         };
-        Ok(Self { id: parent.id(), parent, record, version, members, are_whole: true, kinds })
+        Ok(Self { id: parent.id(), parent, record, version, members: objects, are_whole: true, unlisted, kinds })
     }
 
     /// Its id.
@@ -127,6 +129,11 @@ impl Set {
     /// Whose its members are.
     pub fn owners(&self) -> BTreeSet<Option<Owner>> {
         self.members.iter().map(status::owner_of).collect()
+    }
+
+    /// Where members may be that may not be read.
+    pub fn unlisted(&self) -> &[Unlisted] {
+        &self.unlisted
     }
 
     /// Writes that a revision is not applied, and why.
@@ -181,7 +188,7 @@ impl Set {
         let pruned = if pruning.prune { Some(self.prune(wanted, pass, pruning, tally)?) } else { None };
         // A pass about some owners doesn't know where everything else is.
         let left = match (pruned, pass.only) {
-            (Some(left), None) => Contents::of(&left),
+            (Some(left), None) => Contents::of(&left).union(self.unlisted_contents()),
             _ => before.contents,
         };
         let contents = self.with_own_namespace(Contents::of(wanted).union(left));
@@ -210,6 +217,7 @@ impl Set {
         tally: &mut Tally<'_>,
     ) -> Result<BTreeSet<ObjectRef>, Trouble> {
         let owners = pass.side.owners();
+        self.unlisted.iter().for_each(|unlisted| tally.unlisted(unlisted));
         let last = self.record.as_ref().and_then(|record| record.inputs.as_deref());
         let context = prune::Context {
             set: &self.id,
@@ -224,9 +232,11 @@ impl Set {
             may_want_nothing: pass.settings.workspaces == Workspaces::Declared,
             max_prune: pruning.max_prune,
         };
-        // What a pass isn't about, or what something wants that can't be rendered, stays as if it were wanted.
+        // What a pass isn't about, or what something wants that can't be rendered, stays as if it were wanted, and so does what takes along
+        // what nobody has seen.
         let is_others = |member: &&Value| pass.only.is_some_and(|only| !only.contains(&status::owner_of(member)));
-        let others = self.members.iter().filter(|member| is_others(member) || pass.is_unsure_of(member));
+        let is_unsure = |member: &&Value| pass.is_unsure_of(member) || self.may_take_unlisted(member);
+        let others = self.members.iter().filter(|member| is_others(member) || is_unsure(member));
         let others = others.filter_map(|member| ObjectRef::of(member).ok());
         let wanted: BTreeSet<ObjectRef> = wanted.iter().cloned().chain(others).collect();
         let candidates = self.members.iter().filter_map(|member| Candidate::of(member).ok()).collect();
@@ -239,7 +249,7 @@ impl Set {
             }
         };
         let mut left: BTreeSet<ObjectRef> = plan.kept.iter().map(|kept| kept.candidate.reference().clone()).collect();
-        left.extend(self.members.iter().filter(|member| pass.is_unsure_of(member)).filter_map(|member| ObjectRef::of(member).ok()));
+        left.extend(self.members.iter().filter(is_unsure).filter_map(|member| ObjectRef::of(member).ok()));
         plan.kept.iter().for_each(|kept| tally.kept(kept));
         let doomed: Vec<Value> = plan.prune.iter().map(|candidate| candidate.object().clone()).collect();
         let deleted = pass.cluster.delete(&mut self.kinds, &doomed, pass.settings.dry_run, pruning.patience, &mut |object, deletion| {
@@ -251,6 +261,20 @@ impl Set {
         });
         reached(deleted, Reached::Pruning)?;
         Ok(left)
+    }
+
+    /// The kinds and namespaces in which there may be members that may not be read.
+    fn unlisted_contents(&self) -> Contents {
+        let namespaces = self.unlisted.iter().filter_map(|unlisted| unlisted.namespace.clone()).collect();
+        Contents { group_kinds: self.unlisted.iter().map(|unlisted| unlisted.kind.clone()).collect(), namespaces }
+    }
+
+    /// Whether members that may not be read would go with this one.
+    fn may_take_unlisted(&self, member: &Value) -> bool {
+        let Ok(member) = ObjectRef::of(member) else { return false };
+        self.unlisted.iter().any(|Unlisted { kind, namespace, .. }| {
+            prune::would_take(&member, &ObjectRef::new(&kind.group, &kind.kind, namespace.as_deref(), ""))
+        })
     }
 
     /// Writes what the set keeps, unless it does already. What somebody else has written since is kept too.

@@ -189,7 +189,10 @@ impl Worker {
         if self.owners.failures().next().is_some() {
             return Ok(());
         }
-        let (Some(set), Some(revision)) = (&mut self.set, &snapshot.revision) else { return Ok(()) };
+        // What wasn't applied whole before isn't now.
+        let (Some(set), Some(revision)) = (self.set.as_mut().filter(|set| set.unlisted().is_empty()), &snapshot.revision) else {
+            return Ok(());
+        };
         set.advance(&self.cluster, revision).map_err(|trouble| trouble.finding())
     }
 

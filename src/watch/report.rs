@@ -8,7 +8,7 @@ use super::ledger::{Ledger, Sighting};
 use super::owners::{Failure, Whose};
 use super::statuses::cause;
 use crate::apply::{self, Done, Refusal, Why};
-use crate::cluster::Deletion;
+use crate::cluster::{Deletion, Unlisted};
 use crate::conditions::Cause;
 use crate::diagnostic::Diagnostic;
 use crate::manifest::ObjectRef;
@@ -52,6 +52,8 @@ pub(super) struct Outcome {
     pub failures: BTreeMap<Whose, Failure>,
     /// What is to be known and is no failure of an owner: what stays though it is no longer wanted.
     pub remarks: Vec<Diagnostic>,
+    /// Why members stay that nobody has seen.
+    pub unlisted: Vec<Diagnostic>,
     /// Why nothing was pruned.
     pub prune_refused: Option<Diagnostic>,
 }
@@ -118,6 +120,10 @@ impl Listener for Account<'_> {
     fn kept(&mut self, kept: &Kept<'_>) {
         self.ledger.unsettle(kept.candidate.reference());
         self.outcome.remarks.push(words::kept(kept));
+    }
+
+    fn unlisted(&mut self, unlisted: &Unlisted) {
+        self.outcome.unlisted.push(words::unlisted(unlisted));
     }
 
     fn pruned(&mut self, reference: &ObjectRef, deletion: &Deletion) {

@@ -49,6 +49,8 @@ pub(super) struct Standing {
     broken: Vec<String>,
     /// Why nothing was pruned.
     unpruned: Option<String>,
+    /// What may not be listed, so that nothing of it is pruned.
+    pub unlisted: Vec<String>,
     doing: BTreeMap<Owner, Doing>,
     /// What was done since the last verdict.
     lines: Vec<String>,
@@ -201,6 +203,9 @@ impl Worker {
         }
         if let Some(why) = &self.standing.unpruned {
             return failed(why.clone(), Vec::new());
+        }
+        if let Some(first) = self.standing.unlisted.first() {
+            return failed(first.clone(), self.standing.unlisted.clone());
         }
         let asked: BTreeSet<Owner> = self.statuses.asked().cloned().collect();
         self.standing.doing.retain(|owner, _| asked.contains(owner));

@@ -7,6 +7,7 @@ use super::owners::Whose;
 use super::report::{Outcome, Repaired};
 use super::worker::Worker;
 use crate::cluster::{Event, EventType};
+use crate::diagnostic::Diagnostic;
 use crate::drift::{Drift, Round, drift};
 
 impl Worker {
@@ -14,7 +15,7 @@ impl Worker {
     pub(super) fn tell(&mut self, snapshot: &Snapshot, outcome: Outcome) {
         self.standing.note(&outcome);
         let at = snapshot.revision.as_deref().map_or_else(String::new, |revision| format!(" at {revision}"));
-        let Outcome { lines, failures, pruned, remarks, prune_refused, repaired, .. } = outcome;
+        let Outcome { lines, failures, pruned, remarks, unlisted, prune_refused, repaired, .. } = outcome;
         let is_repaired = |owner: &Whose| repaired.iter().any(|repaired| repaired.owner == *owner);
         for (owner, lines) in lines.iter().filter(|(owner, _)| !is_repaired(owner)) {
             self.publish(owner, (EventType::Normal, "Applied", "Apply"), format!("{}{at}", lines.join(", ")));
@@ -27,12 +28,26 @@ impl Worker {
             let names: Vec<String> = pruned.iter().map(ToString::to_string).collect();
             self.publish(&None, (EventType::Normal, "Pruned", "Prune"), format!("{}{at}", names.join(", ")));
         }
+        self.tell_unlisted(unlisted);
         for finding in remarks.iter().chain(&prune_refused) {
             self.publish(&None, (EventType::Warning, "NotPruned", "Prune"), finding.message.clone());
         }
         for repaired in repaired {
             self.tell_repaired(&repaired);
         }
+    }
+
+    /// What may not be listed of the set; that is told when it is another than before.
+    fn tell_unlisted(&mut self, unlisted: Vec<Diagnostic>) {
+        let told: Vec<String> = unlisted.iter().map(|finding| finding.message.clone()).collect();
+        for finding in unlisted.iter().filter(|finding| !self.standing.unlisted.contains(&finding.message)) {
+            tracing::warn!(set = self.config.name, why = finding.message, help = finding.help.join("; "), "not all may be read");
+            self.publish(&None, (EventType::Warning, "NotListed", "Prune"), finding.message.clone());
+        }
+        if told.is_empty() && !self.standing.unlisted.is_empty() {
+            tracing::info!(set = self.config.name, "all may be read again");
+        }
+        self.standing.unlisted = told;
     }
 
     /// An object was other than it was left: who has changed what. If that goes on, it is a fight.

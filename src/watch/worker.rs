@@ -260,6 +260,14 @@ impl Worker {
                 News::None => {}
                 News::Objects(references) => references.iter().for_each(|reference| self.look_at(reference)),
                 News::Complete => self.look_at_all(),
+                News::Heard { kind, is_first, objects } => {
+                    let is_unlisted = |set: &Set| set.unlisted().iter().any(|unlisted| unlisted.kind == kind);
+                    if is_first || self.set.as_ref().is_some_and(is_unlisted) {
+                        tracing::info!(set = self.config.name, kind = kind.to_string(), "it may be read: everything is looked at");
+                        self.is_full_due = true;
+                    }
+                    objects.iter().for_each(|reference| self.look_at(reference));
+                }
                 News::Unheard { why, is_last } => {
                     tracing::warn!(set = self.config.name, why, "nothing is heard of a kind");
                     if is_last {
