@@ -63,8 +63,6 @@ pub struct Done {
     pub is_adopted: bool,
     /// The fields in which it stays as Kaito's operator made it.
     pub kept_fields: Vec<String>,
-    /// As it was, if it was there and is not known to be as it was.
-    pub before: Option<Value>,
     /// As it is now, as far as that is known.
     pub object: Value,
 }

@@ -183,11 +183,8 @@ impl Cluster {
 
 pub(super) fn done(step: Step, outcome: Outcome, object: Option<Value>) -> Done {
     let Step { owner, reference, desired, live, is_adopted, kept_fields, .. } = step;
-    let (before, object) = match object {
-        Some(object) => (live, object),
-        None => (None, live.unwrap_or(desired)),
-    };
-    Done { owner, reference, outcome, is_adopted, kept_fields, before, object }
+    let object = object.or(live).unwrap_or(desired);
+    Done { owner, reference, outcome, is_adopted, kept_fields, object }
 }
 
 /// What would become of an object, as far as that is known without the server.

@@ -70,6 +70,10 @@ pub trait Listener {
     fn done(&mut self, done: Done);
     /// These objects were not tried.
     fn refused(&mut self, refusals: Vec<Refusal>);
+    /// Whether an object is left as it is for a while, although it is wanted otherwise.
+    fn spares(&mut self, _owner: &Option<Owner>, _reference: &ObjectRef, _wanted: &Wanted) -> bool {
+        false
+    }
     /// A member of the set stays, although it is no longer wanted.
     fn kept(&mut self, kept: &Kept<'_>);
     /// A member of the set was to go.
@@ -150,6 +154,12 @@ impl Pass<'_> {
         tally.refused(self.cluster.twice(&kinds, &mut wanted));
         let names = identities(&wanted);
         tally.refused(reached(self.cluster.nowhere(&kinds, &mut wanted), Reached::Nothing)?);
+        for (owner, objects) in &mut wanted {
+            objects.retain(|_, wanted| {
+                let reference = self.cluster.reference(&kinds, &wanted.desired);
+                !reference.is_some_and(|reference| tally.listener.spares(owner, &reference, wanted))
+            });
+        }
         let operator = self.operator(&wanted, set.as_deref())?;
         let (steps, refusals) = decide(wanted, &self.terms(operator.clone(), set.as_deref()));
         tally.refused(refusals);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::fingerprint::{Fingerprints, digest, fingerprints};
 use super::log::Times;
 use super::owners::{Failure, Whose};
-use super::report::Account;
+use super::report::{Account, Fights};
 use super::worker::Worker;
 use super::{Planned, Snapshot};
 use crate::conditions::Cause;
@@ -125,7 +125,8 @@ impl Worker {
             others_failed,
             rendering: Some(Rendering { digest: &digest, now: &now }),
         };
-        let mut account = Account::new(&mut self.ledger, &self.config.settings.manager);
+        let fights = Fights { fight: &mut self.fight, since: self.since, changed: self.owners.wanted_otherwise(&prints) };
+        let mut account = Account::new(&mut self.ledger, &self.config.settings.manager, fights);
         let applying = Instant::now();
         let wanted = pass.wanted().map_err(|trouble| trouble.finding())?;
         let passed = pass.run(wanted, Some(self.kinds.take().unwrap_or_default()), Some(&mut set), &pruning, &mut account);
@@ -239,7 +240,7 @@ impl Worker {
                 (None, None, None) => self.owners.forget(owner),
                 // What is no longer wanted is still there.
                 (None, None, Some(finding)) => {
-                    let failure = Failure { finding: finding.clone(), cause: Cause::Failed, is_final: false };
+                    let failure = Failure { finding: finding.clone(), cause: Cause::Failed, is_final: false, again_at: None };
                     self.owners.applied(owner, None, Some(failure), now);
                 }
                 (print, failure, refused) => {

@@ -7,20 +7,21 @@ use super::owners::Whose;
 use super::report::{Outcome, Repaired};
 use super::worker::Worker;
 use crate::cluster::{Event, EventType};
+use crate::conditions::Cause;
 use crate::diagnostic::Diagnostic;
-use crate::drift::{Drift, Round, drift};
 
 impl Worker {
     /// A pass was made.
     pub(super) fn tell(&mut self, snapshot: &Snapshot, outcome: Outcome) {
         self.standing.note(&outcome);
         let at = snapshot.revision.as_deref().map_or_else(String::new, |revision| format!(" at {revision}"));
-        let Outcome { lines, failures, pruned, remarks, unlisted, prune_refused, repaired, .. } = outcome;
+        let Outcome { lines, failures, pruned, remarks, unlisted, prune_refused, repaired, given_way, .. } = outcome;
         let is_repaired = |owner: &Whose| repaired.iter().any(|repaired| repaired.owner == *owner);
         for (owner, lines) in lines.iter().filter(|(owner, _)| !is_repaired(owner)) {
             self.publish(owner, (EventType::Normal, "Applied", "Apply"), format!("{}{at}", lines.join(", ")));
         }
-        for (owner, failure) in &failures {
+        // Who is given way to is told when that begins.
+        for (owner, failure) in failures.iter().filter(|(_, failure)| failure.cause != Cause::Fight) {
             let note = [std::slice::from_ref(&failure.finding.message), &failure.finding.help].concat().join("; ");
             self.publish(owner, (EventType::Warning, failure.cause.reason(), "Apply"), note);
         }
@@ -34,6 +35,10 @@ impl Worker {
         }
         for repaired in repaired {
             self.tell_repaired(&repaired);
+        }
+        for (owner, words) in given_way {
+            tracing::warn!(set = self.config.name, owner = owner.as_ref().map(ToString::to_string), fight = words, "two fight over fields");
+            self.publish(&owner, (EventType::Warning, Cause::Fight.reason(), "Repair"), words);
         }
     }
 
@@ -50,23 +55,13 @@ impl Worker {
         self.standing.unlisted = told;
     }
 
-    /// An object was other than it was left: who has changed what. If that goes on, it is a fight.
+    /// An object was other than it was left: who has changed what.
     fn tell_repaired(&mut self, repaired: &Repaired) {
-        let Repaired { owner, reference, before, after } = repaired;
-        let manager = self.config.settings.manager.as_str();
-        let found = match before {
-            Some(before) => drift(after, before, manager),
-            None => Some(Drift::deleted(reference.clone())),
-        };
-        let Some(found) = found else { return };
-        let words = found.to_string();
+        let Repaired { owner, drift: Some(drift), .. } = repaired else { return };
+        let words = drift.to_string();
         tracing::warn!(set = self.config.name, owner = owner.as_ref().map(ToString::to_string), drift = words, "drift is put right");
         self.publish(owner, (EventType::Warning, "DriftRepaired", "Repair"), format!("{words}; it is put right"));
         self.standing.repaired(words);
-        if let Round::GiveWay { words, .. } = self.fight.see(&found, self.since.elapsed()) {
-            tracing::warn!(set = self.config.name, owner = owner.as_ref().map(ToString::to_string), fight = words, "two fight over fields");
-            self.publish(owner, (EventType::Warning, "FieldsFoughtOver", "Repair"), words);
-        }
     }
 
     /// Tells something on a Workspace, if it is there, or else on what keeps the set.

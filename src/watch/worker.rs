@@ -255,7 +255,7 @@ impl Worker {
             }
             Event::SourceFailed(finding) => self.source_failed(&finding),
             Event::Unverified { revision, finding } => self.unverified(revision, &finding),
-            Event::Reconcile => self.is_full_due = true,
+            Event::Reconcile => self.look_anew(),
             Event::Live(sight) => match self.following.take(sight, &mut self.ledger) {
                 News::None => {}
                 News::Objects(references) => references.iter().for_each(|reference| self.look_at(reference)),
@@ -279,6 +279,12 @@ impl Worker {
         true
     }
 
+    /// Everything is looked at, since somebody asks for it, and nobody is given way to any more.
+    pub(super) fn look_anew(&mut self) {
+        self.is_full_due = true;
+        self.fight = Fight::default();
+    }
+
     /// Something is new about an object.
     fn look_at(&mut self, reference: &ObjectRef) {
         if *reference == self.config.parent.reference() {
@@ -286,9 +292,10 @@ impl Worker {
         }
         self.stir(reference);
         self.look_at_resumed(reference);
-        if self.following.is_complete() && self.ledger.has_drifted(reference) {
+        let is_left = self.fight.gives_way(reference, self.since.elapsed());
+        if self.following.is_complete() && self.ledger.has_drifted(reference) && !is_left {
             let owner: Whose = self.ledger.owner_wanting(reference).cloned().flatten();
-            self.owners.disturbed(&owner, Instant::now());
+            self.owners.disturbed(&owner, reference, Instant::now());
         }
     }
 
@@ -299,7 +306,7 @@ impl Worker {
         };
         let Some(owner) = self.paused.iter().find(is_it).cloned() else { return };
         if self.ledger.declared(&owner).is_some_and(|workspace| pause_of(&workspace).is_none()) {
-            self.owners.disturbed(&Some(owner), Instant::now());
+            self.owners.disturbed(&Some(owner), reference, Instant::now());
         }
     }
 
@@ -310,7 +317,7 @@ impl Worker {
         let now = Instant::now();
         for (owner, objects) in self.ledger.drifted() {
             tracing::debug!(set = self.config.name, objects = objects.len(), "other than applied");
-            self.owners.disturbed(&owner, now);
+            objects.iter().for_each(|object| self.owners.disturbed(&owner, object, now));
         }
     }
 
@@ -345,8 +352,8 @@ impl Worker {
     fn due(&mut self, now: Instant) -> BTreeSet<Whose> {
         if !self.owners.due(now).is_empty() {
             // What a pass has done may be heard of after it.
-            let drifted = self.ledger.drifted();
-            self.owners.calm(now, |owner| drifted.contains_key(owner));
+            let ledger = &self.ledger;
+            self.owners.calm(now, |object| ledger.has_drifted(object));
         }
         self.owners.due(now)
     }
