@@ -15,6 +15,7 @@
 //! door: the only place that prints.
 
 pub mod diagnostic;
+mod hex;
 pub mod quantity;
 pub mod rule;
 pub mod yaml;

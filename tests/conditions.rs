@@ -53,6 +53,7 @@ fn of<'s>(step: &'s Value, story: &'s Story, field: &str) -> &'s Value {
 
 fn trouble(trouble: &Value) -> Option<Trouble> {
     let cause = match trouble["cause"].as_str()? {
+        "Source" => Cause::Source,
         "Invalid" => Cause::Invalid,
         "Unverified" => Cause::Unverified,
         "Dependency" => Cause::Dependency,

@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use serde_json::Value;
-
 use crate::diff::Owner;
 use crate::diff::live::Conflict;
 use crate::manifest::ObjectRef;
@@ -64,8 +62,6 @@ pub struct Done {
     pub is_adopted: bool,
     /// The fields in which it stays as Kaito's operator made it.
     pub kept_fields: Vec<String>,
-    /// As it was, if it was there and is not known to be as it was.
-    pub before: Option<Value>,
     /// As it is now, as far as that is known.
     pub object: RawObject,
 }

@@ -184,12 +184,11 @@ impl Cluster {
 
 pub(super) fn done(step: Step, outcome: Outcome, object: Option<Value>) -> Done {
     let Step { owner, reference, desired, live, settled, is_adopted, kept_fields, .. } = step;
-    let (before, object) = match (object, settled) {
-        (Some(object), _) => (live, RawObject::of(&object)),
-        (None, Some(settled)) => (None, settled),
-        (None, None) => (None, RawObject::of(&live.unwrap_or(desired))),
+    let object = match (object, settled) {
+        (None, Some(settled)) => settled,
+        (object, _) => RawObject::of(&object.or(live).unwrap_or(desired)),
     };
-    Done { owner, reference, outcome, is_adopted, kept_fields, before, object }
+    Done { owner, reference, outcome, is_adopted, kept_fields, object }
 }
 
 /// What would become of an object, as far as that is known without the server.

@@ -38,7 +38,7 @@ pub use error::ClusterError;
 pub use event::{Event, EventType, Events};
 pub use kinds::Kinds;
 pub use lease::{Candidate, Election, Leadership};
-pub use set::{Deletion, Extent, Unwritten};
+pub use set::{Deletion, Extent, Members, Unlisted, Unwritten};
 pub use status::Written;
 pub use survey::{Seen, Survey, Unread};
 pub use watch::{Change, Subject, Watch};

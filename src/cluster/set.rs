@@ -38,6 +38,27 @@ pub enum Extent {
     Whole,
 }
 
+/// The members of a set, as far as they may be read.
+pub struct Members {
+    /// The members.
+    pub members: Vec<Member>,
+    /// The kinds that the server knows of those in which there may be any.
+    pub kinds: Kinds,
+    /// Where there may be others.
+    pub unlisted: Vec<Unlisted>,
+}
+
+/// A kind that the server doesn't let be listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unlisted {
+    /// The kind.
+    pub kind: GroupKind,
+    /// The namespace in which it may not be; none of a kind that has no namespaces.
+    pub namespace: Option<String>,
+    /// Why, in the server's words.
+    pub why: String,
+}
+
 /// What became of an object that was to go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Deletion {
@@ -90,19 +111,66 @@ impl Cluster {
     /// # Errors
     /// The server doesn't answer, or doesn't let them be read.
     pub fn members(&self, parent: &Parent, contents: &Contents, extent: Extent) -> Result<(Vec<Member>, Kinds), ClusterError> {
+        self.find_members(parent, contents, extent, false).map(|found| (found.members, found.kinds))
+    }
+
+    /// The members of a set, as far as they may be read.
+    ///
+    /// # Errors
+    /// The server doesn't answer.
+    pub fn readable_members(&self, parent: &Parent, contents: &Contents, extent: Extent) -> Result<Members, ClusterError> {
+        self.find_members(parent, contents, extent, true)
+    }
+
+    fn find_members(&self, parent: &Parent, contents: &Contents, extent: Extent, lenient: bool) -> Result<Members, ClusterError> {
         let id = parent.id();
         let mut namespaces = contents.namespaces.clone();
         namespaces.insert(parent.namespace.clone());
+        let namespaces: BTreeSet<&str> = namespaces.iter().map(String::as_str).collect();
         self.runtime.block_on(async {
             let kinds = self.kinds_of_groups(contents.group_kinds.iter().map(|kind| kind.group.clone()).collect()).await?;
             let known = contents.group_kinds.iter().filter_map(|kind| Some((kind, kinds.of_group_kind(kind)?)));
-            let lists = stream::iter(known).map(|(group_kind, (version, kind))| {
+            let lists = stream::iter(known).map(|(group_kind, known)| {
                 let (id, namespaces) = (&id, &namespaces);
-                async move { self.members_of(group_kind, (version, kind), id, namespaces, extent).await }
+                async move {
+                    match self.members_of(group_kind, known, id, namespaces, extent).await {
+                        Err(ClusterError::Refused { why, .. }) if lenient => {
+                            self.readable_members_of(group_kind, known, id, namespaces, extent, why).await
+                        }
+                        found => found.map(|found| (found, Vec::new())),
+                    }
+                }
             });
-            let found: Vec<Vec<Member>> = lists.buffered(AT_ONCE).try_collect().await?;
-            Ok((found.into_iter().flatten().collect(), kinds))
+            let found: Vec<(Vec<Member>, Vec<Unlisted>)> = lists.buffered(AT_ONCE).try_collect().await?;
+            let (members, unlisted): (Vec<_>, Vec<_>) = found.into_iter().unzip();
+            let (members, unlisted) = (members.into_iter().flatten().collect(), unlisted.into_iter().flatten().collect());
+            Ok(Members { members, kinds, unlisted })
         })
+    }
+
+    /// The members of a kind in each namespace by itself, where it may be listed; it may not be in all of them, and why.
+    async fn readable_members_of(
+        &self,
+        group_kind: &GroupKind,
+        (version, kind): (&str, &Kind),
+        id: &str,
+        namespaces: &BTreeSet<&str>,
+        extent: Extent,
+        why: String,
+    ) -> Result<(Vec<Member>, Vec<Unlisted>), ClusterError> {
+        let unread = |namespace: Option<&str>, why| Unlisted { kind: group_kind.clone(), namespace: namespace.map(ToOwned::to_owned), why };
+        if !kind.is_namespaced {
+            return Ok((Vec::new(), vec![unread(None, why)]));
+        }
+        let (mut found, mut missing) = (Vec::new(), Vec::new());
+        for namespace in namespaces {
+            match self.members_of(group_kind, (version, kind), id, &[*namespace].into(), extent).await {
+                Ok(members) => found.extend(members),
+                Err(ClusterError::Refused { why, .. }) => missing.push(unread(Some(namespace), why)),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok((found, missing))
     }
 
     /// Members with everything, not with their metadata alone; without those that are gone since.
@@ -125,7 +193,7 @@ impl Cluster {
         group_kind: &GroupKind,
         (version, kind): (&str, &Kind),
         id: &str,
-        namespaces: &BTreeSet<String>,
+        namespaces: &BTreeSet<&str>,
         extent: Extent,
     ) -> Result<Vec<Member>, ClusterError> {
         let params = if inventory::is_marked_by_annotation(group_kind) {
@@ -133,12 +201,11 @@ impl Cluster {
         } else {
             ListParams::default().labels(&format!("{PART_OF}={id}"))
         };
-        let namespaces: BTreeSet<&str> = namespaces.iter().map(String::as_str).collect();
         let ask = |path: &str| match extent {
             Extent::Metadata => kube::core::Request::new(path).list_metadata(&params),
             Extent::Whole => kube::core::Request::new(path).list(&params),
         };
-        let found: Vec<RawObject> = self.list_in(kind, &namespaces, ask).await?;
+        let found: Vec<RawObject> = self.list_in(kind, namespaces, ask).await?;
         let type_meta = Arc::new(TypeMeta { api_version: version.to_owned(), kind: group_kind.kind.clone() });
         let members = found.into_par_iter().filter_map(|object| Member::of(object.of_kind(&type_meta), id));
         // A list of the whole cluster has copies of members, too, that somebody has made elsewhere.

@@ -84,6 +84,8 @@ pub struct Trouble {
 /// What kind of thing the loop could not do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
+    /// What is declared can't be had: a repository or directory can't be read.
+    Source,
     /// What is declared can't be rendered.
     Invalid,
     /// The commit isn't signed by anybody who may.
@@ -104,6 +106,7 @@ impl Cause {
     /// The reason of a condition; Flux's where it has one.
     pub fn reason(self) -> &'static str {
         match self {
+            Self::Source => "ArtifactFailed",
             Self::Invalid => "BuildFailed",
             Self::Unverified => "VerificationFailed",
             Self::Dependency => "DependencyNotReady",

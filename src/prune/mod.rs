@@ -18,6 +18,7 @@ pub use allowed::AllowedKind;
 pub use candidate::Candidate;
 pub use filters::{Context, FILTERS, Filter, Reason};
 pub use guard::{Facts, MaxPrune, Refusal};
+pub use in_use::would_take;
 
 /// What is deleted, and what is not.
 #[derive(Clone, Debug, Default, PartialEq)]

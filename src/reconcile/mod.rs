@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::apply::{Adopt, Done, DryRun, Operator, Outcome, Refusal, Step, Terms, decide, is_forced, is_left_alone, touches_operator};
-use crate::cluster::{Cluster, ClusterError, Deletion, How, Kinds};
+use crate::cluster::{Cluster, ClusterError, Deletion, How, Kinds, Unlisted};
 use crate::diff::live::{self, AllWanted, Live, Wanted};
 use crate::diff::{Owner, Side};
 use crate::inventory;
@@ -69,10 +69,16 @@ pub trait Listener {
     fn done(&mut self, done: Done);
     /// These objects were not tried.
     fn refused(&mut self, refusals: Vec<Refusal>);
+    /// Whether an object is left as it is for a while, although it is wanted otherwise.
+    fn spares(&mut self, _owner: &Option<Owner>, _reference: &ObjectRef, _wanted: &Wanted) -> bool {
+        false
+    }
     /// A member of the set stays, although it is no longer wanted.
     fn kept(&mut self, kept: &Kept<'_>);
     /// A member of the set was to go.
     fn pruned(&mut self, reference: &ObjectRef, deletion: &Deletion);
+    /// Members of the set may be where nobody may look, and stay.
+    fn unlisted(&mut self, unlisted: &Unlisted);
     /// Nothing is pruned at all.
     fn prune_refused(&mut self, refusal: &prune::Refusal<'_>);
 }
@@ -142,6 +148,12 @@ impl Pass<'_> {
         tally.refused(self.cluster.twice(&kinds, &mut wanted));
         let names = names(&wanted);
         tally.refused(reached(self.cluster.nowhere(&kinds, &mut wanted), Reached::Nothing)?);
+        for (owner, objects) in &mut wanted {
+            objects.retain(|_, wanted| {
+                let reference = self.cluster.reference(&kinds, &wanted.desired);
+                !reference.is_some_and(|reference| tally.listener.spares(owner, &reference, wanted))
+            });
+        }
         let operator = self.operator(&wanted, set.as_deref())?;
         let (steps, refusals) = decide(wanted, &self.terms(operator.clone(), set.as_deref()));
         tally.refused(refusals);
@@ -259,7 +271,7 @@ impl Planned {
 struct Tally<'l> {
     listener: &'l mut dyn Listener,
     has_failed: bool,
-    /// Whether something may be wanted in files that were not read.
+    /// Whether something may be wanted in files that were not read, or be where nobody may look.
     has_unread: bool,
 }
 
@@ -277,6 +289,11 @@ impl Tally<'_> {
     fn kept(&mut self, kept: &Kept<'_>) {
         self.has_unread |= matches!(kept.reason, prune::Reason::Unread { .. });
         self.listener.kept(kept);
+    }
+
+    fn unlisted(&mut self, unlisted: &Unlisted) {
+        self.has_unread = true;
+        self.listener.unlisted(unlisted);
     }
 
     fn pruned(&mut self, reference: &ObjectRef, deletion: &Deletion) {

@@ -7,16 +7,14 @@ use serde_json::Value;
 
 use super::{Pass, Reached, Tally, Trouble, Workspaces, reached};
 use crate::apply::DryRun;
-use crate::cluster::{Cluster, Extent, Kinds, Unwritten};
+use crate::cluster::{Cluster, Extent, Kinds, Members, Unlisted, Unwritten};
+use crate::conditions::Cause;
 use crate::diagnostic::Diagnostic;
 use crate::diff::Owner;
 use crate::inventory::{self, Contents, Member, Parent, Record, SUCCEEDED};
 use crate::manifest::ObjectRef;
 use crate::prune::{self, AllowedKind, Candidate, Facts, MaxPrune};
 use crate::raw_object::RawObject;
-
-/// The status of what could not be rendered, as Flux calls it.
-const UNRENDERED: &str = "BuildFailed";
 
 /// The status of what was not applied whole, as Flux calls it.
 const FAILED: &str = "ReconciliationFailed";
@@ -92,6 +90,8 @@ pub struct Set {
     members: HashMap<ObjectRef, Member>,
     /// Whether they were read whole just now.
     are_whole: bool,
+    /// Where there may be others, as that may not be read. They stay, and so does what they stand on.
+    unlisted: Vec<Unlisted>,
     kinds: Kinds,
 }
 
@@ -104,11 +104,11 @@ impl Set {
         let Found { parent, live } = Found::look_up(cluster, parent)?;
         let version = live.as_ref().and_then(|(live, _)| version(live));
         let record = live.map(|(_, record)| record);
-        let (members, kinds) = match record.as_ref().filter(|_| prune) {
-            Some(record) => reached(cluster.members(&parent, &record.contents, Extent::Whole), Reached::Nothing)?,
-            None => (Vec::new(), Kinds::default()),
+        let Members { members, kinds, unlisted } = match record.as_ref().filter(|_| prune) {
+            Some(record) => reached(cluster.readable_members(&parent, &record.contents, Extent::Whole), Reached::Nothing)?,
+            None => Members { members: Vec::new(), kinds: Kinds::default(), unlisted: Vec::new() },
         };
-        Ok(Self { id: parent.id(), parent, record, version, members: by_reference(members), are_whole: true, kinds })
+        Ok(Self { id: parent.id(), parent, record, version, members: by_reference(members), are_whole: true, unlisted, kinds })
     }
 
     /// Its id.
@@ -131,14 +131,19 @@ impl Set {
         self.members.values().map(|member| member.owner.clone()).collect()
     }
 
-    /// Writes that a revision could not be rendered.
+    /// Where members may be that may not be read.
+    pub fn unlisted(&self) -> &[Unlisted] {
+        &self.unlisted
+    }
+
+    /// Writes that a revision is not applied, and why.
     ///
     /// # Errors
     /// It can't be written.
-    pub fn note_unrendered(&mut self, cluster: &Cluster, revision: Option<&str>, now: &str) -> Result<(), Trouble> {
+    pub fn note_failed(&mut self, cluster: &Cluster, revision: Option<&str>, why: Cause, now: &str) -> Result<(), Trouble> {
         let Some(mut record) = self.record.clone() else { return Ok(()) };
         record.attempted = revision.map(ToOwned::to_owned);
-        record.history.note(revision, None, UNRENDERED, now);
+        record.history.note(revision, None, why.reason(), now);
         self.write(record, cluster, DryRun::None)
     }
 
@@ -188,7 +193,7 @@ impl Set {
         let pruned = if pruning.prune { Some(self.prune(wanted, pass, pruning, tally)?) } else { None };
         // A pass about some owners doesn't know where everything else is.
         let left = match (pruned, pass.only) {
-            (Some(left), None) => Contents::of(&left),
+            (Some(left), None) => Contents::of(&left).union(self.unlisted_contents()),
             _ => before.contents,
         };
         let contents = self.with_own_namespace(Contents::of(wanted).union(left));
@@ -217,6 +222,7 @@ impl Set {
         tally: &mut Tally<'_>,
     ) -> Result<BTreeSet<ObjectRef>, Trouble> {
         let owners = pass.side.owners();
+        self.unlisted.iter().for_each(|unlisted| tally.unlisted(unlisted));
         let last = self.record.as_ref().and_then(|record| record.inputs.as_deref());
         let context = prune::Context {
             set: &self.id,
@@ -231,9 +237,10 @@ impl Set {
             may_want_nothing: pass.settings.workspaces == Workspaces::Declared,
             max_prune: pruning.max_prune,
         };
-        // What a pass isn't about, or what something wants that can't be rendered, stays as if it were wanted.
+        // What a pass isn't about, or what something wants that can't be rendered, stays as if it were wanted, and so does what takes along
+        // what nobody has seen.
         let is_others = |member: &Member| pass.only.is_some_and(|only| !only.contains(&member.owner));
-        let is_unsure = |member: &Member| pass.is_unsure_of(member.owner.as_ref());
+        let is_unsure = |member: &Member| pass.is_unsure_of(member.owner.as_ref()) || self.may_take_unlisted(&member.reference);
         let others = self.members.values().filter(|member| is_others(member) || is_unsure(member));
         let wanted: BTreeSet<ObjectRef> = wanted.iter().cloned().chain(others.map(|member| member.reference.clone())).collect();
         let (staying, unwanted) = inventory::sorted(self.members.values(), &wanted);
@@ -259,6 +266,19 @@ impl Set {
         });
         reached(deleted, Reached::Pruning)?;
         Ok(left)
+    }
+
+    /// The kinds and namespaces in which there may be members that may not be read.
+    fn unlisted_contents(&self) -> Contents {
+        let namespaces = self.unlisted.iter().filter_map(|unlisted| unlisted.namespace.clone()).collect();
+        Contents { group_kinds: self.unlisted.iter().map(|unlisted| unlisted.kind.clone()).collect(), namespaces }
+    }
+
+    /// Whether members that may not be read would go with this one.
+    fn may_take_unlisted(&self, member: &ObjectRef) -> bool {
+        self.unlisted.iter().any(|Unlisted { kind, namespace, .. }| {
+            prune::would_take(member, &ObjectRef::new(&kind.group, &kind.kind, namespace.as_deref(), ""))
+        })
     }
 
     /// Writes what the set keeps, unless it does already. What somebody else has written since is kept too.

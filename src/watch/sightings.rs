@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::cluster::{Change, Subject};
 use crate::inventory::{Contents, GroupKind, Parent};
 use crate::manifest::ObjectRef;
+use crate::rbac::is_cluster_wide;
 
 use super::ledger::Sighting;
 
@@ -48,41 +49,22 @@ pub(super) fn subjects(parent: &Parent, contents: &Contents, namespaces: Option<
         Some(namespaces) => namespaces.iter().cloned().map(Some).collect(),
         None => vec![None],
     };
-    let everywhere = |kind: &GroupKind| is_cluster_wide(kind);
     // Nodes of one's own have no label of Kaito's.
-    let nodes = Subject { kind: GroupKind::new("", "Node"), namespace: None, selector: None, metadata_only: false };
+    let nodes = Subject { kind: GroupKind::new("", "Node"), namespace: None, selector: None, name: None, metadata_only: false };
     let members = kinds.into_iter().flat_map(|(kind, selector)| {
-        let places = if everywhere(&kind) { vec![None] } else { places.clone() };
-        places.into_iter().map(move |namespace| Subject { kind: kind.clone(), namespace, selector: selector.clone(), metadata_only: false })
+        let places = if is_cluster_wide(&kind) { vec![None] } else { places.clone() };
+        let subject = Subject { kind, namespace: None, selector, name: None, metadata_only: false };
+        places.into_iter().map(move |namespace| Subject { namespace, ..subject.clone() })
     });
     // What people tell the set stands in annotations of its parent.
     let parent = Subject {
         kind: GroupKind::new("", parent.kind.name()),
         namespace: Some(parent.namespace.clone()),
-        selector: Some(format!("{}={id}", crate::inventory::ID)),
+        selector: None,
+        name: Some(parent.name.clone()),
         metadata_only: true,
     };
     members.chain([nodes, parent]).collect()
-}
-
-/// Whether objects of a kind are in no namespace, as far as that is known without a server.
-fn is_cluster_wide(kind: &GroupKind) -> bool {
-    let is_nodes = kind.group == "karpenter.sh" || kind.group.starts_with("karpenter.");
-    is_nodes
-        || [
-            "Node",
-            "Namespace",
-            "PersistentVolume",
-            "StorageClass",
-            "PriorityClass",
-            "ClusterRole",
-            "ClusterRoleBinding",
-            "CustomResourceDefinition",
-            "MutatingWebhookConfiguration",
-            "ValidatingWebhookConfiguration",
-            "APIService",
-        ]
-        .contains(&kind.kind.as_str())
 }
 
 /// What a change comes to for a set; none if it is about somebody else's objects.
@@ -127,14 +109,14 @@ mod tests {
         let tell = |namespaces: Option<BTreeSet<String>>, declared: bool| {
             let tell = |subject: Subject| {
                 let namespace = subject.namespace.map_or_else(String::new, |namespace| format!("{namespace}: "));
-                format!("{namespace}{} {}", subject.kind, subject.selector.unwrap_or_default())
+                format!("{namespace}{} {}", subject.kind, subject.selector.or(subject.name).unwrap_or_default())
             };
             subjects(&parent, &contents, namespaces.as_ref(), declared).into_iter().map(tell).collect::<Vec<_>>()
         };
         let claims = ["NodeClaim.karpenter.sh kaito.sh/workspace", "NodeClaim.karpenter.sh kaito.sh/ragengine"];
         let everywhere = tell(None, false);
         assert!(everywhere.contains(&format!("StatefulSet.apps applyset.kubernetes.io/part-of={id}")), "{everywhere:?}");
-        assert!(everywhere.contains(&format!("home: Secret applyset.kubernetes.io/id={id}")), "{everywhere:?}");
+        assert!(everywhere.contains(&"home: Secret one".to_owned()), "{everywhere:?}");
         assert!(everywhere.contains(&"Pod kaito.sh/workspace".to_owned()), "{everywhere:?}");
         let some = tell(Some(["a".to_owned(), "b".to_owned()].into()), true);
         assert!(some.contains(&format!("a: StatefulSet.apps applyset.kubernetes.io/part-of={id}")), "{some:?}");

@@ -46,11 +46,6 @@ impl Statuses {
         }
     }
 
-    /// There is something new about a node, which may be anybody's.
-    pub(super) fn stir_all(&mut self) {
-        self.dirty.extend(self.asked.keys().cloned());
-    }
-
     /// The Workspaces that can be planned.
     pub(super) fn asked(&self) -> impl Iterator<Item = &Owner> {
         self.asked.keys()
@@ -90,12 +85,19 @@ impl Worker {
     /// Something is new about an object: about whose status that may be.
     pub(super) fn stir(&mut self, reference: &ObjectRef) {
         if reference.kind == "Node" && reference.group.is_empty() {
-            self.statuses.stir_all();
+            self.stir_all();
         } else if let Some(owner) = self.ledger.owner_of(reference).cloned() {
             self.statuses.stir(&owner);
         } else if let Some(Some(owner)) = self.ledger.owner_wanting(reference).cloned() {
             self.statuses.stir(&owner);
         }
+    }
+
+    /// Something is new that may be about anybody's status.
+    pub(super) fn stir_all(&mut self) {
+        let Statuses { dirty, asked } = &mut self.statuses;
+        dirty.extend(asked.keys().cloned());
+        dirty.extend(self.ledger.of_kind("kaito.sh", "Workspace").filter_map(|seen| seen.owner().cloned()));
     }
 
     /// Writes the statuses of those about which there is something new.
@@ -130,7 +132,7 @@ impl Worker {
             target_nodes: asked.map(|asked| asked.nodes),
             observed_generation: workspace["metadata"]["generation"].as_i64().unwrap_or_default(),
             revision: asked.and_then(|asked| asked.revision.as_deref()),
-            trouble: failure.map(trouble),
+            trouble: self.trouble.clone().or_else(|| failure.map(trouble)),
             is_suspended: false,
             now,
         };

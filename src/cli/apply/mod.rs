@@ -5,10 +5,8 @@ mod objects;
 mod report;
 mod wait;
 
-use std::collections::BTreeSet;
-
 use super::applyset;
-use super::cluster::{Stop, Target, Verb, stop, with_target};
+use super::cluster::{Stop, Target, Verb, stop, touched_namespaces, with_target};
 use super::output::{self, Color, Exit};
 use super::setup::InputArgs;
 use crate::apply::DryRun;
@@ -79,20 +77,13 @@ impl Applying<'_> {
             force_conflicts: args.force_conflicts,
             adopt: args.adopt,
             replace: args.replace,
-            namespaces: self.namespaces(),
+            namespaces: touched_namespaces(&args.namespaces, self.target.cluster.namespace()),
             workspaces: if args.include_workspace { Workspaces::Included } else { Workspaces::Left },
             concurrency: args.concurrency.into(),
             patience: self.args.wait.timeout,
             overrides: Vec::new(),
             honours_pauses: false,
         }
-    }
-
-    /// The namespaces that may be touched; `None` for all.
-    fn namespaces(&self) -> Option<BTreeSet<String>> {
-        let named = self.args.apply.namespaces.iter().cloned();
-        let allowed: BTreeSet<String> = named.chain([self.target.cluster.namespace().to_owned()]).collect();
-        (!allowed.contains("*")).then_some(allowed)
     }
 
     /// Says why there is nothing to go on with.

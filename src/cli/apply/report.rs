@@ -8,7 +8,7 @@ use super::objects::Format;
 use super::wait::Waiting;
 use crate::apply::{Done, DryRun, Outcome, Refusal};
 use crate::cli::output::{self, Color, Exit, Stdout};
-use crate::cluster::Deletion;
+use crate::cluster::{Deletion, Unlisted};
 use crate::diagnostic::Diagnostic;
 use crate::manifest::ObjectRef;
 use crate::prune::{self, Kept};
@@ -108,6 +108,10 @@ impl Listener for Report {
 
     fn kept(&mut self, kept: &Kept<'_>) {
         self.findings.push(words::kept(kept));
+    }
+
+    fn unlisted(&mut self, unlisted: &Unlisted) {
+        self.findings.push(words::unlisted(unlisted));
     }
 
     fn pruned(&mut self, reference: &ObjectRef, deletion: &Deletion) {

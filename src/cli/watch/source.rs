@@ -1,6 +1,6 @@
 //! A source that runs: a thread that follows it, and one for each set that is applied from it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use super::planner::Planner;
 use super::{Args, cluster};
 use crate::apply::DryRun;
+use crate::cli::cluster::touched_namespaces;
 use crate::cluster::{Connection, Events, User};
 use crate::diagnostic::Diagnostic;
 use crate::inventory::Parent;
@@ -252,14 +253,13 @@ fn planner(set: &SetConfig, shared: &Shared<'_>, namespace: &str) -> Planner {
 }
 
 fn settings(args: &Args, set: &SetConfig, namespace: &str) -> Settings {
-    let allowed: BTreeSet<String> = set.namespaces.iter().cloned().chain([namespace.to_owned()]).collect();
     Settings {
         manager: args.set.field_manager.clone(),
         dry_run: DryRun::None,
         force_conflicts: set.force_conflicts,
         adopt: args.set.adopt,
         replace: set.replace,
-        namespaces: (!allowed.contains("*")).then_some(allowed),
+        namespaces: touched_namespaces(&set.namespaces, namespace),
         workspaces: if set.include_workspace.unwrap_or(true) { Workspaces::IncludedIfKnown } else { Workspaces::Left },
         concurrency: args.set.concurrency.into(),
         patience: PATIENCE,
