@@ -6,7 +6,7 @@ use super::worker::Worker;
 use crate::cluster::EventType;
 use crate::conditions::{Cause, Trouble};
 use crate::diagnostic::Diagnostic;
-use crate::reconcile::{Set, Workspaces};
+use crate::reconcile::Set;
 
 /// A revision that isn't followed, of which the set doesn't say so yet.
 pub(super) struct Refused {
@@ -26,14 +26,23 @@ impl Worker {
         }
     }
 
-    /// There is a commit that isn't signed as it must be; what runs goes on, and no Workspace is the worse for it. So it is told on the set
-    /// alone, and beside the commit.
+    /// There is a commit that isn't signed as it must be; what runs goes on, and no Workspace is the worse for it. It is told on the set,
+    /// beside the commit, and by a condition of its own.
     pub(super) fn unverified(&mut self, revision: String, finding: &Diagnostic) {
         let help = finding.help.join("; ");
         tracing::error!(set = self.config.name, revision, error = finding.message, help, "not followed: what runs goes on");
         self.publish(&None, (EventType::Warning, Cause::Unverified.reason(), "Verify"), format!("{}; {help}", finding.message));
         self.tell_refused(&revision, finding);
+        self.unverified = Some(finding.message.clone());
         self.refused = Some(Refused { revision });
+        self.stir_all();
+    }
+
+    /// What is followed is what there is.
+    pub(super) fn verified(&mut self) {
+        if self.unverified.take().is_some() {
+            self.stir_all();
+        }
     }
 
     /// Has the set say that a revision isn't followed.
@@ -136,7 +145,7 @@ impl Worker {
     pub(super) fn follow(&mut self, contents: &crate::inventory::Contents) -> Result<(), Diagnostic> {
         let settings = &self.config.settings;
         let (parent, namespaces) = (&self.config.parent, settings.namespaces.as_ref());
-        let subjects = sightings::subjects(parent, contents, namespaces, settings.workspaces == Workspaces::Declared);
+        let subjects = sightings::subjects(parent, contents, namespaces, &self.config.declared);
         let followed = self.following.follow(&self.connection, (parent, &settings.manager), subjects, &self.outbox);
         followed.map_err(|error| error.finding())
     }
