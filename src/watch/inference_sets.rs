@@ -15,7 +15,7 @@ const MAKERS: [(&str, &str); 2] = [("InferenceSet", names::INFERENCE_SET_CREATED
 /// A Workspace that something else stands for.
 pub(super) struct Made {
     /// What that is.
-    by: Vec<Owner>,
+    pub by: Vec<Owner>,
     /// As it would be in the cluster, with its status.
     pub workspace: Value,
 }

@@ -54,6 +54,13 @@ impl Statuses {
         }
     }
 
+    /// What an owner asks for is another thing now, or nothing; what it was. What stands for it may have something new to say.
+    fn forget(&mut self, owner: &Owner) -> Option<Asked> {
+        let asked = self.asked.remove(owner)?;
+        asked.made.iter().flat_map(|made| &made.by).for_each(|set| self.stir(set));
+        Some(asked)
+    }
+
     /// The Workspaces that can be planned.
     pub(super) fn asked(&self) -> impl Iterator<Item = &Owner> {
         self.asked.keys().filter(|owner| owner.kind == "Workspace")
@@ -76,25 +83,21 @@ impl Worker {
             let is_it = |key: (&str, &str)| owner.kind == "RAGEngine" && key == (owner.namespace.as_str(), owner.name.as_str());
             let of_engine =
                 || session.rag_engines().find(|engine| is_it(engine.key())).map(|engine| Summary::of_rag_engine(engine, context));
-            let Some(summary) = plan.map(|plan| Summary::of_plan(plan, context)).or_else(of_engine) else {
-                self.statuses.asked.remove(owner);
-                continue;
-            };
+            let before = self.statuses.forget(owner);
+            let Some(summary) = plan.map(|plan| Summary::of_plan(plan, context)).or_else(of_engine) else { continue };
             let fingerprint = prints.get(&Some(owner.clone())).copied();
-            let before = self.statuses.asked.remove(owner).filter(|asked| asked.fingerprint == fingerprint);
+            let (was, made_before) = before.map(|before| ((before.fingerprint, before.revision), before.made)).unzip();
+            let revision =
+                was.filter(|(before, _)| *before == fingerprint).map_or_else(|| snapshot.revision.clone(), |(_, revision)| revision);
             let is_declared = self.config.settings.workspaces == Workspaces::Declared;
             let made = plan.filter(|_| is_declared).and_then(Made::of);
-            let (revision, made) = match before {
-                Some(before) => (before.revision, made.map(|made| made.with_status_of(before.made))),
-                None => (snapshot.revision.clone(), made),
-            };
             let asked = Asked {
                 uses_own_nodes: !context.options.node_provisioner.makes_nodes() || summary.instance_type.is_none(),
                 needs_gpus: summary.gpus > 0,
                 nodes: summary.nodes,
                 fingerprint,
                 revision,
-                made,
+                made: made.map(|made| made.with_status_of(made_before.flatten())),
             };
             self.statuses.asked.insert(owner.clone(), asked);
         }

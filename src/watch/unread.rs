@@ -21,6 +21,11 @@ impl Worker {
         tracing::error!(set = self.config.name, error = finding.message, help, "the source can't be read");
         self.publish(&None, (EventType::Warning, "SourceFailed", "Fetch"), finding.message.clone());
         self.tell_source_failed(finding);
+        self.begin_without_files(finding);
+    }
+
+    /// Without any files yet nothing is known of what is wanted.
+    fn begin_without_files(&mut self, finding: &Diagnostic) {
         if self.snapshot.is_none() {
             self.trouble_all(Some(Trouble { cause: Cause::Source, message: finding.line(), helps_to_retry: true }));
         }
@@ -36,6 +41,7 @@ impl Worker {
         self.unverified = Some(finding.message.clone());
         self.refused = Some(Refused { revision });
         self.stir_all();
+        self.begin_without_files(finding);
     }
 
     /// What is followed is what there is.

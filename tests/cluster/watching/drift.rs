@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::super::kubectl::kubectl;
 use super::super::playground;
 use super::Watching;
-use super::stage::{SETTINGS, Stage, workspace};
+use super::stage::{SETTINGS, Stage, text, workspace};
 use crate::support;
 
 const SET: &str = "/apis/apps/v1/namespaces/NAMESPACE/statefulsets/phi";
@@ -173,6 +173,12 @@ fn another_controller_that_rewrites_a_field() {
     assert_eq!(stage.until_quiet(), [""; 0]);
     assert_eq!(stage.get(SET).unwrap()["spec"]["replicas"], 4);
     assert_eq!((watching.said(&["drift is put right"]).len(), watching.said(&["two fight over fields"]).len()), (3, 1));
+    let last_status = || {
+        let parent = stage.get("/api/v1/namespaces/NAMESPACE/secrets/prod").unwrap();
+        let history: Value = serde_json::from_str(text(&parent["metadata"]["annotations"]["kaito.sh/history"])).unwrap();
+        history[0]["lastReconciledStatus"].clone()
+    };
+    assert_eq!(last_status(), "ReconciliationFailed");
     // Others are none the worse for it.
     stage.edit("1.yaml", "\"1\"", "\"2\"");
     stage.until(CONFIG, |object| object["data"]["a"] == "2");
@@ -181,4 +187,6 @@ fn another_controller_that_rewrites_a_field() {
     stage.edit("0.yaml", r#"{"name":"phi"}"#, r#"{"annotations":{"team":"a"},"name":"phi"}"#);
     stage.until(SET, |object| object["spec"]["replicas"] == 1);
     stage.until_condition("phi", "Reconciling", "True", "Progressing");
+    stage.until_quiet();
+    assert_eq!(last_status(), "ReconciliationSucceeded");
 }

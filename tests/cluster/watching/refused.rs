@@ -116,7 +116,8 @@ fn what_may_not_be_listed() {
     const SET: &str = "/apis/apps/v1/namespaces/NAMESPACE/statefulsets/phi";
     const PARENT: &str = "/api/v1/namespaces/NAMESPACE/secrets/prod";
     let stage = Stage::new("unlisted", &[&workspace("phi"), SETTINGS]);
-    let mut watching = Watching::start(&stage, &["--kubeconfig", somebody(&stage, true).kubeconfig.to_str().unwrap()]);
+    let account = somebody(&stage, true);
+    let mut watching = Watching::start(&stage, &["--kubeconfig", account.kubeconfig.to_str().unwrap()]);
     watching.until(&["reconciled", "failed=0"]);
     stage.until_condition("phi", "Reconciling", "True", "Progressing");
     drop(watching);
