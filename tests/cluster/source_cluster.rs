@@ -209,7 +209,7 @@ fn what_is_edited_is_changed_and_what_is_deleted_goes() {
     followed.stop();
     followed.kubectl(&["delete", "workspace", "phi"]);
     assert!(followed.get("statefulsets", "phi").is_some());
-    followed.start(&playground().server.kubeconfig_file());
+    followed.start(&playground().server.kubeconfig_file(), &[]);
     followed.wait_until_gone("phi");
 }
 
