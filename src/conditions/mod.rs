@@ -45,6 +45,8 @@ pub struct Facts<'f> {
     pub revision: Option<&'f str>,
     /// What the loop could not do.
     pub trouble: Option<Trouble>,
+    /// Why there is a commit that isn't followed, if nobody has signed it who may. What is applied goes on.
+    pub unverified: Option<&'f str>,
     /// Whether the loop leaves it alone, since it was told to.
     pub is_suspended: bool,
     /// This moment, as RFC 3339 has it.
@@ -64,6 +66,8 @@ pub struct SetFacts<'f> {
     pub observed_generation: i64,
     /// What the loop could not do.
     pub trouble: Option<Trouble>,
+    /// Why there is a commit that isn't followed, if nobody has signed it who may. What is applied goes on.
+    pub unverified: Option<&'f str>,
     /// Whether the loop leaves it alone, since it was told to.
     pub is_suspended: bool,
     /// This moment, as RFC 3339 has it.
@@ -88,7 +92,7 @@ pub enum Cause {
     Source,
     /// What is declared can't be rendered.
     Invalid,
-    /// The commit isn't signed by anybody who may.
+    /// The commit isn't signed by anybody who may; of what runs that is no trouble.
     Unverified,
     /// What it needs is not there.
     Dependency,

@@ -136,7 +136,7 @@ impl Pass<'_> {
         listener: &mut dyn Listener,
     ) -> Result<Passed, Trouble> {
         let began = Instant::now();
-        let mut tally = Tally { listener, has_failed: false, has_unread: false };
+        let mut tally = Tally { listener, has_failed: false, is_unfinished: false };
         let found = match known {
             Some(mut kinds) => self.cluster.find_with(&mut kinds, &mut wanted, true).map(|()| kinds),
             None => self.cluster.find(&mut wanted, true),
@@ -151,7 +151,7 @@ impl Pass<'_> {
         for (owner, objects) in &mut wanted {
             objects.retain(|_, wanted| {
                 let reference = self.cluster.reference(&kinds, &wanted.desired);
-                !reference.is_some_and(|reference| tally.listener.spares(owner, &reference, wanted))
+                !reference.is_some_and(|reference| tally.spares(owner, &reference, wanted))
             });
         }
         let operator = self.operator(&wanted, set.as_deref())?;
@@ -271,8 +271,8 @@ impl Planned {
 struct Tally<'l> {
     listener: &'l mut dyn Listener,
     has_failed: bool,
-    /// Whether something may be wanted in files that were not read, or be where nobody may look.
-    has_unread: bool,
+    /// Whether something may be wanted in files that were not read, be where nobody may look, or is left otherwise for a while.
+    is_unfinished: bool,
 }
 
 impl Tally<'_> {
@@ -281,18 +281,24 @@ impl Tally<'_> {
         self.listener.done(done);
     }
 
+    fn spares(&mut self, owner: &Option<Owner>, reference: &ObjectRef, wanted: &Wanted) -> bool {
+        let spares = self.listener.spares(owner, reference, wanted);
+        self.is_unfinished |= spares;
+        spares
+    }
+
     fn refused(&mut self, refusals: Vec<Refusal>) {
         self.has_failed |= !refusals.is_empty();
         self.listener.refused(refusals);
     }
 
     fn kept(&mut self, kept: &Kept<'_>) {
-        self.has_unread |= matches!(kept.reason, prune::Reason::Unread { .. });
+        self.is_unfinished |= matches!(kept.reason, prune::Reason::Unread { .. });
         self.listener.kept(kept);
     }
 
     fn unlisted(&mut self, unlisted: &Unlisted) {
-        self.has_unread = true;
+        self.is_unfinished = true;
         self.listener.unlisted(unlisted);
     }
 

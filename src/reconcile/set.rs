@@ -198,7 +198,7 @@ impl Set {
         };
         let contents = self.with_own_namespace(Contents::of(wanted).union(left));
         // As long as something may stand where nobody has looked, that stays on record.
-        let is_done = !pruning.others_failed && !pass.is_broken && !tally.has_failed && !tally.has_unread;
+        let is_done = !pruning.others_failed && !pass.is_broken && !tally.has_failed && !tally.is_unfinished;
         let (revision, inputs) = if is_done {
             (pruning.revision.map(ToOwned::to_owned), Some(pruning.inputs.to_owned()))
         } else {

@@ -154,6 +154,12 @@ impl Ledger {
         self.settled.get(reference).map(|(owner, _)| owner)
     }
 
+    /// What is there of what an owner wants.
+    pub fn wanted_by(&self, owner: &Owner) -> Vec<Value> {
+        let wanted = self.settled.iter().filter(|(_, (whose, _))| whose.as_ref() == Some(owner));
+        wanted.filter_map(|(reference, _)| self.get(reference)).collect()
+    }
+
     /// What has drifted, by the owners that want it.
     pub fn drifted(&self) -> BTreeMap<Option<Owner>, Vec<ObjectRef>> {
         let mut all: BTreeMap<Option<Owner>, Vec<ObjectRef>> = BTreeMap::new();
@@ -175,7 +181,7 @@ impl Ledger {
         self.seen.get(reference).map(|(_, sighting)| sighting.object())
     }
 
-    /// The Workspace or RAGEngine itself, if it is there.
+    /// The Workspace, RAGEngine or set of Workspaces itself, if it is there.
     pub fn declared(&self, owner: &Owner) -> Option<Value> {
         let reference = ObjectRef::new("kaito.sh", owner.kind, Some(&owner.namespace), &owner.name);
         self.get(&reference)
@@ -184,6 +190,11 @@ impl Ledger {
     /// The nodes.
     pub fn nodes(&self) -> impl Iterator<Item = Value> {
         self.of_kind("", "Node").map(Sighting::object)
+    }
+
+    /// What was seen of a group of kinds.
+    pub fn references(&self, group: &str) -> impl Iterator<Item = &ObjectRef> {
+        self.seen.keys().filter(move |reference| reference.group == group)
     }
 
     /// What was seen of a kind.

@@ -19,6 +19,7 @@ mod control;
 pub mod feed;
 mod fingerprint;
 mod following;
+mod inference_sets;
 mod ledger;
 mod log;
 mod notifications;
@@ -75,6 +76,8 @@ pub enum Event {
         /// Why they are refused.
         finding: Diagnostic,
     },
+    /// There are no other files than before, after it was said that there are, or that they can't be had.
+    Unchanged,
     /// Something has happened in the cluster.
     Live(Sight),
     /// Everything is to be looked at anew, since somebody asks for it.

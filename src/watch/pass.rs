@@ -78,6 +78,7 @@ impl Worker {
     fn pass_over(&mut self, planned: &Planned<'_>, snapshot: &Snapshot, due: &BTreeSet<Whose>, began: Instant) -> Result<(), Diagnostic> {
         let prints = fingerprints(planned.side, planned.world).map_err(|error| *error.0)?;
         self.standing.see_findings(planned.side.findings);
+        self.note_sets(planned.side);
         let mut scope = self.scope(planned.side, &prints, due);
         let rendering = began.elapsed();
         let declared = self.config.settings.workspaces == Workspaces::Declared;

@@ -94,7 +94,9 @@ impl<'l> Account<'l> {
         let finding =
             Diagnostic::error(words).help("have the other controller leave these fields alone, or take them out of what is declared");
         let again_at = Some(self.fights.since + until);
-        self.left.entry(owner.clone()).or_insert(Failure { finding, cause: Cause::Fight, is_final: false, again_at });
+        let left = self.left.entry(owner.clone()).or_insert(Failure { finding, cause: Cause::Fight, is_final: false, again_at });
+        // Each is tried again in its time.
+        left.again_at = left.again_at.min(again_at);
         true
     }
 
@@ -161,6 +163,7 @@ impl Listener for Account<'_> {
         };
         // What is being deleted is put right when it is gone.
         let Some(found) = found.filter(|found| found.what != What::Deleting) else { return false };
+        let found = Drift { object: reference.clone(), ..found };
         let Fights { fight, since, changed } = &mut self.fights;
         if changed.contains(owner) {
             fight.settle(&found.object);

@@ -47,7 +47,7 @@ impl Worker {
         let told: Vec<String> = unlisted.iter().map(|finding| finding.message.clone()).collect();
         for finding in unlisted.iter().filter(|finding| !self.standing.unlisted.contains(&finding.message)) {
             tracing::warn!(set = self.config.name, why = finding.message, help = finding.help.join("; "), "not all may be read");
-            self.publish(&None, (EventType::Warning, "NotListed", "Prune"), finding.message.clone());
+            self.publish(&None, (EventType::Warning, "NotPruned", "Prune"), finding.message.clone());
         }
         if told.is_empty() && !self.standing.unlisted.is_empty() {
             tracing::info!(set = self.config.name, "all may be read again");

@@ -6,7 +6,7 @@ use super::worker::Worker;
 use crate::cluster::EventType;
 use crate::conditions::{Cause, Trouble};
 use crate::diagnostic::Diagnostic;
-use crate::reconcile::{Set, Workspaces};
+use crate::reconcile::Set;
 
 /// A revision that isn't followed, of which the set doesn't say so yet.
 pub(super) struct Refused {
@@ -21,19 +21,34 @@ impl Worker {
         tracing::error!(set = self.config.name, error = finding.message, help, "the source can't be read");
         self.publish(&None, (EventType::Warning, "SourceFailed", "Fetch"), finding.message.clone());
         self.tell_source_failed(finding);
+        self.begin_without_files(finding);
+    }
+
+    /// Without any files yet nothing is known of what is wanted.
+    fn begin_without_files(&mut self, finding: &Diagnostic) {
         if self.snapshot.is_none() {
             self.trouble_all(Some(Trouble { cause: Cause::Source, message: finding.line(), helps_to_retry: true }));
         }
     }
 
-    /// There is a commit that isn't signed as it must be; what runs goes on, and no Workspace is the worse for it. So it is told on the set
-    /// alone, and beside the commit.
+    /// There is a commit that isn't signed as it must be; what runs goes on, and no Workspace is the worse for it. It is told on the set,
+    /// beside the commit, and by a condition of its own.
     pub(super) fn unverified(&mut self, revision: String, finding: &Diagnostic) {
         let help = finding.help.join("; ");
         tracing::error!(set = self.config.name, revision, error = finding.message, help, "not followed: what runs goes on");
         self.publish(&None, (EventType::Warning, Cause::Unverified.reason(), "Verify"), format!("{}; {help}", finding.message));
         self.tell_refused(&revision, finding);
+        self.unverified = Some(finding.message.clone());
         self.refused = Some(Refused { revision });
+        self.stir_all();
+        self.begin_without_files(finding);
+    }
+
+    /// What is followed is what there is.
+    pub(super) fn verified(&mut self) {
+        if self.unverified.take().is_some() {
+            self.stir_all();
+        }
     }
 
     /// Has the set say that a revision isn't followed.
@@ -136,7 +151,7 @@ impl Worker {
     pub(super) fn follow(&mut self, contents: &crate::inventory::Contents) -> Result<(), Diagnostic> {
         let settings = &self.config.settings;
         let (parent, namespaces) = (&self.config.parent, settings.namespaces.as_ref());
-        let subjects = sightings::subjects(parent, contents, namespaces, settings.workspaces == Workspaces::Declared);
+        let subjects = sightings::subjects(parent, contents, namespaces, &self.config.declared);
         let followed = self.following.follow(&self.connection, (parent, &settings.manager), subjects, &self.outbox);
         followed.map_err(|error| error.finding())
     }

@@ -50,6 +50,8 @@ pub struct Work {
     pub parent: Parent,
     /// How objects are applied.
     pub settings: Settings,
+    /// The kinds of `kaito.sh` that are declared in the cluster itself, and have a status there.
+    pub declared: Vec<&'static str>,
     /// Whether what is no longer wanted is deleted.
     pub prune: bool,
     /// How many objects may be deleted at once.
@@ -116,6 +118,8 @@ pub struct Worker {
     pub(super) standing: Standing,
     /// What is wrong with all Workspaces at once.
     pub(super) trouble: Option<Trouble>,
+    /// Why there is a revision that isn't followed.
+    pub(super) unverified: Option<String>,
     /// The revision that isn't followed, as long as the set doesn't say so.
     pub(super) refused: Option<Refused>,
     /// Whether nothing was ever applied of the set, so that there is nothing to be told without files.
@@ -166,6 +170,7 @@ impl Worker {
             control: Control::default(),
             standing: Standing::default(),
             trouble: None,
+            unverified: None,
             refused: None,
             is_unknown: false,
             fight: Fight::default(),
@@ -253,10 +258,12 @@ impl Worker {
                 self.snapshot = Some(snapshot);
                 self.is_new = true;
                 self.is_unreadable = false;
+                self.verified();
                 // What was waited for may be no matter any more.
                 self.not_before = None;
             }
             Event::SourceFailed(finding) => self.source_failed(&finding),
+            Event::Unchanged => self.verified(),
             Event::Unverified { revision, finding } => self.unverified(revision, &finding),
             Event::Reconcile => self.look_anew(),
             Event::Live(sight) => match self.following.take(sight, &mut self.ledger) {

@@ -181,13 +181,14 @@ impl Beginning<'_> {
             watched.extend(planner.watched(&disk));
         }
         let connection = shared.connection(set, &namespace);
-        let work = self.work(set, &namespace, shared)?;
+        let declared = if self.config.cluster.is_some() { cluster::declared(&planner)? } else { Vec::new() };
+        let work = self.work(set, &namespace, declared, shared)?;
         let (outbox, inbox) = channel();
         let worker = Worker::new(work, connection, Arc::new(planner), (outbox.clone(), inbox)).map_err(|error| error.finding())?;
         Ok((worker, outbox))
     }
 
-    fn work(&self, set: &SetConfig, namespace: &str, shared: &Shared<'_>) -> Result<Work, Diagnostic> {
+    fn work(&self, set: &SetConfig, namespace: &str, declared: Vec<&'static str>, shared: &Shared<'_>) -> Result<Work, Diagnostic> {
         let wrong = |what: &str, message: String| Diagnostic::error(format!("{what} of set {}: {message}", set.applyset));
         let parent = Parent::parse(&set.applyset, namespace).map_err(|message| wrong("applyset", message))?;
         let allowed = set.prune_allow.iter().map(|kind| kind.parse()).collect::<Result<_, _>>();
@@ -197,6 +198,7 @@ impl Beginning<'_> {
             name: format!("{namespace}/{}", parent.name),
             source: self.config.name.clone(),
             parent,
+            declared,
             settings: cluster::allowed(self.config, settings(shared.args, set, namespace)),
             prune: set.prune.unwrap_or(true),
             max_prune: set.max_prune.as_deref().map(str::parse).transpose().map_err(|message| wrong("maxPrune", message))?,

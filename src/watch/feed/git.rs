@@ -41,6 +41,9 @@ impl Git {
         loop {
             let wait = match self.look(noticed, told.as_ref(), verifier.as_mut()) {
                 Ok(Looked::Followed(head)) => {
+                    if backoff.failures() > 0 && told.as_ref() == Some(&head) {
+                        self.audience.unchanged();
+                    }
                     backoff.worked();
                     refused = None;
                     told = Some(head);

@@ -37,6 +37,10 @@ impl Audience {
         self.0.iter().for_each(|listener| _ = listener.send(event()));
     }
 
+    fn unchanged(&self) {
+        self.0.iter().for_each(|listener| _ = listener.send(Event::Unchanged));
+    }
+
     fn failed(&self, finding: &Diagnostic) {
         self.0.iter().for_each(|listener| _ = listener.send(Event::SourceFailed(finding.clone())));
     }

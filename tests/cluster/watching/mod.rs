@@ -10,6 +10,7 @@ mod outage;
 mod refused;
 mod stage;
 mod start;
+mod unverified;
 
 use std::io::Write as _;
 use std::io::{BufRead, BufReader};
