@@ -70,7 +70,7 @@ pub trait Listener {
     /// These objects were not tried.
     fn refused(&mut self, refusals: Vec<Refusal>);
     /// Whether an object is left as it is for a while, although it is wanted otherwise.
-    fn spares(&mut self, _owner: &Option<Owner>, _reference: &ObjectRef, _wanted: &Wanted) -> bool {
+    fn spares(&mut self, _owner: Option<&Owner>, _reference: &ObjectRef, _wanted: &Wanted) -> bool {
         false
     }
     /// A member of the set stays, although it is no longer wanted.
@@ -151,7 +151,7 @@ impl Pass<'_> {
         for (owner, objects) in &mut wanted {
             objects.retain(|_, wanted| {
                 let reference = self.cluster.reference(&kinds, &wanted.desired);
-                !reference.is_some_and(|reference| tally.spares(owner, &reference, wanted))
+                !reference.is_some_and(|reference| tally.spares(owner.as_ref(), &reference, wanted))
             });
         }
         let operator = self.operator(&wanted, set.as_deref())?;
@@ -281,7 +281,7 @@ impl Tally<'_> {
         self.listener.done(done);
     }
 
-    fn spares(&mut self, owner: &Option<Owner>, reference: &ObjectRef, wanted: &Wanted) -> bool {
+    fn spares(&mut self, owner: Option<&Owner>, reference: &ObjectRef, wanted: &Wanted) -> bool {
         let spares = self.listener.spares(owner, reference, wanted);
         self.is_unfinished |= spares;
         spares

@@ -10,6 +10,7 @@ use crate::apply::{self, Done, Refusal, Why};
 use crate::cluster::{Deletion, Unlisted};
 use crate::conditions::Cause;
 use crate::diagnostic::Diagnostic;
+use crate::diff::Owner;
 use crate::diff::live::{Live, Wanted};
 use crate::drift::{Drift, Fight, Round, What, drift};
 use crate::manifest::ObjectRef;
@@ -76,7 +77,7 @@ impl<'l> Account<'l> {
     pub(super) fn new(ledger: &'l mut Ledger, manager: &'l str, fights: Fights<'l>) -> Self {
         let drifted = ledger.drifted().into_values().flatten().collect();
         let (drifts, left, outcome) = (BTreeMap::new(), BTreeMap::new(), Outcome::default());
-        Self { drifted, ledger, manager, fights, drifts, left, outcome }
+        Self { ledger, manager, fights, drifts, left, drifted, outcome }
     }
 
     /// What was done.
@@ -152,7 +153,7 @@ impl Listener for Account<'_> {
         }
     }
 
-    fn spares(&mut self, owner: &Whose, reference: &ObjectRef, wanted: &Wanted) -> bool {
+    fn spares(&mut self, owner: Option<&Owner>, reference: &ObjectRef, wanted: &Wanted) -> bool {
         if !self.drifted.contains(reference) {
             return false;
         }
@@ -163,9 +164,9 @@ impl Listener for Account<'_> {
         };
         // What is being deleted is put right when it is gone.
         let Some(found) = found.filter(|found| found.what != What::Deleting) else { return false };
-        let found = Drift { object: reference.clone(), ..found };
+        let (found, owner) = (Drift { object: reference.clone(), ..found }, owner.cloned());
         let Fights { fight, since, changed } = &mut self.fights;
-        if changed.contains(owner) {
+        if changed.contains(&owner) {
             fight.settle(&found.object);
         }
         match fight.see(&found, since.elapsed()) {
@@ -175,9 +176,9 @@ impl Listener for Account<'_> {
             }
             Round::GiveWay { until, words } => {
                 self.outcome.given_way.push((owner.clone(), words.clone()));
-                self.give_way(owner, reference, until, words)
+                self.give_way(&owner, reference, until, words)
             }
-            Round::Wait { until, words } => self.give_way(owner, reference, until, words),
+            Round::Wait { until, words } => self.give_way(&owner, reference, until, words),
         }
     }
 

@@ -181,9 +181,7 @@ impl Worker {
             let is_lasting = self.failures_in_a_row() >= FAILURES;
             return if is_lasting { failed(finding.message.clone(), finding.help.clone()) } else { None };
         }
-        if self.snapshot.is_none() {
-            return None;
-        }
+        self.snapshot.as_ref()?;
         if let Some(why) = self.standing.unreadable.as_ref().filter(|_| self.is_unreadable) {
             return failed(why.clone(), Vec::new());
         }

@@ -29,7 +29,7 @@ impl Worker {
             let names: Vec<String> = pruned.iter().map(ToString::to_string).collect();
             self.publish(&None, (EventType::Normal, "Pruned", "Prune"), format!("{}{at}", names.join(", ")));
         }
-        self.tell_unlisted(unlisted);
+        self.tell_unlisted(&unlisted);
         for finding in remarks.iter().chain(&prune_refused) {
             self.publish(&None, (EventType::Warning, "NotPruned", "Prune"), finding.message.clone());
         }
@@ -43,7 +43,7 @@ impl Worker {
     }
 
     /// What may not be listed of the set; that is told when it is another than before.
-    fn tell_unlisted(&mut self, unlisted: Vec<Diagnostic>) {
+    fn tell_unlisted(&mut self, unlisted: &[Diagnostic]) {
         let told: Vec<String> = unlisted.iter().map(|finding| finding.message.clone()).collect();
         for finding in unlisted.iter().filter(|finding| !self.standing.unlisted.contains(&finding.message)) {
             tracing::warn!(set = self.config.name, why = finding.message, help = finding.help.join("; "), "not all may be read");

@@ -135,13 +135,8 @@ impl Worker {
             return Ok(());
         }
         let set = Set::open(&self.cluster, self.config.parent.clone(), false).map_err(|trouble| trouble.finding())?;
-        match set.record() {
-            Some(record) => self.follow(&record.contents.clone()),
-            None => {
-                self.is_unknown = true;
-                Ok(())
-            }
-        }
+        self.is_unknown = set.record().is_none();
+        set.record().map_or(Ok(()), |record| self.follow(&record.contents))
     }
 
     /// Follows what is live of these kinds, as far as the set may have any of them.
