@@ -13,6 +13,7 @@ mod images;
 mod lint;
 mod output;
 mod preset;
+mod push;
 mod rbac;
 mod render;
 mod schema;

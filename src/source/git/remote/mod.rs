@@ -17,7 +17,7 @@ mod tls;
 use std::io::{Read, Write};
 
 pub use access::{Access, Values};
-pub use address::site_of;
+pub use address::{is_same_repository, shown_url, site_of};
 pub use error::RemoteError;
 pub(super) use known_hosts::fits;
 pub(super) use protocol::{Cuts, Listed, Wanted, is_id};
@@ -196,7 +196,8 @@ fn ask_over_http(
             Err(_) => *known = None,
         }
     }
-    let greeting = finished(http.greeting(address, who, Service::UploadPack)?, protocol::greeting).map_err(|fault| RemoteError::of(fault, address))?;
+    let greeting =
+        finished(http.greeting(address, who, Service::UploadPack)?, protocol::greeting).map_err(|fault| RemoteError::of(fault, address))?;
     let answer = http.request(address, who, Service::UploadPack, &request(known.insert(greeting), wanted))?;
     Ok(Packets::new(answer))
 }

@@ -111,7 +111,9 @@ fn lines(from: &mut Packets<impl Read>, words: String) -> Result<Report, Fault> 
     while let Some(line) = text(from)? {
         match line.split_once(' ') {
             Some(("unpack", "ok")) => is_unpacked = true,
-            Some(("unpack", why)) => return Err(Fault::Said(in_a_line(&format!("it can't unpack what it is sent: {why} {}", report.words)))),
+            Some(("unpack", why)) => {
+                return Err(Fault::Said(in_a_line(&format!("it can't unpack what it is sent: {why} {}", report.words))));
+            }
             Some(("ng", refused)) => {
                 let (name, why) = refused.split_once(' ').unwrap_or((refused, "it doesn't say why"));
                 match is_stale(why) {
@@ -173,13 +175,7 @@ mod tests {
         let all = "report-status side-band-64k atomic agent=x";
         let table = [
             (vec![], "report-status", vec![moved("m", None)], Form::Plain, format!("{NONE} {B} m\0report-status")),
-            (
-                vec![(A, "m")],
-                all,
-                vec![moved("m", Some(A))],
-                Form::Banded,
-                format!("{A} {B} m\0report-status side-band-64k {AGENT}"),
-            ),
+            (vec![(A, "m")], all, vec![moved("m", Some(A))], Form::Banded, format!("{A} {B} m\0report-status side-band-64k {AGENT}")),
             (
                 vec![(A, "m")],
                 all,
@@ -223,7 +219,10 @@ mod tests {
             (vec!["unpack ok", "ng m protected branch hook declined"], Ok(refused("m", "protected branch hook declined"))),
             (vec!["unpack ok", "ng m failed to update ref"], Ok(stale("m"))),
             (vec!["unpack ok", "ng m fetch first", "ng n atomic push failure"], Ok(stale("m"))),
-            (vec!["unpack ok", "ng m pre-receive hook declined", "ng n atomic transaction failed"], Ok(refused("m", "pre-receive hook declined"))),
+            (
+                vec!["unpack ok", "ng m pre-receive hook declined", "ng n atomic transaction failed"],
+                Ok(refused("m", "pre-receive hook declined")),
+            ),
             (vec!["unpack ok", "ng m atomic transaction failed"], Ok(refused("m", "atomic transaction failed"))),
             (vec!["unpack index-pack abnormal exit"], Err("index-pack abnormal exit")),
             (vec!["ok m"], Err("doesn't tell")),
