@@ -144,7 +144,8 @@ impl Source {
 
     /// Somebody wants everything to be looked at anew.
     pub(super) fn reconcile(&self) {
-        self.workers.iter().for_each(|(worker, _)| _ = worker.send(Event::Reconcile));
+        let listeners = self.workers.iter().map(|(worker, _)| worker).chain(&self.pushers);
+        listeners.for_each(|listener| _ = listener.send(Event::Reconcile));
         self.look();
     }
 

@@ -13,7 +13,7 @@ use crate::diagnostic::Diagnostic;
 use crate::diff::live;
 use crate::notify::{self, Notice, Notify};
 use crate::rendered_branch::{Manifest, manifests};
-use crate::source::{Destination, Head, Mirror, Pushed, shown_url};
+use crate::source::{Destination, Head, Mirror, Pushed, is_same_repository, shown_url};
 
 /// How long to wait before a push that failed is tried again.
 const RETRY: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(300));
@@ -94,9 +94,12 @@ impl Pusher {
     }
 
     fn push(&self, snapshot: &Snapshot) -> Result<Pushed, Diagnostic> {
-        let commit = snapshot.revision.as_deref().and_then(|revision| revision.rsplit_once("sha1:")).map(|(_, commit)| commit.to_owned());
-        let head = commit.map(|commit| Head { pointer: None, commit });
-        let commit = head.and_then(|head| self.source.commit(&head));
+        let (pointer, commit) = snapshot.revision.as_deref().and_then(|revision| revision.rsplit_once("sha1:")).unwrap_or_default();
+        if pointer.trim_end_matches('@') == self.to.branch && is_same_repository(self.source.url(), self.mirror.url()) {
+            let finding = Diagnostic::error(format!("the branch {} is the one that is followed", self.to.branch));
+            return Err(finding.help("name another branch: what is rendered would be rendered again"));
+        }
+        let commit = self.source.commit(&Head { pointer: None, commit: commit.to_owned() });
         let commit = commit.ok_or_else(|| Diagnostic::error("the commit that is to be rendered isn't here any more"))?;
         let mut rendered = Err(Diagnostic::error("there is nothing to push"));
         let planned = self.planner.plan(&snapshot.tree, &mut |planned| rendered = self.manifests(planned));

@@ -18,7 +18,7 @@ use crate::rendered_branch::{DryCommit, Layout, Manifest, NOTES, Rendering};
 use draft::{Draft, Unmade};
 
 /// How often it is tried again, if somebody else is faster.
-const ATTEMPTS: u32 = 10;
+const ATTEMPTS: u32 = 8;
 
 /// How long to wait before that, at first.
 const WAIT: Duration = Duration::from_millis(20);

@@ -124,10 +124,12 @@ fn lines(from: &mut Packets<impl Read>, words: String) -> Result<Report, Fault> 
             _ => {}
         }
     }
-    // Of several moves that are made at once, one is refused and the others follow it.
-    let follows = |why: &str| why.contains("atomic");
-    if !report.stale.is_empty() || report.refused.iter().any(|(_, why)| !follows(why)) {
-        report.refused.retain(|(_, why)| !follows(why));
+    // Of several moves that are made at once, one is refused and the others follow it; if all do, git says why beside the report.
+    let follows = |(_, why): &(String, String)| why.contains("atomic");
+    if report.refused.iter().all(follows) && is_stale(&report.words) {
+        report.stale.extend(report.refused.drain(..).map(|(name, _)| name));
+    } else if !report.stale.is_empty() || !report.refused.iter().all(follows) {
+        report.refused.retain(|refused| !follows(refused));
     }
     if is_unpacked { Ok(report) } else { Err(Fault::Strange("it doesn't tell what became of a push".to_owned())) }
 }
@@ -208,6 +210,19 @@ mod tests {
         let mut request = Request::default();
         lines.iter().for_each(|line| _ = request.line(line));
         request.flush().take()
+    }
+
+    #[test]
+    fn a_move_of_several_that_git_explains_beside_the_report() {
+        for (words, is_stale) in [("error: cannot lock ref 'm': is at a but expected b", true), ("error: no space left", false)] {
+            let lines = ["unpack ok", "ng m atomic transaction failed", "ng n atomic transaction failed"];
+            let report = lines_of(&told(&lines), words.to_owned());
+            assert_eq!((report.stale.len(), report.refused.len()), if is_stale { (2, 0) } else { (0, 2) }, "{words}");
+        }
+    }
+
+    fn lines_of(bytes: &[u8], words: String) -> Report {
+        super::lines(&mut Packets::new(bytes), words).unwrap()
     }
 
     #[test]
