@@ -12,13 +12,16 @@ use crate::source::{Mirror, Person, Pushed, Repository, shown_url};
 use crate::watch::PushConfig;
 use crate::watch::config::GitConfig;
 
+/// The repository that is rendered, as it is called in one.
+const ORIGIN: &str = "origin";
+
 /// Where rendered manifests are committed to.
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Rendered branch")]
 pub(super) struct PushArgs {
-    /// Commit the manifests to a branch of this git repository: https://..., ssh://..., user@host:path, or a path on disk [default: the one that they come from]
-    #[arg(long, value_name = "URL", num_args = 0..=1, requires = "push_branch")]
-    push: Option<Option<String>>,
+    /// Commit the manifests to a branch of this git repository: https://..., ssh://..., user@host:path, a path on disk, or origin, which is where they come from and what --push means alone
+    #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = ORIGIN, requires = "push_branch")]
+    push: Option<String>,
     /// Branch that they are committed to, on top of what it holds; it is made if it isn't there
     #[arg(long, value_name = "NAME", requires = "push")]
     push_branch: Option<String>,
@@ -60,7 +63,7 @@ impl PushArgs {
         let url = self.push.clone()?;
         let text = |path: &Option<PathBuf>| path.as_ref().map(|path| path.to_string_lossy().into_owned());
         Some(PushConfig {
-            url,
+            url: Some(url).filter(|url| url != ORIGIN),
             branch: self.push_branch.clone().unwrap_or_default(),
             path: self.push_path.clone(),
             layout: self.push_layout.clone(),
@@ -135,8 +138,8 @@ fn push(args: &PushArgs, input: &InputArgs, rendering: &RenderingArgs, side: &Si
     let pushed = mirror.push(&to, &rendering).map_err(|error| error.finding())?;
     let Pushed { commit, is_new, written, removed } = pushed;
     let branch = format!("{} of {}", to.branch, mirror.url());
-    Ok(match is_new {
-        true => format!("{branch}: {} written, {removed} removed, commit {commit}", plural(written as u64, "file")),
-        false => format!("{branch}: unchanged, commit {commit}"),
-    })
+    if !is_new {
+        return Ok(format!("{branch}: unchanged, commit {commit}"));
+    }
+    Ok(format!("{branch}: {} written, {removed} removed, commit {commit}", plural(written as u64, "file")))
 }

@@ -96,14 +96,15 @@ impl RenderingArgs {
             ("cloud", self.cloud.map(|cloud| cloud.name().to_owned())),
             ("feature-gates", Some(gates.join(",")).filter(|gates| !gates.is_empty())),
             ("default-node-image-family", self.default_node_image_family.map(|family| family.name().to_owned())),
-            ("local-nvme", self.local_nvme.map(|is_there| is_there.to_string())),
             ("default-model-mirror-storage-class", self.default_model_mirror_storage_class.clone()),
             ("default-streaming-service-account", self.default_streaming_service_account.clone()),
             ("config", path(&self.config)),
             ("presets", path(&self.presets)),
             ("templates", path(&self.templates)),
         ];
-        said.into_iter().filter_map(|(name, value)| Some(format!("--{name}={}", value?))).collect()
+        let words = said.into_iter().filter_map(|(name, value)| Some([format!("--{name}"), value?]));
+        // A flag that may stand alone takes its value so.
+        words.flatten().chain(self.local_nvme.map(|is_there| format!("--local-nvme={is_there}"))).collect()
     }
 }
 

@@ -113,6 +113,9 @@ mod tests {
         }
     }
 
+    /// The files of a branch.
+    type There<'t> = &'t [(&'t str, &'t str)];
+
     /// What becomes of a branch with these files: the names of those that are written and removed, or what is in the way.
     fn done(rendering: &Rendering, there: &[(&str, &str)]) -> String {
         let there: BTreeMap<&str, &str> = there.iter().copied().collect();
@@ -138,7 +141,7 @@ mod tests {
         );
         let (meta, ours) = (("prod/hydrator.metadata", ""), ("prod/manifest.yaml", text));
         let list = ("prod/.kaito-render", "# x\nn/configmap-c.yaml\nn/old.yaml\n../main.tf\nn/gone.yaml\n");
-        let table: [(&Rendering, &[(&str, &str)], String); 14] = [
+        let table: [(&Rendering, There<'_>, String); 14] = [
             (&root, &[], at_root.clone()),
             (&prod, &[], at_prod.clone()),
             (&files, &[], of_files.clone()),

@@ -1,5 +1,7 @@
 //! The commit that manifests were rendered from, and the commit that it names in turn: that of the code, which its trailers tell of.
 
+use std::fmt::Write as _;
+
 use serde::Serialize;
 
 /// What the names of the trailers begin with that tell of another commit.
@@ -94,7 +96,7 @@ impl DryCommit {
         let (body, references) = self.body();
         let mut message = format!("{}: {}\n", self.short(), self.subject());
         if !body.is_empty() {
-            message.push_str(&format!("\n{body}\n"));
+            _ = write!(message, "\n{body}\n");
         }
         let authors = references.iter().map(|reference| reference.commit.author.as_str()).chain([self.author.as_str()]);
         let authors = authors.filter(|author| !author.is_empty()).map(|author| ("Co-authored-by".to_owned(), author.to_owned()));
@@ -109,7 +111,7 @@ impl DryCommit {
         ];
         let own = own.into_iter().filter(|(_, value)| !value.is_empty()).map(|(key, value)| (format!("{TRAILER}{key}"), value));
         message.push('\n');
-        authors.chain(own).for_each(|(key, value)| message.push_str(&format!("{key}: {value}\n")));
+        authors.chain(own).for_each(|(key, value)| _ = writeln!(message, "{key}: {value}"));
         message
     }
 }

@@ -103,10 +103,10 @@ pub fn directory(text: &str) -> Result<String, String> {
     let is_bad = |name: &&str| {
         *name == ".." || name.eq_ignore_ascii_case(".git") || name.contains(['\\', ':']) || name.chars().any(char::is_control)
     };
-    match text.starts_with('/') || names.iter().any(is_bad) {
-        true => Err("write a directory from the root of the branch, such as clusters/prod".to_owned()),
-        false => Ok(names.join("/")),
+    if text.starts_with('/') || names.iter().any(is_bad) {
+        return Err("write a directory from the root of the branch, such as clusters/prod".to_owned());
     }
+    Ok(names.join("/"))
 }
 
 #[cfg(test)]

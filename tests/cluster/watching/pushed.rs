@@ -46,7 +46,7 @@ fn what_is_only_pushed() {
     let mut watching = Watching::of(&mut command);
     watching.until(&["pushed", "written=5", "removed=0"]);
     assert!(show("prod/manifest.yaml").contains("name: one\n"));
-    assert!(show("prod/README.md").contains("kaito render -R -f prod --namespace=models"), "{}", show("prod/README.md"));
+    assert!(show("prod/README.md").contains("kaito render -R -f prod --namespace models"), "{}", show("prod/README.md"));
 
     let dry = repo.write("prod/c.yaml", config_map("two")).commit("two");
     watching.until(&[" pushed", &dry]);

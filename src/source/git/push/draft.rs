@@ -120,7 +120,7 @@ impl<'r> Making<'r> {
         while let Some((digits, more)) = rest.split_at_checked(2) {
             let entry = tree.get_name(digits).filter(|entry| entry.kind() == Some(ObjectType::Tree)).map(|entry| entry.id());
             let Some(id) = entry else { break };
-            path.push_str(&format!("{digits}/"));
+            path = path + digits + "/";
             (tree, rest) = (self.repository.find_tree(id)?, more);
         }
         Ok(path + rest)

@@ -126,7 +126,7 @@ impl Mirror {
                 return Ok(draft.pushed);
             }
         }
-        Err(PushError::Contended { url: self.url().to_owned(), branch: to.branch.to_owned() })
+        Err(PushError::Contended { url: self.url().to_owned(), branch: to.branch.clone() })
     }
 
     /// A commit on top of what the branch holds now; none if that was gone before it could be read.
@@ -147,7 +147,7 @@ impl Mirror {
             return Ok(None);
         }
         draft::draft(&store.path, tips, to, rendering).map(Some).map_err(|unmade| match unmade {
-            Unmade::Foreign(path) => PushError::Foreign { url: self.url().to_owned(), branch: to.branch.to_owned(), path },
+            Unmade::Foreign(path) => PushError::Foreign { url: self.url().to_owned(), branch: to.branch.clone(), path },
             Unmade::Key { file, why, help } => PushError::Key { file, why, help },
             Unmade::Git(why) => PushError::Unmade { url: self.url().to_owned(), why },
         })

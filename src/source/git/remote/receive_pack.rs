@@ -116,9 +116,10 @@ fn lines(from: &mut Packets<impl Read>, words: String) -> Result<Report, Fault> 
             }
             Some(("ng", refused)) => {
                 let (name, why) = refused.split_once(' ').unwrap_or((refused, "it doesn't say why"));
-                match is_stale(why) {
-                    true => report.stale.push(name.to_owned()),
-                    false => report.refused.push((name.to_owned(), in_a_line(why))),
+                if is_stale(why) {
+                    report.stale.push(name.to_owned());
+                } else {
+                    report.refused.push((name.to_owned(), in_a_line(why)));
                 }
             }
             _ => {}
