@@ -60,13 +60,17 @@ impl Scene {
     fn told(&self) -> String {
         let mut text = String::new();
         for file in self.files() {
-            let content = if file.ends_with(".yaml") { "(manifests)".to_owned() } else { self.show(&file) };
+            let content = if is_manifest(&file) { "(manifests)".to_owned() } else { self.show(&file) };
             _ = writeln!(text, "=== {file}\n{content}");
         }
         _ = writeln!(text, "=== the commit's message\n{}", self.git(&["log", "-1", "--format=%B", BRANCH]));
         _ = writeln!(text, "=== its note\n{}", self.git(&["notes", "--ref=hydrator.metadata", "show", BRANCH]));
         text
     }
+}
+
+fn is_manifest(file: &str) -> bool {
+    Path::new(file).extension().is_some_and(|ending| ending == "yaml")
 }
 
 /// The documents of a stream, in any order.
@@ -94,7 +98,7 @@ fn layouts() {
             .chain(args.iter().copied().filter(|arg| ["--include-workspace", "--node-provisioner", "karpenter"].contains(arg)))
             .collect();
         let printed = scene.repo.kaito(&printed).stdout;
-        let texts: Vec<String> = scene.files().iter().filter(|file| file.ends_with(".yaml")).map(|file| scene.show(file)).collect();
+        let texts: Vec<String> = scene.files().iter().filter(|file| is_manifest(file)).map(|file| scene.show(file)).collect();
         assert_eq!(documents(&texts.join("\n---\n")), documents(&printed), "{name}");
     }
 }

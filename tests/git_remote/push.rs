@@ -127,6 +127,25 @@ fn follows_its_course(way: &Way, repo: &Repo) {
     repo.git(&["fsck", "--full", "--strict"]);
 }
 
+/// Once there are many notes, git puts them into directories; one that takes the place of another is put there, too.
+#[test]
+fn notes_in_directories() {
+    let repo = Repo::new();
+    repo.write("x", "x").commit("x");
+    let way = Way::new("a path", repo.path.display().to_string(), Access::anonymous());
+    let commit = way.push("one\n", '1').unwrap().commit;
+    repo.git(&["checkout", "-q", "--orphan", "notes"]);
+    repo.git(&["rm", "-q", "-rf", "."]);
+    let (digits, rest) = commit.split_at(2);
+    let notes = repo.write(&format!("{digits}/{rest}"), "old").write(&format!("{digits}/{}", "0".repeat(38)), "other").commit("notes");
+    repo.git(&["update-ref", "refs/notes/hydrator.metadata", &notes]);
+    repo.git(&["checkout", "-q", "main"]);
+    assert_eq!(repo.git(&["notes", NOTES, "show", &commit]), "old");
+    assert!(!way.push("one\n", '2').unwrap().is_new);
+    assert_eq!(repo.git(&["notes", NOTES, "show", &commit]), format!("{{\"drySha\":\"{}\"}}", "2".repeat(40)));
+    assert_eq!(repo.git(&["ls-tree", "-r", "--name-only", "refs/notes/hydrator.metadata"]).lines().count(), 2);
+}
+
 /// Between the fetch and the push the branch moves once.
 #[test]
 fn a_branch_that_moves_meanwhile() {

@@ -7,8 +7,9 @@ use git2::{Index, IndexEntry, IndexTime, ObjectType, Oid, PackBuilder, Repositor
 use super::{Destination, Person, Pushed, Tips};
 use crate::rendered_branch::{Changes, Foreign, Rendering};
 
-/// The mode of a file in a tree.
+/// The modes of a file and of a link in a tree.
 const FILE: u32 = 0o100_644;
+const LINK: i32 = 0o120_000;
 
 /// Before all places on disk.
 const FIRST: i32 = 1000;
@@ -185,9 +186,6 @@ fn in_the_way(before: &Tree<'_>, changes: &Changes) -> Option<String> {
         blocked.map(|path| path.display().to_string())
     })
 }
-
-/// The mode of a link in a tree.
-const LINK: i32 = 0o120_000;
 
 fn entry(path: &str, id: Oid) -> IndexEntry {
     let never = IndexTime::new(0, 0);
