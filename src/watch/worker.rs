@@ -263,15 +263,10 @@ impl Worker {
                 self.not_before = None;
             }
             Event::SourceFailed(finding) => self.source_failed(&finding),
-<<<<<<< HEAD
             Event::Unchanged => self.verified(),
             Event::Unverified { revision, finding } => self.unverified(revision, &finding),
-            Event::Reconcile => self.look_anew(),
-=======
-            Event::Unverified(finding) => self.unverified(&finding),
             Event::Pushed(result) => self.pushed(result),
-            Event::Reconcile => self.is_full_due = true,
->>>>>>> e6f278b (Rendered branch: layout, commits and pushing, kaito render --push, kaito watch --push)
+            Event::Reconcile => self.look_anew(),
             Event::Live(sight) => match self.following.take(sight, &mut self.ledger) {
                 News::None => {}
                 News::Objects(references) => references.iter().for_each(|reference| self.look_at(reference)),
