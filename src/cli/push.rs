@@ -6,7 +6,6 @@ use super::output::{self, Color, Exit};
 use super::setup::{InputArgs, RenderingArgs};
 use crate::diagnostic::{Diagnostic, plural};
 use crate::diff::Side;
-use crate::diff::live;
 use crate::rendered_branch::manifests;
 use crate::source::{Mirror, Person, Pushed, Repository, shown_url};
 use crate::watch::PushConfig;
@@ -129,12 +128,9 @@ fn push(args: &PushArgs, input: &InputArgs, rendering: &RenderingArgs, side: &Si
     let to = config.destination(&source)?;
     let cache = tempfile::tempdir().map_err(|error| Diagnostic::error(format!("there can be no temporary directory: {error}")))?;
     let mirror = Mirror::open(cache.path(), config.url(&source)).map_err(|error| error.finding())?;
-    let mut wanted = live::wanted(side).map_err(|error| *error.0)?;
-    if with {
-        side.include_workspaces(&mut wanted);
-    }
+    let manifests = manifests(side, with).map_err(|error| *error.0)?;
     let command = command(&input.filename, input.recursive, rendering, with);
-    let rendering = to.rendering(manifests(&wanted), &command, commit.dry(&source.url));
+    let rendering = to.rendering(manifests, &command, commit.dry(&source.url));
     let pushed = mirror.push(&to, &rendering).map_err(|error| error.finding())?;
     let Pushed { commit, is_new, written, removed } = pushed;
     let branch = format!("{} of {}", to.branch, mirror.url());

@@ -15,8 +15,10 @@ mod changes;
 mod dry;
 mod metadata;
 
-use crate::diff::live::{AllWanted, Wanted};
+use crate::diff::Side;
+use crate::diff::live::{self, Wanted};
 use crate::manifest::ObjectRef;
+use crate::render::TemplateError;
 use crate::yaml;
 
 pub use changes::{Changes, Foreign};
@@ -56,8 +58,15 @@ pub struct Manifest {
     pub text: String,
 }
 
-/// The manifests of everything that is wanted, in the order in which they are applied.
-pub fn manifests(wanted: &AllWanted) -> Vec<Manifest> {
+/// Everything of a side as manifests, in the order in which they are applied; with the Workspaces themselves if that is said.
+///
+/// # Errors
+/// A template at fault.
+pub fn manifests(side: &Side<'_>, include_workspaces: bool) -> Result<Vec<Manifest>, TemplateError> {
+    let mut wanted = live::wanted(side)?;
+    if include_workspaces {
+        side.include_workspaces(&mut wanted, |_| true, Wanted::new);
+    }
     let all = wanted.iter().flat_map(|(owner, objects)| objects.iter().map(move |object| (owner, object)));
     let mut manifests: Vec<Manifest> = all
         .map(|(owner, (reference, Wanted { desired, .. }))| {
@@ -70,7 +79,7 @@ pub fn manifests(wanted: &AllWanted) -> Vec<Manifest> {
         })
         .collect();
     manifests.sort_by(|one, other| one.reference.cmp(&other.reference));
-    manifests
+    Ok(manifests)
 }
 
 /// Manifests for a branch.

@@ -10,7 +10,6 @@ pub use config::PushConfig;
 
 use super::{Backoff, Event, Planned, Planner, Snapshot};
 use crate::diagnostic::Diagnostic;
-use crate::diff::live;
 use crate::notify::{self, Notice, Notify};
 use crate::rendered_branch::{Manifest, manifests};
 use crate::source::{Destination, Head, Mirror, Pushed, is_same_repository, shown_url};
@@ -114,11 +113,7 @@ impl Pusher {
         if side.findings.iter().any(Diagnostic::is_error) {
             return Err(broken(side.findings));
         }
-        let mut wanted = live::wanted(side).map_err(|error| *error.0)?;
-        if self.include_workspace {
-            side.include_workspaces(&mut wanted);
-        }
-        Ok(manifests(&wanted))
+        manifests(side, self.include_workspace).map_err(|error| *error.0)
     }
 
     fn tell(&self, snapshot: &Snapshot, result: Result<Pushed, Diagnostic>, is_news: bool) {
