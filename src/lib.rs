@@ -51,6 +51,7 @@ pub mod diff;
 pub mod drift;
 mod github;
 pub mod health;
+pub mod rendered_branch;
 pub mod status;
 pub mod why;
 

@@ -7,6 +7,7 @@ mod files;
 mod killed;
 mod memory;
 mod outage;
+mod pushed;
 mod refused;
 mod stage;
 mod start;
