@@ -56,8 +56,9 @@ impl Worker {
         let planner = std::sync::Arc::clone(&self.planner);
         let key = planner.key(&snapshot.tree);
         if !self.is_full_due && due.is_empty() && key.is_some() && key == self.key {
+            self.advance(&snapshot)?;
             self.is_new = false;
-            return self.advance(&snapshot);
+            return Ok(());
         }
         let mut outcome = Ok(());
         let planned = planner.plan(&snapshot.tree, &mut |planned| outcome = self.pass_over(planned, &snapshot, due, began));
