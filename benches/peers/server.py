@@ -1,5 +1,6 @@
 """A real API server on this machine: etcd and kube-apiserver, as the tests of kaito have them."""
 
+import http.client
 import json
 import os
 import platform
@@ -11,7 +12,6 @@ import ssl
 import subprocess
 import tempfile
 import time
-import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -103,7 +103,7 @@ class Server:
     def get(self, path):
         try:
             return self.ask(path)
-        except (urllib.error.URLError, OSError):
+        except (OSError, http.client.HTTPException):
             return None
 
     def requests(self):

@@ -2,19 +2,18 @@
 """A day of kaito watch in half an hour: commits, drift, and whatever may break. See README.md."""
 
 import argparse
+import http.client
 import json
 import os
 import random
 import shutil
 import signal
-import ssl
 import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-import urllib.error
 from pathlib import Path
 
 import run
@@ -245,10 +244,10 @@ class Soak:
         self.while_away(lambda: self.server.restart("etcd"))
 
     def stop_server(self):
-        self.while_away(lambda: self.stopped("kube-apiserver", self.random.choice([2, 12])))
+        self.while_away(lambda: self.stopped("kube-apiserver", self.random.choice([2, 12, 35])))
 
     def stop_etcd(self):
-        self.while_away(lambda: self.stopped("etcd", self.random.choice([2, 12])))
+        self.while_away(lambda: self.stopped("etcd", self.random.choice([2, 12, 35])))
 
     def stopped(self, name, seconds):
         process = self.server.named(name)
@@ -304,7 +303,7 @@ class Soak:
     def tried(self, is_so):
         try:
             return is_so()
-        except (urllib.error.URLError, ssl.SSLError, OSError, ValueError):
+        except (OSError, http.client.HTTPException, ValueError):
             return False
 
     # What is left of it.

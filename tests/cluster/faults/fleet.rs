@@ -117,10 +117,15 @@ impl<'c> Fleet<'c> {
 
     /// Waits until the set says that a commit is applied whole.
     pub(super) fn until_applied(&self, commit: &str) {
+        self.until_noted("kaito.sh/revision", commit);
+    }
+
+    /// Waits until the set has a commit in an annotation.
+    pub(super) fn until_noted(&self, annotation: &str, commit: &str) {
         let want = format!("main@sha1:{commit}");
-        self.cluster.wait(&format!("{want} is applied to {}", self.namespace), || {
+        self.cluster.wait(&format!("{annotation} of {} is {want}", self.namespace), || {
             let parent = self.get("/api/v1/namespaces/NAMESPACE/secrets/prod").ok()?;
-            (parent["metadata"]["annotations"]["kaito.sh/revision"] == want).then_some(())
+            (parent["metadata"]["annotations"][annotation] == want).then_some(())
         });
     }
 
