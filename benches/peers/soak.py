@@ -183,7 +183,7 @@ class Soak:
 
     def come(self):
         name = f"ws-{len(self.texts)}"
-        self.texts[name] = self.texts["ws-0"].replace("ws-0", name)
+        self.texts[name] = self.texts["ws-0"].replace("ws-0", name).replace("cfg-0", f"cfg-{len(self.texts)}")
         self.names.append(name)
         self.write(name)
         self.commit("come")

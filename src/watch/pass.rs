@@ -55,8 +55,11 @@ impl Worker {
         let began = Instant::now();
         let planner = std::sync::Arc::clone(&self.planner);
         let key = planner.key(&snapshot.tree);
-        if !self.is_full_due && due.is_empty() && key.is_some() && key == self.key {
+        // After a pass that isn't brought to its end there is none.
+        let last = self.key.take();
+        if !self.is_full_due && due.is_empty() && key.is_some() && key == last {
             self.advance(&snapshot, None)?;
+            self.key = key;
             self.is_new = false;
             return Ok(());
         }

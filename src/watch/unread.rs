@@ -72,7 +72,6 @@ impl Worker {
     /// There is nothing to make a pass over. What runs is kept as it was until there is something else to read.
     pub(super) fn unreadable(&mut self, snapshot: &Snapshot, findings: &[Diagnostic]) -> Result<(), Diagnostic> {
         self.is_new = false;
-        self.key = None;
         if std::mem::replace(&mut self.is_unreadable, true) {
             // What could be read the last time can't be read again, as a directory that is gone.
             self.readable = None;

@@ -52,8 +52,9 @@ fn stopped_until_another_one_leads() {
     let commit = rename(&fleet, 2);
     fleet.until_all_is(&commit);
     proxy.asked();
-    leader.signal("CONT");
+    // The answer that it waits for is there when it goes on.
     proxy.resume();
+    leader.signal("CONT");
     assert_eq!(leader.wait().code(), Some(4));
     let written: Vec<String> = proxy.asked().into_iter().filter(|asked| !asked.starts_with("GET ") && !asked.contains("/leases")).collect();
     assert_eq!(written, [""; 0]);
