@@ -77,13 +77,13 @@ class Soak:
         log = open(self.home / f"log-{self.number}", "wb")
         process = subprocess.Popen(
             [self.kaito, "watch", "--url", self.repository.url, "--branch", "main", "-n", run.NAMESPACE, "--applyset", "soak",
-             "--interval", "10s", "--leader-elect", "--lease-duration", "8s", "--cache-dir", self.home / f"cache-{self.number}",
+             "--interval", "10s", "--leader-elect", "--lease", "soak", "--lease-duration", "8s", "--cache-dir", self.home / f"cache-{self.number}",
              "--webhook-listen", f"127.0.0.1:{hook}", "--webhook-token", self.home / "token", "--webhook-type", "generic"],
             stdout=log, stderr=log)
         self.replicas[process.pid] = (process, hook, self.number)
 
     def leader(self):
-        holder = json.loads(self.server.ask(f"/apis/coordination.k8s.io/v1/namespaces/{run.NAMESPACE}/leases/kaito"))["spec"]["holderIdentity"]
+        holder = json.loads(self.server.ask(f"/apis/coordination.k8s.io/v1/namespaces/{run.NAMESPACE}/leases/soak"))["spec"]["holderIdentity"]
         return self.replicas.get(int(holder.rpartition("_")[2] or 0), (None,))[0]
 
     def replace(self, how):
@@ -363,7 +363,8 @@ class Soak:
             process.wait()
         self.repository.server.shutdown()
         if os.environ.get("KEEP_LOG"):
-            shutil.copytree(self.home, os.environ["KEEP_LOG"], ignore=lambda _, names: [name for name in names if not name.startswith("log-")])
+            for log in self.home.glob("log-*"):
+                shutil.copy(log, os.environ["KEEP_LOG"])
 
 
 def is_true(workspace):

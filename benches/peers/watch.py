@@ -52,6 +52,8 @@ class Repository:
         self.commit("first")
         subprocess.run(["git", "clone", "-q", "--bare", self.work, self.bare], check=True)
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler(home))
+        # Who has asked may be killed before the answer is there.
+        self.server.handle_error = lambda *_: None
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         self.url = f"http://127.0.0.1:{self.server.server_port}/fleet.git"
 

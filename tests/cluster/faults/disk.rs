@@ -28,7 +28,8 @@ fn full() {
     let mut watching = watch(&fleet);
     fleet.until_all_is(&first);
     // A pack that can't be kept: it holds noise, which can't be made smaller.
-    let noise: Vec<u8> = (0..1_u64 << 17).flat_map(|number| number.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29).to_le_bytes()).collect();
+    let noise: Vec<u8> =
+        (0..1_u64 << 17).flat_map(|number| number.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29).to_le_bytes()).collect();
     fleet.served.repo.write("docs/noise", &noise);
     let second = fleet.commit(2);
     for _ in 0..2 {

@@ -171,8 +171,7 @@ impl<'c> Fleet<'c> {
             let items = list["items"].as_array().cloned().unwrap_or_default().into_iter();
             items.map(|object| (format!("{kind} {}", object["metadata"]["name"].as_str().unwrap_or_default()), object)).collect::<Vec<_>>()
         };
-        let namespaced =
-            NAMESPACED.iter().flat_map(|(kind, group, plural)| of(kind, &format!("{group}/namespaces/NAMESPACE/{plural}")));
+        let namespaced = NAMESPACED.iter().flat_map(|(kind, group, plural)| of(kind, &format!("{group}/namespaces/NAMESPACE/{plural}")));
         let claims = of("NodeClaim", "/apis/karpenter.sh/v1/nodeclaims?labelSelector=kaito.sh/workspacenamespace=NAMESPACE");
         let mut live: BTreeMap<String, Value> = namespaced.chain(claims).collect();
         live.remove("ConfigMap kube-root-ca.crt");

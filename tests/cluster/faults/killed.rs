@@ -53,7 +53,8 @@ fn at_random_moments() {
         commit = fleet.commit(number);
         let (is_early, until) = (random.gen_bool(0.2), random.gen_range(0..REQUESTS));
         _ = writeln!(std::io::stderr(), "seed {seed}, kill {number}: {}", if is_early { "as it fetches" } else { "at a request" });
-        (proxy.asked(), fleet.served.asked());
+        proxy.asked();
+        fleet.served.asked();
         let watching = start();
         let mut seen = 0;
         loop {

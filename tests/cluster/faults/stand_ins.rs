@@ -1,5 +1,5 @@
 //! What makes things ready in a cluster without controllers, played by a thread: the provisioner of nodes, kubelets, and the controller
-//! of StatefulSets. Everything becomes ready at once.
+//! of `StatefulSets`. Everything becomes ready at once.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
