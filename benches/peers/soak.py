@@ -26,9 +26,9 @@ PATIENCE = 240
 SAMPLE = 5
 KINDS = [("/api/v1", "services"), ("/apis/apps/v1", "statefulsets"), ("/apis/kaito.sh/v1beta1", "workspaces")]
 
-# What may have grown from the second quarter of a process' life to its last one: MiB, threads, open files.
+# What may have grown from the second quarter of the time that a process leads to the last one: MiB, threads, open files.
 MAY_GROW = (4, 2, 4)
-# How long a process must have lived to be judged by that, in seconds.
+# How long a process must have led to be judged by that, in seconds.
 LIFE = 120
 
 
@@ -77,7 +77,7 @@ class Soak:
         log = open(self.home / f"log-{self.number}", "wb")
         process = subprocess.Popen(
             [self.kaito, "watch", "--url", self.repository.url, "--branch", "main", "-n", run.NAMESPACE, "--applyset", "soak",
-             "--interval", "10s", "--leader-elect", "--lease", "soak", "--lease-duration", "8s", "--cache-dir", self.home / f"cache-{self.number}",
+             "--interval", "10s", "--leader-elect", "--lease", "soak", "--cache-dir", self.home / f"cache-{self.number}",
              "--webhook-listen", f"127.0.0.1:{hook}", "--webhook-token", self.home / "token", "--webhook-type", "generic"],
             stdout=log, stderr=log)
         self.replicas[process.pid] = (process, hook, self.number)
@@ -103,9 +103,11 @@ class Soak:
             self.start()
 
     def sample(self):
-        """Notes what each process takes, until the end."""
+        """Notes what each process takes while it leads, until the end."""
         while not self.ended.wait(SAMPLE):
-            for pid in list(self.replicas):
+            for pid, (_, _, number) in list(self.replicas.items()):
+                if b"this process leads" not in (self.home / f"log-{number}").read_bytes():
+                    continue
                 try:
                     threads, files = (len(list(Path(f"/proc/{pid}/{what}").iterdir())) for what in ("task", "fd"))
                     self.samples.setdefault(pid, []).append((memory(pid)[0], threads, files))
@@ -244,10 +246,10 @@ class Soak:
         self.while_away(lambda: self.server.restart("etcd"))
 
     def stop_server(self):
-        self.while_away(lambda: self.stopped("kube-apiserver", self.random.choice([2, 12, 35])))
+        self.while_away(lambda: self.stopped("kube-apiserver", self.random.choice([2, 6, 35])))
 
     def stop_etcd(self):
-        self.while_away(lambda: self.stopped("etcd", self.random.choice([2, 12, 35])))
+        self.while_away(lambda: self.stopped("etcd", self.random.choice([2, 6, 35])))
 
     def stopped(self, name, seconds):
         process = self.server.named(name)
@@ -322,7 +324,7 @@ class Soak:
     def growth(self):
         """Prints what each process took, and tells which grows."""
         faults = []
-        print("| process | lived, s | memory, MiB: second quarter, last quarter, per hour | threads | open files |")
+        print("| process | led for, s | memory, MiB: second quarter, last quarter, per hour | threads | open files |")
         print("|--:|--:|--:|--:|--:|")
         for pid, samples in self.samples.items():
             if len(samples) * SAMPLE < LIFE:
