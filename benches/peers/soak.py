@@ -4,6 +4,7 @@
 import argparse
 import http.client
 import json
+import math
 import os
 import random
 import shutil
@@ -36,6 +37,7 @@ def main():
     parser = argparse.ArgumentParser(description="Let kaito watch live through a day of trouble, and see what is left of it.")
     parser.add_argument("--minutes", type=run.positive, default=30, metavar="N", help="how long (default: 30)")
     parser.add_argument("--count", type=run.positive, default=50, metavar="N", help="number of Workspaces in the beginning (default: 50)")
+    parser.add_argument("--storms", type=int, default=20, metavar="N", help="how often something breaks (default: 20)")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="what happens when (default: 1)")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -124,12 +126,13 @@ class Soak:
         rough = [self.kill_server, self.stop_server, self.stop_etcd, self.kill_etcd, self.lose_repository, self.kill_leader, self.end_leader]
         # Each once, in an order that nobody has chosen, again and again; the processes that are measured must live for long.
         storms = []
-        next_storm = time.monotonic() + 30
+        between = max(self.options.minutes * 60 / self.options.storms, 20) if self.options.storms else math.inf
+        next_storm = time.monotonic() + between
         while time.monotonic() < end:
             if time.monotonic() > next_storm:
                 storms = storms or self.random.sample(rough, len(rough))
                 self.happen(storms.pop())
-                next_storm = time.monotonic() + max(self.options.minutes * 60 / 20, 20)
+                next_storm = time.monotonic() + between
             self.happen(self.random.choice(calm))
             time.sleep(self.random.random())
         self.keep_two()
