@@ -3,7 +3,7 @@
 mod http;
 mod mirror;
 mod push;
-mod server;
+pub(crate) mod server;
 mod ssh;
 
 use kaito::source::{Access, Head, Mirror, Reference, RemoteError};

@@ -1,6 +1,7 @@
 //! How a cluster is reached. Any number of threads can be given a [`Cluster`] of their own from one configuration.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use kube::Config;
@@ -28,7 +29,13 @@ pub struct User {
 
 /// The configuration of a connection. Tokens that come from files or programs are read anew when they expire.
 #[derive(Clone)]
-pub struct Connection(Config);
+pub struct Connection {
+    config: Config,
+    may_write: MayWrite,
+}
+
+/// Whether something may be written at this moment.
+pub(super) type MayWrite = Arc<dyn Fn() -> bool + Send + Sync>;
 
 impl Connection {
     /// That of a kubeconfig, of a context in it; without a file, of `KUBECONFIG` or `~/.kube/config`, or of the cluster that this runs
@@ -40,15 +47,22 @@ impl Connection {
         let mut config = runtime()?.block_on(config(kubeconfig, context))?;
         config.connect_timeout = Some(CONNECT);
         config.read_timeout = Some(READ);
-        Ok(Self(config))
+        Ok(Self { config, may_write: Arc::new(|| true) })
+    }
+
+    /// The same, where nothing is written unless `may` says at that moment that it may be. It is asked in another thread, for every
+    /// request but those that only read.
+    #[must_use]
+    pub fn writing_while(self, may: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self { may_write: Arc::new(may), ..self }
     }
 
     /// The same, where all is done as `user`, if it names one.
     #[must_use]
     pub fn acting_as(mut self, user: User) -> Self {
         if let Some(name) = user.name {
-            self.0.auth_info.impersonate = Some(name);
-            self.0.auth_info.impersonate_groups = Some(user.groups).filter(|groups| !groups.is_empty());
+            self.config.auth_info.impersonate = Some(name);
+            self.config.auth_info.impersonate_groups = Some(user.groups).filter(|groups| !groups.is_empty());
         }
         self
     }
@@ -59,12 +73,12 @@ impl Connection {
     /// The configuration can't be used.
     pub fn cluster(&self) -> Result<Cluster, ClusterError> {
         let runtime = runtime()?;
-        let config = self.0.clone();
+        let config = self.config.clone();
         let (server, namespace) = (config.cluster_url.to_string(), config.default_namespace.clone());
         let server = server.trim_end_matches('/').to_owned();
         let made = {
             let _inside = runtime.enter();
-            client::client(config)
+            client::client(config, Arc::clone(&self.may_write))
         };
         let client = made.map_err(|error| ClusterError::unusable(&server, &error))?;
         Ok(Cluster { runtime, client, server, namespace })
@@ -72,9 +86,9 @@ impl Connection {
 
     /// The same, for connections on which nothing may come for minutes.
     pub(super) fn for_watching(&self) -> Self {
-        let mut config = self.0.clone();
-        config.read_timeout = Some(READ_WATCH);
-        Self(config)
+        let mut connection = self.clone();
+        connection.config.read_timeout = Some(READ_WATCH);
+        connection
     }
 }
 

@@ -88,16 +88,17 @@ impl Git {
             None => self.mirror.fetch(&head, &self.access)?,
         }
         let fetching = resolved.elapsed();
-        match self.mirror.side(&head) {
-            Ok(side) => self.audience.snapshot(&Snapshot {
-                revision: Some(head.to_string()),
-                tree: side.tree,
-                noticed,
-                resolving: resolved.saturating_duration_since(noticed),
-                fetching,
-            }),
-            Err(finding) => self.audience.failed(&finding),
-        }
+        // What can't be read is looked for again.
+        let damaged = |finding: Diagnostic| VerifyError::Damaged {
+            url: self.mirror.url().to_owned(),
+            commit: head.commit.clone(),
+            why: finding.message,
+        };
+        let tree = self.mirror.side(&head).map_err(damaged)?.tree;
+        let revision = head.to_string();
+        tracing::info!(source = self.name, revision, "fetched");
+        let resolving = resolved.saturating_duration_since(noticed);
+        self.audience.snapshot(&Snapshot { revision: Some(revision), tree, noticed, resolving, fetching });
         Ok(Looked::Followed(head))
     }
 }
