@@ -2,6 +2,7 @@
 
 mod apply;
 mod applyset;
+mod argocd;
 mod cluster;
 mod completion;
 mod control;
@@ -13,6 +14,7 @@ mod function;
 mod images;
 mod lint;
 mod output;
+mod paths;
 mod preset;
 mod push;
 mod rbac;
@@ -74,6 +76,8 @@ enum Command {
     Tree(tree::Args),
     /// Print the rights that files need in a cluster: Roles and bindings
     Rbac(rbac::Args),
+    /// Print which files and directories are read to render, for Argo CD and CI
+    Paths(paths::Args),
     /// Work as a KRM function for kustomize and kpt
     Fn(function::Args),
     /// Show the formula and origin of every figure of a Workspace
@@ -121,6 +125,7 @@ pub fn run() -> ExitCode {
         Command::Status(args) => status::run(&args, cli.color),
         Command::Tree(args) => tree::run(&args, cli.color),
         Command::Rbac(args) => rbac::run(&args, cli.color),
+        Command::Paths(args) => paths::run(&args, cli.color),
         Command::Fn(function::Args {}) => function::run(cli.color),
         Command::Explain(args) => explain::run(&args, cli.color),
         Command::Why(args) => why::run(&args, cli.color),
