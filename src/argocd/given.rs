@@ -155,9 +155,17 @@ mod tests {
             (&[(json, r#"[{"name": "paths", "array": ["a", "b"]}]"#)], "--filename=a --filename=b", ""),
             (&[(json, r#"[{"name": "paths", "array": []}]"#)], "--filename=.", ""),
             (&[(json, r#"[{"name": "paths", "string": "a, b"}]"#)], "--filename=a --filename=b", ""),
-            (&[(json, r#"[{"name": "featureGates", "map": {"ModelMirror": "true"}}]"#)], "--filename=. --feature-gates=ModelMirror=true", ""),
+            (
+                &[(json, r#"[{"name": "featureGates", "map": {"ModelMirror": "true"}}]"#)],
+                "--filename=. --feature-gates=ModelMirror=true",
+                "",
+            ),
             (&[("PARAM_FEATUREGATES_MODELMIRROR", "true"), ("PARAM_PATHS_0", "a")], "--filename=a --feature-gates=ModelMirror=true", ""),
-            (&[(json, r#"[{"name": "syncWaves", "string": "true"}, {"name": "recursive", "string": "false"}]"#)], "--filename=. --sync-waves", ""),
+            (
+                &[(json, r#"[{"name": "syncWaves", "string": "true"}, {"name": "recursive", "string": "false"}]"#)],
+                "--filename=. --sync-waves",
+                "",
+            ),
             (&[(json, r#"[{"name": "recursive", "string": "yes"}]"#)], "--filename=.", "parameter recursive has another form"),
             (&[(json, r#"[{"name": "cloud", "array": ["aws"]}]"#)], "--filename=.", "parameter cloud has another form"),
             (&[(json, r#"[{"name": "clouds", "string": "aws"}]"#)], "--filename=.", r#"there is no parameter "clouds""#),
@@ -170,7 +178,9 @@ mod tests {
 
     #[test]
     fn no_message_tells_a_value() {
-        for json in ["hf_secret", r#"[{"name": 1, "string": "hf_secret"}]"#, r#"["hf_secret"]"#, r#"[{"name": "cloud", "array": "hf_secret"}]"#] {
+        for json in
+            ["hf_secret", r#"[{"name": 1, "string": "hf_secret"}]"#, r#"["hf_secret"]"#, r#"[{"name": "cloud", "array": "hf_secret"}]"#]
+        {
             let (_, message) = told(&[("ARGOCD_APP_PARAMETERS", json)]);
             assert!(message.starts_with("ARGOCD_APP_PARAMETERS is no list") && !message.contains("hf_secret"), "{message}");
         }

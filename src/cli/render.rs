@@ -203,7 +203,13 @@ impl From<OutputDirError> for Failure {
     }
 }
 
-fn write(args: &Args, application: Option<&Application>, engine: &Engine, session: &Session<'_>, passed: &[Passed]) -> Result<Exit, Failure> {
+fn write(
+    args: &Args,
+    application: Option<&Application>,
+    engine: &Engine,
+    session: &Session<'_>,
+    passed: &[Passed],
+) -> Result<Exit, Failure> {
     let format = if args.output.output_dir.is_some() { Format::Yaml } else { args.output.output };
     let form = &Form { format, application };
     let mut sink = match &args.output.output_dir {

@@ -75,7 +75,13 @@ mod tests {
     #[test]
     fn nothing_else_is_read() {
         let tree = Within::new(Path::new("src/source")).unwrap();
-        let table = [("src/source/tree.rs", true), ("src/source", true), ("src/lib.rs", false), ("src/source/../lib.rs", false), ("/etc/hosts", false)];
+        let table = [
+            ("src/source/tree.rs", true),
+            ("src/source", true),
+            ("src/lib.rs", false),
+            ("src/source/../lib.rs", false),
+            ("/etc/hosts", false),
+        ];
         for (path, want) in table {
             let path = Path::new(path);
             assert_eq!((tree.kind(path).is_some(), tree.real(path).is_ok()), (want, want), "{}", path.display());
