@@ -129,7 +129,7 @@ fn applications() {
         ),
         ("no-parameters", &[(sent, r#"[{"name": "cloud", "string": hf_secret}]"#)]),
         ("outside", &[(sent, &outside)]),
-        ("absolute", &[(sent, r#"[{"name": "paths", "array": ["/etc/hosts"]}, {"name": "config", "string": "/etc/hosts"}]"#)]),
+        ("absolute", &[(sent, r#"[{"name": "paths", "array": ["/"]}, {"name": "config", "string": "/"}]"#)]),
         ("link", &[(sent, r#"[{"name": "paths", "array": ["../linked/link.yaml"]}]"#)]),
     ];
     let mut faults = Vec::new();
