@@ -93,7 +93,7 @@ fn repository() -> tempfile::TempDir {
         ("apps/deleted/a.yaml", WORKSPACE),
         (
             "apps/deleted/kaito.yaml",
-            "apiVersion: config.kaito.sh/v1alpha1\nkind: RenderConfig\npatches: [{target: {name: .*}, patch: {$patch: delete}}]\n",
+            "apiVersion: config.kaito.sh/v1alpha1\nkind: RenderConfig\npatches: [{target: {name: .*}, patch: \"{$patch: delete}\"}]\n",
         ),
         ("apps/named/a.yaml", WORKSPACE),
         ("apps/named/kaito.yaml", "apiVersion: config.kaito.sh/v1alpha1\nkind: RenderConfig\nnamespace: named\n"),
@@ -108,7 +108,7 @@ fn repository() -> tempfile::TempDir {
 #[test]
 fn applications() {
     let repository = repository();
-    let secret = repository.path().parent().unwrap().join(format!("{}.yaml", std::process::id()));
+    let secret = repository.path().parent().unwrap().join(format!("outside-{}.yaml", std::process::id()));
     fs::write(&secret, "password: hf_outside\n").unwrap();
     let outside = format!(r#"[{{"name": "paths", "array": ["../../../{}"]}}]"#, secret.file_name().unwrap().to_str().unwrap());
     std::os::unix::fs::symlink(&secret, repository.path().join("apps/linked/link.yaml")).unwrap();
@@ -116,7 +116,10 @@ fn applications() {
     let table: [(&str, &[(&str, &str)]); 14] = [
         ("as-it-is", &[]),
         ("karpenter", &[(sent, r#"[{"name": "nodeProvisioner", "string": "karpenter"}, {"name": "recursive", "string": "true"}]"#)]),
-        ("variables", &[("ARGOCD_ENV_NODE_PROVISIONER", "byo"), ("ARGOCD_ENV_PATHS", "phi-4.yaml"), ("ARGOCD_ENV_NODE_PROVISONER", "x")]),
+        (
+            "variables",
+            &[("ARGOCD_ENV_NODE_PROVISIONER", "karpenter"), ("ARGOCD_ENV_PATHS", "phi-4.yaml"), ("ARGOCD_ENV_NODE_PROVISONER", "x")],
+        ),
         ("waves", &[(sent, r#"[{"name": "syncWaves", "string": "true"}, {"name": "includeWorkspace", "string": "true"}]"#)]),
         ("namespace", &[(sent, r#"[{"name": "namespace", "string": "team-a"}, {"name": "paths", "array": ["phi-4.yaml"]}]"#)]),
         ("namespace-of-kaito-yaml", &[(sent, r#"[{"name": "paths", "array": ["../named"]}]"#)]),
@@ -140,7 +143,7 @@ fn applications() {
         assert!(objects.iter().all(|object| object["apiVersion"].is_string() && object["metadata"]["name"].is_string()), "{name}");
         assert_eq!(run.code == 0, !objects.is_empty(), "{name}: {}", run.stderr);
         assert!(!run.stdout.contains("tracking-id") && !format!("{}{}", run.stdout, run.stderr).contains("hf_"), "{name}");
-        let said = run.stderr.replace(&std::process::id().to_string(), "FILE");
+        let said = run.stderr.replace(&*secret.file_name().unwrap().to_string_lossy(), "FILE.yaml");
         faults.extend(expect(Path::new(&format!("golden/argocd/{name}.yaml")), &run.stdout).err());
         faults.extend(expect(Path::new(&format!("golden/argocd/{name}.txt")), &said).err());
     }
@@ -157,21 +160,21 @@ fn parameters_are_the_same_in_all_forms() {
         assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{variables:?}");
         run.stdout
     };
-    let json = r#"[{"name": "paths", "array": ["below", "notes.yaml"]}, {"name": "cloud", "string": "aws"}, {"name": "nodeProvisioner", "string": "byo"},
+    let json = r#"[{"name": "paths", "array": ["below", "notes.yaml"]}, {"name": "cloud", "string": "azure"}, {"name": "nodeProvisioner", "string": "karpenter"},
         {"name": "featureGates", "map": {"ModelMirror": "true"}}, {"name": "syncWaves", "string": "true"}]"#;
     let alone = [
         ("ARGOCD_APP_PARAMETERS", ""),
         ("PARAM_PATHS_0", "below"),
         ("PARAM_PATHS_1", "notes.yaml"),
-        ("PARAM_CLOUD", "aws"),
-        ("PARAM_NODEPROVISIONER", "byo"),
+        ("PARAM_CLOUD", "azure"),
+        ("PARAM_NODEPROVISIONER", "karpenter"),
         ("PARAM_FEATUREGATES_MODELMIRROR", "true"),
         ("PARAM_SYNCWAVES", "true"),
     ];
     let variables = [
         ("ARGOCD_ENV_PATHS", "below,notes.yaml"),
-        ("ARGOCD_ENV_CLOUD", "aws"),
-        ("ARGOCD_ENV_NODE_PROVISIONER", "byo"),
+        ("ARGOCD_ENV_CLOUD", "azure"),
+        ("ARGOCD_ENV_NODE_PROVISIONER", "karpenter"),
         ("ARGOCD_ENV_FEATURE_GATES", "ModelMirror=true"),
         ("ARGOCD_ENV_SYNC_WAVES", "true"),
     ];
