@@ -108,6 +108,7 @@ fn repository() -> tempfile::TempDir {
 #[test]
 fn applications() {
     let repository = repository();
+    let root = format!("{}/", fs::canonicalize(repository.path()).unwrap().display());
     let secret = repository.path().parent().unwrap().join(format!("outside-{}.yaml", std::process::id()));
     fs::write(&secret, "password: hf_outside\n").unwrap();
     let outside = format!(r#"[{{"name": "paths", "array": ["../../../{}"]}}]"#, secret.file_name().unwrap().to_str().unwrap());
@@ -143,7 +144,7 @@ fn applications() {
         assert!(objects.iter().all(|object| object["apiVersion"].is_string() && object["metadata"]["name"].is_string()), "{name}");
         assert_eq!(run.code == 0, !objects.is_empty(), "{name}: {}", run.stderr);
         assert!(!run.stdout.contains("tracking-id") && !format!("{}{}", run.stdout, run.stderr).contains("hf_"), "{name}");
-        let said = run.stderr.replace(&*secret.file_name().unwrap().to_string_lossy(), "FILE.yaml");
+        let said = run.stderr.replace(&*secret.file_name().unwrap().to_string_lossy(), "FILE.yaml").replace(&root, "");
         faults.extend(expect(Path::new(&format!("golden/argocd/{name}.yaml")), &run.stdout).err());
         faults.extend(expect(Path::new(&format!("golden/argocd/{name}.txt")), &said).err());
     }
