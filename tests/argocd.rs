@@ -53,7 +53,8 @@ fn plugin(command: &str, application: &Path, variables: &[(&str, &str)]) -> Comm
         ("KUBE_VERSION", "1.33"),
         ("KUBE_API_VERSIONS", "v1,apps/v1"),
     ];
-    plugin.envs(own.into_iter().chain(variables.iter().copied()).filter(|(_, value)| !value.is_empty()));
+    plugin.envs(own.into_iter().chain(variables.iter().copied()));
+    variables.iter().filter(|(_, value)| value.is_empty()).for_each(|(name, _)| _ = plugin.env_remove(name));
     plugin
 }
 

@@ -52,7 +52,8 @@ impl Tree for Within {
     }
 
     fn name(&self, path: &Path) -> String {
-        Disk.name(path)
+        // Where the root is tells nobody anything.
+        Disk.name(path.strip_prefix(&self.0).ok().filter(|below| !below.as_os_str().is_empty()).unwrap_or(path))
     }
 
     fn is_root(&self, directory: &Path) -> bool {
