@@ -115,7 +115,7 @@ fn applications() {
     let outside = format!(r#"[{{"name": "paths", "array": ["../../../{}"]}}]"#, secret.file_name().unwrap().to_str().unwrap());
     std::os::unix::fs::symlink(&secret, repository.path().join("apps/linked/link.yaml")).unwrap();
     let sent = "ARGOCD_APP_PARAMETERS";
-    let table: [(&str, &[(&str, &str)]); 14] = [
+    let table: [(&str, &[_]); 14] = [
         ("as-it-is", &[]),
         ("karpenter", &[(sent, r#"[{"name": "nodeProvisioner", "string": "karpenter"}, {"name": "recursive", "string": "true"}]"#)]),
         (

@@ -146,7 +146,8 @@ mod tests {
     #[test]
     fn words_of_environments() {
         let json = "ARGOCD_APP_PARAMETERS";
-        let table: [(&[(&str, &str)], &str, &str); 15] = [
+        type Variables = &'static [(&'static str, &'static str)];
+        let table: [(Variables, &str, &str); 15] = [
             (&[], "--filename=.", ""),
             (&[(json, "null")], "--filename=.", ""),
             (&[("ARGOCD_ENV_NODE_PROVISIONER", "karpenter")], "--filename=. --node-provisioner=karpenter", ""),

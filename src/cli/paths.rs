@@ -83,5 +83,5 @@ fn lines(read: &[&Path]) -> String {
     lines.iter_mut().filter(|line| line.is_empty()).for_each(|line| ".".clone_into(line));
     lines.sort();
     lines.dedup();
-    lines.iter().map(|line| format!("{line}\n")).collect()
+    lines.join("\n") + "\n"
 }
