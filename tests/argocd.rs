@@ -29,6 +29,9 @@ fn deployed(name: &str) -> String {
     fs::read_to_string(Path::new("deploy/argocd").join(name)).unwrap()
 }
 
+/// Names and values.
+type Variables<'a> = &'a [(&'a str, &'a str)];
+
 /// A command of plugin.yaml as argocd-cmp-server starts it: in the directory of the Application, which it was sent with its
 /// repository, with its own environment and Argo CD's variables, of which none is empty, without input, in a process group of its own.
 fn plugin(command: &str, application: &Path, variables: &[(&str, &str)]) -> Command {
@@ -115,7 +118,7 @@ fn applications() {
     let outside = format!(r#"[{{"name": "paths", "array": ["../../../{}"]}}]"#, secret.file_name().unwrap().to_str().unwrap());
     std::os::unix::fs::symlink(&secret, repository.path().join("apps/linked/link.yaml")).unwrap();
     let sent = "ARGOCD_APP_PARAMETERS";
-    let table: [(&str, &[_]); 14] = [
+    let table: [(&str, Variables<'_>); 14] = [
         ("as-it-is", &[]),
         ("karpenter", &[(sent, r#"[{"name": "nodeProvisioner", "string": "karpenter"}, {"name": "recursive", "string": "true"}]"#)]),
         (
