@@ -1,16 +1,19 @@
 //! The HTTP client by which the server is asked.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper_timeout::TimeoutConnector;
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use kube::client::ConfigExt;
+use kube::client::{ClientBuilder, ConfigExt};
 use kube::client::retry::RetryPolicy;
 use kube::{Client, Config};
 use tower::retry::RetryLayer;
 use tower::{BoxError, ServiceBuilder};
+
+use super::observe::{Observe, Observer};
 
 /// How long nothing comes before the system asks whether the other side is there.
 const KEEPALIVE: Duration = Duration::from_secs(30);
@@ -19,10 +22,11 @@ const KEEPALIVE: Duration = Duration::from_secs(30);
 ///
 /// kube leaves it to the system to wait for more, so that the first request over each connection waits until the server has
 /// acknowledged the end of the handshake: some 40 ms on the same machine, where a small question takes 30 ms otherwise.
-pub(super) fn client(config: Config) -> kube::Result<Client> {
+pub(super) fn client(config: Config, observer: Option<Observer>) -> kube::Result<Client> {
+    let observe = Observe { observer, host: host(&config) };
     // Through a proxy it is kube's own.
     if config.proxy_url.is_some() {
-        return Client::try_from(config);
+        return Ok(ClientBuilder::try_from(config)?.with_layer(&observe).build());
     }
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
@@ -40,6 +44,14 @@ pub(super) fn client(config: Config) -> kube::Result<Client> {
         .option_layer(config.auth_layer()?)
         .layer(config.extra_headers_layer()?)
         .map_err(BoxError::from)
+        .layer(observe)
         .service(HttpClient::builder(TokioExecutor::new()).build(connector));
     Ok(Client::new(service, config.default_namespace))
+}
+
+/// The host and port that the server's address names, without what may be a login before them.
+fn host(config: &Config) -> Arc<str> {
+    let url = &config.cluster_url;
+    let host = url.host().unwrap_or_default();
+    url.port_u16().map_or_else(|| host.into(), |port| format!("{host}:{port}").into())
 }

@@ -8,6 +8,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use tokio::runtime::{Builder, Runtime};
 
 use super::error::ClusterError;
+use super::observe::Observer;
 use super::{Cluster, client};
 
 /// How long to wait for a connection.
@@ -28,7 +29,10 @@ pub struct User {
 
 /// The configuration of a connection. Tokens that come from files or programs are read anew when they expire.
 #[derive(Clone)]
-pub struct Connection(Config);
+pub struct Connection {
+    config: Config,
+    observer: Option<Observer>,
+}
 
 impl Connection {
     /// That of a kubeconfig, of a context in it; without a file, of `KUBECONFIG` or `~/.kube/config`, or of the cluster that this runs
@@ -40,16 +44,23 @@ impl Connection {
         let mut config = runtime()?.block_on(config(kubeconfig, context))?;
         config.connect_timeout = Some(CONNECT);
         config.read_timeout = Some(READ);
-        Ok(Self(config))
+        Ok(Self { config, observer: None })
     }
 
     /// The same, where all is done as `user`, if it names one.
     #[must_use]
     pub fn acting_as(mut self, user: User) -> Self {
         if let Some(name) = user.name {
-            self.0.auth_info.impersonate = Some(name);
-            self.0.auth_info.impersonate_groups = Some(user.groups).filter(|groups| !groups.is_empty());
+            self.config.auth_info.impersonate = Some(name);
+            self.config.auth_info.impersonate_groups = Some(user.groups).filter(|groups| !groups.is_empty());
         }
+        self
+    }
+
+    /// The same, where somebody is told of each request.
+    #[must_use]
+    pub fn observed_by(mut self, observer: Observer) -> Self {
+        self.observer = Some(observer);
         self
     }
 
@@ -59,12 +70,12 @@ impl Connection {
     /// The configuration can't be used.
     pub fn cluster(&self) -> Result<Cluster, ClusterError> {
         let runtime = runtime()?;
-        let config = self.0.clone();
+        let config = self.config.clone();
         let (server, namespace) = (config.cluster_url.to_string(), config.default_namespace.clone());
         let server = server.trim_end_matches('/').to_owned();
         let made = {
             let _inside = runtime.enter();
-            client::client(config)
+            client::client(config, self.observer.clone())
         };
         let client = made.map_err(|error| ClusterError::unusable(&server, &error))?;
         Ok(Cluster { runtime, client, server, namespace })
@@ -72,9 +83,9 @@ impl Connection {
 
     /// The same, for connections on which nothing may come for minutes.
     pub(super) fn for_watching(&self) -> Self {
-        let mut config = self.0.clone();
-        config.read_timeout = Some(READ_WATCH);
-        Self(config)
+        let mut watching = self.clone();
+        watching.config.read_timeout = Some(READ_WATCH);
+        watching
     }
 }
 

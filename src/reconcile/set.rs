@@ -13,6 +13,7 @@ use crate::diff::Owner;
 use crate::inventory::{Contents, Parent, Record, SUCCEEDED};
 use crate::manifest::ObjectRef;
 use crate::prune::{self, AllowedKind, Candidate, Facts, MaxPrune};
+use crate::shard::Shard;
 use crate::status;
 
 /// The status of what could not be rendered, as Flux calls it.
@@ -84,6 +85,8 @@ pub struct Set {
     /// What keeps it.
     parent: Parent,
     id: String,
+    /// Which part of it is looked after here, if several processes share it.
+    shard: Option<Shard>,
     /// What it keeps; `None` if it isn't there.
     record: Option<Record>,
     /// The `resourceVersion` of what keeps it.
@@ -108,7 +111,14 @@ impl Set {
             Some(record) => reached(cluster.members(&parent, &record.contents, Extent::Whole), Reached::Nothing)?,
             None => (Vec::new(), Kinds::default()),
         };
-        Ok(Self { id: parent.id(), parent, record, version, members, are_whole: true, kinds })
+        Ok(Self { id: parent.id(), parent, shard: None, record, version, members, are_whole: true, kinds })
+    }
+
+    /// The same, of which this process looks after a part.
+    #[must_use]
+    pub fn shared_as(mut self, shard: Option<Shard>) -> Self {
+        self.shard = shard;
+        self
     }
 
     /// Its id.
@@ -136,10 +146,13 @@ impl Set {
     /// # Errors
     /// It can't be written.
     pub fn note_unrendered(&mut self, cluster: &Cluster, revision: Option<&str>, now: &str) -> Result<(), Trouble> {
-        let Some(mut record) = self.record.clone() else { return Ok(()) };
-        record.attempted = revision.map(ToOwned::to_owned);
-        record.history.note(revision, None, UNRENDERED, now);
-        self.write(record, cluster, DryRun::None)
+        if self.record.is_none() {
+            return Ok(());
+        }
+        self.write(cluster, DryRun::None, |record| {
+            record.attempted = revision.map(ToOwned::to_owned);
+            record.history.note(revision, None, UNRENDERED, now);
+        })
     }
 
     /// Its members, if they were read whole just now.
@@ -159,16 +172,23 @@ impl Set {
     /// # Errors
     /// It can't be written.
     pub fn advance(&mut self, cluster: &Cluster, revision: &str) -> Result<(), Trouble> {
-        let Some(record) = self.record.clone() else { return Ok(()) };
-        let revision = Some(revision.to_owned());
-        self.write(Record { attempted: revision.clone(), revision, ..record }, cluster, DryRun::None)
+        if self.record.is_none() {
+            return Ok(());
+        }
+        let shard = self.shard;
+        self.write(cluster, DryRun::None, |record| {
+            record.attempted = Some(revision.to_owned());
+            if record.progress.note(shard, revision) {
+                record.revision = Some(revision.to_owned());
+            }
+        })
     }
 
     /// Writes, before anything is applied, where members will be, and where they are.
     pub(super) fn prepare(&mut self, wanted: &BTreeSet<ObjectRef>, cluster: &Cluster, dry_run: DryRun) -> Result<(), Trouble> {
         let old = self.record.clone().unwrap_or_default();
-        let contents = self.with_own_namespace(Contents::of(wanted).union(old.contents.clone()));
-        self.write(Record { contents, ..old }, cluster, dry_run)
+        let contents = self.with_own_namespace(Contents::of(wanted).union(old.contents));
+        self.write(cluster, dry_run, |record| record.contents = contents.clone())
     }
 
     /// Deletes what is no longer wanted, if that is asked for, and writes what is left.
@@ -189,18 +209,23 @@ impl Set {
         let contents = self.with_own_namespace(Contents::of(wanted).union(left));
         // As long as something may stand where nobody has looked, that stays on record.
         let is_done = !pruning.others_failed && !pass.is_broken && !tally.has_failed && !tally.has_unread;
-        let (revision, inputs) = if is_done {
-            (pruning.revision.map(ToOwned::to_owned), Some(pruning.inputs.to_owned()))
-        } else {
-            (before.revision, before.inputs)
-        };
-        let mut record = Record { contents, revision, inputs, ..before };
-        if let Some(Rendering { digest, now }) = pruning.rendering {
-            let status = if is_done { SUCCEEDED } else { FAILED };
+        let shard = self.shard;
+        self.write(pass.cluster, pass.settings.dry_run, |record| {
+            record.contents = contents.clone();
+            let applied = pruning.revision.or(pruning.rendering.map(|rendering| rendering.digest)).unwrap_or_default();
+            let is_whole = is_done && record.progress.note(shard, applied);
+            if is_whole {
+                record.revision = pruning.revision.map(ToOwned::to_owned);
+                record.inputs = Some(pruning.inputs.to_owned());
+            }
+            let Some(Rendering { digest, now }) = pruning.rendering else { return };
             record.attempted = pruning.revision.map(ToOwned::to_owned);
-            record.history.note(pruning.revision, Some(digest), status, now);
-        }
-        self.write(record, pass.cluster, pass.settings.dry_run)
+            // While others of the set's processes are at it, it is neither.
+            if is_whole || !is_done {
+                let status = if is_done { SUCCEEDED } else { FAILED };
+                record.history.note(pruning.revision, Some(digest), status, now);
+            }
+        })
     }
 
     /// Deletes the members that are no longer wanted, and gives back those that are left of them.
@@ -255,9 +280,13 @@ impl Set {
         Ok(left)
     }
 
-    /// Writes what the set keeps, unless it does already. What somebody else has written since is kept too.
-    fn write(&mut self, mut record: Record, cluster: &Cluster, dry_run: DryRun) -> Result<(), Trouble> {
+    /// Writes what the set keeps after a change, unless it does already. What somebody else has written since is changed, and kept too.
+    fn write(&mut self, cluster: &Cluster, dry_run: DryRun, change: impl Fn(&mut Record)) -> Result<(), Trouble> {
+        let mut others = Contents::default();
         for _ in 0..TRIES {
+            let mut record = self.record.clone().unwrap_or_default();
+            change(&mut record);
+            record.contents = record.contents.union(others.clone());
             if self.record.as_ref() == Some(&record) || dry_run != DryRun::None {
                 return Ok(());
             }
@@ -271,8 +300,7 @@ impl Set {
                     let Found { live, .. } = Found::look_up(cluster, self.parent.clone())?;
                     self.version = live.as_ref().and_then(|(live, _)| version(live));
                     self.record = live.map(|(_, record)| record);
-                    let theirs = self.record.clone().unwrap_or_default().contents;
-                    record.contents = record.contents.union(theirs);
+                    others = self.record.clone().unwrap_or_default().contents;
                 }
                 Err(why) => return Err(self.unwritten(&why)),
             }

@@ -3,6 +3,8 @@
 mod logs;
 mod metrics;
 mod process;
+mod words;
 
 pub use logs::{LogFormat, level, start_logs, subscriber};
-pub use metrics::{Metrics, ObjectOutcome, Phase, ReconcileResult};
+pub use metrics::Metrics;
+pub use words::{ObjectOutcome, Phase, ReconcileResult, WorkspaceState};

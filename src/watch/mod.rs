@@ -16,6 +16,7 @@
 mod backoff;
 pub mod config;
 mod control;
+mod count;
 pub mod feed;
 mod fingerprint;
 mod following;

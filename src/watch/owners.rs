@@ -141,6 +141,12 @@ impl Owners {
         self.0.iter().filter(|(_, known)| is_due(known.retry_at) || is_due(known.repair_at)).map(|(owner, _)| owner.clone()).collect()
     }
 
+    /// Since when an owner is to be looked after, or when it will be.
+    pub(super) fn due_since(&self, owner: &Whose) -> Option<Instant> {
+        let known = self.0.get(owner)?;
+        [known.retry_at, known.repair_at].into_iter().flatten().min()
+    }
+
     /// When something is to be looked after next.
     pub(super) fn next(&self) -> Option<Instant> {
         self.0.values().flat_map(|known| [known.retry_at, known.repair_at]).flatten().min()

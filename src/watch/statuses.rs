@@ -91,9 +91,11 @@ impl Worker {
     pub(super) fn stir(&mut self, reference: &ObjectRef) {
         if reference.kind == "Node" && reference.group.is_empty() {
             self.statuses.stir_all();
-        } else if let Some(owner) = self.ledger.owner_of(reference).cloned() {
-            self.statuses.stir(&owner);
-        } else if let Some(Some(owner)) = self.ledger.owner_wanting(reference).cloned() {
+            return;
+        }
+        let wanting = || self.ledger.owner_wanting(reference).and_then(Option::as_ref);
+        let owner = self.ledger.owner_of(reference).or_else(wanting).filter(|owner| self.is_ours(Some(owner))).cloned();
+        if let Some(owner) = owner {
             self.statuses.stir(&owner);
         }
     }

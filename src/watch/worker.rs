@@ -25,6 +25,7 @@ use crate::notify::Notify;
 use crate::pause::pause_of;
 use crate::prune::{AllowedKind, MaxPrune};
 use crate::reconcile::{Set, Settings};
+use crate::shard::Shard;
 use crate::telemetry::Metrics;
 
 /// How long to let events gather before a pass: deleting a Workspace's objects is many events, and one pass.
@@ -45,6 +46,8 @@ pub struct Work {
     pub source: String,
     /// What keeps it.
     pub parent: Parent,
+    /// Which part of the set this process looks after; all of it without.
+    pub shard: Option<Shard>,
     /// How objects are applied.
     pub settings: Settings,
     /// Whether what is no longer wanted is deleted.
@@ -186,6 +189,7 @@ impl Worker {
             }
             self.work();
         }
+        self.config.metrics.forget(&self.config.name);
         tracing::info!(set = self.config.name, "stopped");
     }
 
@@ -272,6 +276,11 @@ impl Worker {
         }
     }
 
+    /// Whether this process looks after what belongs to an owner.
+    pub(super) fn is_ours(&self, owner: Option<&Owner>) -> bool {
+        self.config.shard.is_none_or(|shard| shard.has(owner))
+    }
+
     /// Somebody may go on with a Workspace that was left alone: whatever has happened meanwhile is looked at.
     fn look_at_resumed(&mut self, reference: &ObjectRef) {
         let is_it = |owner: &&Owner| {
@@ -313,8 +322,12 @@ impl Worker {
                 self.not_before = None;
                 self.tell_standing(None);
             }
-            Err(finding) => self.failed(&finding, &due),
+            Err(finding) => {
+                self.count_failed(now, due.len());
+                self.failed(&finding, &due);
+            }
         }
+        self.count_workspaces();
     }
 
     /// What is to be looked after by now.

@@ -8,6 +8,7 @@ use crate::apply::Adopt;
 use crate::cli::applyset::named;
 use crate::cli::cluster::{ClusterArgs, duration, field_manager};
 use crate::cli::setup::RenderingArgs;
+use crate::shard::Shard;
 use crate::telemetry::{LogFormat, level};
 use crate::watch::config::{
     API_VERSION, ClusterConfig, GitConfig, SetConfig, SourceConfig, VerifyConfig, WatchConfig, WebhookConfig, is_commit,
@@ -159,12 +160,15 @@ pub(crate) struct ProcessArgs {
     /// Be one of several processes, of which one works at a time
     #[arg(long)]
     pub leader_elect: bool,
-    /// Lease by which they agree which one
+    /// Lease by which they agree which one; with --shard I/N it is NAME-shard-I
     #[arg(long, value_name = "NAME", default_value = "kaito-watch", requires = "leader_elect")]
     pub lease: String,
     /// How long others wait for a leader that says nothing
     #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = duration, requires = "leader_elect")]
     pub lease_duration: Duration,
+    /// Which part of the Workspaces to look after, where several processes share them: 0/3, 1/3 and 2/3 for three
+    #[arg(long, value_name = "I/N")]
+    pub shard: Option<Shard>,
     /// Lines of logs: text or json
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub log_format: LogFormat,

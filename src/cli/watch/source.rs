@@ -196,6 +196,7 @@ impl Beginning<'_> {
             name: format!("{namespace}/{}", parent.name),
             source: self.config.name.clone(),
             parent,
+            shard: shared.args.process.shard,
             settings: cluster::allowed(self.config, settings(shared.args, set, namespace)),
             prune: set.prune.unwrap_or(true),
             max_prune: set.max_prune.as_deref().map(str::parse).transpose().map_err(|message| wrong("maxPrune", message))?,

@@ -6,8 +6,10 @@ mod drift;
 mod files;
 mod killed;
 mod memory;
+mod metrics;
 mod outage;
 mod refused;
+mod shards;
 mod stage;
 mod start;
 
