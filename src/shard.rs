@@ -101,14 +101,16 @@ mod tests {
             for owner in &owners {
                 assert_eq!(first.all().filter(|shard| shard.has(Some(owner))).count(), 1);
             }
-            let sizes: Vec<usize> =
-                first.all().map(|shard| owners.iter().filter(|owner| shard.has(Some(owner))).count()).collect();
+            let sizes: Vec<usize> = first.all().map(|shard| owners.iter().filter(|owner| shard.has(Some(owner))).count()).collect();
             let even = 300 / count;
             assert!(sizes.iter().all(|size| *size > even / 2 && *size < even * 2), "{sizes:?}");
             assert_eq!(first.all().map(|shard| shard.has(None)).filter(|has| *has).count(), 1);
             assert!(first.has(None));
         }
         // Another version must come to the same.
-        assert_eq!(number(&owner("phi-4".to_owned())), u32::from_be_bytes(Sha256::digest("Workspace/models/phi-4")[..4].try_into().unwrap()));
+        assert_eq!(
+            number(&owner("phi-4".to_owned())),
+            u32::from_be_bytes(Sha256::digest("Workspace/models/phi-4")[..4].try_into().unwrap())
+        );
     }
 }

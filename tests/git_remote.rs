@@ -2,7 +2,7 @@
 
 mod http;
 mod mirror;
-mod server;
+pub(crate) mod server;
 mod ssh;
 
 use kaito::source::{Access, Head, Mirror, Reference, RemoteError};

@@ -16,7 +16,7 @@ use kaito::watch::feed::{Audience, Call, Git};
 
 use crate::git::Repo;
 use signing::{
-    armored, expiring, pgp, pgp_key, pgp_subkey, public, put, revoked, sign, ssh, ssh_key, text, with_revoked_subkey, with_signature,
+    armored, expiring, pgp, pgp_key, pgp_subkey, public, put, revoked, sign, ssh, ssh_key, tag, text, with_revoked_subkey, with_signature,
 };
 
 /// A repository that is followed, and who may sign.
@@ -315,6 +315,52 @@ fn history_that_was_not_fetched_before() {
 
 /// What workers hear of a repository that is followed: commits that are signed, and once why another isn't.
 #[test]
+fn tags() {
+    let (key, other) = (ssh_key(1), ssh_key(2));
+    let scene = Scene::new(&[("keys", &format!("dev {}", public(&key)))]);
+    let (old, new) = (scene.commit("old", Some(1)), scene.commit("new", None));
+    let by = |key| move |payload: &[u8]| ssh(key, "git", payload);
+    let nobody = |_: &[u8]| String::new();
+    let _ = tag(&scene.repo, "v1", "v1", "commit", &old, &by(&key));
+    let of_new = tag(&scene.repo, "v2", "v2", "commit", &new, &by(&key));
+    tag(&scene.repo, "theirs", "theirs", "commit", &new, &by(&other));
+    tag(&scene.repo, "unsigned", "unsigned", "commit", &new, &nobody);
+    tag(&scene.repo, "moved", "v1", "commit", &old, &by(&key));
+    tag(&scene.repo, "of-a-tag", "of-a-tag", "tag", &of_new, &by(&key));
+    tag(&scene.repo, "changed", "changed", "commit", &new, &|payload| by(&key)(&[payload, b"x"].concat()));
+    scene.repo.git(&["tag", "light", &old]);
+    let modes = [VerifyMode::Tag, VerifyMode::TagAndHead];
+    let table: [(&str, [Result<(), &str>; 2]); 8] = [
+        ("v1", [Ok(()), Ok(())]),
+        ("v2", [Ok(()), Err("commit HEAD of URL is not signed")]),
+        ("theirs", [Err("which is not among the keys that may"); 2]),
+        ("unsigned", [Err("tag unsigned of URL is not signed"); 2]),
+        ("light", [Err("tag light of URL is not signed"); 2]),
+        ("moved", [Err("tag moved of URL is the tag v1 under another name"); 2]),
+        ("of-a-tag", [Err("tag of-a-tag of URL is of the tag "); 2]),
+        ("changed", [Err("tag changed of URL has a signature of dev"); 2]),
+    ];
+    for (name, wanted) in table {
+        for (mode, want) in modes.into_iter().zip(wanted) {
+            let head = scene.mirror.resolve(&Reference::Tag(name.to_owned()), &Access::anonymous()).unwrap();
+            let fetched = scene.verifier(mode, None).fetch(&scene.mirror, &head, &Access::anonymous()).map_err(Box::new);
+            let shown = shown(&fetched).replace(scene.mirror.url(), "URL").replace(&head.commit, "HEAD");
+            match want {
+                Ok(()) => assert!(fetched.is_ok() && shown.starts_with("dev ("), "{name}: {shown}"),
+                Err(want) => assert!(fetched.is_err() && shown.contains(want), "{name}, {mode:?}: {shown}"),
+            }
+        }
+    }
+    // One that is moved to another commit is another one.
+    tag(&scene.repo, "v1", "v1", "commit", &new, &by(&other));
+    let head = scene.mirror.resolve(&Reference::Tag("v1".to_owned()), &Access::anonymous()).unwrap();
+    assert!(scene.verifier(VerifyMode::Tag, None).fetch(&scene.mirror, &head, &Access::anonymous()).is_err());
+    for (text, mode) in [("tag", VerifyMode::Tag), ("TagAndHEAD", VerifyMode::TagAndHead), ("tag-and-head", VerifyMode::TagAndHead)] {
+        assert_eq!(text.parse(), Ok(mode));
+    }
+}
+
+#[test]
 fn a_feed_tells_only_what_is_signed() {
     let scene = Scene::new(&[("keys", &format!("dev {}", public(&ssh_key(1))))]);
     let one = scene.commit("one", Some(1));
@@ -330,6 +376,7 @@ fn a_feed_tells_only_what_is_signed() {
         reference: Reference::Branch("main".to_owned()),
         access: Access::anonymous(),
         verify: Some(verify),
+        submodules: false,
         audience,
         interval: Duration::from_secs(3600),
     };

@@ -18,6 +18,7 @@ mod namespaces;
 mod observe;
 mod order;
 mod pipeline;
+mod secret;
 mod set;
 mod status;
 mod survey;

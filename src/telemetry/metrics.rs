@@ -74,7 +74,12 @@ impl Metrics {
             reconcile_time: add(r, "controller_runtime_reconcile_time_seconds", "Length of time per reconciliation", histograms()),
             queue_depth: add(r, "workqueue_depth", "Workspaces that are to be looked after by now", Family::default()),
             queue_adds: add(r, "workqueue_adds", "Workspaces that were to be looked after", Family::default()),
-            queue_retries: add(r, "workqueue_retries", "Workspaces that are to be looked after once more after an error", Family::default()),
+            queue_retries: add(
+                r,
+                "workqueue_retries",
+                "Workspaces that are to be looked after once more after an error",
+                Family::default(),
+            ),
             queue_time: add(r, "workqueue_queue_duration_seconds", "How long a Workspace waits until it is looked after", queues()),
             work_time: add(r, "workqueue_work_duration_seconds", "How long looking after some Workspaces takes", queues()),
             requests: add(r, "rest_client_requests", "Requests to API servers, by status, method and host", Family::default()),

@@ -1,6 +1,6 @@
 //! What is logged of passes.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Snapshot;
 use super::report::Outcome;
@@ -8,8 +8,12 @@ use super::worker::Worker;
 
 /// How long the parts of a pass took.
 pub(super) struct Times {
+    /// When it began.
+    pub began: Instant,
     /// Reading, planning, and finding out what has changed.
     pub rendering: Duration,
+    /// When everything was rendered, and it began to be applied.
+    pub applied_from: Instant,
     /// Finding out what is there, and deciding.
     pub deciding: Duration,
     /// Applying and pruning.

@@ -30,6 +30,7 @@ mod sightings;
 mod standing;
 mod statuses;
 mod tell;
+mod trace;
 mod worker;
 
 use std::sync::Arc;

@@ -164,9 +164,11 @@ impl Worker {
         let subjects = sightings::subjects(parent, &contents, namespaces, declared);
         let followed = self.following.follow(&self.connection, (parent, manager), subjects, &self.outbox);
         followed.map_err(|error| error.finding())?;
-        let times = Times { rendering, deciding: passed.deciding, applying: applying.elapsed().saturating_sub(passed.deciding) };
+        let applied = applying.elapsed().saturating_sub(passed.deciding);
+        let times = Times { began, rendering, applied_from: applying, deciding: passed.deciding, applying: applied };
         self.log(snapshot, &outcome, about.len(), &times);
         self.count(snapshot, &outcome, &times);
+        self.trace(snapshot, &outcome, about.len(), &times);
         self.tell(snapshot, outcome);
         Ok(())
     }

@@ -26,7 +26,7 @@ use crate::pause::pause_of;
 use crate::prune::{AllowedKind, MaxPrune};
 use crate::reconcile::{Set, Settings};
 use crate::shard::Shard;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, Span, Traces};
 
 /// How long to let events gather before a pass: deleting a Workspace's objects is many events, and one pass.
 const GATHER: Duration = Duration::from_millis(20);
@@ -58,6 +58,8 @@ pub struct Work {
     pub allowed: Vec<AllowedKind>,
     /// Where it is counted what is done.
     pub metrics: Arc<Metrics>,
+    /// Who is told how long each part of a pass took, if anybody is.
+    pub traces: Option<Arc<Traces>>,
     /// Where it is told what has happened.
     pub events: Arc<Events>,
     /// Who is notified of what becomes of a revision, if anybody is.
@@ -117,6 +119,8 @@ pub struct Worker {
     /// Who fights over fields.
     pub(super) fight: Fight,
     pub(super) since: Instant,
+    /// The pass that was made, until it is told to whoever traces.
+    pub(super) traced: Option<Span>,
     /// The kinds that the cluster is known to have.
     pub(super) kinds: Option<Kinds>,
     /// Whether an operator of Kaito runs, and when that was found out.
@@ -161,6 +165,7 @@ impl Worker {
             standing: Standing::default(),
             fight: Fight::default(),
             since: Instant::now(),
+            traced: None,
             kinds: None,
             operator: None,
             readiness: Readiness::default(),
@@ -315,7 +320,9 @@ impl Worker {
         if self.is_new || self.is_full_due || !due.is_empty() {
             done = self.pass(&due);
         }
+        let writing = done.is_ok().then(Instant::now);
         let done = done.and_then(|()| self.write_statuses(&super::now()).map_err(|error| error.finding()));
+        self.trace_end(now, writing, done.as_ref().err());
         match done {
             Ok(()) => {
                 self.silence.worked();

@@ -14,21 +14,21 @@ use serde_json::Value;
 use crate::git::Repo;
 
 /// A repository, `repo` in the directory that is served.
-pub(super) struct Served {
+pub(crate) struct Served {
     pub repo: Repo,
     pub server: Server,
     cache: tempfile::TempDir,
 }
 
 /// A server that ends with this.
-pub(super) struct Server {
+pub(crate) struct Server {
     child: Child,
     pub listens: Listens,
 }
 
 /// Where it listens, and what belongs to HTTPS.
 #[derive(Clone, Deserialize)]
-pub(super) struct Listens {
+pub(crate) struct Listens {
     pub http: String,
     pub https: String,
     pub ssh: String,
@@ -41,7 +41,7 @@ pub(super) struct Listens {
 /// A request that was answered.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct Asked {
+pub(crate) struct Asked {
     pub what: String,
     pub authorization: String,
     pub sent: u64,
@@ -86,14 +86,14 @@ impl Drop for Server {
 
 impl Served {
     /// A repository with one commit on `main`, served to everybody.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let repo = Repo::new();
         repo.write("clusters/prod/phi.yaml", "kind: Workspace\n").commit("one");
         let server = Server::start(repo.path.parent().unwrap(), None);
         Self { repo, server, cache: tempfile::tempdir().unwrap() }
     }
 
-    pub(super) fn root(&self) -> &Path {
+    pub(crate) fn root(&self) -> &Path {
         self.repo.path.parent().unwrap()
     }
 
@@ -102,7 +102,7 @@ impl Served {
         self.cache.path()
     }
 
-    pub(super) fn http(&self) -> String {
+    pub(crate) fn http(&self) -> String {
         format!("http://{}/repo", self.server.listens.http)
     }
 
@@ -111,14 +111,14 @@ impl Served {
     }
 
     /// Changes what the server asks and does.
-    pub(super) fn rules(&self, rules: &Value) {
+    pub(crate) fn rules(&self, rules: &Value) {
         let path = self.root().join("server.json.new");
         fs::write(&path, rules.to_string()).unwrap();
         fs::rename(path, self.root().join("server.json")).unwrap();
     }
 
     /// What was asked since the last time.
-    pub(super) fn asked(&self) -> Vec<Asked> {
+    pub(crate) fn asked(&self) -> Vec<Asked> {
         serde_json::from_str::<Option<Vec<Asked>>>(&self.ask("/asked")).unwrap().unwrap_or_default()
     }
 

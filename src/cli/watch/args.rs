@@ -11,7 +11,7 @@ use crate::cli::setup::RenderingArgs;
 use crate::shard::Shard;
 use crate::telemetry::{LogFormat, level};
 use crate::watch::config::{
-    API_VERSION, ClusterConfig, GitConfig, SetConfig, SourceConfig, VerifyConfig, WatchConfig, WebhookConfig, is_commit,
+    API_VERSION, ClusterConfig, GitConfig, SecretRef, SetConfig, SourceConfig, VerifyConfig, WatchConfig, WebhookConfig, is_commit,
 };
 
 /// Keep a cluster as files say, which may change: in a git repository, or on disk; or as the Workspaces say that people apply in it.
@@ -76,8 +76,14 @@ pub(crate) struct SourceArgs {
     /// Directory with credentials for the repository, a file for each key of Flux' Secrets: username, password, identity, ...
     #[arg(long, value_name = "DIR", requires = "url")]
     pub credentials: Option<PathBuf>,
-    /// Follow only commits that are signed by somebody who may: head for the one that is followed, every for all that it comes from, too
-    #[arg(long, value_name = "MODE", value_parser = ["head", "every"], requires_all = ["url", "verify_keys"])]
+    /// Secret with these credentials, in the namespace of this process, instead of a directory
+    #[arg(long, value_name = "NAME", requires = "url", conflicts_with = "credentials")]
+    pub secret_ref: Option<String>,
+    /// Read the commits of submodules, too
+    #[arg(long, requires = "url")]
+    pub recurse_submodules: bool,
+    /// Follow only what is signed by somebody who may: head is the commit that is followed, every all that it comes from, too, tag the tag
+    #[arg(long, value_name = "MODE", value_parser = ["head", "every", "tag", "tag-and-head"], requires_all = ["url", "verify_keys"])]
     pub verify: Option<String>,
     /// Directory with the keys that may sign: allowed signers and public keys of SSH, public keys of OpenPGP
     #[arg(long, value_name = "DIR", requires = "verify")]
@@ -202,6 +208,8 @@ impl Args {
             semver: semver.clone(),
             commit: commit.clone(),
             credentials: credentials.as_ref().map(text),
+            secret_ref: self.source.secret_ref.clone().map(|name| SecretRef { name }),
+            recurse_submodules: self.source.recurse_submodules,
             verify: verify.clone(),
             ..GitConfig::default()
         });

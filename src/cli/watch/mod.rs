@@ -24,7 +24,7 @@ use crate::diagnostic::Diagnostic;
 use crate::notify::Notifier;
 use crate::server::hook::{Push, same_repository};
 use crate::source::{Changes, Disk, read_file};
-use crate::telemetry::{Metrics, level, start_logs};
+use crate::telemetry::{Metrics, Traces, level, start_logs};
 use crate::watch::Readiness;
 use crate::watch::config::WatchConfig;
 use crate::yaml::{self, Limits};
@@ -93,6 +93,7 @@ struct Watching<'a> {
 
 impl<'a> Watching<'a> {
     fn new(args: &'a Args, color: Color) -> Result<Self, Stop> {
+        let traces = Traces::from_environment().map_err(|why| refused(vec![Diagnostic::error(why)], color))?.map(Arc::new);
         let metrics = Arc::new(Metrics::new());
         let counted = Arc::clone(&metrics);
         let count = move |asked: &Asked<'_>| counted.requested(asked.code, asked.method, asked.host, asked.took);
@@ -107,6 +108,7 @@ impl<'a> Watching<'a> {
             connection,
             namespace,
             metrics,
+            traces,
             events: Arc::new(events),
             notifier,
             mirrors: BTreeMap::new(),
@@ -146,6 +148,7 @@ impl<'a> Watching<'a> {
         }
         let is_done = self.stop();
         self.shared.notifier.stop(FAREWELL);
+        self.shared.traces.iter().for_each(|traces| traces.stop(FAREWELL));
         // Only when nothing is done any more another process may do it.
         if is_done && let Some(candidate) = candidate {
             candidate.release();

@@ -23,6 +23,8 @@ pub struct Git {
     pub access: Access,
     /// Which commits must be signed, and by whom; none must without it.
     pub verify: Option<Verify>,
+    /// Whether the commits of submodules are read, too.
+    pub submodules: bool,
     /// Who is told.
     pub audience: Audience,
     /// How often to ask the remote, should nobody have told of a change.
@@ -45,7 +47,7 @@ impl Git {
                     told = Some(head);
                     jittered(self.interval, (&self.name, backoff.failures()))
                 }
-                Err(error @ VerifyError::Unverified { .. }) => {
+                Err(error @ (VerifyError::Unverified { .. } | VerifyError::UnverifiedTag { .. })) => {
                     // It is looked at again, as the keys may be others then, and told once.
                     if refused.replace(error.to_string()) != Some(error.to_string()) {
                         self.audience.unverified(&error.finding());
@@ -80,8 +82,12 @@ impl Git {
             }
             None => self.mirror.fetch(&head, &self.access)?,
         }
+        if self.submodules {
+            self.mirror.fetch_with_submodules(&head, &self.access)?;
+        }
         let fetching = resolved.elapsed();
-        match self.mirror.side(&head) {
+        let side = if self.submodules { self.mirror.side_with_submodules(&head) } else { self.mirror.side(&head) };
+        match side {
             Ok(side) => self.audience.snapshot(&Snapshot {
                 revision: Some(head.to_string()),
                 tree: side.tree,

@@ -9,9 +9,11 @@ mod memory;
 mod metrics;
 mod outage;
 mod refused;
+mod repository;
 mod shards;
 mod stage;
 mod start;
+mod traces;
 
 use std::io::Write as _;
 use std::io::{BufRead, BufReader};

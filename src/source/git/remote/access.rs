@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::{fmt, fs, io};
 
 use super::address::Address;
@@ -24,6 +25,8 @@ pub enum Values {
     Directory(PathBuf),
     /// The `data` of a Secret, decoded.
     Map(BTreeMap<String, Vec<u8>>),
+    /// Somebody who has them: what they are called, for errors, and how they are had. They are asked whenever they are used.
+    Kept(String, Arc<dyn Fn() -> Result<BTreeMap<String, Vec<u8>>, String> + Send + Sync>),
 }
 
 impl Access {
@@ -68,6 +71,7 @@ impl fmt::Debug for Values {
         match self {
             Self::Directory(path) => out.debug_tuple("Directory").field(path).finish(),
             Self::Map(map) => out.debug_set().entries(map.keys()).finish(),
+            Self::Kept(name, _) => out.debug_tuple("Kept").field(name).finish(),
         }
     }
 }
@@ -77,6 +81,7 @@ impl Values {
         match self {
             Self::Map(map) => Ok(map.clone()),
             Self::Directory(directory) => read_directory(directory),
+            Self::Kept(name, read) => read().map_err(|why| format!("{name}: {why}")),
         }
     }
 }
