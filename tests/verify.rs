@@ -10,7 +10,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
-use kaito::source::{Access, Mirror, Reference, Signer, Verifier, Verify, VerifyError, VerifyMode};
+use kaito::source::{Access, Mirror, Reference, Signer, Values, Verifier, Verify, VerifyError, VerifyMode};
 use kaito::watch::Event;
 use kaito::watch::feed::{Audience, Call, Git};
 
@@ -46,7 +46,7 @@ impl Scene {
     }
 
     fn verifier(&self, mode: VerifyMode, since: Option<&str>) -> Verifier {
-        Verifier::new(Verify { mode, keys: self.keys(), since: since.map(ToOwned::to_owned) })
+        Verifier::new(Verify { mode, keys: Values::Directory(self.keys()), since: since.map(ToOwned::to_owned) })
     }
 
     fn fetch(&self, verifier: &mut Verifier) -> Result<Signer, Box<VerifyError>> {
@@ -60,6 +60,25 @@ impl Scene {
         let id = self.repo.write("file", message).commit(message);
         key.map_or(id, |key| sign(&self.repo, &|payload| ssh(&ssh_key(key), "git", payload)))
     }
+}
+
+/// Keys may be the values of a Secret, which are read anew each time.
+#[test]
+fn keys_in_a_secret() {
+    let scene = Scene::new(&[]);
+    scene.commit("one", Some(1));
+    let values = Arc::new(std::sync::Mutex::new(std::collections::BTreeMap::new()));
+    let kept = Arc::clone(&values);
+    let keys = Values::Kept("Secret n/signers".to_owned(), Arc::new(move || Ok(kept.lock().unwrap().clone())));
+    let mut verifier = Verifier::new(Verify { mode: VerifyMode::Head, keys, since: None });
+    assert!(shown(&scene.fetch(&mut verifier)).contains("Secret n/signers: there is no key"));
+    let add = |name: &str, key: String| _ = values.lock().unwrap().insert(name.to_owned(), key.into_bytes());
+    add("a.sshpub", public(&ssh_key(2)));
+    assert!(shown(&scene.fetch(&mut verifier)).contains("which is not among the keys that may"));
+    add("b.sshpub", public(&ssh_key(1)));
+    assert!(scene.fetch(&mut verifier).is_ok());
+    add("c.asc", "nothing of that kind".to_owned());
+    assert!(shown(&scene.fetch(&mut verifier)).contains("c.asc: "));
 }
 
 /// What is said of the head, with what is to be done.
@@ -369,7 +388,7 @@ fn a_feed_tells_only_what_is_signed() {
     let mut audience = Audience::default();
     audience.add(listener);
     let Scene { repo, mirror, directory } = scene;
-    let verify = Verify { mode: VerifyMode::Every, keys: directory.path().join("keys"), since: None };
+    let verify = Verify { mode: VerifyMode::Every, keys: Values::Directory(directory.path().join("keys")), since: None };
     let feed = Git {
         name: "fleet".to_owned(),
         mirror: Arc::new(mirror),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::shard::Shard;
 
-/// What each shard has applied whole: a revision of git, or the digest of what has none.
+/// What each shard has applied whole: a revision of git; nothing of files that have none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Progress(BTreeMap<Shard, String>);
 

@@ -180,6 +180,7 @@ impl Set {
             record.attempted = Some(revision.to_owned());
             if record.progress.note(shard, revision) {
                 record.revision = Some(revision.to_owned());
+                record.history.note_rest(revision);
             }
         })
     }
@@ -212,19 +213,18 @@ impl Set {
         let shard = self.shard;
         self.write(pass.cluster, pass.settings.dry_run, |record| {
             record.contents = contents.clone();
-            let applied = pruning.revision.or(pruning.rendering.map(|rendering| rendering.digest)).unwrap_or_default();
-            let is_whole = is_done && record.progress.note(shard, applied);
+            let is_whole = is_done && record.progress.note(shard, pruning.revision.unwrap_or_default());
             if is_whole {
                 record.revision = pruning.revision.map(ToOwned::to_owned);
                 record.inputs = Some(pruning.inputs.to_owned());
             }
             let Some(Rendering { digest, now }) = pruning.rendering else { return };
             record.attempted = pruning.revision.map(ToOwned::to_owned);
-            // While others of the set's processes are at it, it is neither.
-            if is_whole || !is_done {
-                let status = if is_done { SUCCEEDED } else { FAILED };
-                record.history.note(pruning.revision, Some(digest), status, now);
+            if is_done && !is_whole {
+                return record.history.note_part(pruning.revision, digest, now);
             }
+            let status = if is_done { SUCCEEDED } else { FAILED };
+            record.history.note(pruning.revision, Some(digest), status, now);
         })
     }
 

@@ -98,7 +98,9 @@ pub struct VerifyConfig {
     /// `head` for the commit that is followed, `every` for every one that it comes from, too, `tag` for the tag, and `tag-and-head` for both.
     pub mode: String,
     /// The directory of the keys that may sign: allowed signers and public keys of SSH, public keys of OpenPGP. It is read whenever it is used.
-    pub keys: String,
+    pub keys: Option<String>,
+    /// A Secret with these keys, in the namespace of this process, in the place of a directory.
+    pub secret_ref: Option<SecretRef>,
     /// With `every`, the commit where it begins, by its whole id: this one and those that it comes from needn't be signed.
     pub since: Option<String>,
 }
@@ -226,8 +228,13 @@ impl WatchConfig {
                     }
                     Ok(_) => {}
                 }
-                if verify.keys.is_empty() {
-                    say(Diagnostic::error("there is nothing to verify commits by").help("name the directory of the keys"), &at("keys"));
+                match (verify.keys.as_deref().unwrap_or_default(), &verify.secret_ref) {
+                    ("", None) => {
+                        let finding = Diagnostic::error("there is nothing to verify commits by");
+                        say(finding.help("name the directory of the keys, or the Secret with secretRef"), &at("keys"));
+                    }
+                    ("", Some(_)) | (_, None) => {}
+                    _ => say(Diagnostic::error("there are both keys and secretRef").help("keep the one that is meant"), &at("secretRef")),
                 }
                 if verify.since.as_deref().is_some_and(|since| !is_commit(since)) {
                     let finding = Diagnostic::error(format!("{:?} is no id of a commit", verify.since.as_deref().unwrap_or_default()));

@@ -83,11 +83,14 @@ pub(crate) struct SourceArgs {
     #[arg(long, requires = "url")]
     pub recurse_submodules: bool,
     /// Follow only what is signed by somebody who may: head is the commit that is followed, every all that it comes from, too, tag the tag
-    #[arg(long, value_name = "MODE", value_parser = ["head", "every", "tag", "tag-and-head"], requires_all = ["url", "verify_keys"])]
+    #[arg(long, value_name = "MODE", value_parser = ["head", "every", "tag", "tag-and-head"], requires_all = ["url", "signers"])]
     pub verify: Option<String>,
     /// Directory with the keys that may sign: allowed signers and public keys of SSH, public keys of OpenPGP
-    #[arg(long, value_name = "DIR", requires = "verify")]
+    #[arg(long, value_name = "DIR", requires = "verify", group = "signers")]
     pub verify_keys: Option<PathBuf>,
+    /// Secret with these keys, in the namespace of this process, instead of a directory
+    #[arg(long, value_name = "NAME", requires = "verify", group = "signers")]
+    pub verify_secret_ref: Option<String>,
     /// Commit where it begins with --verify every, by its whole id: this one and those that it comes from needn't be signed
     #[arg(long, value_name = "ID", value_parser = commit, requires = "verify")]
     pub verify_since: Option<String>,
@@ -196,9 +199,11 @@ impl Args {
     pub(super) fn config(&self) -> WatchConfig {
         let SourceArgs { filename, recursive, url, branch, tag, semver, commit, credentials, interval, .. } = &self.source;
         let text = |path: &PathBuf| path.to_string_lossy().into_owned();
+        let secret = |name: &Option<String>| name.clone().map(|name| SecretRef { name });
         let verify = self.source.verify.as_ref().map(|mode| VerifyConfig {
             mode: mode.clone(),
-            keys: self.source.verify_keys.as_ref().map(text).unwrap_or_default(),
+            keys: self.source.verify_keys.as_ref().map(text),
+            secret_ref: secret(&self.source.verify_secret_ref),
             since: self.source.verify_since.clone(),
         });
         let git = url.as_ref().map(|url| GitConfig {
@@ -208,7 +213,7 @@ impl Args {
             semver: semver.clone(),
             commit: commit.clone(),
             credentials: credentials.as_ref().map(text),
-            secret_ref: self.source.secret_ref.clone().map(|name| SecretRef { name }),
+            secret_ref: secret(&self.source.secret_ref),
             recurse_submodules: self.source.recurse_submodules,
             verify: verify.clone(),
             ..GitConfig::default()

@@ -18,7 +18,7 @@ use crate::quantity;
 use crate::reconcile::{Settings, Workspaces};
 use crate::source::{Access, Disk, Head, Mirror, Reference, Tree, Values, Verify};
 use crate::telemetry::{Metrics, Traces};
-use crate::watch::config::{GitConfig, SecretRef, SetConfig, SourceConfig};
+use crate::watch::config::{GitConfig, SecretRef, SetConfig, SourceConfig, VerifyConfig};
 use crate::watch::feed::{Audience, Call, Directory, Git};
 use crate::watch::{At, Event, Readiness, Snapshot, Work, Worker};
 
@@ -86,7 +86,7 @@ impl Source {
                     reference: reference(git)?,
                     access: shared.access(git),
                     submodules: git.recurse_submodules,
-                    verify: verify(git)?,
+                    verify: shared.verify(git)?,
                     audience,
                     interval: interval.unwrap_or(POLL),
                 };
@@ -162,6 +162,15 @@ impl Shared<'_> {
             Some(values) => access.over_proxy(values),
             None => access,
         }
+    }
+
+    /// What must be signed of a repository, and by whom; nothing must without it.
+    fn verify(&self, git: &GitConfig) -> Result<Option<Verify>, Diagnostic> {
+        let Some(VerifyConfig { mode, keys, secret_ref, since }) = &git.verify else { return Ok(None) };
+        let mode = mode.parse().map_err(|message| Diagnostic::error(format!("verify: {message}")))?;
+        let secret = secret_ref.as_ref().map(|secret| self.secret(&secret.name));
+        let keys = secret.unwrap_or_else(|| Values::Directory(keys.as_deref().unwrap_or_default().into()));
+        Ok(Some(Verify { mode, keys, since: since.clone() }))
     }
 
     /// The values of a Secret in the namespace of this process, as they are whenever they are asked for.
@@ -313,12 +322,4 @@ fn reference(git: &GitConfig) -> Result<Reference, Diagnostic> {
         (.., Some(name)) => Reference::Name(name.clone()),
         _ => Reference::Default,
     })
-}
-
-fn verify(git: &GitConfig) -> Result<Option<Verify>, Diagnostic> {
-    let verify = git.verify.as_ref().map(|verify| {
-        let mode = verify.mode.parse().map_err(|message| Diagnostic::error(format!("verify: {message}")))?;
-        Ok(Verify { mode, keys: PathBuf::from(&verify.keys), since: verify.since.clone() })
-    });
-    verify.transpose()
 }

@@ -1,7 +1,6 @@
 //! Whether a commit may be followed: it is signed by somebody who may, or it and every commit that it comes from is, or the tag that leads to it.
 
 use std::collections::{HashSet, VecDeque};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use thiserror::Error;
@@ -9,7 +8,7 @@ use thiserror::Error;
 use super::mirror::Mirror;
 use super::objects::{Id, Objects};
 use super::reference::Head;
-use super::remote::{Access, RemoteError};
+use super::remote::{Access, RemoteError, Values};
 use super::signature::{self, Fault, Keys, Signed, SignedTag, Signer, parents};
 use crate::diagnostic::Diagnostic;
 
@@ -48,12 +47,12 @@ impl VerifyMode {
 }
 
 /// What must be signed, and by whom.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Verify {
     /// Which commits.
     pub mode: VerifyMode,
-    /// The directory of the keys that may sign. It is read whenever it is used.
-    pub keys: PathBuf,
+    /// The keys that may sign, under any names. They are read whenever they are used.
+    pub keys: Values,
     /// Where what must be signed begins, with [`VerifyMode::Every`]: this commit and those that it comes from needn't be.
     pub since: Option<String>,
 }
@@ -121,7 +120,7 @@ impl VerifyError {
             Self::Unverified { .. } => finding
                 .help("what follows it isn't applied either: take it out of the history, with `git rebase` and a push by force")
                 .help("or, if it is known to be good, say that verification begins with a commit after it: --verify-since, `since`"),
-            Self::Keys(_) => finding.help("put allowed signers, or public keys of SSH or OpenPGP, into the directory"),
+            Self::Keys(_) => finding.help("put allowed signers, or public keys of SSH or OpenPGP, into the directory or Secret"),
             Self::Cut { .. } => finding.help("follow a repository that has all its history, or say where verification begins"),
             Self::Damaged { .. } => finding.help("remove the mirror from the cache directory; it is fetched anew"),
         }

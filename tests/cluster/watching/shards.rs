@@ -6,6 +6,8 @@ use serde_json::Value;
 
 use super::Watching;
 use super::stage::{SETTINGS, Stage, text, workspace};
+use crate::git::Repo;
+use crate::support::kaito;
 
 const NAMES: [&str; 8] = ["w0", "w1", "w2", "w3", "w4", "w5", "w6", "w7"];
 const PARENT: &str = "/api/v1/namespaces/NAMESPACE/secrets/prod";
@@ -133,4 +135,38 @@ fn their_number_changes() {
     alone.until(&["reconciled", "failed=0"]);
     stage.until_quiet();
     assert_eq!(uids(&stage), before);
+}
+
+/// A commit is applied when all have applied what of it is theirs, also if that is nothing.
+#[test]
+fn a_commit_is_everybodys() {
+    let (stage, repo) = (Stage::new("shards-git", &[]), Repo::new());
+    let configs = |value: &str| SETTINGS.replace("\"1\"", value);
+    let commit = |value: &str| format!("sha1:{}", repo.write("prod/settings.yaml", &configs(value)).commit(value).trim());
+    NAMES.iter().for_each(|name| _ = repo.write(&format!("prod/{name}.yaml"), &workspace(name)));
+    let first = commit("'1'");
+    let watch = |shard: &str| {
+        let mut command = kaito();
+        command.args(["watch", "-R", "-f", "prod", "--applyset", "prod", "--interval", "200ms", "--shard", shard]);
+        command.arg("--url").arg(&repo.path).arg("--cache-dir").arg(stage.directory.path().join(shard.replace('/', "-")));
+        Watching::of(command.arg("--kubeconfig").arg(&stage.proxy.kubeconfig))
+    };
+    let three = ["0/3", "1/3", "2/3"].map(watch);
+    let until = |revision: &str| {
+        let is_it = |parent: &Value| annotation(parent, "kaito.sh/revision").ends_with(revision);
+        let parent =
+            stage.until(PARENT, |parent| is_it(parent) && annotation(parent, "kaito.sh/last-attempted-revision").ends_with(revision));
+        let history: Vec<Value> = serde_json::from_str(annotation(&parent, "kaito.sh/history")).unwrap();
+        let of_revision = history.iter().find(|entry| text(&entry["revision"]).ends_with(revision)).unwrap();
+        assert_eq!(of_revision["lastReconciledStatus"], "ReconciliationSucceeded", "{history:#?}");
+    };
+    until(&first);
+    until_everything_is_there(&stage);
+    // What is nobody's is the first one's alone.
+    for value in ["'2'", "'3'", "'4'"] {
+        let revision = commit(value);
+        until(&revision);
+        assert_eq!(stage.get("/api/v1/namespaces/NAMESPACE/configmaps/settings").unwrap()["data"]["a"], value.trim_matches('\''));
+    }
+    assert_shared(&stage, &three);
 }

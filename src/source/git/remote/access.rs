@@ -77,7 +77,17 @@ impl fmt::Debug for Values {
 }
 
 impl Values {
-    fn now(&self) -> Result<BTreeMap<String, Vec<u8>>, String> {
+    /// Where they are, for errors.
+    pub(in super::super) fn place(&self) -> String {
+        match self {
+            Self::Directory(directory) => directory.display().to_string(),
+            Self::Kept(name, _) => name.clone(),
+            Self::Map(_) => "the Secret".to_owned(),
+        }
+    }
+
+    /// The values as they are now; of a directory those that are looked for as credentials.
+    pub(in super::super) fn now(&self) -> Result<BTreeMap<String, Vec<u8>>, String> {
         match self {
             Self::Map(map) => Ok(map.clone()),
             Self::Directory(directory) => read_directory(directory),
