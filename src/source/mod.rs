@@ -13,7 +13,7 @@ mod tree;
 pub use changes::Changes;
 pub use dir::{Inputs, config_for, is_whole, preset_layer, read_config, read_file, template_overrides};
 pub use git::{
-    Access, Fault, Head, Mirror, Range, RangeError, Reference, RemoteError, Repository, Side, Signer, Values, Verifier, Verify,
+    Access, Fault, Head, Mirror, Range, RangeError, ReadValues, Reference, RemoteError, Repository, Side, Signer, Values, Verifier, Verify,
     VerifyError, VerifyMode, VersionRange, VersionRangeError, site_of,
 };
 pub use http::is_private;

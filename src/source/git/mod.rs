@@ -20,7 +20,7 @@ use std::sync::Arc;
 pub use mirror::Mirror;
 pub use range::{Range, RangeError};
 pub use reference::{Head, Reference, VersionRange, VersionRangeError};
-pub use remote::{Access, RemoteError, Values, site_of};
+pub use remote::{Access, ReadValues, RemoteError, Values, site_of};
 pub use signature::{Fault, Signer};
 pub use verify::{Verifier, Verify, VerifyError, VerifyMode};
 

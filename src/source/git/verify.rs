@@ -114,9 +114,8 @@ impl VerifyError {
         let finding = Diagnostic::error(self.to_string());
         match self {
             Self::Remote(error) => error.finding(),
-            Self::Unverified { fault, is_before: false, .. } => finding.help(fault.help()),
             Self::UnverifiedTag { fault: Fault::Unsigned, .. } => finding.help("sign it with `git tag -s`, and push it again"),
-            Self::UnverifiedTag { fault, .. } => finding.help(fault.help()),
+            Self::Unverified { fault, is_before: false, .. } | Self::UnverifiedTag { fault, .. } => finding.help(fault.help()),
             Self::Unverified { .. } => finding
                 .help("what follows it isn't applied either: take it out of the history, with `git rebase` and a push by force")
                 .help("or, if it is known to be good, say that verification begins with a commit after it: --verify-since, `since`"),

@@ -18,6 +18,9 @@ pub struct Access {
     proxy: Option<Values>,
 }
 
+/// Gets values by key, or why there are none.
+pub type ReadValues = Arc<dyn Fn() -> Result<BTreeMap<String, Vec<u8>>, String> + Send + Sync>;
+
 /// Values by key.
 #[derive(Clone)]
 pub enum Values {
@@ -26,7 +29,7 @@ pub enum Values {
     /// The `data` of a Secret, decoded.
     Map(BTreeMap<String, Vec<u8>>),
     /// Somebody who has them: what they are called, for errors, and how they are had. They are asked whenever they are used.
-    Kept(String, Arc<dyn Fn() -> Result<BTreeMap<String, Vec<u8>>, String> + Send + Sync>),
+    Kept(String, ReadValues),
 }
 
 impl Access {

@@ -15,7 +15,7 @@ mod tls;
 
 use std::io::{Read, Write};
 
-pub use access::{Access, Values};
+pub use access::{Access, ReadValues, Values};
 pub use address::site_of;
 pub use error::RemoteError;
 pub(super) use known_hosts::fits;

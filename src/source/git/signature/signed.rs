@@ -71,8 +71,8 @@ impl SignedTag {
         let signature = String::from_utf8(signature.to_vec()).map_err(|_| Fault::Unreadable("it is no text".to_owned()))?;
         let header = |key: &str| {
             let lines = payload.split(|byte| *byte == b'\n').take_while(|line| !line.is_empty());
-            let found = lines.filter_map(|line| line.strip_prefix(key.as_bytes())?.strip_prefix(b" ")).next();
-            found.ok_or_else(|| Fault::Unreadable(format!("the tag doesn't say its {key}")))
+            let mut values = lines.filter_map(|line| line.strip_prefix(key.as_bytes())?.strip_prefix(b" "));
+            values.next().ok_or_else(|| Fault::Unreadable(format!("the tag doesn't say its {key}")))
         };
         let text = |key: &str| header(key).map(|value| String::from_utf8_lossy(value).into_owned());
         let at = moment(header("tagger")?).ok_or_else(|| Fault::Unreadable("the tag doesn't say when it was made".to_owned()))?;
