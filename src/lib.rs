@@ -15,6 +15,7 @@
 //! door: the only place that prints.
 
 pub mod diagnostic;
+mod hex;
 pub mod quantity;
 pub mod rule;
 pub mod yaml;
@@ -39,6 +40,7 @@ pub mod plan;
 pub mod lint;
 pub mod manifest;
 pub mod patch;
+pub mod raw_object;
 pub mod render;
 pub mod selector;
 pub mod session;
@@ -57,6 +59,8 @@ pub mod inventory;
 pub mod pause;
 pub mod prune;
 pub mod rbac;
+
+pub mod heap;
 
 pub mod cluster;
 pub mod notify;

@@ -179,8 +179,11 @@ impl ObjectRef {
 
 impl Ord for ObjectRef {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        let key = |reference: &Self| (reference.rank(), reference.kind.clone(), reference.group.clone());
-        key(self).cmp(&key(other)).then_with(|| (&self.namespace, &self.name).cmp(&(&other.namespace, &other.name)))
+        let Self { group, kind, namespace, name } = other;
+        // Most are of the same kind, and have the same rank.
+        let by_kind = || self.rank().cmp(&other.rank()).then_with(|| self.kind.cmp(kind));
+        let by_kind = if self.kind == *kind { std::cmp::Ordering::Equal } else { by_kind() };
+        by_kind.then_with(|| (&self.group, &self.namespace, &self.name).cmp(&(group, namespace, name)))
     }
 }
 

@@ -74,6 +74,16 @@ fn the_core_is_pure() {
 }
 
 #[test]
+fn only_one_file_is_unsafe() {
+    let faults: Vec<String> = sources()
+        .into_iter()
+        .filter(|(module, path)| module != "heap" && code(path).contains("unsafe "))
+        .map(|(_, path)| path.display().to_string())
+        .collect();
+    assert_eq!(faults, [] as [String; 0]);
+}
+
+#[test]
 fn nobody_uses_the_door_and_only_one_file_prints() {
     let mut faults = Vec::new();
     for (module, path) in sources() {

@@ -53,8 +53,8 @@ fn of<'s>(step: &'s Value, story: &'s Story, field: &str) -> &'s Value {
 
 fn trouble(trouble: &Value) -> Option<Trouble> {
     let cause = match trouble["cause"].as_str()? {
+        "Source" => Cause::Source,
         "Invalid" => Cause::Invalid,
-        "Unverified" => Cause::Unverified,
         "Dependency" => Cause::Dependency,
         "Refused" => Cause::Refused,
         "Conflict" => Cause::Conflict,
@@ -102,6 +102,7 @@ fn told(story: &Story) -> Vec<Told> {
                 objects: &objects,
                 observed_generation: observed_generation(declared),
                 trouble: trouble(&step["trouble"]),
+                unverified: step["unverified"].as_str(),
                 is_suspended: step["suspended"] == true,
                 now,
             })
@@ -116,6 +117,7 @@ fn told(story: &Story) -> Vec<Told> {
                 observed_generation: observed_generation(declared),
                 revision: of(step, story, "revision").as_str(),
                 trouble: trouble(&step["trouble"]),
+                unverified: step["unverified"].as_str(),
                 is_suspended: step["suspended"] == true,
                 now,
             })

@@ -55,7 +55,7 @@ fn every_reason_is_said() {
     let objects = members();
     let (owners, allowed) = (owners(), ["pv", "ns"].map(|kind| kind.parse::<AllowedKind>().unwrap()));
     let context = Context { set: SET, owners: &owners, allowed: &allowed, namespaces: None, other_inputs: None };
-    let plan = plan(candidates(&objects), &wanted(), &context, &Facts::default()).unwrap();
+    let plan = plan(candidates(&objects), &[], &wanted(), &context, &Facts::default()).unwrap();
     assert_eq!(plan.prune.len() + plan.kept.len() + 1, objects.len(), "something was forgotten");
 
     // A deletion names objects that are of other sets.
@@ -100,7 +100,7 @@ fn every_refusal_is_said() {
 fn refusals<'o>(members: &[Candidate<'o>]) -> Vec<Refusal<'o>> {
     let (owners, nothing) = (owners(), BTreeSet::new());
     let context = Context { set: SET, owners: &owners, allowed: &[], namespaces: None, other_inputs: None };
-    let failed = |wanted: &BTreeSet<ObjectRef>, facts: &Facts| plan(members.to_vec(), wanted, &context, facts).unwrap_err();
+    let failed = |wanted: &BTreeSet<ObjectRef>, facts: &Facts| plan(members.to_vec(), &[], wanted, &context, facts).unwrap_err();
     let max = |text: &str| Facts { max_prune: Some(text.parse().unwrap()), ..Facts::default() };
     vec![
         failed(&wanted(), &Facts { has_render_failed: true, ..Facts::default() }),

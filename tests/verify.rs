@@ -1,7 +1,7 @@
 //! Commits are followed if they are signed by somebody who may, and not otherwise.
 
 #[path = "verify/signing.rs"]
-mod signing;
+pub(crate) mod signing;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -402,7 +402,8 @@ fn a_feed_tells_only_what_is_signed() {
     let following = thread::spawn(move || feed.run(&calls));
     let next = || match heard.recv().unwrap() {
         Event::Snapshot(snapshot) => snapshot.revision.unwrap(),
-        Event::Unverified(finding) => finding.message,
+        Event::Unverified { revision, finding } => format!("{revision}: {}", finding.message),
+        Event::Unchanged => "unchanged".to_owned(),
         Event::SourceFailed(finding) => panic!("{finding:?}"),
         _ => panic!("a feed tells of nothing else"),
     };
@@ -418,9 +419,15 @@ fn a_feed_tells_only_what_is_signed() {
     assert!(next().ends_with(&one));
     let two = commit("two", None);
     assert!(next().contains(&format!("commit {two} of ")));
-    // The head is good, and what it comes from is not; nothing new is told of that.
-    commit("three", Some(1));
+    // The head is good, and what it comes from is not; that is told once of each head.
+    let three = commit("three", Some(1));
     caller.send(Call::Look).unwrap();
+    let told = next();
+    assert!(told.contains(&format!("{three}: ")) && told.contains(&format!("commit {two} of ")), "{told}");
+    // Taken back, it is as it was.
+    repo.git(&["update-ref", "refs/heads/main", &one]);
+    caller.send(Call::Look).unwrap();
+    assert_eq!(next(), "unchanged");
     repo.git(&["reset", "-q", "--hard", &one]);
     let four = commit("four", Some(1));
     assert!(next().ends_with(&four));

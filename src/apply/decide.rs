@@ -15,6 +15,14 @@ use crate::manifest::ObjectRef;
 use crate::pause::pause_of;
 use crate::status;
 
+/// Whether a live object is ours and as it is wanted, whatever else may be decided: then nobody has to look at it again.
+pub fn is_left_alone(desired: &Value, live: &Value, manager: &str, set: Option<&str>) -> bool {
+    finalizers(live).is_none()
+        && holder(live, manager, set) == Holder::Us
+        && other_workspace(desired, live).is_none()
+        && is_settled(desired, live, manager)
+}
+
 /// What is done with every object, in the order in which it is done, and what is refused. A Workspace of which one object is
 /// refused is refused whole; an object that belongs to none is refused alone.
 pub fn decide(wanted: AllWanted, terms: &Terms<'_>) -> (Vec<Step>, Vec<Refusal>) {
@@ -58,18 +66,20 @@ fn step(owner: Option<&Owner>, reference: &ObjectRef, wanted: Wanted, is_coming:
     if reference.kind == "Workspace" && reference.group == "kaito.sh" && terms.operator != Operator::Gone && terms.adopt != Adopt::All {
         return Err(Why::Operator { holder: Holder::Us, operator: terms.operator.clone() });
     }
-    let live = match live {
-        Live::Object(live) => Some(live),
+    let (live, settled) = match live {
+        Live::Object(live) => (Some(live), None),
+        Live::Settled(live) => (None, Some(live)),
         Live::UnknownKind if !is_coming => return Err(Why::UnknownKind),
         Live::Unreadable(words) => return Err(Why::Unreadable(words)),
-        Live::UnknownKind | Live::Absent => None,
+        Live::UnknownKind | Live::Absent => (None, None),
     };
     let mut step = Step {
         owner: owner.cloned(),
         reference: reference.clone(),
         desired,
         live,
-        action: Action::Apply { force: terms.force_conflicts },
+        action: if settled.is_some() { Action::Leave } else { Action::Apply { force: terms.force_conflicts } },
+        settled,
         is_adopted: false,
         keeps_owners: None,
         kept_fields: Vec::new(),
@@ -174,7 +184,8 @@ pub fn touches_operator(wanted: &AllWanted, manager: &str, set: Option<&str>) ->
     }
     let live = wanted.values().flat_map(BTreeMap::values).filter_map(|wanted| match &wanted.live {
         Live::Object(live) => Some(live),
-        Live::Absent | Live::UnknownKind | Live::Unreadable(_) => None,
+        // What is settled is ours.
+        Live::Settled(_) | Live::Absent | Live::UnknownKind | Live::Unreadable(_) => None,
     });
     live.into_iter().any(|live| matches!(holder(live, manager, set), Holder::Operator(_)))
 }

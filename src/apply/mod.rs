@@ -17,9 +17,10 @@ use serde_json::Value;
 
 use crate::diff::Owner;
 use crate::manifest::ObjectRef;
+use crate::raw_object::RawObject;
 
 pub use adopt::{Adopt, Holder, adopt_nodes, holder, is_operator};
-pub use decide::{decide, keep_what_was_made, touches_operator};
+pub use decide::{decide, is_left_alone, keep_what_was_made, touches_operator};
 pub use immutable::{FORCE, is_about_immutable, is_forced};
 pub use outcome::{Done, DryRun, Failure, Outcome};
 pub use takeover::taken_over;
@@ -93,6 +94,8 @@ pub struct Step {
     pub desired: Value,
     /// As it is, if it is there.
     pub live: Option<Value>,
+    /// As it is, if it is known already to be as it is wanted; then of `desired` only the name is there.
+    pub settled: Option<RawObject>,
     /// What is done.
     pub action: Action,
     /// Whether it was somebody else's until now.
@@ -103,6 +106,13 @@ pub struct Step {
     pub may_replace: bool,
     /// The fields in which it stays as Kaito's operator made it, since they can't be changed.
     pub kept_fields: Vec<String>,
+}
+
+impl Step {
+    /// Whether nothing is there yet.
+    pub fn is_new(&self) -> bool {
+        self.live.is_none() && self.settled.is_none()
+    }
 }
 
 /// Why an object isn't applied.

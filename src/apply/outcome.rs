@@ -2,11 +2,10 @@
 
 use std::fmt;
 
-use serde_json::Value;
-
 use crate::diff::Owner;
 use crate::diff::live::Conflict;
 use crate::manifest::ObjectRef;
+use crate::raw_object::RawObject;
 
 /// Whether anything is changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,10 +62,8 @@ pub struct Done {
     pub is_adopted: bool,
     /// The fields in which it stays as Kaito's operator made it.
     pub kept_fields: Vec<String>,
-    /// As it was, if it was there and is not known to be as it was.
-    pub before: Option<Value>,
     /// As it is now, as far as that is known.
-    pub object: Value,
+    pub object: RawObject,
 }
 
 impl Outcome {

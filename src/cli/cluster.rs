@@ -1,5 +1,6 @@
 //! What the verbs share that work on a cluster: which one that is, and what an input wants to be in it.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -64,6 +65,12 @@ impl From<Stop> for Exit {
             Stop::Unreachable => Self::Unreachable,
         }
     }
+}
+
+/// The namespaces that may be touched: those that are named, and the usual one; `None` for all, which are named `*`.
+pub(super) fn touched_namespaces<'n>(named: impl IntoIterator<Item = &'n String>, usual: &str) -> Option<BTreeSet<String>> {
+    let touched: BTreeSet<String> = named.into_iter().cloned().chain([usual.to_owned()]).collect();
+    (!touched.contains("*")).then_some(touched)
 }
 
 /// What is done with an input.

@@ -131,7 +131,7 @@ fn print(args: &Args) -> Result<(Rights, Vec<Diagnostic>), Vec<Diagnostic>> {
     let side = Side::new(&session, &input, &engine, &[]);
     let mut wanted = live::wanted(&side).map_err(|error| vec![*error.0])?;
     if is_watch {
-        side.include_workspaces(&mut wanted);
+        side.include_workspaces(&mut wanted, |_| true, live::Wanted::new);
     }
     let lease = |name: &str| ObjectRef::new("coordination.k8s.io", "Lease", Some(&setup.options.namespace), name);
     let secret = |name: &String| ObjectRef::new("", "Secret", Some(&setup.options.namespace), name);

@@ -15,6 +15,7 @@ use super::pipeline::Run;
 use crate::apply::{Action, Done, DryRun, Failure, Outcome, Step, is_about_immutable, taken_over};
 use crate::diff::live;
 use crate::manifest::Stage;
+use crate::raw_object::RawObject;
 
 /// How objects are applied.
 #[derive(Clone, Debug)]
@@ -182,12 +183,12 @@ impl Cluster {
 }
 
 pub(super) fn done(step: Step, outcome: Outcome, object: Option<Value>) -> Done {
-    let Step { owner, reference, desired, live, is_adopted, kept_fields, .. } = step;
-    let (before, object) = match object {
-        Some(object) => (live, object),
-        None => (None, live.unwrap_or(desired)),
+    let Step { owner, reference, desired, live, settled, is_adopted, kept_fields, .. } = step;
+    let object = match (object, settled) {
+        (None, Some(settled)) => settled,
+        (object, _) => RawObject::of(&object.or(live).unwrap_or(desired)),
     };
-    Done { owner, reference, outcome, is_adopted, kept_fields, before, object }
+    Done { owner, reference, outcome, is_adopted, kept_fields, object }
 }
 
 /// What would become of an object, as far as that is known without the server.

@@ -1,28 +1,55 @@
-//! The items of a list, read on another thread while further answers come: a list of a thousand workloads is more than ten megabytes.
+//! The items of a list, read on other threads while further answers come: a list of a thousand workloads is more than ten megabytes.
 
+use rayon::prelude::*;
 use serde::Deserialize;
 use serde::de::Error as _;
+use serde_json::value::RawValue;
 use serde_json::{Error, Value};
 use tokio::sync::oneshot;
 
+use crate::raw_object::RawObject;
+
+/// What an item of a list is read as.
+pub(super) trait Item: Send + Sized + 'static {
+    /// Reads an item.
+    ///
+    /// # Errors
+    /// It can't be read as such.
+    fn read(item: &RawValue) -> Result<Self, Error>;
+}
+
+impl Item for Value {
+    fn read(item: &RawValue) -> Result<Self, Error> {
+        serde_json::from_str(item.get())
+    }
+}
+
+impl Item for RawObject {
+    fn read(item: &RawValue) -> Result<Self, Error> {
+        Ok(Self::item(item))
+    }
+}
+
 #[derive(Deserialize)]
-struct List {
+struct List<'l> {
     /// A server that has none may say `null`.
-    items: Option<Vec<Value>>,
+    #[serde(borrow)]
+    items: Option<Vec<&'l RawValue>>,
 }
 
 /// Reads the items of a list.
 ///
 /// # Errors
 /// It is no list.
-pub(super) async fn read(list: String) -> Result<Vec<Value>, Error> {
+pub(super) async fn read<T: Item>(list: String) -> Result<Vec<T>, Error> {
     let (done, items) = oneshot::channel();
     rayon::spawn(move || _ = done.send(items_of(&list)));
     items.await.unwrap_or_else(|_| Err(Error::custom("the list was not read to its end")))
 }
 
-fn items_of(list: &str) -> Result<Vec<Value>, Error> {
-    serde_json::from_str(list).map(|list: List| list.items.unwrap_or_default())
+fn items_of<T: Item>(list: &str) -> Result<Vec<T>, Error> {
+    let List { items } = serde_json::from_str(list)?;
+    items.unwrap_or_default().into_par_iter().with_min_len(16).map(T::read).collect()
 }
 
 #[cfg(test)]
@@ -43,7 +70,9 @@ mod tests {
             ("", None),
         ];
         for (list, want) in table {
-            assert_eq!(items_of(list).ok(), want, "{list}");
+            assert_eq!(items_of::<Value>(list).ok(), want, "{list}");
+            let raw = items_of::<RawObject>(list).ok();
+            assert_eq!(raw.map(|items| items.iter().map(RawObject::read).collect::<Vec<_>>()), want, "{list}");
         }
     }
 }

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use http::Request;
 use kube::api::{GetParams, ListParams};
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use super::Cluster;
 use super::error::ClusterError;
+use super::items::Item;
 use super::kinds::{Kind, Kinds};
 use crate::diff::live::{AllWanted, Live, Wanted};
 
@@ -33,68 +34,58 @@ pub(super) enum By {
     Name,
 }
 
+/// Objects of a kind that are wanted.
+#[derive(Default)]
+struct Objects<'w> {
+    /// Those that are looked up.
+    unknown: Vec<&'w mut Wanted>,
+    /// How many others there are, of which it is known what is there.
+    known: usize,
+}
+
 /// A namespace, and a name in it.
 pub(super) type Key = (Option<String>, String);
 
 impl Cluster {
-    /// Looks up what is there of everything that is wanted, and gives back what else was seen. What was `read` just now isn't read again.
-    pub(super) async fn look(
-        &self,
-        kinds: &Kinds,
-        wanted: &mut AllWanted,
-        read: &mut [Value],
-        (how, lenient): (By, bool),
-    ) -> Result<Vec<Value>, ClusterError> {
-        let of = |object: &Value| (text(&object["apiVersion"]), text(&object["kind"]));
-        let mut by_kind: BTreeMap<(String, String), Vec<&mut Wanted>> = BTreeMap::new();
+    /// Looks up what is there of everything that is wanted and of which that isn't known, and gives back what else was seen.
+    pub(super) async fn look(&self, kinds: &Kinds, wanted: &mut AllWanted, (how, lenient): (By, bool)) -> Result<Vec<Value>, ClusterError> {
+        let mut by_kind: BTreeMap<(String, String), Objects<'_>> = BTreeMap::new();
         for wanted in wanted.values_mut().flat_map(BTreeMap::values_mut) {
-            by_kind.entry(of(&wanted.desired)).or_default().push(wanted);
+            let of_kind = by_kind.entry((text(&wanted.desired["apiVersion"]), text(&wanted.desired["kind"]))).or_default();
+            match wanted.live {
+                Live::Object(_) | Live::Settled(_) => of_kind.known += 1,
+                Live::Absent | Live::UnknownKind | Live::Unreadable(_) => of_kind.unknown.push(wanted),
+            }
         }
-        let mut read_by_kind: BTreeMap<(String, String), HashMap<Key, &mut Value>> = BTreeMap::new();
-        for object in read {
-            read_by_kind.entry(of(object)).or_default().insert(place(object), object);
-        }
-        let by_kind = by_kind.into_iter().map(|(kind, objects)| (objects, read_by_kind.remove(&kind).unwrap_or_default()));
-        let looks = stream::iter(by_kind).map(|(objects, read)| self.look_up(kinds, objects, read, (how, lenient)));
+        let unknown = by_kind.into_values().filter(|of_kind| !of_kind.unknown.is_empty());
+        let looks = stream::iter(unknown).map(|objects| self.look_up(kinds, objects, (how, lenient)));
         let others: Vec<Vec<Value>> = looks.buffer_unordered(AT_ONCE).try_collect().await?;
         Ok(others.into_iter().flatten().collect())
     }
 
     /// Looks up objects of one kind, and gives back which others were seen.
-    async fn look_up(
-        &self,
-        kinds: &Kinds,
-        mut objects: Vec<&mut Wanted>,
-        read: HashMap<Key, &mut Value>,
-        (how, lenient): (By, bool),
-    ) -> Result<Vec<Value>, ClusterError> {
-        match self.look_up_all(kinds, &mut objects, read, how).await {
+    async fn look_up(&self, kinds: &Kinds, mut objects: Objects<'_>, (how, lenient): (By, bool)) -> Result<Vec<Value>, ClusterError> {
+        match self.look_up_all(kinds, &mut objects, how).await {
             Err(ClusterError::Refused { why, .. }) if lenient => {
-                objects.into_iter().for_each(|wanted| wanted.live = Live::Unreadable(why.clone()));
+                objects.unknown.into_iter().for_each(|wanted| wanted.live = Live::Unreadable(why.clone()));
                 Ok(Vec::new())
             }
             seen => seen,
         }
     }
 
-    async fn look_up_all(
-        &self,
-        kinds: &Kinds,
-        objects: &mut [&mut Wanted],
-        read: HashMap<Key, &mut Value>,
-        how: By,
-    ) -> Result<Vec<Value>, ClusterError> {
-        let found = match (objects.first().and_then(|first| kinds.of(&first.desired)), how) {
+    async fn look_up_all(&self, kinds: &Kinds, objects: &mut Objects<'_>, how: By) -> Result<Vec<Value>, ClusterError> {
+        let found = match (objects.unknown.first().and_then(|first| kinds.of(&first.desired)), how) {
             (None, _) => None,
-            (Some(kind), By::Name) => self.found_by_name(kind, objects).await?.map(|found| (kind, found)),
-            (Some(kind), By::List) => Some((kind, self.found_by_list(kind, objects, read).await?)),
+            (Some(kind), By::Name) => self.found_by_name(kind, &objects.unknown).await?.map(|found| (kind, found)),
+            (Some(kind), By::List) => Some((kind, self.found_by_list(kind, objects).await?)),
         };
         let Some((kind, mut found)) = found else {
-            objects.iter_mut().for_each(|wanted| wanted.live = Live::UnknownKind);
+            objects.unknown.iter_mut().for_each(|wanted| wanted.live = Live::UnknownKind);
             return Ok(Vec::new());
         };
         // The items of a list don't say what they are.
-        let (version, name) = match objects.first() {
+        let (version, name) = match objects.unknown.first() {
             Some(first) => (first.desired["apiVersion"].clone(), first.desired["kind"].clone()),
             None => (Value::Null, Value::Null),
         };
@@ -102,34 +93,28 @@ impl Cluster {
             live["apiVersion"] = version.clone();
             live["kind"] = name.clone();
         }
-        for wanted in objects.iter_mut() {
+        for wanted in &mut objects.unknown {
             wanted.live = found.remove(&self.key(kind, &wanted.desired)).map_or(Live::Absent, Live::Object);
         }
         Ok(found.into_values().collect())
     }
 
     /// What is there of these objects of a kind, and of others that have the same label.
-    async fn found_by_list(
-        &self,
-        kind: &Kind,
-        objects: &[&mut Wanted],
-        mut read: HashMap<Key, &mut Value>,
-    ) -> Result<HashMap<Key, Value>, ClusterError> {
-        let keys: BTreeSet<Key> = objects.iter().map(|wanted| self.key(kind, &wanted.desired)).collect();
-        let selector = selector(objects);
-        let mut found: HashMap<Key, Value> = keys.iter().filter_map(|key| Some((key.clone(), take_whole(read.remove(key)?)))).collect();
+    async fn found_by_list(&self, kind: &Kind, objects: &Objects<'_>) -> Result<HashMap<Key, Value>, ClusterError> {
+        let keys: BTreeSet<Key> = objects.unknown.iter().map(|wanted| self.key(kind, &wanted.desired)).collect();
+        let selector = selector(&objects.unknown);
+        let mut found: HashMap<Key, Value> = HashMap::new();
         let namespaces: BTreeSet<&str> = keys.iter().filter_map(|(namespace, _)| namespace.as_deref()).collect();
         // Nodes may be there under other names.
         let are_nodes = selector.as_deref().is_some_and(|selector| NODE_LABELS.contains(&selector));
         // A few objects are not worth a list of what may be a thousand others.
-        let is_listed = match keys.len() - found.len() {
-            0 => false,
-            1 if found.is_empty() => selector.is_some(),
-            missing => found.is_empty() || are_nodes || missing > MANY,
+        let is_listed = match keys.len() {
+            1 if objects.known == 0 => selector.is_some(),
+            missing => objects.known == 0 || are_nodes || missing > MANY,
         };
         if is_listed {
             let params = selector.iter().fold(ListParams::default(), |params, selector| params.labels(selector));
-            let listed = self.list_in(kind, &namespaces, |path| kube::core::Request::new(path).list(&params)).await?;
+            let listed: Vec<Value> = self.list_in(kind, &namespaces, |path| kube::core::Request::new(path).list(&params)).await?;
             found.extend(listed.into_iter().map(|object| (self.key(kind, &object), object)));
         }
         // What is there without the label isn't listed by it.
@@ -149,13 +134,13 @@ impl Cluster {
     /// Where all objects of a kind stand.
     async fn names(&self, kind: &Kind, namespaces: &BTreeSet<&str>) -> Result<HashSet<Key>, ClusterError> {
         let all = ListParams::default();
-        let objects = self.list_in(kind, namespaces, |path| kube::core::Request::new(path).list_metadata(&all)).await?;
+        let objects: Vec<Value> = self.list_in(kind, namespaces, |path| kube::core::Request::new(path).list_metadata(&all)).await?;
         Ok(objects.iter().map(|object| self.key(kind, object)).collect())
     }
 
     /// The pods of Workspaces and RAGEngines in these namespaces.
     pub(super) async fn pods_in(&self, namespaces: &BTreeSet<&str>) -> Result<Vec<Value>, ClusterError> {
-        let mut pods = Vec::new();
+        let mut pods: Vec<Value> = Vec::new();
         for label in NODE_LABELS {
             let params = ListParams::default().labels(label);
             pods.extend(self.list_in(&Kind::core("pods"), namespaces, |path| kube::core::Request::new(path).list(&params)).await?);
@@ -182,12 +167,12 @@ impl Cluster {
     }
 
     /// The objects of a kind in these namespaces, and maybe in others, as the request for a path asks for them.
-    pub(super) async fn list_in(
+    pub(super) async fn list_in<T: Item>(
         &self,
         kind: &Kind,
         namespaces: &BTreeSet<&str>,
         ask: impl Fn(&str) -> Result<Request<Vec<u8>>, kube::core::request::Error>,
-    ) -> Result<Vec<Value>, ClusterError> {
+    ) -> Result<Vec<T>, ClusterError> {
         let (first, more) = (namespaces.first().copied(), namespaces.len() > 1);
         let everywhere = kind.path(first.filter(|_| !more));
         match self.list_at(&everywhere, &ask).await? {
@@ -204,11 +189,11 @@ impl Cluster {
         Ok(all)
     }
 
-    pub(super) async fn list_at(
+    pub(super) async fn list_at<T: Item>(
         &self,
         path: &str,
         ask: &impl Fn(&str) -> Result<Request<Vec<u8>>, kube::core::request::Error>,
-    ) -> Result<Result<Vec<Value>, kube::core::Status>, ClusterError> {
+    ) -> Result<Result<Vec<T>, kube::core::Status>, ClusterError> {
         self.request_list(ask(path).map_err(|error| self.unaskable(path, error))?).await
     }
 
@@ -233,20 +218,6 @@ impl Cluster {
     pub(super) fn unaskable(&self, path: &str, error: kube::core::request::Error) -> ClusterError {
         ClusterError::unreachable(&self.server, path, &kube::Error::BuildRequest(error))
     }
-}
-
-/// Where a live object stands.
-fn place(object: &Value) -> Key {
-    let metadata = &object["metadata"];
-    (metadata["namespace"].as_str().map(ToOwned::to_owned), text(&metadata["name"]))
-}
-
-/// Takes an object away, and leaves what identifies it and whose it is.
-fn take_whole(object: &mut Value) -> Value {
-    let fields = object["metadata"].as_object().into_iter().flatten().filter(|(name, _)| *name != "managedFields");
-    let metadata: Map<String, Value> = fields.map(|(name, value)| (name.clone(), value.clone())).collect();
-    let left = json!({"apiVersion": object["apiVersion"], "kind": object["kind"], "metadata": metadata});
-    std::mem::replace(object, left)
 }
 
 /// Everything that is wanted.

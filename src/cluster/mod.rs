@@ -24,7 +24,7 @@ mod status;
 mod survey;
 mod watch;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
 use std::time::Duration;
 
@@ -41,11 +41,12 @@ pub use event::{Event, EventType, Events};
 pub use kinds::Kinds;
 pub use lease::{Candidate, Election, Leadership};
 pub use observe::{Asked, Observer};
-pub use set::{Deletion, Extent, Unwritten};
+pub use set::{Deletion, Extent, Members, Unlisted, Unwritten};
 pub use status::Written;
 pub use survey::{Seen, Survey, Unread};
 pub use watch::{Change, Subject, Watch};
 
+use items::Item;
 use look::By;
 
 use crate::apply::{Operator, Refusal, Why, adopt_nodes, is_operator, keep_what_was_made};
@@ -95,7 +96,7 @@ impl Cluster {
     /// # Errors
     /// The server doesn't answer, or doesn't let it be read.
     pub fn compare(&self, wanted: &mut AllWanted, manager: &str, really_all: bool) -> Result<Kinds, ClusterError> {
-        let kinds = self.find(wanted, &mut [], false)?;
+        let kinds = self.find(wanted, false)?;
         keep_membership(wanted);
         keep_what_was_made(wanted, manager);
         self.runtime.block_on(self.ask(&kinds, wanted, manager, really_all))?;
@@ -103,15 +104,14 @@ impl Cluster {
     }
 
     /// Finds out what is there of everything that is wanted. A node that is there under another name for the same Workspace is
-    /// the one that is wanted. What may not be read is an error, or `lenient` marks it as such.
-    ///
-    /// Objects that were `read` just now aren't read again: those that are wanted are taken away, and their `metadata` stay.
+    /// the one that is wanted. What may not be read is an error, or `lenient` marks it as such. What is known already of some, as it
+    /// was read just now, isn't asked for again.
     ///
     /// # Errors
     /// The server doesn't answer, or doesn't let it be read.
-    pub fn find(&self, wanted: &mut AllWanted, read: &mut [Value], lenient: bool) -> Result<Kinds, ClusterError> {
+    pub fn find(&self, wanted: &mut AllWanted, lenient: bool) -> Result<Kinds, ClusterError> {
         let mut kinds = Kinds::default();
-        self.find_by(By::List, &mut kinds, wanted, read, lenient)?;
+        self.find_by(By::List, &mut kinds, wanted, lenient)?;
         Ok(kinds)
     }
 
@@ -120,15 +120,15 @@ impl Cluster {
     ///
     /// # Errors
     /// The server doesn't answer, or doesn't let it be read.
-    pub fn find_with(&self, kinds: &mut Kinds, wanted: &mut AllWanted, read: &mut [Value], lenient: bool) -> Result<(), ClusterError> {
+    pub fn find_with(&self, kinds: &mut Kinds, wanted: &mut AllWanted, lenient: bool) -> Result<(), ClusterError> {
         let how = if few::are_few(wanted) { By::Name } else { By::List };
-        self.find_by(how, kinds, wanted, read, lenient)
+        self.find_by(how, kinds, wanted, lenient)
     }
 
-    fn find_by(&self, how: By, kinds: &mut Kinds, wanted: &mut AllWanted, read: &mut [Value], lenient: bool) -> Result<(), ClusterError> {
+    fn find_by(&self, how: By, kinds: &mut Kinds, wanted: &mut AllWanted, lenient: bool) -> Result<(), ClusterError> {
         self.runtime.block_on(async {
             self.learn(kinds, look::all(wanted).map(|wanted| &wanted.desired)).await?;
-            let others = self.look(kinds, wanted, read, (how, lenient)).await?;
+            let others = self.look(kinds, wanted, (how, lenient)).await?;
             // The definition of one that was known may have gone since.
             look::all(wanted).filter(|wanted| wanted.live == Live::UnknownKind).for_each(|wanted| kinds.forget(&wanted.desired));
             adopt_nodes(wanted, others);
@@ -141,7 +141,8 @@ impl Cluster {
     /// # Errors
     /// The server doesn't answer, or doesn't let it be read.
     pub fn refresh(&self, kinds: &Kinds, wanted: &mut AllWanted) -> Result<(), ClusterError> {
-        self.runtime.block_on(self.look(kinds, wanted, &mut [], (By::List, false))).map(drop)
+        wanted.values_mut().flat_map(BTreeMap::values_mut).for_each(|wanted| wanted.live = Live::Absent);
+        self.runtime.block_on(self.look(kinds, wanted, (By::List, false))).map(drop)
     }
 
     /// The pods of Workspaces and RAGEngines in these namespaces; none if they may not be read.
@@ -188,11 +189,16 @@ impl Cluster {
     /// What identifies an object in this cluster: with the usual namespace if it names none and its kind has them, and with none if
     /// its kind has none.
     pub fn reference(&self, kinds: &Kinds, object: &Value) -> Option<ObjectRef> {
-        let reference = ObjectRef::of(object).ok()?;
-        Some(match kinds.of(object) {
-            Some(kind) => ObjectRef { namespace: self.key(kind, object).0, ..reference },
+        Some(self.placed(kinds, object["apiVersion"].as_str()?, ObjectRef::of(object).ok()?))
+    }
+
+    /// The same, of an object of this `apiVersion` that is called so.
+    pub fn placed(&self, kinds: &Kinds, api_version: &str, reference: ObjectRef) -> ObjectRef {
+        match kinds.get(api_version, &reference.kind) {
+            Some(kind) if kind.is_namespaced => reference.in_namespace(&self.namespace),
+            Some(_) => ObjectRef { namespace: None, ..reference },
             None => reference,
-        })
+        }
     }
 
     /// Asks, and waits for an answer as long as is reasonable. `Err` within `Ok` is the server's refusal.
@@ -202,7 +208,7 @@ impl Cluster {
     }
 
     /// The same, for a list: its items, which are read on other threads while further answers come.
-    async fn request_list(&self, request: Request<Vec<u8>>) -> Result<Result<Vec<Value>, Status>, ClusterError> {
+    async fn request_list<T: Item>(&self, request: Request<Vec<u8>>) -> Result<Result<Vec<T>, Status>, ClusterError> {
         let what = what(&request);
         let answer = async { items::read(self.client.request_text(request).await?).await.map_err(kube::Error::SerdeError) };
         self.answer(&what, answer).await

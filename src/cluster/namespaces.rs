@@ -21,7 +21,7 @@ impl Cluster {
     /// The server doesn't answer.
     pub fn nowhere(&self, kinds: &Kinds, wanted: &mut AllWanted) -> Result<Vec<Refusal>, ClusterError> {
         let namespace_of = |wanted: &Wanted| kinds.of(&wanted.desired).and_then(|kind| self.key(kind, &wanted.desired).0);
-        let is_there = |wanted: &&Wanted| matches!(wanted.live, Live::Object(_));
+        let is_there = |wanted: &&Wanted| matches!(wanted.live, Live::Object(_) | Live::Settled(_));
         let mut unsure: BTreeSet<String> = all(wanted).filter_map(namespace_of).collect();
         for namespace in all(wanted).filter(is_there).filter_map(namespace_of).chain(coming_namespaces(wanted)) {
             unsure.remove(&namespace);

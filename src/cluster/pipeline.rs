@@ -55,7 +55,7 @@ impl Cluster {
             let mut failed = Vec::new();
             let mut take_definition = |done: Done| {
                 if matches!(done.outcome, Outcome::Failed(_)) {
-                    failed.extend(live::defines(&done.object).map(|(group, kind)| (group.to_owned(), kind.to_owned())));
+                    failed.extend(live::defines(&done.object.read()).map(|(group, kind)| (group.to_owned(), kind.to_owned())));
                 }
                 take(done);
             };
@@ -149,7 +149,7 @@ pub(super) struct Coming {
 
 impl Coming {
     fn of(steps: &[Step], default_namespace: &str) -> Self {
-        let new = || steps.iter().filter(|step| step.live.is_none());
+        let new = || steps.iter().filter(|step| step.is_new());
         let namespaces = new().filter(|step| step.reference.kind == "Namespace").map(|step| step.reference.name.clone()).collect();
         let defined: HashSet<(&str, &str)> = new().filter_map(|step| live::defines(&step.desired)).collect();
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();

@@ -1,10 +1,12 @@
 //! The set of what was applied: the object that keeps it, its members, and those that go.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use kube::api::{DeleteParams, ListParams, PatchParams};
+use rayon::prelude::*;
 use serde_json::Value;
 
 use super::Cluster;
@@ -12,8 +14,9 @@ use super::error::{ClusterError, words};
 use super::kinds::{Kind, Kinds};
 use super::look::AT_ONCE;
 use crate::apply::DryRun;
-use crate::inventory::{self, Contents, GroupKind, PART_OF, Parent, Record};
+use crate::inventory::{self, Contents, GroupKind, Member, PART_OF, Parent, Record};
 use crate::manifest::ObjectRef;
+use crate::raw_object::{RawObject, TypeMeta};
 
 /// Why the object that keeps a set was not written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +36,27 @@ pub enum Extent {
     Metadata,
     /// Everything.
     Whole,
+}
+
+/// The members of a set, as far as they may be read.
+pub struct Members {
+    /// The members.
+    pub members: Vec<Member>,
+    /// The kinds that the server knows of those in which there may be any.
+    pub kinds: Kinds,
+    /// Where there may be others.
+    pub unlisted: Vec<Unlisted>,
+}
+
+/// A kind that the server doesn't let be listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unlisted {
+    /// The kind.
+    pub kind: GroupKind,
+    /// The namespace in which it may not be; none of a kind that has no namespaces.
+    pub namespace: Option<String>,
+    /// Why, in the server's words.
+    pub why: String,
 }
 
 /// What became of an object that was to go.
@@ -86,20 +110,67 @@ impl Cluster {
     ///
     /// # Errors
     /// The server doesn't answer, or doesn't let them be read.
-    pub fn members(&self, parent: &Parent, contents: &Contents, extent: Extent) -> Result<(Vec<Value>, Kinds), ClusterError> {
+    pub fn members(&self, parent: &Parent, contents: &Contents, extent: Extent) -> Result<(Vec<Member>, Kinds), ClusterError> {
+        self.find_members(parent, contents, extent, false).map(|found| (found.members, found.kinds))
+    }
+
+    /// The members of a set, as far as they may be read.
+    ///
+    /// # Errors
+    /// The server doesn't answer.
+    pub fn readable_members(&self, parent: &Parent, contents: &Contents, extent: Extent) -> Result<Members, ClusterError> {
+        self.find_members(parent, contents, extent, true)
+    }
+
+    fn find_members(&self, parent: &Parent, contents: &Contents, extent: Extent, lenient: bool) -> Result<Members, ClusterError> {
         let id = parent.id();
         let mut namespaces = contents.namespaces.clone();
         namespaces.insert(parent.namespace.clone());
+        let namespaces: BTreeSet<&str> = namespaces.iter().map(String::as_str).collect();
         self.runtime.block_on(async {
             let kinds = self.kinds_of_groups(contents.group_kinds.iter().map(|kind| kind.group.clone()).collect()).await?;
             let known = contents.group_kinds.iter().filter_map(|kind| Some((kind, kinds.of_group_kind(kind)?)));
-            let lists = stream::iter(known).map(|(group_kind, (version, kind))| {
+            let lists = stream::iter(known).map(|(group_kind, known)| {
                 let (id, namespaces) = (&id, &namespaces);
-                async move { self.members_of(group_kind, (version, kind), id, namespaces, extent).await }
+                async move {
+                    match self.members_of(group_kind, known, id, namespaces, extent).await {
+                        Err(ClusterError::Refused { why, .. }) if lenient => {
+                            self.readable_members_of(group_kind, known, id, namespaces, extent, why).await
+                        }
+                        found => found.map(|found| (found, Vec::new())),
+                    }
+                }
             });
-            let found: Vec<Vec<Value>> = lists.buffered(AT_ONCE).try_collect().await?;
-            Ok((found.into_iter().flatten().collect(), kinds))
+            let found: Vec<(Vec<Member>, Vec<Unlisted>)> = lists.buffered(AT_ONCE).try_collect().await?;
+            let (members, unlisted): (Vec<_>, Vec<_>) = found.into_iter().unzip();
+            let (members, unlisted) = (members.into_iter().flatten().collect(), unlisted.into_iter().flatten().collect());
+            Ok(Members { members, kinds, unlisted })
         })
+    }
+
+    /// The members of a kind in each namespace by itself, where it may be listed; it may not be in all of them, and why.
+    async fn readable_members_of(
+        &self,
+        group_kind: &GroupKind,
+        (version, kind): (&str, &Kind),
+        id: &str,
+        namespaces: &BTreeSet<&str>,
+        extent: Extent,
+        why: String,
+    ) -> Result<(Vec<Member>, Vec<Unlisted>), ClusterError> {
+        let unread = |namespace: Option<&str>, why| Unlisted { kind: group_kind.clone(), namespace: namespace.map(ToOwned::to_owned), why };
+        if !kind.is_namespaced {
+            return Ok((Vec::new(), vec![unread(None, why)]));
+        }
+        let (mut found, mut missing) = (Vec::new(), Vec::new());
+        for namespace in namespaces {
+            match self.members_of(group_kind, (version, kind), id, &[*namespace].into(), extent).await {
+                Ok(members) => found.extend(members),
+                Err(ClusterError::Refused { why, .. }) => missing.push(unread(Some(namespace), why)),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok((found, missing))
     }
 
     /// Members with everything, not with their metadata alone; without those that are gone since.
@@ -122,31 +193,24 @@ impl Cluster {
         group_kind: &GroupKind,
         (version, kind): (&str, &Kind),
         id: &str,
-        namespaces: &BTreeSet<String>,
+        namespaces: &BTreeSet<&str>,
         extent: Extent,
-    ) -> Result<Vec<Value>, ClusterError> {
+    ) -> Result<Vec<Member>, ClusterError> {
         let params = if inventory::is_marked_by_annotation(group_kind) {
             ListParams::default()
         } else {
             ListParams::default().labels(&format!("{PART_OF}={id}"))
         };
-        let namespaces: BTreeSet<&str> = namespaces.iter().map(String::as_str).collect();
         let ask = |path: &str| match extent {
             Extent::Metadata => kube::core::Request::new(path).list_metadata(&params),
             Extent::Whole => kube::core::Request::new(path).list(&params),
         };
-        let found = self.list_in(kind, &namespaces, ask).await?;
-        let named = found.into_iter().map(|mut object| {
-            object["apiVersion"] = version.into();
-            object["kind"] = group_kind.kind.clone().into();
-            object
-        });
+        let found: Vec<RawObject> = self.list_in(kind, namespaces, ask).await?;
+        let type_meta = Arc::new(TypeMeta { api_version: version.to_owned(), kind: group_kind.kind.clone() });
+        let members = found.into_par_iter().filter_map(|object| Member::of(object.of_kind(&type_meta), id));
         // A list of the whole cluster has copies of members, too, that somebody has made elsewhere.
-        let is_in_set = |object: &Value| {
-            let namespace = object["metadata"]["namespace"].as_str();
-            inventory::part_of(object) == Some(id) && namespace.is_none_or(|namespace| namespaces.contains(namespace))
-        };
-        Ok(named.filter(is_in_set).collect())
+        let is_in_set = |member: &Member| member.reference.namespace.as_deref().is_none_or(|namespace| namespaces.contains(namespace));
+        Ok(members.filter(is_in_set).collect())
     }
 
     /// Deletes objects with all that belongs to them, those of one stage at a time and in the order in which they are given, and passes on

@@ -118,7 +118,7 @@ impl Cluster {
         let (mut parents, mut unread) = (Vec::new(), Vec::new());
         for (name, plural) in [("Secret", "secrets"), ("ConfigMap", "configmaps")] {
             let kind = Kind::core(plural);
-            let mut answer = self.list_at(&kind.path(None), &list).await?;
+            let mut answer: Result<Vec<Value>, Status> = self.list_at(&kind.path(None), &list).await?;
             if answer.is_err() {
                 answer = self.list_at(&kind.path(Some(&self.namespace)), &list).await?;
             }

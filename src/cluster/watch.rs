@@ -34,6 +34,8 @@ pub struct Subject {
     pub namespace: Option<String>,
     /// The labels; none for all objects of the kind.
     pub selector: Option<String>,
+    /// The one object of this name alone, which somebody may be allowed to watch who may not watch the others; none for all.
+    pub name: Option<String>,
     /// Whether of each object only the metadata are told, which costs everybody less.
     pub metadata_only: bool,
 }
@@ -119,10 +121,11 @@ impl<T: Fn(&Subject, Change)> Follower<'_, T> {
 
     /// Follows objects of a kind until the server no longer knows it, or what has happened to them since.
     async fn follow_kind(&mut self, version: &str, kind: &Kind, backoff: &mut DefaultBackoff) {
-        let Subject { kind: GroupKind { kind: name, .. }, namespace, selector, metadata_only } = self.subject;
+        let Subject { kind: GroupKind { kind: kind_name, .. }, namespace, selector, name, metadata_only } = self.subject;
         let namespace = namespace.as_deref().filter(|_| kind.is_namespaced);
-        let (client, resource) = (self.cluster.client.clone(), kind.resource(version, name));
-        let config = Config { label_selector: selector.clone(), page_size: Some(PAGE), ..Config::default() };
+        let (client, resource) = (self.cluster.client.clone(), kind.resource(version, kind_name));
+        let field_selector = name.as_ref().map(|name| format!("metadata.name={name}"));
+        let config = Config { label_selector: selector.clone(), field_selector, page_size: Some(PAGE), ..Config::default() };
         if *metadata_only {
             let api: Api<PartialObjectMeta<DynamicObject>> = match namespace {
                 Some(namespace) => Api::namespaced_with(client, namespace, &resource),

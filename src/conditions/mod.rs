@@ -45,6 +45,8 @@ pub struct Facts<'f> {
     pub revision: Option<&'f str>,
     /// What the loop could not do.
     pub trouble: Option<Trouble>,
+    /// Why there is a commit that isn't followed, if nobody has signed it who may. What is applied goes on.
+    pub unverified: Option<&'f str>,
     /// Whether the loop leaves it alone, since it was told to.
     pub is_suspended: bool,
     /// This moment, as RFC 3339 has it.
@@ -64,6 +66,8 @@ pub struct SetFacts<'f> {
     pub observed_generation: i64,
     /// What the loop could not do.
     pub trouble: Option<Trouble>,
+    /// Why there is a commit that isn't followed, if nobody has signed it who may. What is applied goes on.
+    pub unverified: Option<&'f str>,
     /// Whether the loop leaves it alone, since it was told to.
     pub is_suspended: bool,
     /// This moment, as RFC 3339 has it.
@@ -84,9 +88,11 @@ pub struct Trouble {
 /// What kind of thing the loop could not do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
+    /// What is declared can't be had: a repository or directory can't be read.
+    Source,
     /// What is declared can't be rendered.
     Invalid,
-    /// The commit isn't signed by anybody who may.
+    /// The commit isn't signed by anybody who may; of what runs that is no trouble.
     Unverified,
     /// What it needs is not there.
     Dependency,
@@ -104,6 +110,7 @@ impl Cause {
     /// The reason of a condition; Flux's where it has one.
     pub fn reason(self) -> &'static str {
         match self {
+            Self::Source => "ArtifactFailed",
             Self::Invalid => "BuildFailed",
             Self::Unverified => "VerificationFailed",
             Self::Dependency => "DependencyNotReady",

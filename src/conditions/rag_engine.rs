@@ -31,7 +31,7 @@ pub fn rag_engine_status(facts: &Facts<'_>) -> Value {
     };
     parts.push(service);
     parts.push(Part { reason: succeeded.to_owned(), ..verdict.called("RAGEngineSucceeded") });
-    parts.extend(summary(&verdict, facts.is_suspended));
+    parts.extend(summary(&verdict, facts.is_suspended, facts.unverified));
 
     let ours: Vec<&str> = OWN.into_iter().chain(KINDS).collect();
     let mut status = old.as_object().cloned().unwrap_or_default();

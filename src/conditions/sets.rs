@@ -24,7 +24,7 @@ pub fn inference_set_status(facts: &SetFacts<'_>) -> Value {
         _ => "inferencesetNotReady",
     };
     let mut parts = vec![Part { reason: ready.to_owned(), ..verdict.called("InferenceSetReady") }];
-    parts.extend(summary(&verdict, facts.is_suspended));
+    parts.extend(summary(&verdict, facts.is_suspended, facts.unverified));
 
     let ours: Vec<&str> = ["InferenceSetReady"].into_iter().chain(KINDS).collect();
     let mut status = old.as_object().cloned().unwrap_or_default();
@@ -50,7 +50,7 @@ pub fn multi_role_inference_status(facts: &SetFacts<'_>) -> Value {
         None => Part::new("Ready", Outlook::There, "Ready", "both roles and the pool are ready"),
     });
     let ours: Vec<&str> = ROLES.iter().map(|(_, kind, _)| *kind).chain(["InferencePoolReady"]).chain(KINDS).collect();
-    parts.extend(summary(&verdict, facts.is_suspended));
+    parts.extend(summary(&verdict, facts.is_suspended, facts.unverified));
 
     let mut status = old.as_object().cloned().unwrap_or_default();
     status.insert("conditions".to_owned(), conditions(old, &ours, &parts, facts.observed_generation, facts.now));

@@ -27,7 +27,7 @@ pub fn workspace_status(facts: &Facts<'_>) -> Value {
     let verdict = verdict(facts, parts.last(), &run.verdict);
     parts.push(run.part);
     parts.push(succeeded(&verdict, facts.trouble.as_ref()));
-    parts.extend(summary(&verdict, facts.is_suspended));
+    parts.extend(summary(&verdict, facts.is_suspended, facts.unverified));
 
     let ours: Vec<&str> = OWN.into_iter().chain(KINDS).collect();
     let mut status = old.as_object().cloned().unwrap_or_default();

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Summary;
-use super::live::{AllWanted, Live, Wanted};
+use super::live::{AllWanted, Wanted};
 use crate::diagnostic::{Diagnostic, Place};
 use crate::manifest::ObjectRef;
 use crate::plan::Plan;
@@ -159,13 +159,12 @@ impl<'s> Side<'s> {
         plans.chain(engines).collect()
     }
 
-    /// The Workspaces as they were declared, to what is rendered of them.
-    pub fn include_workspaces(&self, wanted: &mut AllWanted) {
-        for plan in self.session.plans() {
+    /// The Workspaces as they were declared, to what is rendered of them, as far as they are meant.
+    pub fn include_workspaces(&self, wanted: &mut AllWanted, is_meant: impl Fn(&Owner) -> bool, make: impl Fn(Value) -> Wanted) {
+        for plan in self.session.plans().filter(|plan| is_meant(&owner("Workspace", plan.key()))) {
             let (namespace, name) = plan.key();
             let reference = ObjectRef::new("kaito.sh", "Workspace", Some(namespace), name);
-            let declared = Wanted { desired: plan.declared(), live: Live::Absent, answer: None };
-            wanted.entry(Some(owner("Workspace", plan.key()))).or_default().insert(reference, declared);
+            wanted.entry(Some(owner("Workspace", plan.key()))).or_default().insert(reference, make(plan.declared()));
         }
     }
 
@@ -187,11 +186,25 @@ impl<'s> Side<'s> {
     /// # Errors
     /// A template at fault.
     pub fn render(&self, wanted: &HashSet<&Owner>) -> Result<BTreeMap<Owner, Objects>, TemplateError> {
+        self.render_each(|owner| wanted.contains(owner), &|object| object)
+    }
+
+    /// Renders the objects of these Workspaces, and makes something else of each at once, on several threads.
+    ///
+    /// # Errors
+    /// A template at fault.
+    pub fn render_each<T: Send>(
+        &self,
+        is_wanted: impl Fn(&Owner) -> bool,
+        make: &(impl Fn(Value) -> T + Sync),
+    ) -> Result<BTreeMap<Owner, BTreeMap<ObjectRef, T>>, TemplateError> {
         let mut all = BTreeMap::new();
+        let of_workspace = |plan: &Plan<'_>| owner("Workspace", plan.key());
+        let made = |objects: Vec<Object>| objects.into_iter().map(|object| (self.key(&object), make(object.to_value()))).collect();
         self.session.render_some(
             self.engine,
-            |plan| wanted.contains(&owner("Workspace", plan.key())),
-            |plan, objects| Ok((owner("Workspace", plan.key()), self.values(objects))),
+            |plan| is_wanted(&of_workspace(plan)),
+            |plan, objects| Ok((of_workspace(plan), made(objects))),
             |(owner, objects)| {
                 all.insert(owner, objects);
                 Ok::<_, TemplateError>(())
@@ -216,14 +229,14 @@ impl<'s> Side<'s> {
                 let is_engine = self.session.rag_engines().any(|planned| planned.key() == key);
                 owner(if is_engine { "RAGEngine" } else { "InferenceSet" }, key)
             });
-            all.entry(owner).or_default().extend(self.values(vec![object]));
+            all.entry(owner).or_default().insert(self.key(&object), object.to_value());
             Ok::<_, TemplateError>(())
         })?;
         Ok(all)
     }
 
-    fn values(&self, objects: Vec<Object>) -> Objects {
-        objects.into_iter().map(|object| (object.reference().clone().in_namespace(self.namespace), object.to_value())).collect()
+    fn key(&self, object: &Object) -> ObjectRef {
+        object.reference().clone().in_namespace(self.namespace)
     }
 }
 

@@ -57,31 +57,41 @@ pub enum Round {
     Wait {
         /// Until when.
         until: Duration,
+        /// The line for a condition.
+        words: String,
     },
 }
 
 impl Fight {
-    /// What to do about a drift that is seen at this moment. [`Round::PutRight`] is taken for done.
+    /// What to do about a drift that is seen at this moment.
     pub fn see(&mut self, drift: &Drift, at: Duration) -> Round {
         self.forget(at);
+        let Some(object) = self.objects.get_mut(&drift.object) else { return Round::PutRight };
+        let paths = paths(drift);
+        let mut of_drift: Vec<(&String, &mut Field)> = object.fields.iter_mut().filter(|(path, _)| paths.contains(path)).collect();
+        let named = |fields: &[(&String, &mut Field)], is_so: &dyn Fn(&Field) -> bool| {
+            fields.iter().filter(|(_, field)| is_so(field)).map(|(path, _)| (*path).clone()).collect::<Vec<String>>()
+        };
+        if let Some(until) = of_drift.iter().map(|(_, field)| field.until).max().filter(|until| *until > at) {
+            return Round::Wait { until, words: words(drift, &named(&of_drift, &|field| field.until > at)) };
+        }
+        let fought_over = named(&of_drift, &Field::is_taken_back);
+        let fields = of_drift.iter_mut().filter(|(_, field)| field.is_taken_back());
+        match fields.map(|(_, field)| field.give_way(at)).max() {
+            Some(until) => Round::GiveWay { until, words: words(drift, &fought_over) },
+            None => Round::PutRight,
+        }
+    }
+
+    /// A drift was put right at this moment.
+    pub fn put_right(&mut self, drift: &Drift, at: Duration) {
         let object = self.objects.entry(drift.object.clone()).or_default();
-        let mut paths: Vec<String> = drift.paths().iter().map(ToString::to_string).collect();
-        if paths.is_empty() {
-            paths.push(String::new());
-        }
-        let paused = paths.iter().filter_map(|path| object.fields.get(path)).map(|field| field.until).max();
-        if let Some(until) = paused.filter(|until| *until > at) {
-            return Round::Wait { until };
-        }
-        let is_taken_back = |path: &&String| object.fields.get(*path).is_some_and(|field| field.put_right.len() >= ROUNDS);
-        let fought_over: Vec<String> = paths.iter().filter(is_taken_back).cloned().collect();
-        if fought_over.is_empty() {
-            paths.into_iter().for_each(|path| object.fields.entry(path).or_default().put_right.push(at));
-            return Round::PutRight;
-        }
-        let fields = object.fields.iter_mut().filter(|(path, _)| fought_over.contains(path));
-        let until = fields.map(|(_, field)| field.give_way(at)).max().unwrap_or(at);
-        Round::GiveWay { until, words: words(drift, &fought_over) }
+        paths(drift).into_iter().for_each(|path| object.fields.entry(path).or_default().put_right.push(at));
+    }
+
+    /// Whether something of an object is left as others want it, at this moment.
+    pub fn gives_way(&self, object: &ObjectRef, at: Duration) -> bool {
+        self.objects.get(object).is_some_and(|object| object.fields.values().any(|field| field.until > at))
     }
 
     /// Whether there is a fight over an object, at this moment.
@@ -109,6 +119,11 @@ impl Fight {
 }
 
 impl Field {
+    /// Whether it was put right so often that this is a fight.
+    fn is_taken_back(&self) -> bool {
+        self.put_right.len() >= ROUNDS
+    }
+
     /// Leaves it for a while, longer than the last time; until when.
     fn give_way(&mut self, at: Duration) -> Duration {
         self.until = at + pause(self.pauses);
@@ -128,6 +143,12 @@ impl Field {
 /// How long fields are left after so many pauses.
 fn pause(pauses: u32) -> Duration {
     FIRST.saturating_mul(1 << pauses.min(16)).min(LONGEST)
+}
+
+/// The fields of a drift; one without a name for the object as a whole.
+fn paths(drift: &Drift) -> Vec<String> {
+    let paths = drift.paths();
+    if paths.is_empty() { vec![String::new()] } else { paths.iter().map(ToString::to_string).collect() }
 }
 
 fn words(drift: &Drift, fields: &[String]) -> String {
@@ -165,13 +186,22 @@ mod tests {
         Drift { object: object(name), what }
     }
 
+    /// What is done about a drift.
+    fn round(fight: &mut Fight, drift: &Drift, at: Duration) -> Round {
+        let round = fight.see(drift, at);
+        if round == Round::PutRight {
+            fight.put_right(drift, at);
+        }
+        round
+    }
+
     /// What is done about drifts of `a` that are seen at these seconds.
     fn rounds(fields: &[&str], seconds: &[u64]) -> Vec<String> {
         let mut fight = Fight::default();
-        let mut see = |at: u64| match fight.see(&drift("a", fields), Duration::from_secs(at)) {
+        let mut see = |at: u64| match round(&mut fight, &drift("a", fields), Duration::from_secs(at)) {
             Round::PutRight => "right".to_owned(),
             Round::GiveWay { until, .. } => format!("way until {}", until.as_secs()),
-            Round::Wait { until } => format!("wait until {}", until.as_secs()),
+            Round::Wait { until, .. } => format!("wait until {}", until.as_secs()),
         };
         seconds.iter().map(|at| see(*at)).collect()
     }
@@ -198,14 +228,14 @@ mod tests {
     fn pauses_grow_to_their_longest() {
         let (mut fight, mut at, mut last) = (Fight::default(), Duration::ZERO, Duration::ZERO);
         for _ in 0..40 {
-            match fight.see(&drift("a", &["x"]), at) {
+            match round(&mut fight, &drift("a", &["x"]), at) {
                 Round::GiveWay { until, .. } => {
                     let pause = until.saturating_sub(at);
                     assert!(pause >= last && pause <= LONGEST, "{pause:?} after {last:?}");
                     (last, at) = (pause, until);
                 }
                 Round::PutRight => at += Duration::from_secs(1),
-                Round::Wait { until } => at = until,
+                Round::Wait { until, .. } => at = until,
             }
         }
         assert_eq!(last, LONGEST);
@@ -216,16 +246,17 @@ mod tests {
         let mut fight = Fight::default();
         let at = Duration::from_secs;
         for second in 0..3 {
-            assert_eq!(fight.see(&drift("a", &["x", "y"]), at(second)), Round::PutRight);
+            assert_eq!(round(&mut fight, &drift("a", &["x", "y"]), at(second)), Round::PutRight);
         }
         assert!(!fight.is_fought_over(&object("a"), at(3)));
         // Another field of the object, and another object, are no part of it.
-        assert_eq!(fight.see(&drift("a", &["z"]), at(3)), Round::PutRight);
-        assert_eq!(fight.see(&drift("b", &["x"]), at(3)), Round::PutRight);
+        assert_eq!(round(&mut fight, &drift("a", &["z"]), at(3)), Round::PutRight);
+        assert_eq!(round(&mut fight, &drift("b", &["x"]), at(3)), Round::PutRight);
         let words = "other takes x of StatefulSet n/a back again and again: it is left so for a while".to_owned();
-        assert_eq!(fight.see(&drift("a", &["x"]), at(4)), Round::GiveWay { until: at(64), words });
+        assert_eq!(fight.see(&drift("a", &["x"]), at(4)), Round::GiveWay { until: at(64), words: words.clone() });
+        assert!(fight.gives_way(&object("a"), at(63)) && !fight.gives_way(&object("a"), at(64)) && !fight.gives_way(&object("b"), at(5)));
         assert!(fight.is_fought_over(&object("a"), at(5)) && !fight.is_fought_over(&object("b"), at(5)));
-        assert_eq!(fight.see(&drift("a", &["x", "z"]), at(6)), Round::Wait { until: at(64) });
+        assert_eq!(fight.see(&drift("a", &["x", "z"]), at(6)), Round::Wait { until: at(64), words });
         assert!(!fight.is_fought_over(&object("a"), at(5000)));
         // Wanted otherwise, it is tried anew at once.
         fight.settle(&object("a"));
@@ -233,12 +264,20 @@ mod tests {
     }
 
     #[test]
+    fn what_could_not_be_put_right_is_no_round() {
+        let mut fight = Fight::default();
+        for second in 0..9 {
+            assert_eq!(fight.see(&drift("a", &["x"]), Duration::from_secs(second)), Round::PutRight);
+        }
+    }
+
+    #[test]
     fn what_is_calm_takes_no_memory() {
         let mut fight = Fight::default();
         for number in 0..100 {
-            assert_eq!(fight.see(&drift(&number.to_string(), &["x"]), Duration::from_secs(number)), Round::PutRight);
+            assert_eq!(round(&mut fight, &drift(&number.to_string(), &["x"]), Duration::from_secs(number)), Round::PutRight);
         }
-        assert_eq!(fight.see(&drift("last", &["x"]), Duration::from_secs(60 * 60)), Round::PutRight);
+        assert_eq!(round(&mut fight, &drift("last", &["x"]), Duration::from_secs(60 * 60)), Round::PutRight);
         assert_eq!(fight.objects.len(), 1);
     }
 }

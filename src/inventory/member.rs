@@ -1,11 +1,43 @@
 //! By what a member tells whose it is.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use super::GroupKind;
+use crate::diff::Owner;
+use crate::manifest::ObjectRef;
+use crate::raw_object::RawObject;
+use crate::status::owner_of;
 
 /// The label of a member, with the id of its set. Some members have it as an annotation, see [`is_marked_by_annotation`].
 pub const PART_OF: &str = "applyset.kubernetes.io/part-of";
+
+/// A live member of a set.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// What identifies it: with a namespace only if it is in one.
+    pub reference: ObjectRef,
+    /// The Workspace or RAGEngine that it belongs to.
+    pub owner: Option<Owner>,
+    /// The object, as far as it was read.
+    pub object: RawObject,
+}
+
+/// The members among these that are plainly wanted, and the others, whole as they were read.
+pub fn sorted<'m>(members: impl IntoIterator<Item = &'m Member>, wanted: &BTreeSet<ObjectRef>) -> (Vec<&'m ObjectRef>, Vec<Value>) {
+    let (staying, others): (Vec<&Member>, Vec<&Member>) = members.into_iter().partition(|member| wanted.contains(&member.reference));
+    (staying.into_iter().map(|member| &member.reference).collect(), others.into_iter().map(|member| member.object.read()).collect())
+}
+
+impl Member {
+    /// An object, if it is a member of this set.
+    pub fn of(object: RawObject, set: &str) -> Option<Self> {
+        let head = object.head();
+        (part_of(&head) == Some(set)).then_some(())?;
+        Some(Self { reference: ObjectRef::of(&head).ok()?, owner: owner_of(&head), object })
+    }
+}
 
 /// Whether members of a kind carry their mark as an annotation, so that a list by label doesn't find them.
 ///

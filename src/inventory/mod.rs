@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 
 pub use contents::{Contents, GroupKind};
 pub use history::{Entry, History, SUCCEEDED};
-pub use member::{PART_OF, is_marked_by_annotation, mark, part_of};
+pub use member::{Member, PART_OF, is_marked_by_annotation, mark, part_of, sorted};
 pub use parent::{ID, Parent, ParentFault, ParentKind, Record, kept};
 pub use progress::Progress;
 

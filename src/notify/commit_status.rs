@@ -8,7 +8,8 @@ use sha1::{Digest, Sha1};
 
 use super::channel::{Channel, Provider};
 use super::notice::{Event, Notice};
-use super::request::{Request, hex, segment, shortened};
+use super::request::{Request, segment, shortened};
+use crate::hex::hex;
 
 /// The characters of a description: GitHub refuses more.
 const GITHUB_DESCRIPTION: usize = 140;

@@ -16,7 +16,8 @@ use ureq::tls::{PemItem, RootCerts, TlsConfig};
 use ureq::{Agent, Body};
 
 use super::channel::{Channel, Provider};
-use super::request::{Request, hex, shortened};
+use super::request::{Request, shortened};
+use crate::hex::hex;
 use crate::source::is_private;
 
 /// How long a receiver has to be reached, and to have answered.

@@ -27,15 +27,6 @@ pub(super) fn shortened(text: &str, most: usize) -> String {
     short
 }
 
-/// Bytes as hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut out, byte| {
-        // Writing to a String can't fail.
-        _ = write!(out, "{byte:02x}");
-        out
-    })
-}
-
 /// A text as one segment of a path.
 pub(super) fn segment(text: &str) -> String {
     let mut out = String::with_capacity(text.len());

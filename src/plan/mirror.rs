@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::nodes::hex;
+use super::nodes::sha256;
 use super::storage::Storage;
 use super::streaming::{is_static, model_id, service_account, storage_class, streams};
 use crate::manifest::ObjectRef;
@@ -101,7 +101,7 @@ impl<'a> Mirrors<'a> {
 
 /// The name of the mirror of a model, by which Workspaces find it: 6 hexadecimal digits.
 pub fn mirror_name(model_id: &str) -> String {
-    let mut name = hex(model_id.as_bytes());
+    let mut name = sha256(model_id);
     name.truncate(6);
     name
 }

@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Context, Reasons, node_reasons};
 use crate::diagnostic::Diagnostic;
+use crate::hex::hex;
 use crate::options::{Cloud, NodeImageFamily, NodeProvisioner};
 use crate::preset::NodeClass;
 use crate::quantity::{self, GIB};
@@ -105,26 +106,22 @@ impl Nodes<'_> {
     ///
     /// Kaito hashes the clock; here the same Workspace gives the same names, so that a second rendering makes no new nodes.
     pub fn claim_name(namespace: &str, workspace: &str, ordinal: u64) -> String {
-        format!("ws{}", &hex(format!("{namespace}/{workspace}/{ordinal}").as_bytes())[..9])
+        format!("ws{}", &sha256(&format!("{namespace}/{workspace}/{ordinal}"))[..9])
     }
 
     /// The name of a pool in the cloud, which AKS wants as 1 to 12 lower-case alphanumerics with a letter first.
     pub fn cloud_pool_name(namespace: &str, workspace: &str) -> String {
-        format!("ws{}", &hex(format!("{namespace}/{workspace}").as_bytes())[..9])
+        format!("ws{}", &sha256(&format!("{namespace}/{workspace}"))[..9])
     }
 
     /// The name of the object that is a pool: `<namespace>-<workspace>`, cut to 53 characters and a hash if it is longer than 63.
     pub fn pool_name(namespace: &str, workspace: &str) -> String {
         let full = format!("{namespace}-{workspace}");
-        if full.len() <= 63 { full } else { format!("{}-{}", &full[..53], &hex(full.as_bytes())[..9]) }
+        if full.len() <= 63 { full } else { format!("{}-{}", &full[..53], &sha256(&full)[..9]) }
     }
 }
 
-/// The SHA-256 of bytes in hexadecimal.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
-        _ = write!(text, "{byte:02x}");
-        text
-    })
+/// The SHA-256 of a text in hexadecimal.
+pub(super) fn sha256(text: &str) -> String {
+    hex(&Sha256::digest(text))
 }

@@ -19,6 +19,11 @@ pub(super) fn keep(plan: &mut Plan<'_>, staying: &[&ObjectRef]) {
     plan.kept.sort_by(|a, b| a.candidate.cmp_last_applied_first(&b.candidate));
 }
 
+/// Whether an object would go with this one, which it stands on.
+pub fn would_take(ground: &ObjectRef, object: &ObjectRef) -> bool {
+    user(ground, std::slice::from_ref(object)).is_some()
+}
+
 /// One of the objects that would go with this one.
 fn user<'s>(ground: &ObjectRef, staying: &'s [ObjectRef]) -> Option<&'s ObjectRef> {
     match (ground.group.as_str(), ground.kind.as_str()) {
@@ -47,7 +52,7 @@ mod tests {
             (ObjectRef::new("example.org", "Thing", None, "x"), false, false),
             (ObjectRef::new("example.com", "Other", None, "x"), false, false),
         ];
-        let stands_on = |ground: &ObjectRef, object: &ObjectRef| user(ground, std::slice::from_ref(object)).is_some();
+        let stands_on = would_take;
         for (object, in_namespace, of_definition) in table {
             assert_eq!(stands_on(&namespace, &object), in_namespace, "{object}");
             assert_eq!(stands_on(&definition, &object), of_definition, "{object}");

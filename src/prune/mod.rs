@@ -18,6 +18,7 @@ pub use allowed::AllowedKind;
 pub use candidate::Candidate;
 pub use filters::{Context, FILTERS, Filter, Reason};
 pub use guard::{Facts, MaxPrune, Refusal};
+pub use in_use::would_take;
 
 /// What is deleted, and what is not.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -42,30 +43,32 @@ pub struct Kept<'o> {
 /// What becomes of the members of a set after an apply. What is of another set, or of none, is nobody's business here: it is left
 /// out, as some members can only be found by listing everything of their kind.
 ///
-/// `wanted` are all objects that were rendered, as [`ObjectRef::in_namespace`] has them.
+/// `wanted` are all objects that were rendered, as [`ObjectRef::in_namespace`] has them, and `staying` those members that are no
+/// candidates, since it is plain that they are among these.
 ///
 /// # Errors
 /// Why nothing at all is deleted.
 pub fn plan<'o>(
     candidates: Vec<Candidate<'o>>,
+    staying: &[&ObjectRef],
     wanted: &BTreeSet<ObjectRef>,
     context: &Context<'_>,
     facts: &Facts,
 ) -> Result<Plan<'o>, Refusal<'o>> {
     let members: Vec<_> = candidates.into_iter().filter(|candidate| part_of(candidate.object()) == Some(context.set)).collect();
-    let count = members.len();
+    let count = members.len() + staying.len();
     let wanted_anywhere: HashSet<_> = wanted.iter().map(ObjectRef::without_namespace).collect();
     let is_wanted = |candidate: &Candidate<'_>| match candidate.reference().namespace {
         Some(_) => wanted.contains(candidate.reference()),
         // It is in no namespace, whatever the manifest said.
         None => wanted_anywhere.contains(candidate.reference()),
     };
-    let (staying, unwanted): (Vec<_>, Vec<_>) = members.into_iter().partition(is_wanted);
+    let (wanted_too, unwanted): (Vec<_>, Vec<_>) = members.into_iter().partition(is_wanted);
     if unwanted.is_empty() {
         return Ok(Plan::default());
     }
     facts.check(wanted.is_empty(), count)?;
-    let staying: Vec<_> = staying.iter().map(Candidate::reference).collect();
+    let staying: Vec<_> = staying.iter().copied().chain(wanted_too.iter().map(Candidate::reference)).collect();
     facts.check_count(sift(unwanted, &staying, context), count)
 }
 
@@ -127,7 +130,7 @@ mod tests {
             ObjectRef::new("rbac.authorization.k8s.io", "ClusterRole", Some("n"), "wanted"),
         ];
         let candidates = live.iter().map(|object| Candidate::of(object).unwrap()).collect();
-        let plan = plan(candidates, &wanted.into(), &context(&[]), &Facts::default()).unwrap();
+        let plan = plan(candidates, &[], &wanted.into(), &context(&[]), &Facts::default()).unwrap();
         assert_eq!(names(&plan.prune), ["Service m/wanted", "ClusterRole gone"]);
         assert_eq!(plan.kept, []);
     }

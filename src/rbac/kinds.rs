@@ -88,6 +88,11 @@ pub fn known() -> impl Iterator<Item = (GroupKind, Resource)> {
     NAMESPACED.into_iter().chain([FLUX_SOURCES]).flat_map(of(true)).chain(CLUSTER.into_iter().flat_map(of(false)))
 }
 
+/// Whether objects of a kind are known to be in no namespace.
+pub fn is_cluster_wide(kind: &GroupKind) -> bool {
+    CLUSTER.iter().any(|(group, kinds)| *group == kind.group && kinds.contains(&kind.kind.as_str()))
+}
+
 /// The kinds that are known, and those that an input defines.
 pub(super) struct Known(HashMap<GroupKind, Resource>);
 

@@ -16,7 +16,7 @@ use crate::inventory::{GroupKind, Parent};
 use crate::manifest::ObjectRef;
 use crate::spec::names;
 use kinds::Known;
-pub use kinds::{Resource, known};
+pub use kinds::{Resource, is_cluster_wide, known};
 
 const GROUP: &str = "rbac.authorization.k8s.io";
 
@@ -221,7 +221,7 @@ impl Use {
     fn verbs_for_parent(&self) -> (&'static [&'static str], &'static [&'static str]) {
         match self.purpose {
             Purpose::Apply => (&["get", "patch"], &["create"]),
-            Purpose::Watch => (&["get", "patch"], &["create", "list", "watch"]),
+            Purpose::Watch => (&["get", "list", "watch", "patch"], &["create"]),
             Purpose::Delete => (&["get", "patch", "delete"], &[]),
             Purpose::Diff | Purpose::Status => (&[], &[]),
         }

@@ -12,14 +12,13 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::apply::{Adopt, Done, DryRun, Operator, Outcome, Refusal, Step, Terms, decide, is_forced, touches_operator};
-use crate::cluster::{Cluster, ClusterError, Deletion, How, Kinds};
+use crate::apply::{Adopt, Done, DryRun, Operator, Outcome, Refusal, Step, Terms, decide, is_forced, is_left_alone, touches_operator};
+use crate::cluster::{Cluster, ClusterError, Deletion, How, Kinds, Unlisted};
 use crate::diff::live::{self, AllWanted, Live, Wanted};
 use crate::diff::{Owner, Side};
 use crate::inventory;
 use crate::manifest::ObjectRef;
 use crate::prune::{self, Kept};
-use crate::status;
 
 pub use set::{Found, Pruning, Rendering, Set};
 pub use trouble::{Reached, Trouble};
@@ -70,10 +69,16 @@ pub trait Listener {
     fn done(&mut self, done: Done);
     /// These objects were not tried.
     fn refused(&mut self, refusals: Vec<Refusal>);
+    /// Whether an object is left as it is for a while, although it is wanted otherwise.
+    fn spares(&mut self, _owner: Option<&Owner>, _reference: &ObjectRef, _wanted: &Wanted) -> bool {
+        false
+    }
     /// A member of the set stays, although it is no longer wanted.
     fn kept(&mut self, kept: &Kept<'_>);
     /// A member of the set was to go.
     fn pruned(&mut self, reference: &ObjectRef, deletion: &Deletion);
+    /// Members of the set may be where nobody may look, and stay.
+    fn unlisted(&mut self, unlisted: &Unlisted);
     /// Nothing is pruned at all.
     fn prune_refused(&mut self, refusal: &prune::Refusal<'_>);
 }
@@ -111,13 +116,13 @@ pub struct Passed {
 /// What is left to do when everything was decided.
 struct Planned {
     kinds: Kinds,
-    /// What identifies everything that is wanted.
-    names: Vec<Value>,
+    /// The `apiVersion`s and names of everything that is wanted.
+    names: Vec<(String, ObjectRef)>,
     steps: Vec<Step>,
 }
 
 impl Pass<'_> {
-    /// Makes the pass over what is [`wanted`](Self::wanted), with the set that keeps what is applied. Who makes one after the other gives the kinds that are known, so that few
+    /// Makes the pass over what is [`wanted`](Self::wanted) of this set, which keeps what is applied. Who makes one after the other gives the kinds that are known, so that few
     /// questions are asked about few objects.
     ///
     /// # Errors
@@ -131,23 +136,24 @@ impl Pass<'_> {
         listener: &mut dyn Listener,
     ) -> Result<Passed, Trouble> {
         let began = Instant::now();
-        let mut tally = Tally { listener, has_failed: false, has_unread: false };
-        if let Some(set) = set.as_deref() {
-            let objects = wanted.values_mut().flat_map(BTreeMap::values_mut);
-            objects.for_each(|wanted| inventory::mark(&mut wanted.desired, set.id()));
-        }
-        let read = set.as_deref_mut().map_or(&mut [][..], Set::read);
+        let mut tally = Tally { listener, has_failed: false, is_unfinished: false };
         let found = match known {
-            Some(mut kinds) => self.cluster.find_with(&mut kinds, &mut wanted, read, true).map(|()| kinds),
-            None => self.cluster.find(&mut wanted, read, true),
+            Some(mut kinds) => self.cluster.find_with(&mut kinds, &mut wanted, true).map(|()| kinds),
+            None => self.cluster.find(&mut wanted, true),
         };
         let kinds = reached(found, Reached::Nothing)?;
         if self.settings.workspaces == Workspaces::IncludedIfKnown {
             leave_unknown_workspaces(&mut wanted);
         }
         tally.refused(self.cluster.twice(&kinds, &mut wanted));
-        let names = identities(&wanted);
+        let names = names(&wanted);
         tally.refused(reached(self.cluster.nowhere(&kinds, &mut wanted), Reached::Nothing)?);
+        for (owner, objects) in &mut wanted {
+            objects.retain(|_, wanted| {
+                let reference = self.cluster.reference(&kinds, &wanted.desired);
+                !reference.is_some_and(|reference| tally.spares(owner.as_ref(), &reference, wanted))
+            });
+        }
         let operator = self.operator(&wanted, set.as_deref())?;
         let (steps, refusals) = decide(wanted, &self.terms(operator.clone(), set.as_deref()));
         tally.refused(refusals);
@@ -161,27 +167,34 @@ impl Pass<'_> {
         Ok(Passed { kinds: planned.kinds, has_failed: tally.has_failed, operator, deciding })
     }
 
-    /// Whether an object may be wanted by something that can't be rendered: its own, or what belongs to several.
-    fn is_unsure_of(&self, object: &Value) -> bool {
+    /// Whether something of an owner may be wanted that can't be rendered: its own, or what belongs to several.
+    fn is_unsure_of(&self, owner: Option<&Owner>) -> bool {
         let unrendered = self.unrendered.filter(|owners| !owners.is_empty());
-        unrendered.is_some_and(|owners| status::owner_of(object).is_none_or(|owner| owners.contains(&owner)))
+        unrendered.is_some_and(|owners| owner.is_none_or(|owner| owners.contains(owner)))
     }
 
-    /// Everything that is wanted and that the pass is about.
+    /// Everything that is wanted and that the pass is about, as members of the set if there is one. Where the set's members were read,
+    /// each object is looked for among these and compared at once, so that never more than a few are in memory whole.
     ///
     /// # Errors
     /// A template at fault.
-    pub fn wanted(&self) -> Result<AllWanted, Trouble> {
-        let mut wanted = match self.only {
-            None => live::wanted(self.side),
-            Some(only) => live::wanted_of(self.side, only),
-        }
-        .map_err(|error| Trouble::Finding(error.0))?;
+    pub fn wanted(&self, set: Option<&Set>) -> Result<AllWanted, Trouble> {
+        let make = |mut desired: Value| {
+            let Some(set) = set else { return Wanted::new(desired) };
+            inventory::mark(&mut desired, set.id());
+            let found = set.member(self.cluster, &desired).map(|member| (member, member.read()));
+            match found.filter(|(_, live)| live["apiVersion"] == desired["apiVersion"]) {
+                Some((member, live)) if is_left_alone(&desired, &live, &self.settings.manager, Some(set.id())) => {
+                    Wanted { live: Live::Settled(member.clone()), ..Wanted::new(name_of(&desired)) }
+                }
+                Some((_, live)) => Wanted { live: Live::Object(live), ..Wanted::new(desired) },
+                None => Wanted::new(desired),
+            }
+        };
+        let mut wanted = live::wanted_of(self.side, self.only, &make).map_err(|error| Trouble::Finding(error.0))?;
         if matches!(self.settings.workspaces, Workspaces::Included | Workspaces::IncludedIfKnown) {
-            self.side.include_workspaces(&mut wanted);
-        }
-        if let Some(only) = self.only {
-            wanted.retain(|owner, _| only.contains(owner));
+            let is_meant = |owner: &Owner| self.only.is_none_or(|only| only.contains(&Some(owner.clone())));
+            self.side.include_workspaces(&mut wanted, is_meant, make);
         }
         Ok(wanted)
     }
@@ -200,7 +213,7 @@ impl Pass<'_> {
             // What keeps the set may have to be put into a namespace that comes with it.
             let is_home = |step: &Step| step.reference.kind == "Namespace" && step.reference.name == set.parent().namespace;
             if how.dry_run == DryRun::None {
-                let (home, rest) = std::mem::take(&mut planned.steps).into_iter().partition(|step| is_home(step) && step.live.is_none());
+                let (home, rest) = std::mem::take(&mut planned.steps).into_iter().partition(|step| is_home(step) && step.is_new());
                 planned.steps = rest;
                 let done = cluster.apply(&mut planned.kinds, home, &how, &mut |done| tally.done(done));
                 reached(done, Reached::Some)?;
@@ -250,7 +263,7 @@ impl Pass<'_> {
 
 impl Planned {
     fn references(&self, cluster: &Cluster) -> BTreeSet<ObjectRef> {
-        self.names.iter().filter_map(|name| cluster.reference(&self.kinds, name)).collect()
+        self.names.iter().map(|(version, name)| cluster.placed(&self.kinds, version, name.clone())).collect()
     }
 }
 
@@ -258,8 +271,8 @@ impl Planned {
 struct Tally<'l> {
     listener: &'l mut dyn Listener,
     has_failed: bool,
-    /// Whether something may be wanted in files that were not read.
-    has_unread: bool,
+    /// Whether something may be wanted in files that were not read, be where nobody may look, or is left otherwise for a while.
+    is_unfinished: bool,
 }
 
 impl Tally<'_> {
@@ -268,14 +281,25 @@ impl Tally<'_> {
         self.listener.done(done);
     }
 
+    fn spares(&mut self, owner: Option<&Owner>, reference: &ObjectRef, wanted: &Wanted) -> bool {
+        let spares = self.listener.spares(owner, reference, wanted);
+        self.is_unfinished |= spares;
+        spares
+    }
+
     fn refused(&mut self, refusals: Vec<Refusal>) {
         self.has_failed |= !refusals.is_empty();
         self.listener.refused(refusals);
     }
 
     fn kept(&mut self, kept: &Kept<'_>) {
-        self.has_unread |= matches!(kept.reason, prune::Reason::Unread { .. });
+        self.is_unfinished |= matches!(kept.reason, prune::Reason::Unread { .. });
         self.listener.kept(kept);
+    }
+
+    fn unlisted(&mut self, unlisted: &Unlisted) {
+        self.is_unfinished = true;
+        self.listener.unlisted(unlisted);
     }
 
     fn pruned(&mut self, reference: &ObjectRef, deletion: &Deletion) {
@@ -307,12 +331,14 @@ fn reached<T>(answer: Result<T, ClusterError>, reached: Reached) -> Result<T, Tr
     answer.map_err(|error| Trouble::Cluster { error: Box::new(error), reached })
 }
 
-/// What identifies everything that is wanted, as it is written.
-fn identities(wanted: &AllWanted) -> Vec<Value> {
-    let identity = |wanted: &Wanted| {
-        let field = |name: &str| wanted.desired[name].clone();
-        let metadata = json!({"name": wanted.desired["metadata"]["name"], "namespace": wanted.desired["metadata"]["namespace"]});
-        json!({"apiVersion": field("apiVersion"), "kind": field("kind"), "metadata": metadata})
-    };
-    wanted.values().flat_map(BTreeMap::values).map(identity).collect()
+/// The `apiVersion`s and names of everything that is wanted, as they are written.
+fn names(wanted: &AllWanted) -> Vec<(String, ObjectRef)> {
+    let name = |wanted: &Wanted| Some((wanted.desired["apiVersion"].as_str()?.to_owned(), ObjectRef::of(&wanted.desired).ok()?));
+    wanted.values().flat_map(BTreeMap::values).filter_map(name).collect()
+}
+
+/// An object without all but its `apiVersion`, kind, namespace and name.
+fn name_of(object: &Value) -> Value {
+    let metadata = json!({"name": object["metadata"]["name"], "namespace": object["metadata"]["namespace"]});
+    json!({"apiVersion": object["apiVersion"], "kind": object["kind"], "metadata": metadata})
 }

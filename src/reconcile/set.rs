@@ -1,23 +1,21 @@
 //! The set of what was applied, from the first look at it to the last word in it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use serde_json::Value;
 
 use super::{Pass, Reached, Tally, Trouble, Workspaces, reached};
 use crate::apply::DryRun;
-use crate::cluster::{Cluster, Extent, Kinds, Unwritten};
+use crate::cluster::{Cluster, Extent, Kinds, Members, Unlisted, Unwritten};
+use crate::conditions::Cause;
 use crate::diagnostic::Diagnostic;
 use crate::diff::Owner;
-use crate::inventory::{Contents, Parent, Record, SUCCEEDED};
+use crate::inventory::{self, Contents, Member, Parent, Record, SUCCEEDED};
 use crate::manifest::ObjectRef;
 use crate::prune::{self, AllowedKind, Candidate, Facts, MaxPrune};
+use crate::raw_object::RawObject;
 use crate::shard::Shard;
-use crate::status;
-
-/// The status of what could not be rendered, as Flux calls it.
-const UNRENDERED: &str = "BuildFailed";
 
 /// The status of what was not applied whole, as Flux calls it.
 const FAILED: &str = "ReconciliationFailed";
@@ -92,9 +90,11 @@ pub struct Set {
     /// The `resourceVersion` of what keeps it.
     version: Option<String>,
     /// Its members before anything was applied, which alone may be pruned: what came since was applied by somebody.
-    members: Vec<Value>,
+    members: HashMap<ObjectRef, Member>,
     /// Whether they were read whole just now.
     are_whole: bool,
+    /// Where there may be others, as that may not be read. They stay, and so does what they stand on.
+    unlisted: Vec<Unlisted>,
     kinds: Kinds,
 }
 
@@ -107,11 +107,11 @@ impl Set {
         let Found { parent, live } = Found::look_up(cluster, parent)?;
         let version = live.as_ref().and_then(|(live, _)| version(live));
         let record = live.map(|(_, record)| record);
-        let (members, kinds) = match record.as_ref().filter(|_| prune) {
-            Some(record) => reached(cluster.members(&parent, &record.contents, Extent::Whole), Reached::Nothing)?,
-            None => (Vec::new(), Kinds::default()),
+        let Members { members, kinds, unlisted } = match record.as_ref().filter(|_| prune) {
+            Some(record) => reached(cluster.readable_members(&parent, &record.contents, Extent::Whole), Reached::Nothing)?,
+            None => Members { members: Vec::new(), kinds: Kinds::default(), unlisted: Vec::new() },
         };
-        Ok(Self { id: parent.id(), parent, shard: None, record, version, members, are_whole: true, kinds })
+        Ok(Self { id: parent.id(), parent, shard: None, record, version, members: by_reference(members), are_whole: true, unlisted, kinds })
     }
 
     /// The same, of which this process looks after a part.
@@ -138,33 +138,43 @@ impl Set {
 
     /// Whose its members are.
     pub fn owners(&self) -> BTreeSet<Option<Owner>> {
-        self.members.iter().map(status::owner_of).collect()
+        self.members.values().map(|member| member.owner.clone()).collect()
     }
 
-    /// Writes that a revision could not be rendered.
+    /// Where members may be that may not be read.
+    pub fn unlisted(&self) -> &[Unlisted] {
+        &self.unlisted
+    }
+
+    /// Writes that a revision is not applied, and why.
     ///
     /// # Errors
     /// It can't be written.
-    pub fn note_unrendered(&mut self, cluster: &Cluster, revision: Option<&str>, now: &str) -> Result<(), Trouble> {
+    pub fn note_failed(&mut self, cluster: &Cluster, revision: Option<&str>, why: Cause, now: &str) -> Result<(), Trouble> {
         if self.record.is_none() {
             return Ok(());
         }
         self.write(cluster, DryRun::None, |record| {
             record.attempted = revision.map(ToOwned::to_owned);
-            record.history.note(revision, None, UNRENDERED, now);
+            record.history.note(revision, None, why.reason(), now);
         })
     }
 
-    /// Its members, if they were read whole just now.
-    pub(super) fn read(&mut self) -> &mut [Value] {
-        let count = if self.are_whole { self.members.len() } else { 0 };
-        &mut self.members[..count]
+    /// The live member that an object is, if members were read whole just now.
+    pub(super) fn member(&self, cluster: &Cluster, object: &Value) -> Option<&RawObject> {
+        let reference = cluster.reference(&self.kinds, object).filter(|_| self.are_whole)?;
+        Some(&self.members.get(&reference)?.object)
     }
 
-    /// These are the members now, with their metadata.
-    pub fn know_members(&mut self, members: Vec<Value>) {
-        self.members = members;
+    /// These are the members now, as far as they are known.
+    pub fn know_members(&mut self, members: Vec<Member>) {
+        self.members = by_reference(members);
         self.are_whole = false;
+    }
+
+    /// Forgets the members, which take memory and may have changed when somebody asks for them again.
+    pub fn forget_members(&mut self) {
+        self.members = HashMap::new();
     }
 
     /// Writes that another revision was applied, which says the same as the one before.
@@ -204,12 +214,12 @@ impl Set {
         let pruned = if pruning.prune { Some(self.prune(wanted, pass, pruning, tally)?) } else { None };
         // A pass about some owners doesn't know where everything else is.
         let left = match (pruned, pass.only) {
-            (Some(left), None) => Contents::of(&left),
+            (Some(left), None) => Contents::of(&left).union(self.unlisted_contents()),
             _ => before.contents,
         };
         let contents = self.with_own_namespace(Contents::of(wanted).union(left));
         // As long as something may stand where nobody has looked, that stays on record.
-        let is_done = !pruning.others_failed && !pass.is_broken && !tally.has_failed && !tally.has_unread;
+        let is_done = !pruning.others_failed && !pass.is_broken && !tally.has_failed && !tally.is_unfinished;
         let shard = self.shard;
         self.write(pass.cluster, pass.settings.dry_run, |record| {
             record.contents = contents.clone();
@@ -237,6 +247,7 @@ impl Set {
         tally: &mut Tally<'_>,
     ) -> Result<BTreeSet<ObjectRef>, Trouble> {
         let owners = pass.side.owners();
+        self.unlisted.iter().for_each(|unlisted| tally.unlisted(unlisted));
         let last = self.record.as_ref().and_then(|record| record.inputs.as_deref());
         let context = prune::Context {
             set: &self.id,
@@ -251,22 +262,24 @@ impl Set {
             may_want_nothing: pass.settings.workspaces == Workspaces::Declared,
             max_prune: pruning.max_prune,
         };
-        // What a pass isn't about, or what something wants that can't be rendered, stays as if it were wanted.
-        let is_others = |member: &&Value| pass.only.is_some_and(|only| !only.contains(&status::owner_of(member)));
-        let others = self.members.iter().filter(|member| is_others(member) || pass.is_unsure_of(member));
-        let others = others.filter_map(|member| ObjectRef::of(member).ok());
-        let wanted: BTreeSet<ObjectRef> = wanted.iter().cloned().chain(others).collect();
-        let candidates = self.members.iter().filter_map(|member| Candidate::of(member).ok()).collect();
-        let plan = match prune::plan(candidates, &wanted, &context, &facts) {
+        // What a pass isn't about, or what something wants that can't be rendered, stays as if it were wanted, and so does what takes along
+        // what nobody has seen.
+        let is_others = |member: &Member| pass.only.is_some_and(|only| !only.contains(&member.owner));
+        let is_unsure = |member: &Member| pass.is_unsure_of(member.owner.as_ref()) || self.may_take_unlisted(&member.reference);
+        let others = self.members.values().filter(|member| is_others(member) || is_unsure(member));
+        let wanted: BTreeSet<ObjectRef> = wanted.iter().cloned().chain(others.map(|member| member.reference.clone())).collect();
+        let (staying, unwanted) = inventory::sorted(self.members.values(), &wanted);
+        let candidates = unwanted.iter().filter_map(|member| Candidate::of(member).ok()).collect();
+        let plan = match prune::plan(candidates, &staying, &wanted, &context, &facts) {
             Ok(plan) => plan,
             Err(refusal) => {
                 tally.prune_refused(&refusal);
                 // Where members are is no less true for it.
-                return Ok(self.members.iter().filter_map(|member| ObjectRef::of(member).ok()).collect());
+                return Ok(self.members.keys().cloned().collect());
             }
         };
         let mut left: BTreeSet<ObjectRef> = plan.kept.iter().map(|kept| kept.candidate.reference().clone()).collect();
-        left.extend(self.members.iter().filter(|member| pass.is_unsure_of(member)).filter_map(|member| ObjectRef::of(member).ok()));
+        left.extend(self.members.values().filter(|member| is_unsure(member)).map(|member| member.reference.clone()));
         plan.kept.iter().for_each(|kept| tally.kept(kept));
         let doomed: Vec<Value> = plan.prune.iter().map(|candidate| candidate.object().clone()).collect();
         let deleted = pass.cluster.delete(&mut self.kinds, &doomed, pass.settings.dry_run, pruning.patience, &mut |object, deletion| {
@@ -278,6 +291,19 @@ impl Set {
         });
         reached(deleted, Reached::Pruning)?;
         Ok(left)
+    }
+
+    /// The kinds and namespaces in which there may be members that may not be read.
+    fn unlisted_contents(&self) -> Contents {
+        let namespaces = self.unlisted.iter().filter_map(|unlisted| unlisted.namespace.clone()).collect();
+        Contents { group_kinds: self.unlisted.iter().map(|unlisted| unlisted.kind.clone()).collect(), namespaces }
+    }
+
+    /// Whether members that may not be read would go with this one.
+    fn may_take_unlisted(&self, member: &ObjectRef) -> bool {
+        self.unlisted.iter().any(|Unlisted { kind, namespace, .. }| {
+            prune::would_take(member, &ObjectRef::new(&kind.group, &kind.kind, namespace.as_deref(), ""))
+        })
     }
 
     /// Writes what the set keeps after a change, unless it does already. What somebody else has written since is changed, and kept too.
@@ -326,6 +352,10 @@ impl Set {
         contents.namespaces.insert(self.parent.namespace.clone());
         contents
     }
+}
+
+fn by_reference(members: Vec<Member>) -> HashMap<ObjectRef, Member> {
+    members.into_iter().map(|member| (member.reference.clone(), member)).collect()
 }
 
 fn version(live: &Value) -> Option<String> {

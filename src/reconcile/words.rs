@@ -1,7 +1,7 @@
 //! What is said of objects that were not applied or pruned as they should have been.
 
 use crate::apply::{Failure, Refusal, Why};
-use crate::cluster::Deletion;
+use crate::cluster::{Deletion, Unlisted};
 use crate::diagnostic::Diagnostic;
 use crate::diff::Owner;
 use crate::manifest::ObjectRef;
@@ -54,6 +54,14 @@ pub fn kept_as_made(reference: &ObjectRef, fields: &[String]) -> Option<Diagnost
 pub fn kept(kept: &Kept<'_>) -> Diagnostic {
     let message = format!("{} is not pruned: {}", kept.candidate.reference(), kept.reason);
     kept.reason.help().into_iter().fold(Diagnostic::warning(message), Diagnostic::help)
+}
+
+/// Members may be where nobody may look.
+pub fn unlisted(unlisted: &Unlisted) -> Diagnostic {
+    let Unlisted { kind, namespace, why } = unlisted;
+    let place = namespace.as_ref().map_or_else(String::new, |namespace| format!(" in namespace {namespace}"));
+    Diagnostic::warning(format!("nothing of kind {kind}{place} is pruned, as it may not be listed: {why}"))
+        .help("it stays in the set; `kaito rbac` prints the rights that are needed")
 }
 
 /// A member is still there that had to go; none if it is gone.

@@ -44,19 +44,19 @@ impl Worker {
         let annotation = |key: &str| parent["metadata"]["annotations"][key].as_str().map(ToOwned::to_owned);
         let (requested_at, stay_at) = (annotation(REQUESTED_AT), annotation(STAY_AT).filter(|revision| !revision.is_empty()));
         let is_suspended = pause_of(&parent).is_some();
-        let (set, before) = (self.config.name.as_str(), &self.control);
+        let before = std::mem::take(&mut self.control);
         if before.is_known && requested_at != before.requested_at && requested_at.is_some() {
-            tracing::info!(set, "everything is looked at, as somebody asks for it");
-            self.is_full_due = true;
+            tracing::info!(set = self.config.name, "everything is looked at, as somebody asks for it");
+            self.look_anew();
             (self.config.look)();
         }
         if is_suspended != before.is_suspended {
-            tracing::info!(set, is_suspended, "whether the set is left alone");
+            tracing::info!(set = self.config.name, is_suspended, "whether the set is left alone");
             // Whatever has happened meanwhile is looked at.
             self.is_full_due |= !is_suspended;
         }
-        let stays = if stay_at == before.stay_at { self.control.stays.take() } else { None };
-        if stay_at != self.control.stay_at {
+        let stays = before.stays.filter(|_| stay_at == before.stay_at);
+        if stay_at != before.stay_at {
             self.is_new = true;
             self.is_unreadable = false;
         }

@@ -6,6 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher as _};
 use sha2::{Digest as _, Sha256};
 
 use crate::diff::{Owner, Side};
+use crate::hex::hex;
 use crate::render::TemplateError;
 
 /// What the objects of each owner come from.
@@ -43,6 +44,5 @@ pub(super) fn digest(prints: &Fingerprints) -> String {
     for (owner, print) in prints {
         sha.update(format!("{owner:?} {print}\n"));
     }
-    let hex: Vec<String> = sha.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{}", hex.concat())
+    format!("sha256:{}", hex(&sha.finalize()))
 }

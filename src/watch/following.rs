@@ -7,7 +7,7 @@ use super::Event;
 use super::ledger::Ledger;
 use super::sightings::{self, Sight};
 use crate::cluster::{ClusterError, Connection, Subject, Watch};
-use crate::inventory::Parent;
+use crate::inventory::{GroupKind, Parent};
 use crate::manifest::ObjectRef;
 
 /// What is followed of a set.
@@ -32,6 +32,8 @@ pub(super) enum News {
     Objects(Vec<ObjectRef>),
     /// Everything was listed for the first time.
     Complete,
+    /// A kind may be listed of which nothing was heard before; whether it is for the first time, and what is new of it.
+    Heard { kind: GroupKind, is_first: bool, objects: Vec<ObjectRef> },
     /// Nothing is heard of a kind, and why; whether all others were listed already.
     Unheard { why: String, is_last: bool },
 }
@@ -77,6 +79,11 @@ impl Following {
         })
     }
 
+    /// Whether anything is followed.
+    pub(super) fn has_begun(&self) -> bool {
+        self.watch.is_some()
+    }
+
     /// Whether everything that is followed has been listed, or can't be.
     pub(super) fn is_complete(&self) -> bool {
         self.watch.is_some() && self.followed.iter().all(|number| self.listed.contains(number) || self.unheard.contains_key(number))
@@ -87,7 +94,10 @@ impl Following {
         match sight {
             Sight::Seen(number, sighting) => {
                 let reference = sighting.reference().clone();
-                self.unheard.remove(&number);
+                // Of a kind that was listed once something is heard again.
+                if self.listed.contains(&number) {
+                    self.unheard.remove(&number);
+                }
                 if ledger.see(number, *sighting) { News::Objects(vec![reference]) } else { News::None }
             }
             Sight::Gone(reference) => match ledger.lose(&reference) {
@@ -96,13 +106,16 @@ impl Following {
             },
             Sight::Listed(number, all) => {
                 let was_complete = self.is_complete();
-                self.listed.insert(number);
-                self.unheard.remove(&number);
-                if let Some(subject) = self.subjects.get(number) {
-                    ledger.know(&subject.kind);
+                let is_first = self.listed.insert(number);
+                let was_unheard = self.unheard.remove(&number).is_some();
+                let kind = self.subjects.get(number).map(|subject| subject.kind.clone());
+                kind.iter().for_each(|kind| ledger.know(kind));
+                let objects = ledger.retain(number, &all);
+                match kind {
+                    _ if self.is_complete() && !was_complete => News::Complete,
+                    Some(kind) if was_unheard => News::Heard { kind, is_first, objects },
+                    _ => News::Objects(objects),
                 }
-                let gone = ledger.retain(number, &all);
-                if self.is_complete() && !was_complete { News::Complete } else { News::Objects(gone) }
             }
             Sight::Unheard(number, why) => {
                 let was_complete = self.is_complete();

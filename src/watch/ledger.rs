@@ -9,8 +9,9 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use serde_json::{Map, Value, json};
 
 use crate::diff::Owner;
-use crate::inventory::{self, GroupKind};
+use crate::inventory::{self, GroupKind, Member};
 use crate::manifest::ObjectRef;
+use crate::raw_object::RawObject;
 use crate::status;
 
 /// A live object, trimmed.
@@ -24,8 +25,8 @@ pub struct Sighting {
     keeps: Option<String>,
     /// A hash of all of it but what servers and controllers write down for themselves.
     hash: u64,
-    /// What tells how it is doing, as JSON: a tenth of what a tree of values takes.
-    text: Box<str>,
+    /// What tells how it is doing.
+    object: RawObject,
 }
 
 /// The live objects of a set, and what belongs to its Workspaces besides.
@@ -33,6 +34,8 @@ pub struct Sighting {
 pub struct Ledger {
     /// Each with the number of the list that it is of.
     seen: BTreeMap<ObjectRef, (usize, Sighting)>,
+    /// What was seen of each owner.
+    owned: BTreeMap<Owner, BTreeSet<ObjectRef>>,
     /// The kinds of which it is known what isn't there.
     known: BTreeSet<GroupKind>,
     /// The hashes of what was left as it is wanted.
@@ -47,7 +50,7 @@ impl Sighting {
         let keeps = inventory::kept(&object).map(|(id, _)| id.to_owned());
         let hash = hash(&object, manager);
         trim(&mut object);
-        Some(Self { reference, owner, set, keeps, hash, text: object.to_string().into_boxed_str() })
+        Some(Self { reference, owner, set, keeps, hash, object: RawObject::of(&object) })
     }
 
     /// What identifies it.
@@ -72,16 +75,21 @@ impl Sighting {
 
     /// The object, as far as it is kept.
     pub fn object(&self) -> Value {
-        serde_json::from_str(&self.text).unwrap_or_default()
+        self.object.read()
     }
 }
 
 impl Ledger {
     /// Takes note of an object of a list; whether anything is new about it.
     pub fn see(&mut self, list: usize, sighting: Sighting) -> bool {
-        let is_same = |(_, known): &(usize, Sighting)| (known.hash, &known.text) == (sighting.hash, &sighting.text);
+        let is_same = |(_, known): &(usize, Sighting)| (known.hash, &known.object) == (sighting.hash, &sighting.object);
         let is_new = !self.seen.get(&sighting.reference).is_some_and(is_same);
-        self.seen.insert(sighting.reference.clone(), (list, sighting));
+        let (reference, owner) = (sighting.reference.clone(), sighting.owner.clone());
+        let before = self.seen.insert(reference.clone(), (list, sighting)).and_then(|(_, before)| before.owner);
+        if before != owner {
+            self.disown(&reference, before);
+            owner.into_iter().for_each(|owner| _ = self.owned.entry(owner).or_default().insert(reference.clone()));
+        }
         is_new
     }
 
@@ -94,13 +102,25 @@ impl Ledger {
     pub fn retain(&mut self, list: usize, there: &BTreeSet<ObjectRef>) -> Vec<ObjectRef> {
         let is_gone = |(reference, (of, _)): &(&ObjectRef, &(usize, Sighting))| *of == list && !there.contains(reference);
         let gone: Vec<ObjectRef> = self.seen.iter().filter(is_gone).map(|(reference, _)| reference.clone()).collect();
-        gone.iter().for_each(|reference| _ = self.seen.remove(reference));
+        gone.iter().for_each(|reference| _ = self.lose(reference));
         gone
     }
 
     /// Takes note that an object is gone; whose it was, if it was there.
     pub fn lose(&mut self, reference: &ObjectRef) -> Option<Option<Owner>> {
-        self.seen.remove(reference).map(|(_, sighting)| sighting.owner)
+        let (_, Sighting { owner, .. }) = self.seen.remove(reference)?;
+        self.disown(reference, owner.clone());
+        Some(owner)
+    }
+
+    /// An object is not an owner's any more.
+    fn disown(&mut self, reference: &ObjectRef, owner: Option<Owner>) {
+        let Some(owner) = owner else { return };
+        let Some(owned) = self.owned.get_mut(&owner) else { return };
+        owned.remove(reference);
+        if owned.is_empty() {
+            self.owned.remove(&owner);
+        }
     }
 
     /// An object is as it is wanted by an owner.
@@ -134,6 +154,12 @@ impl Ledger {
         self.settled.get(reference).map(|(owner, _)| owner)
     }
 
+    /// What is there of what an owner wants.
+    pub fn wanted_by(&self, owner: &Owner) -> Vec<Value> {
+        let wanted = self.settled.iter().filter(|(_, (whose, _))| whose.as_ref() == Some(owner));
+        wanted.filter_map(|(reference, _)| self.get(reference)).collect()
+    }
+
     /// What has drifted, by the owners that want it.
     pub fn drifted(&self) -> BTreeMap<Option<Owner>, Vec<ObjectRef>> {
         let mut all: BTreeMap<Option<Owner>, Vec<ObjectRef>> = BTreeMap::new();
@@ -147,7 +173,7 @@ impl Ledger {
 
     /// The objects of an owner, and those that belong to it besides: its pods and nodes.
     pub fn objects_of(&self, owner: &Owner) -> Vec<Value> {
-        self.sightings().filter(|seen| seen.owner.as_ref() == Some(owner)).map(Sighting::object).collect()
+        self.owned.get(owner).into_iter().flatten().filter_map(|reference| self.get(reference)).collect()
     }
 
     /// An object, if it was seen.
@@ -155,7 +181,7 @@ impl Ledger {
         self.seen.get(reference).map(|(_, sighting)| sighting.object())
     }
 
-    /// The Workspace or RAGEngine itself, if it is there.
+    /// The Workspace, RAGEngine or set of Workspaces itself, if it is there.
     pub fn declared(&self, owner: &Owner) -> Option<Value> {
         let reference = ObjectRef::new("kaito.sh", owner.kind, Some(&owner.namespace), &owner.name);
         self.get(&reference)
@@ -163,12 +189,25 @@ impl Ledger {
 
     /// The nodes.
     pub fn nodes(&self) -> impl Iterator<Item = Value> {
-        self.sightings().filter(|seen| seen.reference.kind == "Node" && seen.reference.group.is_empty()).map(Sighting::object)
+        self.of_kind("", "Node").map(Sighting::object)
+    }
+
+    /// What was seen of a group of kinds.
+    pub fn references(&self, group: &str) -> impl Iterator<Item = &ObjectRef> {
+        self.seen.keys().filter(move |reference| reference.group == group)
+    }
+
+    /// What was seen of a kind.
+    pub fn of_kind(&self, group: &'static str, kind: &'static str) -> impl Iterator<Item = &Sighting> {
+        // They stand beside each other, first those in no namespace.
+        let from = self.seen.range(ObjectRef::new(group, kind, None, "")..);
+        from.take_while(move |(reference, _)| reference.kind == kind && reference.group == group).map(|(_, (_, sighting))| sighting)
     }
 
     /// The live members of a set, with their metadata.
-    pub fn members(&self, set: &str) -> Vec<Value> {
-        self.sightings().filter(|seen| seen.set() == Some(set)).map(Sighting::object).collect()
+    pub fn members(&self, set: &str) -> Vec<Member> {
+        let member = |seen: &Sighting| Member { reference: seen.reference.clone(), owner: seen.owner.clone(), object: seen.object.clone() };
+        self.sightings().filter(|seen| seen.set() == Some(set)).map(member).collect()
     }
 
     /// Whose a seen object is.
@@ -176,23 +215,8 @@ impl Ledger {
         self.seen.get(reference)?.1.owner()
     }
 
-    /// Everything that owns something of what was seen.
-    pub fn owners(&self) -> BTreeSet<Owner> {
-        self.sightings().filter_map(|seen| seen.owner.clone()).collect()
-    }
-
     fn sightings(&self) -> impl Iterator<Item = &Sighting> {
         self.seen.values().map(|(_, sighting)| sighting)
-    }
-
-    /// How many objects there are.
-    pub fn len(&self) -> usize {
-        self.seen.len()
-    }
-
-    /// Whether nothing was seen.
-    pub fn is_empty(&self) -> bool {
-        self.seen.is_empty()
     }
 }
 
@@ -342,12 +366,23 @@ mod tests {
     }
 
     #[test]
+    fn nodes_are_found_among_others() {
+        let mut ledger = Ledger::default();
+        let kinds = [("v1", "Namespace", "a"), ("v1", "Node", "b"), ("v1", "Node", "a"), ("x.io/v1", "Node", "c"), ("v1", "Pod", "a")];
+        for (api_version, kind, name) in kinds {
+            let object = json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": name}});
+            assert!(ledger.see(0, Sighting::of(object, "kaito").unwrap()));
+        }
+        let names: Vec<Value> = ledger.nodes().map(|node| node["metadata"]["name"].clone()).collect();
+        assert_eq!(names, ["a", "b"]);
+    }
+
+    #[test]
     fn what_is_kept() {
         let mut ledger = Ledger::default();
         let owner = Owner { kind: "Workspace", namespace: "n".to_owned(), name: "phi".to_owned() };
         assert!(ledger.see(0, Sighting::of(service(|_| {}), "kaito").unwrap()));
         assert!(!ledger.see(0, Sighting::of(service(|object| object["metadata"]["resourceVersion"] = "9".into()), "kaito").unwrap()));
-        assert_eq!(ledger.owners(), [owner.clone()].into());
         assert_eq!(ledger.members("one").len(), 1);
         assert_eq!(ledger.members("other").len(), 0);
         let [object] = ledger.objects_of(&owner).try_into().unwrap();
@@ -356,10 +391,16 @@ mod tests {
         let reference = ObjectRef::of(&object).unwrap();
         assert_eq!(ledger.retain(1, &BTreeSet::new()), []);
         assert_eq!(ledger.retain(0, &[reference.clone()].into()), []);
-        assert_eq!(ledger.lose(&reference), Some(Some(owner)));
+        assert_eq!(ledger.lose(&reference), Some(Some(owner.clone())));
         assert_eq!(ledger.lose(&reference), None);
-        assert!(ledger.is_empty());
+        assert!(ledger.objects_of(&owner).is_empty() && ledger.get(&reference).is_none());
+        // What somebody labels otherwise is somebody else's.
+        let other = Owner { name: "other".to_owned(), ..owner.clone() };
+        ledger.see(0, Sighting::of(service(|_| {}), "kaito").unwrap());
+        ledger
+            .see(0, Sighting::of(service(|object| object["metadata"]["labels"]["kaito.sh/workspace"] = "other".into()), "kaito").unwrap());
+        assert_eq!((ledger.objects_of(&owner).len(), ledger.objects_of(&other).len()), (0, 1));
         let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": {"HF_TOKEN": "aGY="}});
-        assert!(!Sighting::of(secret, "kaito").unwrap().text.contains("aGY="));
+        assert!(!Sighting::of(secret, "kaito").unwrap().object().to_string().contains("aGY="));
     }
 }

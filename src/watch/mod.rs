@@ -20,6 +20,7 @@ mod count;
 pub mod feed;
 mod fingerprint;
 mod following;
+mod inference_sets;
 mod ledger;
 mod log;
 mod notifications;
@@ -31,6 +32,7 @@ mod standing;
 mod statuses;
 mod tell;
 mod trace;
+mod unread;
 mod worker;
 
 use std::sync::Arc;
@@ -69,8 +71,15 @@ pub enum Event {
     Snapshot(Snapshot),
     /// Files can't be had at the moment, and why. What runs goes on.
     SourceFailed(Diagnostic),
-    /// There are other files, which nobody has signed who may, and why they are refused. What runs goes on.
-    Unverified(Diagnostic),
+    /// There are other files, which nobody has signed who may. What runs goes on.
+    Unverified {
+        /// Their revision, as Flux writes it.
+        revision: String,
+        /// Why they are refused.
+        finding: Diagnostic,
+    },
+    /// There are no other files than before, after it was said that there are, or that they can't be had.
+    Unchanged,
     /// Something has happened in the cluster.
     Live(Sight),
     /// Everything is to be looked at anew, since somebody asks for it.
@@ -93,6 +102,9 @@ pub struct Planned<'p> {
 pub trait Planner: Send + Sync {
     /// What is read, in the same words on every machine.
     fn inputs(&self) -> String;
+
+    /// Whether what is to be read is there at all, whatever is in it.
+    fn is_there(&self, tree: &Arc<dyn Tree>) -> bool;
 
     /// The ids of all that would be read, if the tree has any: what has the same key is the same.
     fn key(&self, tree: &Arc<dyn Tree>) -> Option<String>;

@@ -8,6 +8,7 @@ use super::fingerprint::Fingerprints;
 use crate::conditions::Cause;
 use crate::diagnostic::Diagnostic;
 use crate::diff::Owner;
+use crate::manifest::ObjectRef;
 
 /// An owner of objects, or nobody.
 pub(super) type Whose = Option<Owner>;
@@ -15,10 +16,10 @@ pub(super) type Whose = Option<Owner>;
 /// How long to wait before what failed is tried again.
 const RETRY: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(300));
 
-/// How long to wait before the objects of an owner are looked after again and again.
+/// How long to wait before an object is looked after again and again.
 const REPAIR: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(60));
 
-/// How often something is repaired at once before that is taken for a fight.
+/// How often an object is repaired at once.
 const AT_ONCE: u32 = 3;
 
 /// After how long of calm it is forgotten that something had to be repaired.
@@ -35,9 +36,17 @@ struct Known {
     failure: Option<Failure>,
     retries: Backoff,
     retry_at: Option<Instant>,
-    repairs: Backoff,
-    repaired_at: Option<Instant>,
-    repair_at: Option<Instant>,
+    /// The objects that are put right, or were of late.
+    repairs: BTreeMap<ObjectRef, Repair>,
+}
+
+/// An object that is put right.
+struct Repair {
+    backoff: Backoff,
+    /// When it was the last time.
+    done_at: Option<Instant>,
+    /// When it is to be.
+    due_at: Option<Instant>,
 }
 
 /// Why the objects of an owner are not as they are wanted.
@@ -49,11 +58,27 @@ pub(super) struct Failure {
     pub cause: Cause,
     /// Whether it is no use to try again before something else is changed.
     pub is_final: bool,
+    /// When to try again, where that is known; all else of the owner is applied.
+    pub again_at: Option<Instant>,
 }
 
 impl Default for Known {
     fn default() -> Self {
-        Self { fingerprint: None, failure: None, retries: RETRY, retry_at: None, repairs: REPAIR, repaired_at: None, repair_at: None }
+        Self { fingerprint: None, failure: None, retries: RETRY, retry_at: None, repairs: BTreeMap::new() }
+    }
+}
+
+impl Repair {
+    /// Whether it was put right of late, or is to be.
+    fn is_recent(&self, at: Instant) -> bool {
+        self.due_at.is_some() || self.done_at.is_some_and(|done| at.saturating_duration_since(done) <= CALM)
+    }
+}
+
+impl Known {
+    /// When anything is to be done.
+    fn moments(&self) -> impl Iterator<Item = Instant> {
+        self.repairs.values().map(|repair| repair.due_at).chain([self.retry_at]).flatten()
     }
 }
 
@@ -63,6 +88,15 @@ impl Owners {
         let is_changed =
             |(owner, fingerprint): &(&Whose, &u64)| self.0.get(owner).and_then(|known| known.fingerprint) != Some(**fingerprint);
         now.iter().filter(is_changed).map(|(owner, _)| owner.clone()).collect()
+    }
+
+    /// The owners of which something else is wanted than what was applied.
+    pub(super) fn wanted_otherwise(&self, now: &Fingerprints) -> BTreeSet<Whose> {
+        let is_other = |(owner, fingerprint): &(&Whose, &u64)| {
+            let applied = self.0.get(owner).and_then(|known| known.fingerprint);
+            applied.is_some_and(|applied| applied != **fingerprint)
+        };
+        now.iter().filter(is_other).map(|(owner, _)| owner.clone()).collect()
     }
 
     /// The owners that are there no more.
@@ -81,9 +115,9 @@ impl Owners {
                 known.retries.worked();
             }
             Some(failure) => {
-                known.fingerprint = None;
+                known.fingerprint = fingerprint.filter(|_| failure.again_at.is_some());
+                known.retry_at = Some(failure.again_at.unwrap_or_else(|| at + known.retries.failed(owner)));
                 known.failure = Some(failure);
-                known.retry_at = Some(at + known.retries.failed(owner));
             }
         }
     }
@@ -92,7 +126,7 @@ impl Owners {
     pub(super) fn broken(&mut self, owner: &Whose, finding: Diagnostic) {
         let known = self.0.entry(owner.clone()).or_default();
         known.fingerprint = None;
-        known.failure = Some(Failure { finding, cause: Cause::Invalid, is_final: true });
+        known.failure = Some(Failure { finding, cause: Cause::Invalid, is_final: true, again_at: None });
         known.retry_at = None;
     }
 
@@ -106,50 +140,47 @@ impl Owners {
         self.0.remove(owner);
     }
 
-    /// Something of an owner has to be looked after. It is at once some times, and later each time that it has to be soon again.
-    pub(super) fn disturbed(&mut self, owner: &Whose, at: Instant) {
-        let known = self.0.entry(owner.clone()).or_default();
-        if known.repair_at.is_some() {
+    /// An object of an owner has to be looked after. It is at once some times, and later each time that it has to be soon again.
+    pub(super) fn disturbed(&mut self, owner: &Whose, object: &ObjectRef, at: Instant) {
+        let repairs = &mut self.0.entry(owner.clone()).or_default().repairs;
+        repairs.retain(|_, repair| repair.is_recent(at));
+        let repair = repairs.entry(object.clone()).or_insert(Repair { backoff: REPAIR, done_at: None, due_at: None });
+        if repair.due_at.is_some() {
             return;
         }
-        if known.repaired_at.is_some_and(|repaired| at.saturating_duration_since(repaired) > CALM) {
-            known.repairs.worked();
-        }
-        let is_calm = known.repairs.failures() < AT_ONCE;
-        let wait = known.repairs.failed(owner);
-        known.repair_at = Some(if is_calm { at } else { at + wait });
+        let is_calm = repair.backoff.failures() < AT_ONCE;
+        let wait = repair.backoff.failed(object);
+        repair.due_at = Some(if is_calm { at } else { at + wait });
     }
 
-    /// Nobody looks after those any more in which nothing is to be put right by now: what was new about them was their own doing.
-    pub(super) fn calm(&mut self, now: Instant, is_drifted: impl Fn(&Whose) -> bool) {
-        for (owner, known) in &mut self.0 {
-            if known.repair_at.is_some_and(|at| at <= now) && !is_drifted(owner) {
-                known.repair_at = None;
-                known.repairs.forgiven();
+    /// Nobody looks after those any more that have not drifted by now: what was new about them was our own doing.
+    pub(super) fn calm(&mut self, now: Instant, is_drifted: impl Fn(&ObjectRef) -> bool) {
+        for (object, repair) in self.0.values_mut().flat_map(|known| &mut known.repairs) {
+            if repair.due_at.is_some_and(|at| at <= now) && !is_drifted(object) {
+                repair.due_at = None;
+                repair.backoff.forgiven();
             }
         }
     }
 
     /// Whether an owner is looked after later.
     pub(super) fn is_waiting(&self, owner: &Whose) -> bool {
-        self.0.get(owner).is_some_and(|known| known.repair_at.is_some() || known.retry_at.is_some())
+        self.0.get(owner).is_some_and(|known| known.moments().next().is_some())
     }
 
     /// What is to be looked after by now.
     pub(super) fn due(&self, now: Instant) -> BTreeSet<Whose> {
-        let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
-        self.0.iter().filter(|(_, known)| is_due(known.retry_at) || is_due(known.repair_at)).map(|(owner, _)| owner.clone()).collect()
+        self.0.iter().filter(|(_, known)| known.moments().any(|at| at <= now)).map(|(owner, _)| owner.clone()).collect()
     }
 
     /// Since when an owner is to be looked after, or when it will be.
     pub(super) fn due_since(&self, owner: &Whose) -> Option<Instant> {
-        let known = self.0.get(owner)?;
-        [known.retry_at, known.repair_at].into_iter().flatten().min()
+        self.0.get(owner)?.moments().min()
     }
 
     /// When something is to be looked after next.
     pub(super) fn next(&self) -> Option<Instant> {
-        self.0.values().flat_map(|known| [known.retry_at, known.repair_at]).flatten().min()
+        self.0.values().flat_map(Known::moments).min()
     }
 
     /// These are being looked after.
@@ -157,8 +188,10 @@ impl Owners {
         for owner in owners {
             if let Some(known) = self.0.get_mut(owner) {
                 known.retry_at = None;
-                if known.repair_at.take().is_some() {
-                    known.repaired_at = Some(at);
+                for repair in known.repairs.values_mut() {
+                    if repair.due_at.take().is_some() {
+                        repair.done_at = Some(at);
+                    }
                 }
             }
         }
@@ -207,7 +240,7 @@ mod tests {
         assert_eq!(owners.gone(&prints(&[("b", 1)])), [whose("a")].into(), "what is gone is to be pruned");
         owners.forget(&whose("a"));
         assert_eq!(owners.gone(&prints(&[("b", 1)])), [].into());
-        let failure = Failure { finding: Diagnostic::error("no"), cause: Cause::Failed, is_final: false };
+        let failure = Failure { finding: Diagnostic::error("no"), cause: Cause::Failed, is_final: false, again_at: None };
         owners.applied(&whose("b"), Some(1), Some(failure), start);
         assert_eq!(owners.changed(&prints(&[("b", 1)])), [whose("b")].into(), "what has failed counts as not applied");
         owners.applied(&whose("b"), Some(1), None, start);
@@ -219,7 +252,7 @@ mod tests {
     fn what_fails_is_tried_again_later_and_later() {
         let mut now = Instant::now();
         let mut owners = Owners::default();
-        let failure = || Some(Failure { finding: Diagnostic::error("no"), cause: Cause::Failed, is_final: false });
+        let failure = || Some(Failure { finding: Diagnostic::error("no"), cause: Cause::Failed, is_final: false, again_at: None });
         for least in [0.9, 1.8, 3.6, 7.2] {
             owners.applied(&whose("a"), Some(1), failure(), now);
             assert_eq!(owners.due(now), [].into());
@@ -234,25 +267,47 @@ mod tests {
         assert!(owners.failure(&whose("a")).is_none());
     }
 
+    fn set(name: &str) -> ObjectRef {
+        ObjectRef::new("apps", "StatefulSet", Some("n"), name)
+    }
+
+    #[test]
+    fn who_gives_way_has_applied_the_rest() {
+        let start = Instant::now();
+        let until = start + Duration::from_secs(60);
+        let mut owners = Owners::default();
+        let failure = Failure { finding: Diagnostic::error("no"), cause: Cause::Fight, is_final: false, again_at: Some(until) };
+        owners.applied(&whose("a"), Some(1), Some(failure), start);
+        assert_eq!(owners.changed(&prints(&[("a", 1)])), [].into());
+        assert_eq!(owners.wanted_otherwise(&prints(&[("a", 1)])), [].into());
+        assert_eq!(owners.wanted_otherwise(&prints(&[("a", 2), ("b", 1)])), [whose("a")].into(), "nothing was applied of the other one");
+        assert_eq!((owners.next(), owners.due(until)), (Some(until), [whose("a")].into()));
+    }
+
     #[test]
     fn what_is_disturbed_is_repaired_at_once_but_not_in_a_circle() {
         let start = Instant::now();
         let mut owners = Owners::default();
-        owners.disturbed(&whose("a"), start);
+        let (one, other) = (set("one"), set("other"));
+        owners.disturbed(&whose("a"), &one, start);
         assert_eq!(owners.due(start), [whose("a")].into());
         owners.taken([&whose("a")], start);
         let mut now = start;
         let mut waits = Vec::new();
         for _ in 0..8 {
-            owners.disturbed(&whose("a"), now);
+            owners.disturbed(&whose("a"), &one, now);
             let next = owners.next().unwrap();
             waits.push(next - now);
             now = next;
             owners.taken([&whose("a")], now);
         }
-        assert!(waits.is_sorted(), "{waits:?}");
-        assert!(waits[7] > Duration::from_secs(40), "{waits:?}");
-        owners.disturbed(&whose("a"), now);
+        assert!(waits[..7].is_sorted(), "{waits:?}");
+        assert!(waits[7] > Duration::from_secs(40), "the longest, give or take a little: {waits:?}");
+        // Another object is none the worse for it.
+        owners.disturbed(&whose("a"), &other, now);
+        assert_eq!(owners.next(), Some(now));
+        owners.taken([&whose("a")], now);
+        owners.disturbed(&whose("a"), &one, now);
         owners.calm(now, |_| false);
         assert!(owners.is_waiting(&whose("a")), "it is not its turn yet");
         owners.calm(owners.next().unwrap(), |_| true);
@@ -260,7 +315,7 @@ mod tests {
         owners.calm(owners.next().unwrap(), |_| false);
         assert!(!owners.is_waiting(&whose("a")) && owners.next().is_none());
         now += CALM * 2;
-        owners.disturbed(&whose("a"), now);
+        owners.disturbed(&whose("a"), &one, now);
         assert_eq!(owners.due(now), [whose("a")].into(), "after calm it is at once again");
     }
 }

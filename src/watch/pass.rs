@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 use super::fingerprint::{Fingerprints, digest, fingerprints};
 use super::log::Times;
 use super::owners::{Failure, Whose};
-use super::report::Account;
-use super::sightings;
+use super::report::{Account, Fights};
 use super::worker::Worker;
 use super::{Planned, Snapshot};
 use crate::conditions::Cause;
@@ -74,30 +73,16 @@ impl Worker {
         self.is_new = false;
         self.is_full_due = false;
         self.readable = Some(snapshot);
+        if !self.is_unreadable {
+            self.trouble_all(None);
+        }
         Ok(())
-    }
-
-    /// There is nothing to make a pass over. What runs is kept as it was until there is something else to read.
-    fn unreadable(&mut self, snapshot: &Snapshot, findings: &[Diagnostic]) -> Result<(), Diagnostic> {
-        self.is_new = false;
-        self.key = None;
-        if std::mem::replace(&mut self.is_unreadable, true) {
-            // What could be read the last time can't be read again, as a directory that is gone.
-            self.readable = None;
-        }
-        let errors: Vec<&Diagnostic> = findings.iter().filter(|finding| finding.is_error()).collect();
-        self.tell_unreadable(snapshot, &errors);
-        match &mut self.set {
-            Some(set) => {
-                set.note_unrendered(&self.cluster, snapshot.revision.as_deref(), &super::now()).map_err(|trouble| trouble.finding())
-            }
-            None => Ok(()),
-        }
     }
 
     fn pass_over(&mut self, planned: &Planned<'_>, snapshot: &Snapshot, due: &BTreeSet<Whose>, began: Instant) -> Result<(), Diagnostic> {
         let prints = fingerprints(planned.side, planned.world).map_err(|error| *error.0)?;
         self.standing.see_findings(planned.side.findings);
+        self.note_sets(planned.side);
         let mut scope = self.scope(planned.side, &prints, due);
         let rendering = began.elapsed();
         let declared = self.config.settings.workspaces == Workspaces::Declared;
@@ -146,12 +131,14 @@ impl Worker {
             others_failed,
             rendering: Some(Rendering { digest: &digest, now: &now }),
         };
-        let mut account = Account::new(&mut self.ledger, &self.config.settings.manager);
+        let fights = Fights { fight: &mut self.fight, since: self.since, changed: self.owners.wanted_otherwise(&prints) };
+        let mut account = Account::new(&mut self.ledger, &self.config.settings.manager, fights);
         let applying = Instant::now();
-        let wanted = pass.wanted().map_err(|trouble| trouble.finding())?;
+        let wanted = pass.wanted(Some(&set)).map_err(|trouble| trouble.finding())?;
         let passed = pass.run(wanted, Some(self.kinds.take().unwrap_or_default()), Some(&mut set), &pruning, &mut account);
         let outcome = account.conclude();
         let contents = set.record().map(|record| record.contents.clone()).unwrap_or_default();
+        set.forget_members();
         self.set = Some(set);
         let passed = passed.map_err(|trouble| self.stopped(&trouble))?;
         self.note(about, &prints, &outcome);
@@ -159,11 +146,7 @@ impl Worker {
         self.stir_failed(&outcome);
         self.kinds = Some(passed.kinds);
         self.operator = passed.operator.map(|operator| (operator, began)).or(self.operator.take());
-        let namespaces = self.config.settings.namespaces.as_ref();
-        let (parent, manager) = (&self.config.parent, self.config.settings.manager.as_str());
-        let subjects = sightings::subjects(parent, &contents, namespaces, declared);
-        let followed = self.following.follow(&self.connection, (parent, manager), subjects, &self.outbox);
-        followed.map_err(|error| error.finding())?;
+        self.follow(&contents)?;
         let applied = applying.elapsed().saturating_sub(passed.deciding);
         let times = Times { began, rendering, applied_from: applying, deciding: passed.deciding, applying: applied };
         self.log(snapshot, &outcome, about.len(), &times);
@@ -218,7 +201,10 @@ impl Worker {
         if self.owners.failures().next().is_some() {
             return Ok(());
         }
-        let (Some(set), Some(revision)) = (&mut self.set, &snapshot.revision) else { return Ok(()) };
+        // What wasn't applied whole before isn't now.
+        let (Some(set), Some(revision)) = (self.set.as_mut().filter(|set| set.unlisted().is_empty()), &snapshot.revision) else {
+            return Ok(());
+        };
         set.advance(&self.cluster, revision).map_err(|trouble| trouble.finding())
     }
 
@@ -266,7 +252,7 @@ impl Worker {
                 (None, None, None) => self.owners.forget(owner),
                 // What is no longer wanted is still there.
                 (None, None, Some(finding)) => {
-                    let failure = Failure { finding: finding.clone(), cause: Cause::Failed, is_final: false };
+                    let failure = Failure { finding: finding.clone(), cause: Cause::Failed, is_final: false, again_at: None };
                     self.owners.applied(owner, None, Some(failure), now);
                 }
                 (print, failure, refused) => {

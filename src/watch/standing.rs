@@ -50,6 +50,8 @@ pub(super) struct Standing {
     broken: Vec<String>,
     /// Why nothing was pruned.
     unpruned: Option<String>,
+    /// What may not be listed, so that nothing of it is pruned.
+    pub unlisted: Vec<String>,
     doing: BTreeMap<Owner, Doing>,
     /// What was done since the last verdict.
     lines: Vec<String>,
@@ -174,6 +176,14 @@ impl Worker {
         self.send(&*notify, revision, verdict, is_news);
     }
 
+    /// There is a revision that isn't followed. How the set stands, as it goes on with another one, is told by itself.
+    pub(super) fn tell_refused(&mut self, revision: &str, finding: &Diagnostic) {
+        let Some(notify) = self.config.notify.clone() else { return };
+        let summary = format!("refused, and what runs goes on: {}", finding.message);
+        let verdict = Verdict { event: Event::Failed, summary, details: finding.help.clone() };
+        self.send(&*notify, Some(revision.to_owned()), verdict, true);
+    }
+
     /// How the set stands; none if that isn't to be told yet.
     fn judge(&mut self, trouble: Option<&Diagnostic>) -> Option<Verdict> {
         let failed = |summary: String, details| Some(Verdict { event: Event::Failed, summary, details });
@@ -181,6 +191,7 @@ impl Worker {
             let is_lasting = self.failures_in_a_row() >= FAILURES;
             return if is_lasting { failed(finding.message.clone(), finding.help.clone()) } else { None };
         }
+        self.snapshot.as_ref()?;
         if let Some(why) = self.standing.unreadable.as_ref().filter(|_| self.is_unreadable) {
             return failed(why.clone(), Vec::new());
         }
@@ -200,6 +211,9 @@ impl Worker {
         }
         if let Some(why) = &self.standing.unpruned {
             return failed(why.clone(), Vec::new());
+        }
+        if let Some(first) = self.standing.unlisted.first() {
+            return failed(first.clone(), self.standing.unlisted.clone());
         }
         let asked: BTreeSet<Owner> = self.statuses.asked().cloned().collect();
         self.standing.doing.retain(|owner, _| asked.contains(owner));

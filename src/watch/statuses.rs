@@ -1,18 +1,21 @@
-//! The status of each Workspace, written when what is live says something new about it.
+//! The status of each Workspace and RAGEngine, written when what is live says something new about it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::inference_sets::Made;
 use super::owners::{Failure, Whose};
 use super::report::Outcome;
+use super::sightings;
 use super::worker::Worker;
 use super::{Planned, Snapshot};
 use crate::apply;
 use crate::cluster::{ClusterError, Written};
-use crate::conditions::{Cause, Facts, Trouble, is_node_of, is_same, workspace_status};
+use crate::conditions::{Cause, Facts, Trouble, is_node_of, is_same, rag_engine_status, workspace_status};
 use crate::diff::{Owner, Summary};
 use crate::manifest::ObjectRef;
+use crate::reconcile::Workspaces;
 use crate::status;
 
 /// The label of nodes with GPUs. Source: Kaito 0.12, `pkg/utils/resources`.
@@ -23,12 +26,13 @@ const GPU_LABEL: (&str, &str) = ("accelerator", "nvidia");
 pub(super) struct Statuses {
     /// Those about which there is something new.
     dirty: BTreeSet<Owner>,
-    asked: BTreeMap<Owner, Asked>,
+    pub(super) asked: BTreeMap<Owner, Asked>,
+    /// What is wrong with what stands for several Workspaces.
+    pub(super) faults: BTreeMap<Owner, String>,
 }
 
-/// What a Workspace asks for, as it was planned last.
-#[derive(Clone)]
-struct Asked {
+/// What a Workspace or RAGEngine asks for, as it was planned last.
+pub(super) struct Asked {
     uses_own_nodes: bool,
     needs_gpus: bool,
     nodes: u64,
@@ -36,24 +40,30 @@ struct Asked {
     fingerprint: Option<u64>,
     /// The revision that changed it last.
     revision: Option<String>,
+    /// The Workspace, where something else is declared that stands for it.
+    pub(super) made: Option<Made>,
 }
 
 impl Statuses {
     /// There is something new about an owner.
     pub(super) fn stir(&mut self, owner: &Owner) {
-        if owner.kind == "Workspace" {
-            self.dirty.insert(owner.clone());
+        self.dirty.insert(owner.clone());
+        // What routes requests is an InferenceSet's by its labels, whoever it is made for.
+        if owner.kind == "InferenceSet" {
+            self.dirty.insert(Owner { kind: "MultiRoleInference", ..owner.clone() });
         }
     }
 
-    /// There is something new about a node, which may be anybody's.
-    pub(super) fn stir_all(&mut self) {
-        self.dirty.extend(self.asked.keys().cloned());
+    /// What an owner asks for is another thing now, or nothing; what it was. What stands for it may have something new to say.
+    fn forget(&mut self, owner: &Owner) -> Option<Asked> {
+        let asked = self.asked.remove(owner)?;
+        asked.made.iter().flat_map(|made| &made.by).for_each(|set| self.stir(set));
+        Some(asked)
     }
 
     /// The Workspaces that can be planned.
     pub(super) fn asked(&self) -> impl Iterator<Item = &Owner> {
-        self.asked.keys()
+        self.asked.keys().filter(|owner| owner.kind == "Workspace")
     }
 
     /// Whether there is something new.
@@ -65,23 +75,29 @@ impl Statuses {
 impl Worker {
     /// Takes note of what the Workspaces of a pass ask for.
     pub(super) fn note_asked(&mut self, planned: &Planned<'_>, about: &BTreeSet<Whose>, snapshot: &Snapshot, prints: &super::Fingerprints) {
-        let context = planned.side.session.context();
+        let session = planned.side.session;
+        let context = session.context();
         for owner in about.iter().flatten() {
             self.statuses.stir(owner);
-            let Some(plan) = planned.side.plan(owner) else {
-                self.statuses.asked.remove(owner);
-                continue;
-            };
-            let summary = Summary::of_plan(plan, context);
+            let plan = planned.side.plan(owner);
+            let is_it = |key: (&str, &str)| owner.kind == "RAGEngine" && key == (owner.namespace.as_str(), owner.name.as_str());
+            let of_engine =
+                || session.rag_engines().find(|engine| is_it(engine.key())).map(|engine| Summary::of_rag_engine(engine, context));
+            let before = self.statuses.forget(owner);
+            let Some(summary) = plan.map(|plan| Summary::of_plan(plan, context)).or_else(of_engine) else { continue };
             let fingerprint = prints.get(&Some(owner.clone())).copied();
-            let before = self.statuses.asked.get(owner).filter(|asked| asked.fingerprint == fingerprint);
-            let revision = before.map_or_else(|| snapshot.revision.clone(), |asked| asked.revision.clone());
+            let (was, made_before) = before.map(|before| ((before.fingerprint, before.revision), before.made)).unzip();
+            let revision =
+                was.filter(|(before, _)| *before == fingerprint).map_or_else(|| snapshot.revision.clone(), |(_, revision)| revision);
+            let is_declared = self.config.settings.workspaces == Workspaces::Declared;
+            let made = plan.filter(|_| is_declared).and_then(Made::of);
             let asked = Asked {
                 uses_own_nodes: !context.options.node_provisioner.makes_nodes() || summary.instance_type.is_none(),
                 needs_gpus: summary.gpus > 0,
                 nodes: summary.nodes,
                 fingerprint,
                 revision,
+                made: made.map(|made| made.with_status_of(made_before.flatten())),
             };
             self.statuses.asked.insert(owner.clone(), asked);
         }
@@ -90,14 +106,21 @@ impl Worker {
     /// Something is new about an object: about whose status that may be.
     pub(super) fn stir(&mut self, reference: &ObjectRef) {
         if reference.kind == "Node" && reference.group.is_empty() {
-            self.statuses.stir_all();
-            return;
-        }
-        let wanting = || self.ledger.owner_wanting(reference).and_then(Option::as_ref);
-        let owner = self.ledger.owner_of(reference).or_else(wanting).filter(|owner| self.is_ours(Some(owner))).cloned();
-        if let Some(owner) = owner {
+            self.stir_all();
+        } else if let Some(owner) = sightings::declared(reference) {
+            self.statuses.stir(&owner);
+        } else if let Some(owner) = self.ledger.owner_of(reference).cloned() {
+            self.statuses.stir(&owner);
+        } else if let Some(Some(owner)) = self.ledger.owner_wanting(reference).cloned() {
             self.statuses.stir(&owner);
         }
+    }
+
+    /// Something is new that may be about anybody's status.
+    pub(super) fn stir_all(&mut self) {
+        let Statuses { dirty, asked, .. } = &mut self.statuses;
+        dirty.extend(asked.keys().cloned());
+        dirty.extend(self.ledger.references("kaito.sh").filter_map(sightings::declared));
     }
 
     /// Writes the statuses of those about which there is something new.
@@ -108,50 +131,73 @@ impl Worker {
         if !self.following.is_complete() {
             return Ok(());
         }
-        while let Some(owner) = self.statuses.dirty.first().cloned() {
-            self.write_status(&owner, now)?;
-            self.statuses.dirty.remove(&owner);
+        // Workspaces come before the sets that stand for them, which tell how these are doing.
+        while let Some(owner) = self.statuses.dirty.pop_last() {
+            // Others tell how theirs are.
+            if !self.is_ours(Some(&owner)) {
+                continue;
+            }
+            let written = match owner.kind {
+                "InferenceSet" | "MultiRoleInference" => self.write_status_of_set(&owner, now),
+                _ => self.write_status(&owner, now),
+            };
+            if let Err(error) = written {
+                self.statuses.dirty.insert(owner);
+                return Err(error);
+            }
         }
         Ok(())
     }
 
     fn write_status(&mut self, owner: &Owner, now: &str) -> Result<(), ClusterError> {
-        let Some(workspace) = self.ledger.declared(owner) else {
+        let live = self.ledger.declared(owner);
+        let made = || self.statuses.asked.get(owner)?.made.as_ref().map(|made| made.workspace.clone());
+        let Some(declared) = live.clone().or_else(made) else {
             self.standing.see_objects(owner, &self.ledger.objects_of(owner));
             return Ok(());
         };
-        let objects = self.objects_of(owner, &workspace);
+        let objects = self.objects_of(owner, &declared);
         self.label_nodes(owner, &objects)?;
         let failure = self.owners.failure(&Some(owner.clone()));
         let asked = self.statuses.asked.get(owner);
         let facts = Facts {
-            declared: &workspace,
+            declared: &declared,
             objects: &objects.iter().collect::<Vec<_>>(),
             uses_own_nodes: asked.is_some_and(|asked| asked.uses_own_nodes),
             needs_gpus: asked.is_none_or(|asked| asked.needs_gpus),
             target_nodes: asked.map(|asked| asked.nodes),
-            observed_generation: workspace["metadata"]["generation"].as_i64().unwrap_or_default(),
+            observed_generation: declared["metadata"]["generation"].as_i64().unwrap_or_default(),
             revision: asked.and_then(|asked| asked.revision.as_deref()),
-            trouble: failure.map(trouble),
+            trouble: self.trouble.clone().or_else(|| failure.map(trouble)),
+            unverified: self.unverified.as_deref(),
             is_suspended: false,
             now,
         };
-        let status = workspace_status(&facts);
+        let status = if owner.kind == "RAGEngine" { rag_engine_status(&facts) } else { workspace_status(&facts) };
         self.standing.see_status(owner, &status);
-        if is_same(&workspace["status"], &status) {
+        self.keep_status(owner, &status);
+        live.map_or(Ok(()), |live| self.put_status(owner, &live, &status))
+    }
+
+    /// Writes a status, unless it says what is there already.
+    ///
+    /// # Errors
+    /// The cluster doesn't answer.
+    pub(super) fn put_status(&mut self, owner: &Owner, live: &Value, status: &Value) -> Result<(), ClusterError> {
+        if is_same(&live["status"], status) {
             return Ok(());
         }
         let kinds = self.kinds.get_or_insert_default();
-        if let Written::Refused(why) = self.cluster.write_status(kinds, &workspace, &status, &self.config.settings.manager)? {
+        if let Written::Refused(why) = self.cluster.write_status(kinds, live, status, &self.config.settings.manager)? {
             tracing::warn!(set = self.config.name, owner = owner.to_string(), why, "its status can't be written");
         }
         Ok(())
     }
 
-    /// What is live of a Workspace: its objects and pods, and the nodes on which it may run.
+    /// What is live of a Workspace or RAGEngine: its objects and pods, and the nodes on which it may run.
     fn objects_of(&self, owner: &Owner, workspace: &Value) -> Vec<Value> {
         let mut objects = self.ledger.objects_of(owner);
-        objects.retain(|object| object["kind"] != "Workspace" && object["kind"] != "Node");
+        objects.retain(|object| !["Workspace", "RAGEngine", "Node"].iter().any(|kind| object["kind"] == *kind));
         objects.extend(self.ledger.nodes().filter(|node| is_node_of(node, workspace)));
         objects
     }

@@ -1,6 +1,6 @@
 //! What is told to people by events: on the Workspace that it is about, or on what keeps the set.
 
-use serde_json::Value;
+use serde_json::json;
 
 use super::Snapshot;
 use super::owners::Whose;
@@ -9,19 +9,19 @@ use super::worker::Worker;
 use crate::cluster::{Event, EventType};
 use crate::conditions::Cause;
 use crate::diagnostic::Diagnostic;
-use crate::drift::{Drift, Round, drift};
 
 impl Worker {
     /// A pass was made.
     pub(super) fn tell(&mut self, snapshot: &Snapshot, outcome: Outcome) {
         self.standing.note(&outcome);
         let at = snapshot.revision.as_deref().map_or_else(String::new, |revision| format!(" at {revision}"));
-        let Outcome { lines, failures, pruned, remarks, prune_refused, repaired, .. } = outcome;
+        let Outcome { lines, failures, pruned, remarks, unlisted, prune_refused, repaired, given_way, .. } = outcome;
         let is_repaired = |owner: &Whose| repaired.iter().any(|repaired| repaired.owner == *owner);
         for (owner, lines) in lines.iter().filter(|(owner, _)| !is_repaired(owner)) {
             self.publish(owner, (EventType::Normal, "Applied", "Apply"), format!("{}{at}", lines.join(", ")));
         }
-        for (owner, failure) in &failures {
+        // Who is given way to is told when that begins.
+        for (owner, failure) in failures.iter().filter(|(_, failure)| failure.cause != Cause::Fight) {
             let note = [std::slice::from_ref(&failure.finding.message), &failure.finding.help].concat().join("; ");
             self.publish(owner, (EventType::Warning, failure.cause.reason(), "Apply"), note);
         }
@@ -29,81 +29,50 @@ impl Worker {
             let names: Vec<String> = pruned.iter().map(ToString::to_string).collect();
             self.publish(&None, (EventType::Normal, "Pruned", "Prune"), format!("{}{at}", names.join(", ")));
         }
+        self.tell_unlisted(&unlisted);
         for finding in remarks.iter().chain(&prune_refused) {
             self.publish(&None, (EventType::Warning, "NotPruned", "Prune"), finding.message.clone());
         }
         for repaired in repaired {
             self.tell_repaired(&repaired);
         }
+        for (owner, words) in given_way {
+            tracing::warn!(set = self.config.name, owner = owner.as_ref().map(ToString::to_string), fight = words, "two fight over fields");
+            self.publish(&owner, (EventType::Warning, Cause::Fight.reason(), "Repair"), words);
+        }
     }
 
-    /// An object was other than it was left: who has changed what. If that goes on, it is a fight.
+    /// What may not be listed of the set; that is told when it is another than before.
+    fn tell_unlisted(&mut self, unlisted: &[Diagnostic]) {
+        let told: Vec<String> = unlisted.iter().map(|finding| finding.message.clone()).collect();
+        for finding in unlisted.iter().filter(|finding| !self.standing.unlisted.contains(&finding.message)) {
+            tracing::warn!(set = self.config.name, why = finding.message, help = finding.help.join("; "), "not all may be read");
+            self.publish(&None, (EventType::Warning, "NotPruned", "Prune"), finding.message.clone());
+        }
+        if told.is_empty() && !self.standing.unlisted.is_empty() {
+            tracing::info!(set = self.config.name, "all may be read again");
+        }
+        self.standing.unlisted = told;
+    }
+
+    /// An object was other than it was left: who has changed what.
     fn tell_repaired(&mut self, repaired: &Repaired) {
-        let Repaired { owner, reference, before, after } = repaired;
-        let manager = self.config.settings.manager.as_str();
-        let found = match before {
-            Some(before) => drift(after, before, manager),
-            None => Some(Drift::deleted(reference.clone())),
-        };
-        let Some(found) = found else { return };
-        let words = found.to_string();
+        let Repaired { owner, drift: Some(drift), .. } = repaired else { return };
+        let words = drift.to_string();
         tracing::warn!(set = self.config.name, owner = owner.as_ref().map(ToString::to_string), drift = words, "drift is put right");
         self.publish(owner, (EventType::Warning, "DriftRepaired", "Repair"), format!("{words}; it is put right"));
         self.standing.repaired(words);
-        if let Round::GiveWay { words, .. } = self.fight.see(&found, self.since.elapsed()) {
-            tracing::warn!(set = self.config.name, owner = owner.as_ref().map(ToString::to_string), fight = words, "two fight over fields");
-            self.publish(owner, (EventType::Warning, "FieldsFoughtOver", "Repair"), words);
-        }
-    }
-
-    /// The files can't be rendered at all; what runs goes on.
-    pub(super) fn tell_unreadable(&mut self, snapshot: &Snapshot, errors: &[&Diagnostic]) {
-        let revision = snapshot.revision.as_deref().unwrap_or_default();
-        for error in errors {
-            tracing::error!(
-                set = self.config.name,
-                revision,
-                error = error.line(),
-                help = error.help.join("; "),
-                "not rendered: what runs goes on"
-            );
-        }
-        let notes: Vec<String> = errors.iter().map(|error| error.line()).collect();
-        self.standing.unreadable = notes.first().cloned();
-        self.publish(
-            &None,
-            (EventType::Warning, Cause::Invalid.reason(), "Render"),
-            format!("{revision} can't be rendered: {}", notes.join("; ")),
-        );
-    }
-
-    /// Some files can't be read; the others are applied.
-    pub(super) fn tell_unread(&self, errors: &[&Diagnostic]) {
-        for error in errors.iter().filter(|_| self.is_new) {
-            tracing::error!(set = self.config.name, error = error.line(), help = error.help.join("; "), "not read: what runs goes on");
-        }
-    }
-
-    /// The source can't be read; what runs goes on.
-    pub(super) fn source_failed(&mut self, finding: &Diagnostic) {
-        let help = finding.help.join("; ");
-        tracing::error!(set = self.config.name, error = finding.message, help, "the source can't be read");
-        self.publish(&None, (EventType::Warning, "SourceFailed", "Fetch"), finding.message.clone());
-        self.tell_source_failed(finding);
-    }
-
-    /// There is a commit that isn't signed as it must be; what runs goes on, and no Workspace is the worse for it. So it is told on what keeps
-    /// the set alone.
-    pub(super) fn unverified(&self, finding: &Diagnostic) {
-        let help = finding.help.join("; ");
-        tracing::error!(set = self.config.name, error = finding.message, help, "not followed: what runs goes on");
-        self.publish(&None, (EventType::Warning, Cause::Unverified.reason(), "Verify"), format!("{}; {help}", finding.message));
     }
 
     /// Tells something on a Workspace, if it is there, or else on what keeps the set.
-    fn publish(&self, owner: &Whose, (kind, reason, action): (EventType, &'static str, &'static str), note: String) {
+    pub(super) fn publish(&self, owner: &Whose, (kind, reason, action): (EventType, &'static str, &'static str), note: String) {
         let declared = owner.as_ref().and_then(|owner| self.ledger.declared(owner));
-        let Some(regarding): Option<Value> = declared.or_else(|| self.ledger.get(&self.config.parent.reference())) else { return };
+        let parent = &self.config.parent;
+        let seen = declared.or_else(|| self.ledger.get(&parent.reference()));
+        let regarding = seen.unwrap_or_else(|| {
+            let metadata = json!({"name": parent.name, "namespace": parent.namespace});
+            json!({"apiVersion": "v1", "kind": parent.kind.name(), "metadata": metadata})
+        });
         self.config.events.publish(&regarding, Event { kind, reason, action, note });
     }
 }

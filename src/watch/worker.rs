@@ -13,12 +13,15 @@ use super::ledger::Ledger;
 use super::owners::{Owners, Whose};
 use super::standing::Standing;
 use super::statuses::Statuses;
+use super::unread::Refused;
 use super::{Event, Planner, Snapshot};
 use crate::apply::Operator;
 use crate::cluster::{Cluster, ClusterError, Connection, Events, Kinds};
+use crate::conditions::Trouble;
 use crate::diagnostic::Diagnostic;
 use crate::diff::Owner;
 use crate::drift::Fight;
+use crate::heap;
 use crate::inventory::Parent;
 use crate::manifest::ObjectRef;
 use crate::notify::Notify;
@@ -50,6 +53,8 @@ pub struct Work {
     pub shard: Option<Shard>,
     /// How objects are applied.
     pub settings: Settings,
+    /// The kinds of `kaito.sh` that are declared in the cluster itself, and have a status there.
+    pub declared: Vec<&'static str>,
     /// Whether what is no longer wanted is deleted.
     pub prune: bool,
     /// How many objects may be deleted at once.
@@ -116,6 +121,14 @@ pub struct Worker {
     pub(super) statuses: Statuses,
     pub(super) control: Control,
     pub(super) standing: Standing,
+    /// What is wrong with all Workspaces at once.
+    pub(super) trouble: Option<Trouble>,
+    /// Why there is a revision that isn't followed.
+    pub(super) unverified: Option<String>,
+    /// The revision that isn't followed, as long as the set doesn't say so.
+    pub(super) refused: Option<Refused>,
+    /// Whether nothing was ever applied of the set, so that there is nothing to be told without files.
+    pub(super) is_unknown: bool,
     /// Who fights over fields.
     pub(super) fight: Fight,
     pub(super) since: Instant,
@@ -163,6 +176,10 @@ impl Worker {
             statuses: Statuses::default(),
             control: Control::default(),
             standing: Standing::default(),
+            trouble: None,
+            unverified: None,
+            refused: None,
+            is_unknown: false,
             fight: Fight::default(),
             since: Instant::now(),
             traced: None,
@@ -192,7 +209,9 @@ impl Worker {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            self.work();
+            if self.work() {
+                heap::give_back();
+            }
         }
         self.config.metrics.forget(&self.config.name);
         tracing::info!(set = self.config.name, "stopped");
@@ -217,10 +236,10 @@ impl Worker {
     /// How long there is nothing to do.
     fn patience(&self) -> Duration {
         let now = Instant::now();
-        if !self.has_work() {
+        if self.control.is_suspended() {
             return IDLE;
         }
-        let work = if self.is_waiting_for_nothing() { Some(now) } else { self.owners.next() };
+        let work = if self.is_waiting_for_nothing() { Some(now) } else { self.owners.next().filter(|_| self.has_files()) };
         let next = match (work, self.not_before) {
             (Some(work), Some(not_before)) => Some(work.max(not_before)),
             (work, _) => work,
@@ -228,15 +247,16 @@ impl Worker {
         next.map_or(IDLE, |next| next.saturating_duration_since(now)).min(IDLE)
     }
 
-    /// Whether there is anything to make a pass over, and it may be made.
-    fn has_work(&self) -> bool {
+    /// Whether there is anything to make a pass over.
+    fn has_files(&self) -> bool {
         let files = if self.is_unreadable { &self.readable } else { &self.snapshot };
-        files.is_some() && !self.control.is_suspended()
+        files.is_some()
     }
 
-    /// Whether there is a pass to be made as soon as the cluster may be asked.
+    /// Whether there is something to be done as soon as the cluster may be asked.
     fn is_waiting_for_nothing(&self) -> bool {
-        self.is_new || self.is_full_due || (self.statuses.is_stirred() && self.following.is_complete())
+        let has_pass = (self.is_new || self.is_full_due) && self.has_files();
+        has_pass || self.is_lost() || self.refused.is_some() || (self.statuses.is_stirred() && self.following.is_complete())
     }
 
     /// Takes note of an event; whether to go on.
@@ -247,16 +267,26 @@ impl Worker {
                 self.snapshot = Some(snapshot);
                 self.is_new = true;
                 self.is_unreadable = false;
+                self.verified();
                 // What was waited for may be no matter any more.
                 self.not_before = None;
             }
             Event::SourceFailed(finding) => self.source_failed(&finding),
-            Event::Unverified(finding) => self.unverified(&finding),
-            Event::Reconcile => self.is_full_due = true,
+            Event::Unchanged => self.verified(),
+            Event::Unverified { revision, finding } => self.unverified(revision, &finding),
+            Event::Reconcile => self.look_anew(),
             Event::Live(sight) => match self.following.take(sight, &mut self.ledger) {
                 News::None => {}
                 News::Objects(references) => references.iter().for_each(|reference| self.look_at(reference)),
                 News::Complete => self.look_at_all(),
+                News::Heard { kind, is_first, objects } => {
+                    let is_unlisted = |set: &Set| set.unlisted().iter().any(|unlisted| unlisted.kind == kind);
+                    if is_first || self.set.as_ref().is_some_and(is_unlisted) {
+                        tracing::info!(set = self.config.name, kind = kind.to_string(), "it may be read: everything is looked at");
+                        self.is_full_due = true;
+                    }
+                    objects.iter().for_each(|reference| self.look_at(reference));
+                }
                 News::Unheard { why, is_last } => {
                     tracing::warn!(set = self.config.name, why, "nothing is heard of a kind");
                     if is_last {
@@ -268,6 +298,12 @@ impl Worker {
         true
     }
 
+    /// Everything is looked at, since somebody asks for it, and nobody is given way to any more.
+    pub(super) fn look_anew(&mut self) {
+        self.is_full_due = true;
+        self.fight = Fight::default();
+    }
+
     /// Something is new about an object.
     fn look_at(&mut self, reference: &ObjectRef) {
         if *reference == self.config.parent.reference() {
@@ -275,9 +311,10 @@ impl Worker {
         }
         self.stir(reference);
         self.look_at_resumed(reference);
-        if self.following.is_complete() && self.ledger.has_drifted(reference) {
+        let is_left = self.fight.gives_way(reference, self.since.elapsed());
+        if self.following.is_complete() && self.ledger.has_drifted(reference) && !is_left {
             let owner: Whose = self.ledger.owner_wanting(reference).cloned().flatten();
-            self.owners.disturbed(&owner, Instant::now());
+            self.owners.disturbed(&owner, reference, Instant::now());
         }
     }
 
@@ -293,33 +330,38 @@ impl Worker {
         };
         let Some(owner) = self.paused.iter().find(is_it).cloned() else { return };
         if self.ledger.declared(&owner).is_some_and(|workspace| pause_of(&workspace).is_none()) {
-            self.owners.disturbed(&Some(owner), Instant::now());
+            self.owners.disturbed(&Some(owner), reference, Instant::now());
         }
     }
 
     /// Everything was listed: what has happened since it was applied is known now.
     fn look_at_all(&mut self) {
         self.readiness.set();
-        self.statuses.stir_all();
+        self.stir_all();
         let now = Instant::now();
         for (owner, objects) in self.ledger.drifted() {
             tracing::debug!(set = self.config.name, objects = objects.len(), "other than applied");
-            self.owners.disturbed(&owner, now);
+            objects.iter().for_each(|object| self.owners.disturbed(&owner, object, now));
         }
     }
 
-    /// Does what is to be done by now.
-    fn work(&mut self) {
+    /// Does what is to be done by now; whether that was a pass.
+    fn work(&mut self) -> bool {
         let now = Instant::now();
         let is_silent = self.not_before.is_some_and(|not_before| not_before > now);
-        if is_silent || !self.has_work() {
-            return;
+        if is_silent || self.control.is_suspended() {
+            return false;
         }
-        let due = self.due(now);
-        let mut done = Ok(());
-        if self.is_new || self.is_full_due || !due.is_empty() {
-            done = self.pass(&due);
-        }
+        let due = if self.has_files() { self.due(now) } else { BTreeSet::new() };
+        let is_pass = self.has_files() && (self.is_new || self.is_full_due || !due.is_empty());
+        let done = if !self.has_files() {
+            self.follow_without_files()
+        } else if is_pass {
+            self.pass(&due)
+        } else {
+            Ok(())
+        };
+        let done = done.and_then(|()| self.note_refused());
         let writing = done.is_ok().then(Instant::now);
         let done = done.and_then(|()| self.write_statuses(&super::now()).map_err(|error| error.finding()));
         self.trace_end(now, writing, done.as_ref().err());
@@ -335,14 +377,15 @@ impl Worker {
             }
         }
         self.count_workspaces();
+        is_pass
     }
 
     /// What is to be looked after by now.
     fn due(&mut self, now: Instant) -> BTreeSet<Whose> {
         if !self.owners.due(now).is_empty() {
             // What a pass has done may be heard of after it.
-            let drifted = self.ledger.drifted();
-            self.owners.calm(now, |owner| drifted.contains_key(owner));
+            let ledger = &self.ledger;
+            self.owners.calm(now, |object| ledger.has_drifted(object));
         }
         self.owners.due(now)
     }

@@ -30,12 +30,12 @@ fn wanted(scene: &Scene) -> AllWanted {
 /// Looks twice in both ways, and gives back what was asked for by name the second time.
 fn check(scene: &Scene, cluster: &Cluster, kinds: &mut Kinds) -> Vec<String> {
     let (mut listed, mut named) = (wanted(scene), wanted(scene));
-    cluster.find(&mut listed, &mut [], false).unwrap();
-    cluster.find_with(kinds, &mut named, &mut [], false).unwrap();
+    cluster.find(&mut listed, false).unwrap();
+    cluster.find_with(kinds, &mut named, false).unwrap();
     assert_eq!(format!("{named:#?}"), format!("{listed:#?}"));
     let mut named = wanted(scene);
     scene.proxy.asked();
-    cluster.find_with(kinds, &mut named, &mut [], false).unwrap();
+    cluster.find_with(kinds, &mut named, false).unwrap();
     assert_eq!(format!("{named:#?}"), format!("{listed:#?}"));
     scene.proxy.asked()
 }
@@ -62,7 +62,7 @@ fn the_same_with_few_questions() {
     playground().client.apply(&other.into(), "").unwrap();
     few(check(&scene, &cluster, &mut kinds));
     let mut named = wanted(&scene);
-    cluster.find_with(&mut kinds, &mut named, &mut [], false).unwrap();
+    cluster.find_with(&mut kinds, &mut named, false).unwrap();
     assert!(named[&None].keys().any(|reference| reference.name == "few-other"), "{named:#?}");
 }
 
@@ -75,7 +75,7 @@ fn definitions_come_and_go() {
     let mut kinds = Kinds::default();
     let mut live = || {
         let mut wanted = wanted(&scene);
-        cluster.find_with(&mut kinds, &mut wanted, &mut [], false).unwrap();
+        cluster.find_with(&mut kinds, &mut wanted, false).unwrap();
         wanted.remove(&None).unwrap().into_values().next().unwrap().live
     };
     assert_eq!(live(), Live::UnknownKind);

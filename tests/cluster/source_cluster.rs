@@ -41,13 +41,17 @@ struct Followed {
 
 impl Followed {
     fn new(cluster: &'static Cluster, namespace: &'static str) -> Self {
+        Self::with(cluster, namespace, &[])
+    }
+
+    fn with(cluster: &'static Cluster, namespace: &'static str, args: &[&str]) -> Self {
         cluster.namespace(namespace);
         let mut followed = Self { cluster, namespace, home: tempfile::tempdir().unwrap(), process: None, will: Will::new().unwrap() };
-        followed.start(&cluster.server.kubeconfig_file());
+        followed.start(&cluster.server.kubeconfig_file(), args);
         followed
     }
 
-    fn start(&mut self, kubeconfig: &Path) {
+    fn start(&mut self, kubeconfig: &Path, args: &[&str]) {
         let mut command = kaito();
         command
             .args([
@@ -62,7 +66,8 @@ impl Followed {
                 "debug",
                 "--kubeconfig",
             ])
-            .arg(kubeconfig);
+            .arg(kubeconfig)
+            .args(args);
         let log = File::options().create(true).append(true).open(self.log()).unwrap();
         let process = command.env("HOME", self.home.path()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
         self.will.say(&format!("kill {}", process.id())).unwrap();
@@ -97,6 +102,7 @@ impl Followed {
         let group = match resource {
             "statefulsets" => "/apis/apps/v1",
             "services" | "configmaps" => "/api/v1",
+            "multiroleinferences" => "/apis/kaito.sh/v1alpha1",
             _ => "/apis/kaito.sh/v1beta1",
         };
         format!("{group}/namespaces/{}/{resource}/{name}", self.namespace)
@@ -123,9 +129,14 @@ impl Followed {
 
     /// Waits until a condition of a Workspace has this status, and gives back its message.
     fn wait_for(&self, workspace: &str, kind: &str, status: &str) -> String {
-        self.wait(&format!("{kind} of {workspace} is {status}"), || {
-            let workspace = self.get("workspaces", workspace)?;
-            let condition = workspace["status"]["conditions"].as_array()?.iter().find(|condition| condition["type"] == kind)?;
+        self.wait_for_kind("workspaces", workspace, kind, status)
+    }
+
+    /// The same of an object of any kind.
+    fn wait_for_kind(&self, resource: &str, name: &str, kind: &str, status: &str) -> String {
+        self.wait(&format!("{kind} of {name} is {status}"), || {
+            let object = self.get(resource, name)?;
+            let condition = object["status"]["conditions"].as_array()?.iter().find(|condition| condition["type"] == kind)?;
             (condition["status"] == status).then(|| condition["message"].as_str().unwrap_or_default().to_owned())
         })
     }
@@ -198,7 +209,7 @@ fn what_is_edited_is_changed_and_what_is_deleted_goes() {
     followed.stop();
     followed.kubectl(&["delete", "workspace", "phi"]);
     assert!(followed.get("statefulsets", "phi").is_some());
-    followed.start(&playground().server.kubeconfig_file());
+    followed.start(&playground().server.kubeconfig_file(), &[]);
     followed.wait_until_gone("phi");
 }
 
@@ -275,6 +286,73 @@ fn what_is_made_for_a_set_is_not_rendered_twice() {
     assert!(!log.contains("stands here again"), "{log}");
 }
 
+const ENGINE: &str = "
+apiVersion: kaito.sh/v1beta1
+kind: RAGEngine
+metadata: {name: docs}
+spec:
+  compute: {instanceType: Standard_NC24ads_A100_v4, labelSelector: {matchLabels: {apps: docs}}}
+  embedding: {local: {modelID: BAAI/bge-small-en-v1.5}}
+  inferenceService: {url: \"http://phi/v1/chat/completions\", contextWindowSize: 4096}
+";
+
+const SET: &str = "
+apiVersion: kaito.sh/v1beta1
+kind: InferenceSet
+metadata: {name: phi}
+spec:
+  replicas: 2
+  labelSelector: {matchLabels: {apps: phi}}
+  template: {resource: {instanceType: Standard_NC24ads_A100_v4}, inference: {preset: {name: phi-4}}}
+";
+
+const ROLES: &str = "
+apiVersion: kaito.sh/v1alpha1
+kind: MultiRoleInference
+metadata: {name: both}
+spec:
+  labelSelector: {matchLabels: {apps: both}}
+  model: {name: phi-4-mini-instruct}
+  roles:
+  - {type: prefill, replicas: 1, instanceType: Standard_NC24ads_A100_v4}
+  - {type: decode, replicas: 2, instanceType: Standard_NC24ads_A100_v4}
+";
+
+/// Other kinds than Workspaces have a status of their own.
+#[test]
+fn what_other_kinds_say_of_themselves() {
+    let followed = Followed::new(living(), "source-kinds");
+    followed.apply(ENGINE);
+    followed.apply(SET);
+    for kind in ["ResourceReady", "ServiceReady", "RAGEngineSucceeded", "Ready"] {
+        followed.wait_for_kind("ragengines", "docs", kind, "True");
+    }
+    let engine = followed.get("ragengines", "docs").unwrap();
+    assert_eq!(engine["status"]["workerNodes"].as_array().map(Vec::len), Some(1), "{engine:#}");
+    let said = followed.wait_for_kind("inferencesets", "phi", "InferenceSetReady", "True");
+    assert_eq!(said, "2 of 2 Workspaces are ready");
+    let set = followed.get("inferencesets", "phi").unwrap();
+    assert_eq!((&set["status"]["replicas"], &set["status"]["readyReplicas"]), (&json!(2), &json!(2)));
+    assert_eq!(set["status"]["selector"], "inferenceset.kaito.sh/created-by=phi");
+    // What is wrong with a set is said on it, and what runs goes on.
+    followed.apply(&SET.replace("phi-4", "phi-nobody-knows"));
+    let said = followed.wait_for_kind("inferencesets", "phi", "Stalled", "True");
+    assert!(said.contains("phi-nobody-knows"), "{said}");
+    assert!(followed.get("statefulsets", "phi-0").is_some());
+}
+
+#[test]
+fn what_roles_say_of_themselves() {
+    let gates = "gatewayAPIInferenceExtension=true,enableMultiRoleInferenceController=true";
+    let followed = Followed::with(playground(), "source-roles", &["--feature-gates", gates]);
+    followed.apply(ROLES);
+    for (kind, count) in [("PrefillReady", "0 of 1 Workspaces are ready"), ("DecodeReady", "0 of 2 Workspaces are ready")] {
+        let said = followed.wait_for_kind("multiroleinferences", "both", kind, "False");
+        assert!(said.starts_with(count), "{said}");
+    }
+    followed.wait_for_kind("multiroleinferences", "both", "Reconciling", "True");
+}
+
 #[test]
 fn what_may_not_be_read_is_not_taken_for_nothing() {
     let mut followed = Followed::new(playground(), "source-forbidden");
@@ -287,7 +365,7 @@ fn what_may_not_be_read_is_not_taken_for_nothing() {
     ]);
     let everything = json!([{"apiGroups": ["karpenter.sh"], "resources": ["*"], "verbs": ["*"]}]);
     let account = playground().account(followed.namespace, "reader", &rules, &everything);
-    followed.start(&account.kubeconfig);
+    followed.start(&account.kubeconfig, &[]);
     followed.wait("it says so", || {
         let log = fs::read_to_string(followed.log()).unwrap_or_default();
         (log.contains("Workspace.kaito.sh can't be followed") && log.contains("forbidden")).then_some(())

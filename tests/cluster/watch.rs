@@ -71,7 +71,7 @@ fn tell(sender: &Sender<String>, subject: &Subject, change: &Change) {
 }
 
 fn subject(kind: GroupKind, scene: &Scene) -> Subject {
-    Subject { kind, namespace: Some(scene.namespace.clone()), selector: None, metadata_only: false }
+    Subject { kind, namespace: Some(scene.namespace.clone()), selector: None, name: None, metadata_only: false }
 }
 
 fn config_maps(scene: &Scene) -> Subject {
@@ -97,6 +97,8 @@ fn what_changes_is_told_in_order() {
             Subject { metadata_only: true, ..config_maps(&scene) },
             &["applied old -", "listed old", "applied new -", "applied new -", "deleted new"],
         ),
+        // The others are not even listed.
+        (Subject { name: Some("new".to_owned()), ..config_maps(&scene) }, &["listed", "applied new 1", "applied new 2", "deleted new"]),
         // What has the label no more is gone for those who look by it.
         (labelled, &["listed", "applied new 1", "deleted new"]),
     ] {

@@ -17,17 +17,17 @@ use russh::keys::{HashAlg, PrivateKey};
 use crate::git::Repo;
 
 /// An SSH key of one's own for each number.
-pub(super) fn ssh_key(number: u8) -> PrivateKey {
+pub(crate) fn ssh_key(number: u8) -> PrivateKey {
     PrivateKey::from(Ed25519Keypair::from_seed(&[number; 32]))
 }
 
 /// Its public part, as a line of allowed signers without principals.
-pub(super) fn public(key: &PrivateKey) -> String {
+pub(crate) fn public(key: &PrivateKey) -> String {
     key.public_key().to_openssh().unwrap()
 }
 
 /// An SSH signature for a namespace; git's is `git`.
-pub(super) fn ssh(key: &PrivateKey, namespace: &str, payload: &[u8]) -> String {
+pub(crate) fn ssh(key: &PrivateKey, namespace: &str, payload: &[u8]) -> String {
     key.sign(namespace, HashAlg::Sha512, payload).unwrap().to_pem(LineEnding::LF).unwrap()
 }
 
@@ -135,7 +135,7 @@ pub(super) fn with_signature(text: &[u8], signature: &str) -> Vec<u8> {
 }
 
 /// Signs the commit that `HEAD` stands for, which becomes another one; its id.
-pub(super) fn sign(repo: &Repo, by: &dyn Fn(&[u8]) -> String) -> String {
+pub(crate) fn sign(repo: &Repo, by: &dyn Fn(&[u8]) -> String) -> String {
     let text = text(repo, "HEAD");
     put(repo, &with_signature(&text, &by(&text)))
 }

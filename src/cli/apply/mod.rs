@@ -5,12 +5,8 @@ mod objects;
 mod report;
 mod wait;
 
-use std::collections::BTreeSet;
-use std::panic::resume_unwind;
-use std::thread;
-
 use super::applyset;
-use super::cluster::{Stop, Target, Verb, stop, with_target};
+use super::cluster::{Stop, Target, Verb, stop, touched_namespaces, with_target};
 use super::output::{self, Color, Exit};
 use super::setup::InputArgs;
 use crate::apply::DryRun;
@@ -38,12 +34,8 @@ impl Applying<'_> {
         let is_broken = output::findings_with(self.target.side.findings.to_vec(), self.color, "what they are about is not applied");
         let settings = self.settings();
         let pass = Pass { cluster, side: self.target.side, settings: &settings, is_broken, unrendered: None, operator: None, only: None };
-        // The set is looked up while everything is rendered.
-        let (set, wanted) = thread::scope(|scope| {
-            let wanted = scope.spawn(|| pass.wanted());
-            (self.set(), wanted.join())
-        });
-        let (mut set, wanted) = (set?, wanted.unwrap_or_else(|panic| resume_unwind(panic)).map_err(|trouble| self.stopped(&trouble))?);
+        let mut set = self.set()?;
+        let wanted = pass.wanted(set.as_ref()).map_err(|trouble| self.stopped(&trouble))?;
         let inputs = applyset::read(&args.input);
         let revision = args.set.applyset.as_ref().and_then(|_| revision(&args.input));
         let pruning = Pruning {
@@ -85,20 +77,13 @@ impl Applying<'_> {
             force_conflicts: args.force_conflicts,
             adopt: args.adopt,
             replace: args.replace,
-            namespaces: self.namespaces(),
+            namespaces: touched_namespaces(&args.namespaces, self.target.cluster.namespace()),
             workspaces: if args.include_workspace { Workspaces::Included } else { Workspaces::Left },
             concurrency: args.concurrency.into(),
             patience: self.args.wait.timeout,
             overrides: Vec::new(),
             honours_pauses: false,
         }
-    }
-
-    /// The namespaces that may be touched; `None` for all.
-    fn namespaces(&self) -> Option<BTreeSet<String>> {
-        let named = self.args.apply.namespaces.iter().cloned();
-        let allowed: BTreeSet<String> = named.chain([self.target.cluster.namespace().to_owned()]).collect();
-        (!allowed.contains("*")).then_some(allowed)
     }
 
     /// Says why there is nothing to go on with.

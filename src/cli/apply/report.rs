@@ -8,7 +8,7 @@ use super::objects::Format;
 use super::wait::Waiting;
 use crate::apply::{Done, DryRun, Outcome, Refusal};
 use crate::cli::output::{self, Color, Exit, Stdout};
-use crate::cluster::Deletion;
+use crate::cluster::{Deletion, Unlisted};
 use crate::diagnostic::Diagnostic;
 use crate::manifest::ObjectRef;
 use crate::prune::{self, Kept};
@@ -96,7 +96,7 @@ impl Listener for Report {
                 self.findings.extend(words::kept_as_made(&reference, &kept_fields));
                 self.line(&reference, outcome.word().unwrap_or_default(), adopted);
                 if self.format.is_some_and(|format| format != Format::Name) {
-                    self.objects.push(object);
+                    self.objects.push(object.read());
                 }
             }
         }
@@ -108,6 +108,10 @@ impl Listener for Report {
 
     fn kept(&mut self, kept: &Kept<'_>) {
         self.findings.push(words::kept(kept));
+    }
+
+    fn unlisted(&mut self, unlisted: &Unlisted) {
+        self.findings.push(words::unlisted(unlisted));
     }
 
     fn pruned(&mut self, reference: &ObjectRef, deletion: &Deletion) {

@@ -39,7 +39,7 @@ impl Waiting {
     /// Takes note of an object that was applied.
     pub(super) fn applied(&mut self, done: &Done) {
         if !matches!(done.outcome, Outcome::Failed(_) | Outcome::Skipped(_)) {
-            let wanted = Wanted { desired: done.object.clone(), live: Live::Absent, answer: None };
+            let wanted = Wanted::new(done.object.read());
             self.applied.entry(done.owner.clone()).or_default().insert(done.reference.clone(), wanted);
         }
     }
@@ -92,14 +92,14 @@ impl Waiting {
         let of_workspaces = self.applied.iter().filter(|(owner, _)| owner.is_some()).flat_map(|(_, objects)| objects.values());
         let live = of_workspaces.filter_map(|wanted| match &wanted.live {
             Live::Object(live) => Some(live),
-            Live::Absent | Live::UnknownKind | Live::Unreadable(_) => None,
+            Live::Settled(_) | Live::Absent | Live::UnknownKind | Live::Unreadable(_) => None,
         });
         let is_ours = |pod: &&Value| status::owner_of(pod).is_some_and(|owner| self.applied.contains_key(&Some(owner)));
         let rows = status::rows(live.chain(pods.iter().filter(is_ours)));
         let missing = self.applied.iter().flat_map(|(owner, objects)| {
             objects.iter().filter_map(move |(reference, wanted)| match &wanted.live {
                 Live::Object(live) if owner.is_none() => Some((reference.clone(), health(live))),
-                Live::Object(_) => None,
+                Live::Object(_) | Live::Settled(_) => None,
                 // A Job that is done may be taken away then.
                 _ if !wanted.desired["spec"]["ttlSecondsAfterFinished"].is_null() => None,
                 Live::Absent | Live::UnknownKind | Live::Unreadable(_) => {

@@ -16,8 +16,8 @@ use crate::cluster::{Cluster, ClusterError, Kinds};
 use crate::delete::{Doomed, count_in, plan};
 use crate::diff::Owner;
 use crate::diff::live::Live;
+use crate::inventory::Member;
 use crate::manifest::ObjectRef;
-use crate::status::owner_of;
 pub(super) use args::Args;
 use report::{Report, list};
 use set::Set;
@@ -108,22 +108,22 @@ impl Deleting<'_> {
             None if self.args.workspaces.is_empty() => None,
             None => Some(self.named(&members, report)),
         };
-        let is_meant = |member: &Value| owners.as_ref().is_none_or(|owners| owner_of(member).is_some_and(|owner| owners.contains(&owner)));
+        let is_meant =
+            |member: &Member| owners.as_ref().is_none_or(|owners| member.owner.as_ref().is_some_and(|owner| owners.contains(owner)));
         let mut staying = BTreeSet::new();
         for member in members {
-            let Ok(reference) = ObjectRef::of(&member) else { continue };
             if is_meant(&member) {
-                objects.entry(reference).or_insert(member);
-            } else if !objects.contains_key(&reference) {
-                staying.insert(reference);
+                objects.entry(member.reference).or_insert_with(|| member.object.read());
+            } else if !objects.contains_key(&member.reference) {
+                staying.insert(member.reference);
             }
         }
         Ok(Found { objects, staying, kinds })
     }
 
     /// The Workspaces and RAGEngines that are named. That the set has nothing of one is said.
-    fn named(&self, members: &[Value], report: &mut Report<'_>) -> BTreeSet<Owner> {
-        let there: BTreeSet<Owner> = members.iter().filter_map(owner_of).collect();
+    fn named(&self, members: &[Member], report: &mut Report<'_>) -> BTreeSet<Owner> {
+        let there: BTreeSet<Owner> = members.iter().filter_map(|member| member.owner.clone()).collect();
         let mut named = BTreeSet::new();
         for text in &self.args.workspaces {
             let (namespace, name) = text.split_once('/').unwrap_or((self.cluster.namespace(), text));
@@ -139,7 +139,7 @@ impl Deleting<'_> {
     /// What is there of what the files render to, and is ours.
     fn rendered(&self, target: &Target<'_>, set: Option<&Set>, report: &mut Report<'_>) -> Result<Rendered, Stop> {
         let mut wanted = target.wanted(self.color, VERB.done)?;
-        let kinds = self.reached(self.cluster.find(&mut wanted, &mut [], false))?;
+        let kinds = self.reached(self.cluster.find(&mut wanted, false))?;
         let owners = wanted.keys().flatten().cloned().collect();
         let id = set.map(|set| set.parent.id());
         let (mut ours, mut missing) = (BTreeMap::new(), BTreeSet::new());

@@ -11,7 +11,7 @@ use crate::cli::applyset;
 use crate::cli::cluster::Stop;
 use crate::cluster::{Extent, Kinds, Unwritten};
 use crate::diagnostic::Diagnostic;
-use crate::inventory::{Contents, Parent, Record};
+use crate::inventory::{Contents, Member, Parent, Record};
 use crate::manifest::ObjectRef;
 use crate::reconcile::Found;
 
@@ -41,7 +41,7 @@ impl Set {
     ///
     /// # Errors
     /// The cluster can't be asked; that has been said.
-    pub(super) fn members(&self, deleting: &Deleting<'_>) -> Result<(Vec<Value>, Kinds), Stop> {
+    pub(super) fn members(&self, deleting: &Deleting<'_>) -> Result<(Vec<Member>, Kinds), Stop> {
         match &self.live {
             Some((_, record)) => deleting.reached(deleting.cluster.members(&self.parent, &record.contents, Extent::Metadata)),
             None => Ok((Vec::new(), Kinds::default())),

@@ -92,12 +92,13 @@ fn pruned(set: &Found, wanted: &AllWanted, kinds: &Kinds, target: &Target<'_>, r
     let (cluster, id) = (target.cluster, set.parent.id());
     let wanted = wanted.values().flat_map(BTreeMap::values).filter_map(|wanted| cluster.reference(kinds, &wanted.desired)).collect();
     let (members, kinds) = cluster.members(&set.parent, &record.contents, Extent::Metadata)?;
-    let candidates = members.iter().filter_map(|member| Candidate::of(member).ok()).collect();
+    let (staying, others) = inventory::sorted(&members, &wanted);
+    let candidates = others.iter().filter_map(|member| Candidate::of(member).ok()).collect();
     let facts = Facts { has_render_failed: !target.side.findings.is_empty(), ..Facts::default() };
     let owners = target.side.owners();
     let other_inputs = record.inputs.as_deref().filter(|inputs| *inputs != read);
     let context = prune::Context { set: &id, owners: &owners, allowed: &[], namespaces: None, other_inputs };
-    let plan = prune::plan(candidates, &wanted, &context, &facts);
+    let plan = prune::plan(candidates, &staying, &wanted, &context, &facts);
     let doomed = plan.map(|plan| plan.prune.iter().map(|candidate| candidate.object().clone()).collect());
     cluster.whole(&kinds, doomed.unwrap_or_default())
 }

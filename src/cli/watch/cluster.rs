@@ -47,6 +47,14 @@ pub(super) fn planner(config: &ClusterConfig, shared: &Shared<'_>, namespace: &s
     Ok(planner)
 }
 
+/// The kinds that are declared and have a status.
+///
+/// # Errors
+/// The flags or `kaito.yaml` are wrong.
+pub(super) fn declared(planner: &Planner) -> Result<Vec<&'static str>, Diagnostic> {
+    Ok(looks(&setup(planner)?).declared.into_iter().filter(|kind| *kind != "ModelMirror").collect())
+}
+
 /// What is followed.
 ///
 /// # Errors

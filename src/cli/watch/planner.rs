@@ -54,6 +54,10 @@ impl watch::Planner for Planner {
         self.inputs.clone()
     }
 
+    fn is_there(&self, tree: &Arc<dyn Tree>) -> bool {
+        self.is_cluster || self.paths.iter().all(|path| tree.kind(path).is_some())
+    }
+
     fn key(&self, tree: &Arc<dyn Tree>) -> Option<String> {
         let setup = self.setup(tree, &mut Vec::new())?;
         let paths = self.paths.iter().map(PathBuf::as_path).chain(setup.read_besides());

@@ -1,6 +1,6 @@
 //! A source that runs: a thread that follows it, and one for each set that is applied from it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use super::planner::Planner;
 use super::{Args, cluster};
 use crate::apply::DryRun;
+use crate::cli::cluster::touched_namespaces;
 use crate::cluster::{Cluster, Connection, Events, User};
 use crate::diagnostic::Diagnostic;
 use crate::inventory::Parent;
@@ -59,6 +60,11 @@ impl Source {
     /// # Errors
     /// Why it can't be followed.
     pub(super) fn start(config: &SourceConfig, shared: &mut Shared<'_>) -> Result<Self, Diagnostic> {
+        if config.cluster.is_some() && shared.args.process.shard.is_some() {
+            // The status of a set tells of all its Workspaces.
+            let finding = Diagnostic::error("what is declared in the cluster itself can't be shared by --shard");
+            return Err(finding.help("give each process namespaces of its own with --namespaces"));
+        }
         let (caller, calls) = channel();
         let mut source = Self { config: config.clone(), caller, threads: Vec::new(), workers: Vec::new() };
         let mirror = config.git.as_ref().map(|git| shared.mirror(&git.url)).transpose()?;
@@ -221,13 +227,14 @@ impl Beginning<'_> {
             watched.extend(planner.watched(&disk));
         }
         let connection = shared.connection(set, &namespace);
-        let work = self.work(set, &namespace, shared)?;
+        let declared = if self.config.cluster.is_some() { cluster::declared(&planner)? } else { Vec::new() };
+        let work = self.work(set, &namespace, declared, shared)?;
         let (outbox, inbox) = channel();
         let worker = Worker::new(work, connection, Arc::new(planner), (outbox.clone(), inbox)).map_err(|error| error.finding())?;
         Ok((worker, outbox))
     }
 
-    fn work(&self, set: &SetConfig, namespace: &str, shared: &Shared<'_>) -> Result<Work, Diagnostic> {
+    fn work(&self, set: &SetConfig, namespace: &str, declared: Vec<&'static str>, shared: &Shared<'_>) -> Result<Work, Diagnostic> {
         let wrong = |what: &str, message: String| Diagnostic::error(format!("{what} of set {}: {message}", set.applyset));
         let parent = Parent::parse(&set.applyset, namespace).map_err(|message| wrong("applyset", message))?;
         let allowed = set.prune_allow.iter().map(|kind| kind.parse()).collect::<Result<_, _>>();
@@ -238,6 +245,7 @@ impl Beginning<'_> {
             source: self.config.name.clone(),
             parent,
             shard: shared.args.process.shard,
+            declared,
             settings: cluster::allowed(self.config, settings(shared.args, set, namespace)),
             prune: set.prune.unwrap_or(true),
             max_prune: set.max_prune.as_deref().map(str::parse).transpose().map_err(|message| wrong("maxPrune", message))?,
@@ -296,14 +304,13 @@ fn planner(set: &SetConfig, shared: &Shared<'_>, namespace: &str) -> Planner {
 }
 
 fn settings(args: &Args, set: &SetConfig, namespace: &str) -> Settings {
-    let allowed: BTreeSet<String> = set.namespaces.iter().cloned().chain([namespace.to_owned()]).collect();
     Settings {
         manager: args.set.field_manager.clone(),
         dry_run: DryRun::None,
         force_conflicts: set.force_conflicts,
         adopt: args.set.adopt,
         replace: set.replace,
-        namespaces: (!allowed.contains("*")).then_some(allowed),
+        namespaces: touched_namespaces(&set.namespaces, namespace),
         workspaces: if set.include_workspace.unwrap_or(true) { Workspaces::IncludedIfKnown } else { Workspaces::Left },
         concurrency: args.set.concurrency.into(),
         patience: PATIENCE,

@@ -19,6 +19,7 @@ use super::side::Objects;
 use super::{Owner, Side};
 use crate::inventory;
 use crate::manifest::ObjectRef;
+use crate::raw_object::RawObject;
 use crate::render::TemplateError;
 
 pub use managers::{Manager, managers};
@@ -31,6 +32,8 @@ pub use same::spelled_as;
 pub enum Live {
     /// The object, with its `managedFields`.
     Object(Value),
+    /// It is ours, and is known to be as it is wanted: an apply would leave it alone. Of what is desired only the name is kept.
+    Settled(RawObject),
     /// It isn't there.
     Absent,
     /// The server doesn't know its kind.
@@ -106,26 +109,28 @@ pub type AllWanted = BTreeMap<Option<Owner>, BTreeMap<ObjectRef, Wanted>>;
 /// # Errors
 /// A template at fault.
 pub fn wanted(side: &Side<'_>) -> Result<AllWanted, TemplateError> {
-    let summaries = side.summaries();
-    Ok(new(side.shared()?, side.render(&summaries.keys().collect())?))
+    wanted_of(side, None, &Wanted::new)
 }
 
-/// Renders what belongs to these owners alone.
+/// Renders what belongs to these owners alone, or everything, and makes what is wanted out of each object at once, on several threads.
 ///
 /// # Errors
 /// A template at fault.
-pub fn wanted_of(side: &Side<'_>, owners: &BTreeSet<Option<Owner>>) -> Result<AllWanted, TemplateError> {
+pub fn wanted_of(
+    side: &Side<'_>,
+    owners: Option<&BTreeSet<Option<Owner>>>,
+    make: &(impl Fn(Value) -> Wanted + Sync),
+) -> Result<AllWanted, TemplateError> {
     let mut shared = side.shared()?;
-    shared.retain(|owner, _| owners.contains(owner));
-    Ok(new(shared, side.render(&owners.iter().flatten().collect())?))
-}
-
-fn new(mut all: BTreeMap<Option<Owner>, Objects>, rendered: BTreeMap<Owner, Objects>) -> AllWanted {
+    shared.retain(|owner, _| owners.is_none_or(|owners| owners.contains(owner)));
+    let is_meant = |owner: &Owner| owners.is_none_or(|owners| owners.contains(&Some(owner.clone())));
+    let rendered = side.render_each(is_meant, make)?;
+    let made = |objects: Objects| objects.into_iter().map(|(reference, desired)| (reference, make(desired))).collect();
+    let mut all: AllWanted = shared.into_iter().map(|(owner, objects)| (owner, made(objects))).collect();
     for (owner, objects) in rendered {
         all.entry(Some(owner)).or_default().extend(objects);
     }
-    let new = |(reference, desired)| (reference, Wanted { desired, live: Live::Absent, answer: None });
-    all.into_iter().map(|(owner, objects)| (owner, objects.into_iter().map(new).collect())).collect()
+    Ok(all)
 }
 
 /// Leaves every object in the set that it is a member of: which one that is, is no part of what is rendered.
@@ -140,12 +145,17 @@ pub fn keep_membership(wanted: &mut AllWanted) {
 }
 
 impl Wanted {
+    /// An object as it is rendered, of which nobody has looked yet whether it is there.
+    pub fn new(desired: Value) -> Self {
+        Self { desired, live: Live::Absent, answer: None }
+    }
+
     /// Whether only the server knows what an apply as this field manager would do.
     pub fn must_be_asked(&self, manager: &str) -> bool {
         match &self.live {
             Live::Object(live) => !is_settled(&self.desired, live, manager),
             Live::Absent => true,
-            Live::UnknownKind | Live::Unreadable(_) => false,
+            Live::Settled(_) | Live::UnknownKind | Live::Unreadable(_) => false,
         }
     }
 }

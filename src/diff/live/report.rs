@@ -166,7 +166,7 @@ fn changed(key: ObjectRef, wanted: Wanted, manager: &str, show_secrets: bool) ->
     }
     let before = match live {
         Live::Object(live) => Some(live),
-        Live::Absent | Live::UnknownKind | Live::Unreadable(_) => None,
+        Live::Settled(_) | Live::Absent | Live::UnknownKind | Live::Unreadable(_) => None,
     };
     let told = match answer {
         None => None,
@@ -246,7 +246,7 @@ fn nodes(objects: &BTreeMap<ObjectRef, Wanted>, wanted: u64) -> Option<u64> {
     let live: Vec<(&ObjectRef, &Value)> = of_nodes
         .filter_map(|(reference, found)| match &found.live {
             Live::Object(live) => Some((reference, live)),
-            Live::Absent | Live::UnknownKind | Live::Unreadable(_) => None,
+            Live::Settled(_) | Live::Absent | Live::UnknownKind | Live::Unreadable(_) => None,
         })
         .collect();
     let counts: Vec<u64> = live.iter().filter_map(|(reference, live)| count(reference, live)).collect();

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::signature::{self, Refusal};
+use crate::hex::hex;
 use crate::server::Request;
 
 /// How requests prove where they come from.
@@ -101,7 +102,7 @@ impl Receiver {
 /// The path that Flux's notification-controller gives a Receiver: `/hook/` and the SHA-256 of token, name and namespace.
 pub fn flux_path(token: &str, name: &str, namespace: &str) -> String {
     let hash = Sha256::new().chain_update(token).chain_update(name).chain_update(namespace).finalize();
-    hash.iter().fold("/hook/".to_owned(), |path, byte| format!("{path}{byte:02x}"))
+    format!("/hook/{}", hex(&hash))
 }
 
 /// The receiver of a path.

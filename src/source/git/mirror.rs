@@ -19,6 +19,7 @@ use super::revision::Revision;
 use super::store::Store;
 use super::submodules;
 use crate::diagnostic::Diagnostic;
+use crate::hex::hex;
 
 /// The end of the name of a repository that is being made.
 const UNFINISHED: &str = ".unfinished";
@@ -294,8 +295,7 @@ fn numbered(directory: &Path) -> impl Iterator<Item = (u64, PathBuf)> {
 fn name_of(url: &str) -> String {
     let end = url.trim_end_matches('/').rsplit('/').next().unwrap_or_default().trim_end_matches(".git");
     let end: String = end.chars().filter(|character| character.is_ascii_alphanumeric() || "-_".contains(*character)).take(40).collect();
-    let digest = Sha256::digest(url).iter().take(8).map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
-    format!("{end}-{digest}")
+    format!("{end}-{}", hex(&Sha256::digest(url)[..8]))
 }
 
 fn cache(url: &str, directory: &Path, why: &dyn ToString) -> RemoteError {

@@ -13,6 +13,7 @@ use crate::cluster::{Cluster, Connection, Subject};
 use crate::diagnostic::Diagnostic;
 use crate::inventory::GroupKind;
 use crate::manifest::ObjectRef;
+use crate::rbac::is_cluster_wide;
 use crate::source::{Changes, Disk, Memory};
 use crate::watch::{Backoff, Snapshot, jittered};
 
@@ -61,13 +62,13 @@ impl Looks {
         let nodes = self.nodes.then(|| GroupKind::new("", "Node"));
         let storage = [GroupKind::new("", "PersistentVolume"), GroupKind::new("storage.k8s.io", "StorageClass")];
         let storage = storage.into_iter().filter(|_| self.storage);
-        let is_everywhere = |kind: &GroupKind| kind.group != "kaito.sh" || kind.kind == "ModelMirror";
         declared.chain(nodes).chain(storage).fold(Vec::new(), |mut subjects, kind| {
-            let places = places(namespaces.filter(|_| !is_everywhere(&kind)));
+            let places = places(namespaces.filter(|_| !is_cluster_wide(&kind)));
             subjects.extend(places.into_iter().map(|namespace| Subject {
                 kind: kind.clone(),
                 namespace,
                 selector: None,
+                name: None,
                 metadata_only: false,
             }));
             subjects
@@ -207,6 +208,7 @@ impl<'f> Following<'f> {
                 kind: GroupKind::new("", "ConfigMap"),
                 namespace: Some(place.clone()),
                 selector: None,
+                name: None,
                 metadata_only: true,
             });
             let own = self.feed.own.clone();

@@ -5,6 +5,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use super::{Audience, Call};
+use crate::diagnostic::Diagnostic;
 use crate::source::{Access, Head, Mirror, Reference, Verifier, Verify, VerifyError};
 use crate::watch::{Backoff, Snapshot, jittered};
 
@@ -36,22 +37,27 @@ impl Git {
     pub fn run(self, calls: &Receiver<Call>) {
         let mut told: Option<Head> = None;
         let mut verifier = self.verify.clone().map(Verifier::new);
-        let mut refused: Option<String> = None;
+        let mut refused: Option<(Head, String)> = None;
         let mut backoff = RETRY;
         let mut noticed = Instant::now();
         loop {
             let wait = match self.look(noticed, told.as_ref(), verifier.as_mut()) {
-                Ok(head) => {
+                Ok(Looked::Followed(head)) => {
+                    if backoff.failures() > 0 && told.as_ref() == Some(&head) {
+                        self.audience.unchanged();
+                    }
                     backoff.worked();
                     refused = None;
                     told = Some(head);
                     jittered(self.interval, (&self.name, backoff.failures()))
                 }
-                Err(error @ (VerifyError::Unverified { .. } | VerifyError::UnverifiedTag { .. })) => {
+                Ok(Looked::Refused(head, finding)) => {
                     // It is looked at again, as the keys may be others then, and told once.
-                    if refused.replace(error.to_string()) != Some(error.to_string()) {
-                        self.audience.unverified(&error.finding());
+                    let why = Some((head.clone(), finding.message.clone()));
+                    if refused != why {
+                        self.audience.unverified(&head.to_string(), &finding);
                     }
+                    refused = why;
                     backoff.failed(&self.name).min(self.interval.max(Duration::from_secs(60)))
                 }
                 Err(error) => {
@@ -68,18 +74,21 @@ impl Git {
         }
     }
 
-    /// Asks the remote, and tells what is new; what is followed now.
-    fn look(&self, noticed: Instant, told: Option<&Head>, verifier: Option<&mut Verifier>) -> Result<Head, VerifyError> {
+    /// Asks the remote, and tells what is new.
+    fn look(&self, noticed: Instant, told: Option<&Head>, verifier: Option<&mut Verifier>) -> Result<Looked, VerifyError> {
         let head = self.mirror.resolve(&self.reference, &self.access)?;
         if told == Some(&head) {
-            return Ok(head);
+            return Ok(Looked::Followed(head));
         }
         let resolved = Instant::now();
         match verifier {
-            Some(verifier) => {
-                let signer = verifier.fetch(&self.mirror, &head, &self.access)?;
-                tracing::info!(source = self.name, revision = head.to_string(), signer = signer.to_string(), "verified");
-            }
+            Some(verifier) => match verifier.fetch(&self.mirror, &head, &self.access) {
+                Ok(signer) => tracing::info!(source = self.name, revision = head.to_string(), signer = signer.to_string(), "verified"),
+                Err(error @ (VerifyError::Unverified { .. } | VerifyError::UnverifiedTag { .. })) => {
+                    return Ok(Looked::Refused(head, error.finding()));
+                }
+                Err(error) => return Err(error),
+            },
             None => self.mirror.fetch(&head, &self.access)?,
         }
         if self.submodules {
@@ -97,8 +106,16 @@ impl Git {
             }),
             Err(finding) => self.audience.failed(&finding),
         }
-        Ok(head)
+        Ok(Looked::Followed(head))
     }
+}
+
+/// What a look at the remote gives.
+enum Looked {
+    /// This is followed now.
+    Followed(Head),
+    /// This is there, and isn't followed, since nobody has signed it who may.
+    Refused(Head, Diagnostic),
 }
 
 /// Why a wait is over.

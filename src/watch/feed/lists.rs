@@ -149,7 +149,13 @@ mod tests {
     type Case = (&'static str, Vec<Change>, &'static [bool], &'static [&'static str], bool, Option<&'static str>);
 
     fn list() -> List<i64> {
-        List::new(Subject { kind: GroupKind::new("", "Thing"), namespace: Some("n".to_owned()), selector: None, metadata_only: false })
+        List::new(Subject {
+            kind: GroupKind::new("", "Thing"),
+            namespace: Some("n".to_owned()),
+            selector: None,
+            name: None,
+            metadata_only: false,
+        })
     }
 
     fn object(name: &str, count: i64) -> Value {

@@ -32,8 +32,13 @@ impl Audience {
         self.0.iter().for_each(|listener| _ = listener.send(Event::Snapshot(snapshot.clone())));
     }
 
-    fn unverified(&self, finding: &Diagnostic) {
-        self.0.iter().for_each(|listener| _ = listener.send(Event::Unverified(finding.clone())));
+    fn unverified(&self, revision: &str, finding: &Diagnostic) {
+        let event = || Event::Unverified { revision: revision.to_owned(), finding: finding.clone() };
+        self.0.iter().for_each(|listener| _ = listener.send(event()));
+    }
+
+    fn unchanged(&self) {
+        self.0.iter().for_each(|listener| _ = listener.send(Event::Unchanged));
     }
 
     fn failed(&self, finding: &Diagnostic) {

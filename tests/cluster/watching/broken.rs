@@ -1,10 +1,13 @@
 //! Files that can't be read or rendered, or are gone: what runs goes on, and so do others.
 
+use std::collections::BTreeMap;
 use std::fs;
 
 use super::super::playground;
 use super::Watching;
 use super::stage::{SETTINGS, Stage, workspace};
+use crate::git::Repo;
+use crate::support;
 
 #[test]
 fn one_of_many() {
@@ -72,13 +75,67 @@ fn what_is_gone() {
     stage.remove("set/0.yaml");
     stage.remove("set/1.yaml");
     watching.until(&["there is nothing to apply"]);
+    stage.until_condition("phi", "Stalled", "True", "BuildFailed");
     fs::remove_dir(&directory).unwrap();
     watching.until(&["no such file or directory"]);
-    assert_eq!(stage.versions_at_rest(), before);
+    let said = stage.until_condition("phi", "Ready", "False", "ArtifactFailed");
+    assert!(said.contains("no such file or directory"), "{said}");
+    stage.until_condition("phi", "Reconciling", "True", "ProgressingWithRetry");
+    // All else is left alone, and the status is written once.
+    let gone = stage.versions_at_rest();
+    assert_eq!(but_workspaces(&gone), but_workspaces(&before));
+    watching.signal("HUP");
+    watching.until(&["no such file or directory"]);
+    assert_eq!(stage.versions_at_rest(), gone);
     fill();
     stage.edit("set/1.yaml", "\"1\"", "\"2\"");
     stage.until("/api/v1/namespaces/NAMESPACE/configmaps/settings", |object| object["data"]["a"] == "2");
+    stage.until_condition("phi", "Reconciling", "True", "Progressing");
     assert_eq!(stage.versions().len(), before.len());
+}
+
+/// What is live, without Workspaces: their status is written.
+fn but_workspaces(versions: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    versions.iter().filter(|(name, _)| !name.starts_with("workspaces ")).map(|(name, version)| (name.clone(), version.clone())).collect()
+}
+
+/// Whoever starts while there is no repository knows what runs, and says why it is left alone.
+#[test]
+fn a_repository_that_is_away() {
+    let stage = Stage::new("away", &[]);
+    let repo = Repo::new();
+    repo.write("phi.yaml", workspace("phi")).write("settings.yaml", SETTINGS).commit("one");
+    let away = repo.path.with_extension("away");
+    let url = format!("file://{}", repo.path.display());
+    let start = |cache: &str| {
+        let mut command = support::kaito();
+        command.current_dir(stage.directory.path()).args(["watch", "--url", &url, "-f", ".", "--applyset", "prod", "--cache-dir", cache]);
+        Watching::of(command.args(["--interval", "1s", "--kubeconfig"]).arg(&stage.proxy.kubeconfig))
+    };
+    let mut watching = start("one");
+    watching.until(&["reconciled", "failed=0"]);
+    let said = stage.until_condition("phi", "Reconciling", "True", "Progressing");
+    // What is known of the repository is enough as long as there is a process that knows it.
+    let before = stage.versions_at_rest();
+    fs::rename(&repo.path, &away).unwrap();
+    watching.until(&["the source can't be read"]);
+    assert_eq!(stage.versions_at_rest(), before);
+    playground().client.delete(&stage.path("/apis/apps/v1/namespaces/NAMESPACE/statefulsets/phi")).unwrap();
+    watching.until(&["drift is put right", "was deleted"]);
+    assert_eq!(stage.until_condition("phi", "Reconciling", "True", "Progressing"), said);
+    drop(watching);
+    // Another one knows nothing of what is wanted.
+    let mut watching = start("two");
+    stage.until_condition("phi", "Ready", "False", "ArtifactFailed");
+    stage.until_condition("phi", "Reconciling", "True", "ProgressingWithRetry");
+    let before = stage.versions_at_rest();
+    watching.skip();
+    watching.until(&["the source can't be read"]);
+    assert_eq!(stage.versions_at_rest(), before, "it is written once");
+    fs::rename(&away, &repo.path).unwrap();
+    watching.until(&["reconciled", "failed=0"]);
+    stage.until_condition("phi", "Reconciling", "True", "Progressing");
+    assert_eq!(but_workspaces(&stage.versions_at_rest()), but_workspaces(&before));
 }
 
 #[test]
@@ -93,7 +150,9 @@ fn the_configuration() {
     watching.until(&["noSuchField"]);
     stage.edit("1.yaml", "\"1\"", "\"2\"");
     watching.until(&["noSuchField"]);
-    assert_eq!(stage.versions_at_rest(), before);
+    let said = stage.until_condition("phi", "Stalled", "True", "BuildFailed");
+    assert!(said.contains("noSuchField"), "{said}");
+    assert_eq!(but_workspaces(&stage.versions_at_rest()), but_workspaces(&before));
     stage.write("kaito.yaml", "apiVersion: config.kaito.sh/v1alpha1\nkind: RenderConfig\n");
     stage.until("/api/v1/namespaces/NAMESPACE/configmaps/settings", |object| object["data"]["a"] == "2");
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::super::kubectl::kubectl;
 use super::super::playground;
 use super::Watching;
-use super::stage::{SETTINGS, Stage, workspace};
+use super::stage::{SETTINGS, Stage, text, workspace};
 use crate::support;
 
 const SET: &str = "/apis/apps/v1/namespaces/NAMESPACE/statefulsets/phi";
@@ -128,15 +128,65 @@ fn what_another_controller_wants_is_no_fight() {
 fn what_is_deleted_again_and_again() {
     let (stage, mut watching) = begin("again");
     let start = Instant::now();
-    for _ in 0..6 {
+    for _ in 0..3 {
         let before = stage.until(SET, |_| true);
         playground().client.delete(&stage.path(SET)).unwrap();
         stage.until(SET, |object| uid(object) != uid(&before));
         _ = writeln!(std::io::stderr(), "it is back {:?} after the start", start.elapsed());
         watching.until(&["drift is put right"]);
     }
+    playground().client.delete(&stage.path(SET)).unwrap();
+    let said = stage.until_condition("phi", "Ready", "False", "FieldsFoughtOver");
+    assert!(said.contains("deletes StatefulSet watching-again/phi again and again"), "{said}");
     stage.until_quiet();
-    assert_eq!(watching.said(&["drift is put right"]).len(), 6);
-    // A pass for each, and no more: each later than the one before.
-    assert_eq!(watching.said(&["reconciled"]).len(), 7);
+    assert!(stage.get(SET).is_err(), "it is given way to");
+    assert_eq!(watching.said(&["drift is put right"]).len(), 3);
+    // Another object of the Workspace is put right as ever.
+    playground().client.delete(&stage.path(SERVICE)).unwrap();
+    watching.until(&["drift is put right", "Service"]);
+    stage.until_quiet();
+    assert!(stage.get(SET).is_err());
+    // Who asks for it has everything put right.
+    watching.signal("HUP");
+    stage.until(SET, |_| true);
+    stage.until_condition("phi", "Reconciling", "True", "Progressing");
+}
+
+#[test]
+fn another_controller_that_rewrites_a_field() {
+    let (stage, mut watching) = begin("fight");
+    let scale = || stage.merge(SET, "kubectl-patch", &json!({"spec": {"replicas": 3}}));
+    for _ in 0..3 {
+        scale();
+        let said = watching.until(&["drift is put right"]);
+        assert!(said.contains("spec.replicas is 3 instead of 1") && said.contains("kubectl-patch"), "{said}");
+        stage.until(SET, |object| object["spec"]["replicas"] == 1);
+    }
+    scale();
+    let said = watching.until(&["two fight over fields"]);
+    assert!(said.contains("kubectl-patch takes spec.replicas of StatefulSet watching-fight/phi back again and again"), "{said}");
+    stage.until_condition("phi", "Ready", "False", "FieldsFoughtOver");
+    stage.until_condition("phi", "Reconciling", "True", "ProgressingWithRetry");
+    stage.until_quiet();
+    // It goes on, and nothing is done about it.
+    stage.merge(SET, "kubectl-patch", &json!({"spec": {"replicas": 4}}));
+    assert_eq!(stage.until_quiet(), [""; 0]);
+    assert_eq!(stage.get(SET).unwrap()["spec"]["replicas"], 4);
+    assert_eq!((watching.said(&["drift is put right"]).len(), watching.said(&["two fight over fields"]).len()), (3, 1));
+    let last_status = || {
+        let parent = stage.get("/api/v1/namespaces/NAMESPACE/secrets/prod").unwrap();
+        let history: Value = serde_json::from_str(text(&parent["metadata"]["annotations"]["kaito.sh/history"])).unwrap();
+        history[0]["lastReconciledStatus"].clone()
+    };
+    assert_eq!(last_status(), "ReconciliationFailed");
+    // Others are none the worse for it.
+    stage.edit("1.yaml", "\"1\"", "\"2\"");
+    stage.until(CONFIG, |object| object["data"]["a"] == "2");
+    assert_eq!(stage.get(SET).unwrap()["spec"]["replicas"], 4);
+    // What is wanted otherwise is tried at once.
+    stage.edit("0.yaml", r#"{"name":"phi"}"#, r#"{"annotations":{"team":"a"},"name":"phi"}"#);
+    stage.until(SET, |object| object["spec"]["replicas"] == 1);
+    stage.until_condition("phi", "Reconciling", "True", "Progressing");
+    stage.until_quiet();
+    assert_eq!(last_status(), "ReconciliationSucceeded");
 }

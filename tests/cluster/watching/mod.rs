@@ -14,6 +14,7 @@ mod shards;
 mod stage;
 mod start;
 mod traces;
+mod unverified;
 
 use std::io::Write as _;
 use std::io::{BufRead, BufReader};

@@ -1,10 +1,12 @@
 //! What can't be applied is said on its Workspace; the others go on, and so does it when others have solved it.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::super::account::Account;
 use super::super::playground;
 use super::Watching;
-use super::stage::{SETTINGS, Stage, workspace};
+use super::stage::{SETTINGS, Stage, text, workspace};
+use crate::support;
 
 const OTHER: &str = "/apis/apps/v1/namespaces/NAMESPACE/statefulsets/other";
 
@@ -68,37 +70,95 @@ fn a_namespace_that_is_not_allowed() {
     assert!(stage.get("/apis/kaito.sh/v1beta1/namespaces/default/workspaces/phi").is_err());
 }
 
-/// Somebody who may not touch some kinds.
-#[test]
-fn what_is_forbidden() {
-    let stage = Stage::new("forbidden", &[&workspace("phi"), SETTINGS]);
+/// Somebody who may do what they want with these kinds, and with Services if that is said.
+fn somebody(stage: &Stage, services: bool) -> Account {
     let all = json!(["get", "list", "watch", "create", "update", "patch", "delete"]);
-    let rules = |services: bool| {
-        let mut rules = vec![
-            json!({"apiGroups": [""], "resources": ["configmaps", "secrets", "pods", "events"], "verbs": all}),
-            json!({"apiGroups": ["apps"], "resources": ["statefulsets"], "verbs": all}),
-            json!({"apiGroups": ["kaito.sh"], "resources": ["workspaces", "workspaces/status"], "verbs": all}),
-            json!({"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": all}),
-        ];
-        if services {
-            rules.push(json!({"apiGroups": [""], "resources": ["services"], "verbs": all}));
-        }
-        json!(rules)
-    };
+    let mut rules = vec![
+        json!({"apiGroups": [""], "resources": ["configmaps", "secrets", "pods", "events"], "verbs": all}),
+        json!({"apiGroups": ["apps"], "resources": ["statefulsets"], "verbs": all}),
+        json!({"apiGroups": ["kaito.sh"], "resources": ["workspaces", "workspaces/status"], "verbs": all}),
+        json!({"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": all}),
+    ];
+    if services {
+        rules.push(json!({"apiGroups": [""], "resources": ["services"], "verbs": all}));
+    }
     let everywhere = json!([
         {"apiGroups": ["karpenter.sh"], "resources": ["nodeclaims"], "verbs": all},
         {"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "list", "watch"]},
         {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "list", "watch"]},
     ]);
-    let account = playground().account(&stage.namespace, "some", &rules(false), &everywhere);
+    let account = playground().account(&stage.namespace, "some", &json!(rules), &everywhere);
+    // What is taken away is, a little later.
+    let path = stage.path("/api/v1/namespaces/NAMESPACE/services");
+    stage.wait("the server goes by the rules", || (account.client.get(&path).is_ok() == services).then_some(()));
+    account
+}
+
+/// Somebody who may not touch some kinds.
+#[test]
+fn what_is_forbidden() {
+    let stage = Stage::new("forbidden", &[&workspace("phi"), SETTINGS]);
+    let account = somebody(&stage, false);
     let mut watching = Watching::start(&stage, &["--kubeconfig", account.kubeconfig.to_str().unwrap()]);
     let said = watching.until(&["not applied", "Workspace watching-forbidden/phi"]);
     assert!(said.contains("Service"), "{said}");
     assert!(stage.get("/api/v1/namespaces/NAMESPACE/configmaps/settings").is_ok());
     // Allowed in the end, it is all there without anybody's doing.
-    drop(playground().account(&stage.namespace, "some", &rules(true), &everywhere));
+    drop(somebody(&stage, true));
     stage.until("/api/v1/namespaces/NAMESPACE/services/phi", |_| true);
     stage.until_condition("phi", "Reconciling", "True", "Progressing");
+}
+
+/// Of a kind that may not be listed any more nothing is pruned, and all else is.
+#[test]
+fn what_may_not_be_listed() {
+    const SERVICE: &str = "/api/v1/namespaces/NAMESPACE/services/phi";
+    const SET: &str = "/apis/apps/v1/namespaces/NAMESPACE/statefulsets/phi";
+    const PARENT: &str = "/api/v1/namespaces/NAMESPACE/secrets/prod";
+    let stage = Stage::new("unlisted", &[&workspace("phi"), SETTINGS]);
+    let account = somebody(&stage, true);
+    let mut watching = Watching::start(&stage, &["--kubeconfig", account.kubeconfig.to_str().unwrap()]);
+    watching.until(&["reconciled", "failed=0"]);
+    stage.until_condition("phi", "Reconciling", "True", "Progressing");
+    drop(watching);
+    let account = somebody(&stage, false);
+    let kubeconfig = account.kubeconfig.to_str().unwrap();
+    let mut watching = Watching::start(&stage, &["--kubeconfig", kubeconfig]);
+    let said = watching.until(&["not all may be read"]);
+    assert!(said.contains("nothing of kind Service in namespace watching-unlisted is pruned") && said.contains("forbidden"), "{said}");
+    // A Workspace that wants some says so, and all else goes on.
+    stage.until_condition("phi", "Ready", "False", "DependencyNotReady");
+    stage.edit("1.yaml", "\"1\"", "\"2\"");
+    stage.until("/api/v1/namespaces/NAMESPACE/configmaps/settings", |object| object["data"]["a"] == "2");
+    stage.remove("0.yaml");
+    watching.until(&["pruned", "statefulset.apps/phi"]);
+    stage.wait("the StatefulSet is gone", || stage.get(SET).is_err().then_some(()));
+    stage.wait("there is an event", || {
+        let events = stage.get("/apis/events.k8s.io/v1/namespaces/NAMESPACE/events").ok()?;
+        let is_it = |event: &Value| {
+            let is_told = text(&event["note"]).starts_with("nothing of kind Service");
+            is_told && event["reason"] == "NotPruned" && event["regarding"]["name"] == "prod"
+        };
+        events["items"].as_array()?.iter().any(is_it).then_some(())
+    });
+    // It stays in the set, and so on its record.
+    assert!(stage.get(SERVICE).is_ok());
+    let kinds = |parent: &Value| text(&parent["metadata"]["annotations"]["applyset.kubernetes.io/contains-group-kinds"]).to_owned();
+    assert!(kinds(&stage.get(PARENT).unwrap()).contains("Service"));
+    assert_eq!(watching.said(&["not all may be read"]).len(), 1, "it is said once");
+    // An apply by hand says so, too.
+    let mut command = support::kaito();
+    command.current_dir(stage.directory.path());
+    let run = support::finish(command.args(["apply", "-f", "1.yaml", "--applyset", "prod", "--prune", "--kubeconfig", kubeconfig]));
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(run.stderr.contains("warning: nothing of kind Service"), "{}", run.stderr);
+    // Allowed in the end, it goes without anybody's doing.
+    drop(somebody(&stage, true));
+    watching.until(&["it may be read: everything is looked at"]);
+    watching.until(&["pruned", "service/phi"]);
+    watching.until(&["all may be read again"]);
+    stage.until(PARENT, |parent| !kinds(parent).contains("Service"));
+    assert!(stage.get(SERVICE).is_err());
 }
 
 #[test]
