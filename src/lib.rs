@@ -37,6 +37,7 @@ pub mod preset;
 pub mod admission;
 pub mod plan;
 
+pub mod krm;
 pub mod lint;
 pub mod manifest;
 pub mod patch;

@@ -22,6 +22,7 @@ mod health;
 mod hostile;
 mod images;
 mod input;
+mod krm;
 mod lint;
 mod notify;
 mod output_dir;

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::support::{Run, run};
 
 /// Runs the program in `tests/kustomize`; each line of its output is a value.
-fn kustomize(args: &[&str], input: String) -> Vec<Value> {
+pub(crate) fn kustomize(args: &[&str], input: String) -> Vec<Value> {
     static PROGRAM: OnceLock<tempfile::TempPath> = OnceLock::new();
     let program = PROGRAM.get_or_init(|| {
         let path = tempfile::Builder::new().prefix("kustomize").tempfile().expect("a file can be made").into_temp_path();

@@ -9,6 +9,7 @@ mod crd;
 mod delete;
 mod diff;
 mod explain;
+mod function;
 mod images;
 mod lint;
 mod output;
@@ -72,6 +73,8 @@ enum Command {
     Tree(tree::Args),
     /// Print the rights that files need in a cluster: Roles and bindings
     Rbac(rbac::Args),
+    /// Work as a KRM function for kustomize and kpt
+    Fn(function::Args),
     /// Show the formula and origin of every figure of a Workspace
     Explain(explain::Args),
     /// Show where a field of a rendered object comes from
@@ -117,6 +120,7 @@ pub fn run() -> ExitCode {
         Command::Status(args) => status::run(&args, cli.color),
         Command::Tree(args) => tree::run(&args, cli.color),
         Command::Rbac(args) => rbac::run(&args, cli.color),
+        Command::Fn(function::Args {}) => function::run(cli.color),
         Command::Explain(args) => explain::run(&args, cli.color),
         Command::Why(args) => why::run(&args, cli.color),
         Command::Images(args) => images::run(&args, cli.color),

@@ -20,7 +20,7 @@ const RETRY: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(
 const REPAIR: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(60));
 
 /// How often an object is repaired at once.
-const AT_ONCE: u32 = 3;
+const AT_ONCE: u32 = 20;
 
 /// After how long of calm it is forgotten that something had to be repaired.
 const CALM: Duration = Duration::from_secs(120);
@@ -42,6 +42,9 @@ struct Known {
 
 /// An object that is put right.
 struct Repair {
+    /// How often it was at once.
+    at_once: u32,
+    /// How long it waits from then on.
     backoff: Backoff,
     /// When it was the last time.
     done_at: Option<Instant>,
@@ -144,13 +147,13 @@ impl Owners {
     pub(super) fn disturbed(&mut self, owner: &Whose, object: &ObjectRef, at: Instant) {
         let repairs = &mut self.0.entry(owner.clone()).or_default().repairs;
         repairs.retain(|_, repair| repair.is_recent(at));
-        let repair = repairs.entry(object.clone()).or_insert(Repair { backoff: REPAIR, done_at: None, due_at: None });
+        let repair = repairs.entry(object.clone()).or_insert(Repair { at_once: 0, backoff: REPAIR, done_at: None, due_at: None });
         if repair.due_at.is_some() {
             return;
         }
-        let is_calm = repair.backoff.failures() < AT_ONCE;
-        let wait = repair.backoff.failed(object);
-        repair.due_at = Some(if is_calm { at } else { at + wait });
+        let wait = if repair.at_once < AT_ONCE { Duration::ZERO } else { repair.backoff.failed(object) };
+        repair.at_once = (repair.at_once + 1).min(AT_ONCE);
+        repair.due_at = Some(at + wait);
     }
 
     /// Nobody looks after those any more that have not drifted by now: what was new about them was our own doing.
@@ -158,7 +161,10 @@ impl Owners {
         for (object, repair) in self.0.values_mut().flat_map(|known| &mut known.repairs) {
             if repair.due_at.is_some_and(|at| at <= now) && !is_drifted(object) {
                 repair.due_at = None;
-                repair.backoff.forgiven();
+                match repair.backoff.failures() {
+                    0 => repair.at_once -= 1,
+                    _ => repair.backoff.forgiven(),
+                }
             }
         }
     }
@@ -294,15 +300,17 @@ mod tests {
         owners.taken([&whose("a")], start);
         let mut now = start;
         let mut waits = Vec::new();
-        for _ in 0..8 {
+        for _ in 0..AT_ONCE + 8 {
             owners.disturbed(&whose("a"), &one, now);
             let next = owners.next().unwrap();
             waits.push(next - now);
             now = next;
             owners.taken([&whose("a")], now);
         }
-        assert!(waits[..7].is_sorted(), "{waits:?}");
-        assert!(waits[7] > Duration::from_secs(40), "the longest, give or take a little: {waits:?}");
+        let (at_once, then) = waits.split_at(AT_ONCE as usize - 1);
+        assert!(at_once.iter().all(Duration::is_zero), "{waits:?}");
+        assert!(then[..7].is_sorted(), "{waits:?}");
+        assert!(waits[waits.len() - 1] > Duration::from_secs(40), "the longest, give or take a little: {waits:?}");
         // Another object is none the worse for it.
         owners.disturbed(&whose("a"), &other, now);
         assert_eq!(owners.next(), Some(now));

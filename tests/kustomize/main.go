@@ -2,7 +2,8 @@
 //
 // Each line of standard input is a JSON object of files, by name; each line of output is what kustomize builds of them: a list
 // of objects, or a string that says what is wrong. With the argument `keys` it prints the lists that Kubernetes' OpenAPI
-// merges: one line a kind, with the path and the merge keys of each.
+// merges: one line a kind, with the path and the merge keys of each. With `exec` and a directory it builds that, with the functions
+// that it names, as `kustomize build --enable-alpha-plugins --enable-exec` does.
 package main
 
 import (
@@ -14,6 +15,7 @@ import (
 	"strings"
 
 	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/api/types"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 	"sigs.k8s.io/kustomize/kyaml/openapi"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
@@ -27,6 +29,15 @@ func main() {
 		for _, kind := range kinds {
 			encoder.Encode(map[string]any{"apiVersion": kind[0], "kind": kind[1], "lists": lists(kind[0], kind[1])})
 		}
+		return
+	}
+	if len(os.Args) > 2 && os.Args[1] == "exec" {
+		objects, err := buildWithFunctions(os.Args[2])
+		if err != nil {
+			encoder.Encode("error: " + err.Error())
+			return
+		}
+		encoder.Encode(objects)
 		return
 	}
 	in := bufio.NewScanner(os.Stdin)
@@ -52,7 +63,18 @@ func build(files map[string]string) ([]map[string]any, error) {
 			return nil, err
 		}
 	}
-	built, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(disk, ".")
+	return run(disk, ".", krusty.MakeDefaultOptions())
+}
+
+func buildWithFunctions(directory string) ([]map[string]any, error) {
+	options := krusty.MakeDefaultOptions()
+	options.PluginConfig = types.EnabledPluginConfig(types.BploUseStaticallyLinked)
+	options.PluginConfig.FnpLoadingOptions.EnableExec = true
+	return run(filesys.MakeFsOnDisk(), directory, options)
+}
+
+func run(disk filesys.FileSystem, directory string, options *krusty.Options) ([]map[string]any, error) {
+	built, err := krusty.MakeKustomizer(options).Run(disk, directory)
 	if err != nil {
 		return nil, err
 	}

@@ -127,28 +127,13 @@ fn what_another_controller_wants_is_no_fight() {
 #[test]
 fn what_is_deleted_again_and_again() {
     let (stage, mut watching) = begin("again");
-    let start = Instant::now();
-    for _ in 0..3 {
+    for _ in 0..6 {
         let before = stage.until(SET, |_| true);
         playground().client.delete(&stage.path(SET)).unwrap();
         stage.until(SET, |object| uid(object) != uid(&before));
-        _ = writeln!(std::io::stderr(), "it is back {:?} after the start", start.elapsed());
-        watching.until(&["drift is put right"]);
+        watching.until(&["drift is put right", "StatefulSet"]);
     }
-    playground().client.delete(&stage.path(SET)).unwrap();
-    let said = stage.until_condition("phi", "Ready", "False", "FieldsFoughtOver");
-    assert!(said.contains("deletes StatefulSet watching-again/phi again and again"), "{said}");
-    stage.until_quiet();
-    assert!(stage.get(SET).is_err(), "it is given way to");
-    assert_eq!(watching.said(&["drift is put right"]).len(), 3);
-    // Another object of the Workspace is put right as ever.
-    playground().client.delete(&stage.path(SERVICE)).unwrap();
-    watching.until(&["drift is put right", "Service"]);
-    stage.until_quiet();
-    assert!(stage.get(SET).is_err());
-    // Who asks for it has everything put right.
-    watching.signal("HUP");
-    stage.until(SET, |_| true);
+    assert_eq!(watching.said(&["two fight over fields"]).len(), 0);
     stage.until_condition("phi", "Reconciling", "True", "Progressing");
 }
 
@@ -156,7 +141,7 @@ fn what_is_deleted_again_and_again() {
 fn another_controller_that_rewrites_a_field() {
     let (stage, mut watching) = begin("fight");
     let scale = || stage.merge(SET, "kubectl-patch", &json!({"spec": {"replicas": 3}}));
-    for _ in 0..3 {
+    for _ in 0..20 {
         scale();
         let said = watching.until(&["drift is put right"]);
         assert!(said.contains("spec.replicas is 3 instead of 1") && said.contains("kubectl-patch"), "{said}");
@@ -172,7 +157,7 @@ fn another_controller_that_rewrites_a_field() {
     stage.merge(SET, "kubectl-patch", &json!({"spec": {"replicas": 4}}));
     assert_eq!(stage.until_quiet(), [""; 0]);
     assert_eq!(stage.get(SET).unwrap()["spec"]["replicas"], 4);
-    assert_eq!((watching.said(&["drift is put right"]).len(), watching.said(&["two fight over fields"]).len()), (3, 1));
+    assert_eq!((watching.said(&["drift is put right"]).len(), watching.said(&["two fight over fields"]).len()), (20, 1));
     let last_status = || {
         let parent = stage.get("/api/v1/namespaces/NAMESPACE/secrets/prod").unwrap();
         let history: Value = serde_json::from_str(text(&parent["metadata"]["annotations"]["kaito.sh/history"])).unwrap();

@@ -1,0 +1,105 @@
+//! `kaito fn`: lists of objects beside what becomes of them, and the same with kustomize itself.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::patch::kustomize;
+use crate::support::{expect, names, run_with_input};
+
+/// Everything that a run says: the list, standard error and the exit code.
+fn told(input: &str) -> (String, String) {
+    let run = run_with_input(&["fn"], input);
+    (run.stdout, format!("{}[exit code {}]\n", run.stderr, run.code))
+}
+
+#[test]
+fn lists() {
+    let mut faults = Vec::new();
+    for name in names("golden/krm") {
+        let folder = Path::new("golden/krm").join(name);
+        let (list, said) = told(&fs::read_to_string(folder.join("input.yaml")).unwrap());
+        faults.extend(expect(&folder.join("output.yaml"), &list).err());
+        faults.extend(expect(&folder.join("said.txt"), &said).err());
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// What was written into a package is input the next time.
+#[test]
+fn a_second_run_changes_nothing() {
+    for name in ["config", "in-place"] {
+        let (first, _) = told(&fs::read_to_string(Path::new("golden/krm").join(name).join("input.yaml")).unwrap());
+        let (second, _) = told(&first);
+        assert_eq!(first, second, "{name}");
+    }
+}
+
+#[test]
+fn what_is_no_list() {
+    for input in ["", "a: 1", "[]", "apiVersion: v1\nkind: List\nitems: []\n", "{"] {
+        let run = run_with_input(&["fn"], input);
+        assert_eq!((run.code, run.stdout.as_str()), (1, ""), "{input}");
+        assert!(run.stderr.starts_with("error: "), "{input}: {}", run.stderr);
+    }
+}
+
+/// A directory that kustomize builds, with kaito as a generator of one Workspace and as a transformer of another.
+#[test]
+fn kustomize_runs_it() {
+    let home = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_kaito"), home.path().join("kaito")).unwrap();
+    let function = json!({"config.kubernetes.io/function": "exec: {path: ./kaito, args: [fn]}"});
+    let workspace = |name: &str, annotations: &Value| {
+        json!({
+            "apiVersion": "kaito.sh/v1beta1",
+            "kind": "Workspace",
+            "metadata": {"name": name, "namespace": "team-a", "annotations": annotations},
+            "resource": {"instanceType": "Standard_NC24ads_A100_v4", "labelSelector": {"matchLabels": {"apps": name}}},
+            "inference": {"preset": {"name": "phi-4-mini-instruct"}},
+        })
+    };
+    let config = json!({
+        "apiVersion": "config.kaito.sh/v1alpha1",
+        "kind": "RenderConfig",
+        "metadata": {"name": "kaito", "annotations": function},
+        "nodeProvisioner": "karpenter",
+    });
+    let mut wrong = workspace("wrong", &json!({}));
+    wrong["inference"]["preset"]["name"] = "phi-5".into();
+    let files = [
+        ("kustomization.yaml", json!({"resources": ["one.yaml"], "generators": ["other.yaml"], "transformers": ["kaito.yaml"]})),
+        ("one.yaml", workspace("one", &json!({}))),
+        ("other.yaml", workspace("other", &function)),
+        ("kaito.yaml", config),
+        ("wrong.yaml", wrong),
+    ];
+    for (name, content) in &files {
+        std::fs::write(home.path().join(name), content.to_string()).unwrap();
+    }
+    let build = || kustomize(&["exec", home.path().to_str().unwrap()], String::new()).remove(0);
+    let built = build();
+    let names = |built: &Value| -> Vec<String> {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let mut names: Vec<String> = built
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|object| format!("{} {}", text(&object["kind"]), text(&object["metadata"]["name"])))
+            .collect();
+        names.sort();
+        names
+    };
+    assert!(built.is_array(), "{built}");
+    let of_one = |name: &str| {
+        [format!("NodePool team-a-{name}"), format!("Service {name}"), format!("Service {name}-headless"), format!("StatefulSet {name}")]
+    };
+    let mut want = [of_one("one"), of_one("other")].concat();
+    want.sort();
+    assert_eq!(names(&built), want);
+    let resources = json!({"resources": ["one.yaml", "wrong.yaml"], "transformers": ["kaito.yaml"]});
+    std::fs::write(home.path().join("kustomization.yaml"), resources.to_string()).unwrap();
+    let said = build();
+    assert!(said.as_str().is_some_and(|said| said.starts_with("error: ")), "{said}");
+}
