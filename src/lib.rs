@@ -52,6 +52,7 @@ pub mod diff;
 pub mod drift;
 mod github;
 pub mod health;
+pub mod rendered_branch;
 pub mod status;
 pub mod why;
 

@@ -58,11 +58,12 @@ fn the_images_and_patches_that_are_shown_are_read() {
 fn the_sources_that_are_shown_are_read() {
     let home = tempfile::tempdir().unwrap();
     let path = |name: &str| home.path().join(name).to_str().unwrap().to_owned();
-    let shown = blocks("docs/watch.md", "yaml");
-    let sources = shown.iter().find(|block| block.contains("kind: WatchConfig")).unwrap();
+    let shown = [blocks("docs/watch.md", "yaml"), blocks("docs/rendered-branch.md", "yaml")].concat();
+    let all: Vec<&String> = shown.iter().filter(|block| block.contains("kind: WatchConfig")).collect();
+    assert_eq!(all.len(), 2);
     let kubeconfig = "{apiVersion: v1, kind: Config, clusters: [{name: c, cluster: {server: 'http://127.0.0.1:1'}}], contexts: []}";
     fs::write(path("kubeconfig"), kubeconfig).unwrap();
-    for (text, code) in [(sources.clone(), 4), (sources.replace("applyset:", "applySet:"), 1)] {
+    for (text, code) in all.into_iter().flat_map(|sources| [(sources.clone(), 4), (sources.replace("applyset:", "applySet:"), 1)]) {
         fs::write(path("watch.yaml"), text).unwrap();
         let run = run(&["watch", "--watch-config", &path("watch.yaml"), "--kubeconfig", &path("kubeconfig"), "--context", "none"]);
         assert_eq!(run.code, code, "{}", run.stderr);
@@ -96,6 +97,7 @@ fn every_link_leads_somewhere() {
         "docs/presets.md",
         "docs/status.md",
         "docs/rbac.md",
+        "docs/rendered-branch.md",
         "docs/templates.md",
         "docs/verify.md",
         "docs/watch.md",

@@ -1,7 +1,8 @@
-//! Following remote repositories: real ones, served by git itself over HTTP and SSH (`tests/git-server`).
+//! Following remote repositories, and pushing to them: real ones, served by git itself over HTTP and SSH (`tests/git-server`).
 
 mod http;
 mod mirror;
+mod push;
 pub(crate) mod server;
 mod ssh;
 

@@ -31,6 +31,7 @@ mod preset_import;
 mod properties;
 mod prune;
 mod rbac;
+mod rendered_branch;
 mod server;
 mod strings;
 mod support;

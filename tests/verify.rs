@@ -1,5 +1,7 @@
 //! Commits are followed if they are signed by somebody who may, and not otherwise.
 
+#[path = "verify/pushed.rs"]
+mod pushed;
 #[path = "verify/signing.rs"]
 pub(crate) mod signing;
 

@@ -14,6 +14,7 @@ mod images;
 mod lint;
 mod output;
 mod preset;
+mod push;
 mod rbac;
 mod render;
 mod schema;

@@ -8,8 +8,10 @@ use serde_json::Value;
 
 use super::explain;
 use super::output::{self, Color, Exit, Stdout};
+use super::push::{self, PushArgs};
 use super::setup::{InputArgs, RenderingArgs, Setup};
 use crate::diagnostic::{Diagnostic, plural};
+use crate::diff::Side;
 use crate::manifest::ObjectRef;
 use crate::output_dir::{Files, OutputDirError};
 use crate::render::{Engine, Object, TemplateError};
@@ -23,7 +25,8 @@ use crate::yaml;
 #[command(after_help = "Examples:
   kaito render -f workspace.yaml
   kaito render -R -f clusters/prod | kubectl apply --server-side -f -
-  kustomize build . | kaito render -f - -o name")]
+  kustomize build . | kaito render -f - -o name
+  kaito render -R -f clusters/prod --push --push-branch environments/prod")]
 pub(super) struct Args {
     #[command(flatten)]
     input: InputArgs,
@@ -31,6 +34,8 @@ pub(super) struct Args {
     rendering: RenderingArgs,
     #[command(flatten)]
     output: OutputArgs,
+    #[command(flatten)]
+    push: PushArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -43,7 +48,7 @@ struct OutputArgs {
     #[arg(short = 'l', long, value_name = "SELECTOR", overrides_with = "selector")]
     selector: Option<Selector>,
     /// Write files into this directory, one folder a Workspace, and remove those of an earlier run that are gone
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", conflicts_with = "push")]
     output_dir: Option<PathBuf>,
     /// Print the Workspaces and ModelMirrors of the input too
     #[arg(long)]
@@ -55,7 +60,7 @@ struct OutputArgs {
     #[arg(long)]
     allow_empty: bool,
     /// Show the formula and origin of every figure instead of manifests
-    #[arg(long, conflicts_with_all = ["output", "output_dir"])]
+    #[arg(long, conflicts_with_all = ["output", "output_dir", "push"])]
     explain: bool,
 }
 
@@ -76,15 +81,27 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
         output::error("--output-dir writes YAML; leave out --output");
         return Exit::Usage;
     }
+    if args.push.is_asked() && (args.output.output != Format::Yaml || !args.output.passthrough) {
+        output::error("--push commits all manifests as YAML; leave out --output and --passthrough");
+        return Exit::Usage;
+    }
     let mut findings = Vec::new();
-    let Some(mut setup) = Setup::new(&args.rendering, &args.input, &mut findings) else {
+    let input_args = if args.push.is_asked() { push::committed(&args.input) } else { Ok(args.input.clone()) };
+    let input_args = match input_args {
+        Ok(input_args) => input_args,
+        Err(finding) => {
+            output::findings(vec![finding], color, "rendered");
+            return Exit::Usage;
+        }
+    };
+    let Some(mut setup) = Setup::new(&args.rendering, &input_args, &mut findings) else {
         output::findings(findings, color, "rendered");
         return Exit::Invalid;
     };
     setup.options.selector.clone_from(&args.output.selector);
     // Yesterday's output is not today's input.
     setup.except.extend(args.output.output_dir.clone());
-    let files = setup.read(&args.input, &mut findings);
+    let files = setup.read(&input_args, &mut findings);
     let input = Input::read(&files, &setup.options, &mut findings);
     let session = Session::new(&input, &setup.catalog, &setup.options, args.output.explain, &mut findings);
     let passed = if args.output.passthrough { input.passed.as_slice() } else { &[] };
@@ -108,6 +125,10 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
     if args.output.explain {
         let text = explain::text(session.plans(), session.rag_engines(), &setup.options.patches, &patched);
         return output::data(&text);
+    }
+    if args.push.is_asked() {
+        let side = Side::new(&session, &input, &engine, &[]);
+        return push::run(&args.push, &input_args, &args.rendering, &side, args.output.include_workspace, color);
     }
     match write(args, &engine, &session, passed) {
         Ok(exit) => exit,

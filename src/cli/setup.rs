@@ -18,7 +18,7 @@ use crate::source::{self, Disk, Inputs, Repository, Tree};
 use crate::spec::names;
 
 /// Which files to read.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Input")]
 pub(super) struct InputArgs {
     /// File or directory with Workspaces and what belongs to them; `-` for standard input
@@ -82,6 +82,30 @@ pub(super) struct RenderingArgs {
     /// Directory with templates to use in the place of built-in ones
     #[arg(long, value_name = "DIR")]
     pub templates: Option<PathBuf>,
+}
+
+impl RenderingArgs {
+    /// The flags as words, for people to render the same.
+    pub(super) fn words(&self) -> Vec<String> {
+        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.to_string_lossy().into_owned());
+        let gates: Vec<String> = self.feature_gates.iter().map(|(name, is_on)| format!("{name}={is_on}")).collect();
+        let said = [
+            ("namespace", self.namespace.clone()),
+            ("kaito-version", self.kaito_version.clone()),
+            ("node-provisioner", self.node_provisioner.map(|provisioner| provisioner.name().to_owned())),
+            ("cloud", self.cloud.map(|cloud| cloud.name().to_owned())),
+            ("feature-gates", Some(gates.join(",")).filter(|gates| !gates.is_empty())),
+            ("default-node-image-family", self.default_node_image_family.map(|family| family.name().to_owned())),
+            ("default-model-mirror-storage-class", self.default_model_mirror_storage_class.clone()),
+            ("default-streaming-service-account", self.default_streaming_service_account.clone()),
+            ("config", path(&self.config)),
+            ("presets", path(&self.presets)),
+            ("templates", path(&self.templates)),
+        ];
+        let words = said.into_iter().filter_map(|(name, value)| Some([format!("--{name}"), value?]));
+        // A flag that may stand alone takes its value so.
+        words.flatten().chain(self.local_nvme.map(|is_there| format!("--local-nvme={is_there}"))).collect()
+    }
 }
 
 /// Which catalog to look into.

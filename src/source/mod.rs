@@ -13,8 +13,9 @@ mod tree;
 pub use changes::Changes;
 pub use dir::{Inputs, config_for, is_whole, preset_layer, read_config, read_file, template_overrides};
 pub use git::{
-    Access, Fault, Head, Mirror, Range, RangeError, ReadValues, Reference, RemoteError, Repository, Side, Signer, Values, Verifier, Verify,
-    VerifyError, VerifyMode, VersionRange, VersionRangeError, site_of,
+    Access, Commit, Destination, Fault, Head, Mirror, Person, PushError, Pushed, Range, RangeError, ReadValues, Reference, RemoteError,
+    Repository, Side, Signer, SigningKey, Values, Verifier, Verify, VerifyError, VerifyMode, VersionRange, VersionRangeError, is_branch,
+    is_same_repository, shown_url, site_of,
 };
 pub use http::is_private;
 pub use hub::Hub;

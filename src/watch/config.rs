@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::notifications::NotificationConfig;
+use super::push::PushConfig;
 use crate::diagnostic::Diagnostic;
 use crate::quantity;
 use crate::schema;
@@ -162,6 +163,23 @@ pub struct SetConfig {
     pub replace: bool,
     /// Whether the Workspaces themselves are applied too, and their status told; they are unless this is `false`.
     pub include_workspace: Option<bool>,
+    /// Where the rendered manifests are committed to; nowhere without it.
+    pub push: Option<PushConfig>,
+    /// Whether anything is applied; it is unless this is `false`, which is for a set that is only pushed.
+    pub apply: Option<bool>,
+}
+
+impl SetConfig {
+    /// What is wrong with where it goes to, and in which fields.
+    pub fn faults(&self, git: Option<&GitConfig>) -> Vec<(Vec<Step<'static>>, Diagnostic)> {
+        let faults = self.push.iter().flat_map(|push| push.faults(git));
+        let mut faults: Vec<_> = faults.map(|(field, fault)| (vec![Step::Field("push"), Step::Field(field)], fault)).collect();
+        if self.apply == Some(false) && self.push.is_none() {
+            let fault = Diagnostic::error("nothing is to be done: it is neither applied nor pushed");
+            faults.push((vec![Step::Field("apply")], fault.help("say where it is to be pushed to, or leave out that it isn't applied")));
+        }
+        faults
+    }
 }
 
 impl WatchConfig {
@@ -249,6 +267,10 @@ impl WatchConfig {
                 if let Some(other) = sets.insert((set.namespace.as_deref(), &set.applyset), &source.name) {
                     let finding = Diagnostic::error(format!("the set {} is applied twice, from {other} and {}", set.applyset, source.name));
                     say(finding.help("give each its own name: what two apply, each would prune"), &at("applyset"));
+                }
+                for (field, fault) in set.faults(source.git.as_ref()) {
+                    let at = [&[Step::Field("sources"), Step::Item(number), Step::Field("sets"), Step::Item(of)], &field[..]].concat();
+                    say(fault, &at);
                 }
                 if source.cluster.is_some() && !set.paths.is_empty() {
                     say(Diagnostic::error("the cluster has no paths").help("leave them out, or name a git repository"), &at("paths"));

@@ -26,6 +26,7 @@ mod log;
 mod notifications;
 mod owners;
 mod pass;
+mod push;
 mod report;
 mod sightings;
 mod standing;
@@ -40,13 +41,14 @@ use std::time::{Duration, Instant};
 
 use crate::diagnostic::Diagnostic;
 use crate::diff::Side;
-use crate::source::Tree;
+use crate::source::{Pushed, Tree};
 
 pub use backoff::{Backoff, jittered};
 pub use control::{REQUESTED_AT, STAY_AT};
 pub use fingerprint::{Fingerprints, fingerprints};
 pub use ledger::{Ledger, Sighting};
 pub use notifications::NotificationConfig;
+pub use push::{PushConfig, Pusher, Teller};
 pub use sightings::Sight;
 pub use worker::{At, Readiness, Work, Worker};
 
@@ -82,6 +84,8 @@ pub enum Event {
     Unchanged,
     /// Something has happened in the cluster.
     Live(Sight),
+    /// What the files are rendered to was committed to a branch, or why not. What is applied goes on.
+    Pushed(Result<Pushed, Diagnostic>),
     /// Everything is to be looked at anew, since somebody asks for it.
     Reconcile,
     /// There is nothing more to do.

@@ -52,6 +52,8 @@ pub(super) struct Standing {
     unpruned: Option<String>,
     /// What may not be listed, so that nothing of it is pruned.
     pub unlisted: Vec<String>,
+    /// Why the manifests couldn't be committed to their branch.
+    pub unpushed: Option<Diagnostic>,
     doing: BTreeMap<Owner, Doing>,
     /// What was done since the last verdict.
     lines: Vec<String>,
@@ -214,6 +216,9 @@ impl Worker {
         }
         if let Some(first) = self.standing.unlisted.first() {
             return failed(first.clone(), self.standing.unlisted.clone());
+        }
+        if let Some(finding) = &self.standing.unpushed {
+            return failed(format!("applied, but not pushed: {}", finding.message), finding.help.clone());
         }
         let asked: BTreeSet<Owner> = self.statuses.asked().cloned().collect();
         self.standing.doing.retain(|owner, _| asked.contains(owner));

@@ -9,6 +9,7 @@ use super::worker::Worker;
 use crate::cluster::{Event, EventType};
 use crate::conditions::Cause;
 use crate::diagnostic::Diagnostic;
+use crate::source::Pushed;
 
 impl Worker {
     /// A pass was made.
@@ -62,6 +63,21 @@ impl Worker {
         tracing::warn!(set = self.config.name, owner = owner.as_ref().map(ToString::to_string), drift = words, "drift is put right");
         self.publish(owner, (EventType::Warning, "DriftRepaired", "Repair"), format!("{words}; it is put right"));
         self.standing.repaired(words);
+    }
+
+    /// What the files are rendered to was committed to a branch, or not.
+    pub(super) fn pushed(&mut self, result: Result<Pushed, Diagnostic>) {
+        match &result {
+            Ok(pushed) if pushed.is_new => {
+                self.publish(&None, (EventType::Normal, "Pushed", "Push"), format!("the manifests are in commit {}", pushed.commit));
+            }
+            Ok(_) => {}
+            Err(finding) => {
+                let note = [std::slice::from_ref(&finding.message), &finding.help].concat().join("; ");
+                self.publish(&None, (EventType::Warning, "PushFailed", "Push"), note);
+            }
+        }
+        self.standing.unpushed = result.err();
     }
 
     /// Tells something on a Workspace, if it is there, or else on what keeps the set.

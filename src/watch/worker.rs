@@ -274,6 +274,7 @@ impl Worker {
             Event::SourceFailed(finding) => self.source_failed(&finding),
             Event::Unchanged => self.verified(),
             Event::Unverified { revision, finding } => self.unverified(revision, &finding),
+            Event::Pushed(result) => self.pushed(result),
             Event::Reconcile => self.look_anew(),
             Event::Live(sight) => match self.following.take(sight, &mut self.ledger) {
                 News::None => {}

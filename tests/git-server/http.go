@@ -60,6 +60,8 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(counted, "who are you", http.StatusUnauthorized)
 	case rules.ClientCertificate && (r.TLS == nil || len(r.TLS.VerifiedChains) == 0):
 		http.Error(counted, "a certificate is wanted", http.StatusForbidden)
+	case rules.ReadOnly && strings.Contains(r.URL.RequestURI(), "git-receive-pack"):
+		http.Error(counted, "you may not push here", http.StatusForbidden)
 	default:
 		if rules.Version0 {
 			r.Header.Del("Git-Protocol")
@@ -103,9 +105,10 @@ func (s *server) git(w http.ResponseWriter, r *http.Request) {
 
 // environment is that of a git that reads nobody's configuration.
 func environment(root string) []string {
-	return []string{"HOME=" + root, "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_COUNT=2",
+	return []string{"HOME=" + root, "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_COUNT=3",
 		"GIT_CONFIG_KEY_0=uploadpack.allowAnySHA1InWant", "GIT_CONFIG_VALUE_0=true",
-		"GIT_CONFIG_KEY_1=safe.directory", "GIT_CONFIG_VALUE_1=*"}
+		"GIT_CONFIG_KEY_1=safe.directory", "GIT_CONFIG_VALUE_1=*",
+		"GIT_CONFIG_KEY_2=http.receivepack", "GIT_CONFIG_VALUE_2=true"}
 }
 
 // counter counts the bytes of an answer, and ends it in the middle where that is wanted.

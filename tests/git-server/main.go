@@ -1,5 +1,5 @@
 // A git server for tests, on the loopback address: HTTP, HTTPS with an authority of its own, SSH, a proxy, and as much of
-// GitHub's API as gives tokens. `git http-backend` and `git upload-pack` do git's part.
+// GitHub's API as gives tokens. `git http-backend`, `git upload-pack` and `git receive-pack` do git's part.
 //
 // It serves the directory that it is given. What is asked of whom stands in server.json there, which is read for each request.
 // One line of JSON on standard output says where it listens; it ends when its standard input does.
@@ -25,6 +25,7 @@ type rules struct {
 	ClientCertificate  bool   // which HTTPS asks for
 	MovedTo            string // where GET is redirected to
 	Status             int    // of every answer
+	ReadOnly           bool   // nobody may push
 	Proxy              string // the login of the proxy, user:password
 }
 

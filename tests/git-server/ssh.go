@@ -75,10 +75,11 @@ func (s *server) run(connection net.Conn, channel ssh.Channel, requests <-chan *
 			request.Reply(allowed, nil)
 		case "exec":
 			command, _ := read(request.Payload)
-			path, ok := strings.CutPrefix(command, "git-upload-pack '")
+			service, path, _ := strings.Cut(strings.TrimPrefix(command, "git-"), " '")
+			ok := service == "upload-pack" || service == "receive-pack"
 			request.Reply(ok, nil)
 			if ok {
-				s.upload(connection, channel, strings.TrimSuffix(path, "'"), extra)
+				s.serve(connection, channel, service, strings.TrimSuffix(path, "'"), extra)
 			}
 			return
 		default:
@@ -87,8 +88,13 @@ func (s *server) run(connection net.Conn, channel ssh.Channel, requests <-chan *
 	}
 }
 
-func (s *server) upload(connection net.Conn, channel ssh.Channel, path string, extra []string) {
-	git := exec.Command("git", "upload-pack", filepath.Join(s.root, path))
+func (s *server) serve(connection net.Conn, channel ssh.Channel, service, path string, extra []string) {
+	if s.rules().ReadOnly && service == "receive-pack" {
+		io.WriteString(channel.Stderr(), "ERROR: The key you are authenticating with has been marked as read only.\n")
+		channel.SendRequest("exit-status", false, binary.BigEndian.AppendUint32(nil, 1))
+		return
+	}
+	git := exec.Command("git", service, filepath.Join(s.root, path))
 	git.Env = append(append(environment(s.root), "PATH="+os.Getenv("PATH")), extra...)
 	git.Stderr = channel.Stderr()
 	in, err := git.StdinPipe()
@@ -106,7 +112,7 @@ func (s *server) upload(connection net.Conn, channel ssh.Channel, path string, e
 		from = io.LimitReader(out, cut)
 	}
 	sent, _ := io.Copy(channel, from)
-	s.note("upload-pack "+path, "", sent)
+	s.note(service+" "+path, "", sent)
 	if cut > 0 && sent == cut {
 		connection.Close()
 	}

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::apply::Adopt;
 use crate::cli::applyset::named;
 use crate::cli::cluster::{ClusterArgs, duration, field_manager};
+use crate::cli::push::PushArgs;
 use crate::cli::setup::RenderingArgs;
 use crate::shard::Shard;
 use crate::telemetry::{LogFormat, level};
@@ -23,6 +24,7 @@ Examples:
   kaito watch --url https://git.example.com/fleet.git --branch main -f clusters/prod -R --applyset prod
   kaito watch -R -f clusters/prod --applyset prod
   kaito watch --source cluster
+  kaito watch --url https://git.example.com/fleet.git --branch main -f clusters/prod -R --push --push-branch environments/prod --apply=false
   kaito watch --watch-config /etc/kaito/watch.yaml --leader-elect --webhook-listen :9292"
 )]
 pub(crate) struct Args {
@@ -30,6 +32,8 @@ pub(crate) struct Args {
     pub source: SourceArgs,
     #[command(flatten)]
     pub set: SetArgs,
+    #[command(flatten)]
+    pub push: PushArgs,
     #[command(flatten)]
     pub process: ProcessArgs,
     #[command(flatten)]
@@ -104,7 +108,7 @@ pub(crate) struct SourceArgs {
     #[arg(long, value_name = "TYPE", default_value = "auto", requires = "webhook_token")]
     pub webhook_type: String,
     /// File that says which sources are followed and which sets are applied from each, in the place of flags
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["filename", "url", "source", "applyset", "webhook_token"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["filename", "url", "source", "applyset", "webhook_token", "push"])]
     pub watch_config: Option<PathBuf>,
 }
 
@@ -112,6 +116,9 @@ pub(crate) struct SourceArgs {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Set")]
 pub(crate) struct SetArgs {
+    /// Apply what is rendered; without it, it is only committed to the branch of --push
+    #[arg(long, value_name = "BOOL", default_value = "true", num_args = 0..=1, require_equals = true, default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub apply: bool,
     /// ApplySet that keeps what was applied: a Secret's NAME, or secrets/NAME, configmaps/NAME
     #[arg(long, value_name = "[RESOURCE/]NAME", value_parser = named, default_value = "kaito")]
     pub applyset: String,
@@ -233,6 +240,8 @@ impl Args {
             force_conflicts: self.set.force_conflicts,
             replace: self.set.replace,
             include_workspace: Some(self.set.include_workspace),
+            push: self.push.config(false),
+            apply: Some(self.set.apply),
         };
         let webhook = self.source.webhook_token.as_ref();
         let source = SourceConfig {

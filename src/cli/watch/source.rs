@@ -11,17 +11,18 @@ use super::planner::Planner;
 use super::{Args, cluster};
 use crate::apply::DryRun;
 use crate::cli::cluster::touched_namespaces;
+use crate::cli::push::command;
 use crate::cluster::{Cluster, Connection, Events, User};
 use crate::diagnostic::Diagnostic;
 use crate::inventory::Parent;
-use crate::notify::{Notifier, Notify};
+use crate::notify::{self, Notifier, Notify};
 use crate::quantity;
 use crate::reconcile::{Settings, Workspaces};
 use crate::source::{Access, Disk, Head, Mirror, Reference, Tree, Values, Verify};
 use crate::telemetry::{Metrics, Traces};
 use crate::watch::config::{GitConfig, SecretRef, SetConfig, SourceConfig, VerifyConfig};
 use crate::watch::feed::{Audience, Call, Directory, Git};
-use crate::watch::{At, Event, Readiness, Snapshot, Work, Worker};
+use crate::watch::{At, Event, PushConfig, Pusher, Readiness, Snapshot, Teller, Work, Worker};
 
 /// How long to wait for something to be gone before what takes its place is made. What takes longer is gone on with later.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -52,6 +53,7 @@ pub(super) struct Source {
     caller: Sender<Call>,
     threads: Vec<JoinHandle<()>>,
     workers: Vec<(Sender<Event>, Readiness)>,
+    pushers: Vec<Sender<Event>>,
 }
 
 impl Source {
@@ -66,17 +68,33 @@ impl Source {
             return Err(finding.help("give each process namespaces of its own with --namespaces"));
         }
         let (caller, calls) = channel();
-        let mut source = Self { config: config.clone(), caller, threads: Vec::new(), workers: Vec::new() };
+        let mut source = Self { config: config.clone(), caller, threads: Vec::new(), workers: Vec::new(), pushers: Vec::new() };
         let mirror = config.git.as_ref().map(|git| shared.mirror(&git.url)).transpose()?;
         let beginning = Beginning { config, caller: &source.caller, mirror: mirror.as_ref() };
         let mut audience = Audience::default();
         let mut watched = Vec::new();
-        let workers: Vec<(Worker, Sender<Event>)> =
-            config.sets.iter().map(|set| beginning.worker(set, shared, &mut watched)).collect::<Result<_, _>>()?;
-        for (worker, outbox) in workers {
-            audience.add(outbox.clone());
-            source.workers.push((outbox, worker.readiness()));
-            source.spawn("worker", move || worker.run())?;
+        let mut started = Vec::new();
+        for set in &config.sets {
+            if let Some((_, fault)) = set.faults(config.git.as_ref()).into_iter().next() {
+                return Err(fault);
+            }
+            let worker = if set.apply == Some(false) { None } else { Some(beginning.worker(set, shared, &mut watched)?) };
+            let listener = worker.as_ref().map(|(_, outbox)| outbox.clone());
+            let pusher = set.push.as_ref().map(|push| beginning.pusher(set, push, listener, shared)).transpose()?;
+            started.push((worker, pusher));
+        }
+        for (worker, pusher) in started {
+            if let Some((worker, outbox)) = worker {
+                audience.add(outbox.clone());
+                source.workers.push((outbox, worker.readiness()));
+                source.spawn("worker", move || worker.run())?;
+            }
+            if let Some(pusher) = pusher {
+                let (outbox, inbox) = channel();
+                audience.add(outbox.clone());
+                source.pushers.push(outbox);
+                source.spawn("pusher", move || pusher.run(&inbox))?;
+            }
         }
         let interval = config.interval.as_deref().and_then(quantity::nanoseconds).and_then(|interval| u64::try_from(interval).ok());
         let interval = interval.map(Duration::from_nanos);
@@ -133,7 +151,8 @@ impl Source {
 
     /// Somebody wants everything to be looked at anew.
     pub(super) fn reconcile(&self) {
-        self.workers.iter().for_each(|(worker, _)| _ = worker.send(Event::Reconcile));
+        let listeners = self.workers.iter().map(|(worker, _)| worker).chain(&self.pushers);
+        listeners.for_each(|listener| _ = listener.send(Event::Reconcile));
         self.look();
     }
 
@@ -146,6 +165,7 @@ impl Source {
     pub(super) fn stop(self) {
         _ = self.caller.send(Call::Stop);
         self.workers.iter().for_each(|(worker, _)| _ = worker.send(Event::Stop));
+        self.pushers.iter().for_each(|pusher| _ = pusher.send(Event::Stop));
         self.threads.into_iter().for_each(|thread| _ = thread.join());
     }
 }
@@ -232,6 +252,41 @@ impl Beginning<'_> {
         let (outbox, inbox) = channel();
         let worker = Worker::new(work, connection, Arc::new(planner), (outbox.clone(), inbox)).map_err(|error| error.finding())?;
         Ok((worker, outbox))
+    }
+
+    /// What commits the manifests of a set to a branch; `worker` is told what becomes of it, if the set is applied, too.
+    fn pusher(
+        &self,
+        set: &SetConfig,
+        push: &PushConfig,
+        worker: Option<Sender<Event>>,
+        shared: &mut Shared<'_>,
+    ) -> Result<Pusher, Diagnostic> {
+        let (Some(source), Some(git)) = (self.mirror, &self.config.git) else {
+            return Err(Diagnostic::error("only what comes from a git repository is pushed").help("follow a git repository"));
+        };
+        let namespace = set.namespace.clone().unwrap_or_else(|| shared.namespace.clone());
+        let parent = Parent::parse(&set.applyset, &namespace).map_err(Diagnostic::error)?;
+        let name = format!("{namespace}/{}", parent.name);
+        let planner = planner(set, shared, &namespace);
+        let teller = match worker {
+            Some(worker) => Teller::Worker(worker),
+            None => Teller::Notified {
+                notify: self.notify(&shared.notifier),
+                set: notify::Set { kind: parent.reference().kind, namespace, name: parent.name, shard: None },
+                source: self.config.name.clone(),
+            },
+        };
+        Ok(Pusher {
+            name,
+            source: Arc::clone(source),
+            command: command(&planner.paths, planner.recursive, &planner.rendering, push.include_workspace),
+            planner: Arc::new(planner),
+            include_workspace: push.include_workspace,
+            mirror: shared.mirror(push.url(git))?,
+            to: push.destination(git)?,
+            teller,
+        })
     }
 
     fn work(&self, set: &SetConfig, namespace: &str, declared: Vec<&'static str>, shared: &Shared<'_>) -> Result<Work, Diagnostic> {

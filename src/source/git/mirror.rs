@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use sha2::{Digest as _, Sha256};
 
 use super::Side;
-use super::objects::Id;
+use super::objects::{Commit, Id};
 use super::reference::{Head, Reference, short};
 use super::remote::{Access, Remote, RemoteError, Wanted, is_id};
 use super::revision::Revision;
@@ -80,7 +80,7 @@ impl Mirror {
     /// If the remote can't be asked, or has no such reference.
     pub fn resolve(&self, reference: &Reference, access: &Access) -> Result<Head, RemoteError> {
         let prefixes = reference.prefixes();
-        let mut remote = self.remote.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut remote = self.lock_remote();
         let listed = if prefixes.is_empty() { Vec::new() } else { remote.list(&prefixes, access)? };
         match reference.choose(&listed).filter(|head| is_id(&head.commit)) {
             Some(head) => Ok(head),
@@ -161,7 +161,7 @@ impl Mirror {
     }
 
     fn bring(&self, head: &Head, history: History, access: &Access) -> Result<(), RemoteError> {
-        let mut remote = self.remote.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut remote = self.lock_remote();
         let store = self.current();
         if store.is_overgrown() {
             let made = make(&self.directory, &self.url, |store| bring_into(&mut remote, store, head, history, access));
@@ -210,7 +210,16 @@ impl Mirror {
         Ok(Side { name, commit: Some(head.commit.clone()), tree })
     }
 
-    fn current(&self) -> Arc<Store> {
+    /// What a commit that was fetched says of itself.
+    pub fn commit(&self, head: &Head) -> Option<Commit> {
+        self.current().objects.described(&head.commit)
+    }
+
+    pub(super) fn lock_remote(&self) -> MutexGuard<'_, Remote> {
+        self.remote.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn current(&self) -> Arc<Store> {
         Arc::clone(&self.lock_store())
     }
 

@@ -4,6 +4,7 @@
 mod gitmodules;
 mod mirror;
 mod objects;
+mod push;
 mod range;
 mod reference;
 mod remote;
@@ -18,10 +19,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use mirror::Mirror;
+pub use objects::{Commit, is_branch};
+pub use push::{Destination, Person, PushError, Pushed};
 pub use range::{Range, RangeError};
 pub use reference::{Head, Reference, VersionRange, VersionRangeError};
-pub use remote::{Access, ReadValues, RemoteError, Values, site_of};
-pub use signature::{Fault, Signer};
+pub use remote::{Access, ReadValues, RemoteError, Values, is_same_repository, shown_url, site_of};
+pub use signature::{Fault, Signer, SigningKey};
 pub use verify::{Verifier, Verify, VerifyError, VerifyMode};
 
 use super::tree::Tree;
@@ -107,6 +110,16 @@ impl Repository {
                 Ok((base, self.side_of(b, &found_b)))
             }
         }
+    }
+
+    /// What a commit says of itself, by its whole id.
+    pub fn commit(&self, id: &str) -> Option<Commit> {
+        self.objects.described(id)
+    }
+
+    /// The address of the remote repository that is called `origin`, as it stands in the configuration: there may be a secret in it.
+    pub fn origin(&self) -> Option<String> {
+        self.objects.origin()
     }
 
     fn side_of(&self, revision: &str, found: &Found) -> Side {

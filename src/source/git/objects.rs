@@ -65,6 +65,24 @@ impl From<git2::Error> for Missing {
     }
 }
 
+/// What a commit says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Commit {
+    /// Its id.
+    pub id: String,
+    /// Who has written it: `Name <address>`.
+    pub author: String,
+    /// When it was made, in seconds since 1970.
+    pub at: i64,
+    /// Its message.
+    pub message: String,
+}
+
+/// Whether a branch may be called so.
+pub fn is_branch(name: &str) -> bool {
+    !name.starts_with('-') && git2::Reference::is_valid_name(&format!("refs/heads/{name}"))
+}
+
 /// A repository, for reading.
 pub(super) struct Objects {
     /// Nobody needs it for long, so a lock is enough.
@@ -162,6 +180,25 @@ impl Objects {
     /// The best common ancestors of two commits.
     pub(super) fn merge_bases(&self, a: Id, b: Id) -> Result<Vec<Id>, Missing> {
         Ok(self.lock().merge_bases(a, b)?.to_vec())
+    }
+
+    /// What a commit says of itself, by its whole id, if it is here.
+    pub(super) fn described(&self, id: &str) -> Option<Commit> {
+        let repository = self.lock();
+        let commit = repository.find_commit(Id::from_str(id).ok()?).ok()?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let author = commit.author();
+        Some(Commit {
+            id: id.to_owned(),
+            author: format!("{} <{}>", text(author.name_bytes()), text(author.email_bytes())),
+            at: commit.time().seconds(),
+            message: text(commit.message_bytes()),
+        })
+    }
+
+    /// The address of the remote repository that is called `origin`.
+    pub(super) fn origin(&self) -> Option<String> {
+        self.lock().find_remote("origin").ok()?.url().ok().map(ToOwned::to_owned)
     }
 
     /// The root directory of a commit, if it is here.

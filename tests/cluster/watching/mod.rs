@@ -8,6 +8,7 @@ mod killed;
 mod memory;
 mod metrics;
 mod outage;
+mod pushed;
 mod refused;
 mod repository;
 mod shards;

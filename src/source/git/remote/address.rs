@@ -141,6 +141,22 @@ pub fn site_of(url: &str) -> Option<(String, String)> {
     (!path.is_empty()).then(|| (site, path.to_owned()))
 }
 
+/// An address without what may be secret in it, for people to clone from: who logs in over HTTPS stands nowhere.
+pub fn shown_url(url: &str) -> String {
+    let is_http = ["http://", "https://"].iter().any(|scheme| url.starts_with(scheme));
+    let Some((scheme, rest)) = url.split_once("://").filter(|_| is_http) else { return masked(url) };
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+    format!("{scheme}://{}{path}", authority.rsplit('@').next().unwrap_or_default())
+}
+
+/// Whether two addresses are of one repository, as far as can be told from them.
+pub fn is_same_repository(one: &str, other: &str) -> bool {
+    let plain = |address: Address| address.to_string().trim_end_matches('/').trim_end_matches(".git").to_owned();
+    let known = (Address::parse(one).map(plain), Address::parse(other).map(plain));
+    matches!(known, (Ok(one), Ok(other)) if one == other) || site_of(one).is_some_and(|one| site_of(other) == Some(one))
+}
+
 /// An address that may hold a secret, without it: what stands before an `@`, and all after a `?` or `#`.
 pub(super) fn masked(text: &str) -> String {
     let text: String = text.chars().filter(|character| !character.is_control()).collect();

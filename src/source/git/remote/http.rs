@@ -14,7 +14,7 @@ use super::access::{Credentials, Login, ProxyLogin, Tls};
 use super::address::Address;
 use super::error::{RemoteError, in_a_line};
 use super::github_app::Tokens;
-use super::{proxy, tls};
+use super::{Service, proxy, tls};
 use crate::source::git::store::MOST_PACKED;
 use crate::source::http::{is_private, origin, resolve};
 
@@ -39,8 +39,8 @@ pub(super) struct Http {
 
 /// What is asked.
 enum Ask<'a> {
-    Get(&'a str),
-    Post(&'a [u8]),
+    Get(Service),
+    Post(Service, &'a [u8]),
 }
 
 impl Http {
@@ -49,17 +49,23 @@ impl Http {
     }
 
     /// What the server says first.
-    pub(super) fn greeting(&mut self, address: &Address, who: &Credentials) -> Result<impl Read + use<>, RemoteError> {
+    pub(super) fn greeting(&mut self, address: &Address, who: &Credentials, service: Service) -> Result<impl Read + use<>, RemoteError> {
         self.moved_to = None;
-        let response = self.ask(address, who, &Ask::Get("/info/refs?service=git-upload-pack"))?;
-        expect(address, &response, "application/x-git-upload-pack-advertisement")?;
+        let response = self.ask(address, who, &Ask::Get(service))?;
+        expect(address, &response, &format!("application/x-{}-advertisement", service.name()))?;
         Ok(body(response))
     }
 
     /// What the server answers to a request.
-    pub(super) fn request(&mut self, address: &Address, who: &Credentials, bytes: &[u8]) -> Result<impl Read + use<>, RemoteError> {
-        let response = self.ask(address, who, &Ask::Post(bytes))?;
-        expect(address, &response, "application/x-git-upload-pack-result")?;
+    pub(super) fn request(
+        &mut self,
+        address: &Address,
+        who: &Credentials,
+        service: Service,
+        bytes: &[u8],
+    ) -> Result<impl Read + use<>, RemoteError> {
+        let response = self.ask(address, who, &Ask::Post(service, bytes))?;
+        expect(address, &response, &format!("application/x-{}-result", service.name()))?;
         Ok(body(response))
     }
 
@@ -106,10 +112,11 @@ impl Http {
         let Some((_, _, agent)) = &self.agent else { return Err(RemoteError::unreachable(address, "there is no client")) };
         let authorization = authorization(address, &self.url, who, agent, &mut self.tokens)?;
         let base = self.moved_to.as_deref().unwrap_or(&self.url);
-        let mut url = match ask {
-            Ask::Get(path) => format!("{base}{path}"),
-            Ask::Post(_) => format!("{base}/git-upload-pack"),
+        let path = match ask {
+            Ask::Get(service) => format!("/info/refs?service={}", service.name()),
+            Ask::Post(service, _) => format!("/{}", service.name()),
         };
+        let mut url = format!("{base}{path}");
         for _ in 0..=MOST_REDIRECTS {
             let authorization = authorization.as_deref().filter(|_| origin(&url).is_some() && origin(&url) == origin(&self.url));
             let send = || send(agent, &url, ask, authorization);
@@ -120,10 +127,10 @@ impl Http {
             let Some(location) = location.filter(|_| response.status().is_redirection()) else {
                 return Ok(response);
             };
-            let Ask::Get(path) = ask else {
+            if matches!(ask, Ask::Post(..)) {
                 return Err(RemoteError::answer(address, "it redirects what may not be redirected"));
-            };
-            let to = resolve(&url, location).filter(|to| to.ends_with(path));
+            }
+            let to = resolve(&url, location).filter(|to| to.ends_with(&path));
             url = to.ok_or_else(|| {
                 RemoteError::answer(address, "its redirections aren't followed: they lead elsewhere, or from https to http")
             })?;
@@ -134,16 +141,18 @@ impl Http {
 }
 
 fn send(agent: &Agent, url: &str, ask: &Ask<'_>, authorization: Option<&str>) -> Result<Response<Body>, ureq::Error> {
+    let (Ask::Get(service) | Ask::Post(service, _)) = ask;
+    // Pushing is the same in every version.
+    let headers = authorization.map(|value| ("authorization", value)).into_iter().chain(service.version());
     match ask {
         Ask::Get(_) => {
-            let request = agent.get(url).header("git-protocol", "version=2").header("cache-control", "no-cache");
-            authorization.into_iter().fold(request, |request, value| request.header("authorization", value)).call()
+            let request = agent.get(url).header("cache-control", "no-cache");
+            headers.fold(request, |request, (name, value)| request.header(name, value)).call()
         }
-        Ask::Post(bytes) => {
-            let request = agent.post(url).header("git-protocol", "version=2");
-            let request = request.header("content-type", "application/x-git-upload-pack-request");
-            let request = request.header("accept", "application/x-git-upload-pack-result");
-            authorization.into_iter().fold(request, |request, value| request.header("authorization", value)).send(*bytes)
+        Ask::Post(service, bytes) => {
+            let request = agent.post(url).header("content-type", format!("application/x-{}-request", service.name()));
+            let request = request.header("accept", format!("application/x-{}-result", service.name()));
+            headers.fold(request, |request, (name, value)| request.header(name, value)).send(*bytes)
         }
     }
 }

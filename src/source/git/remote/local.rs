@@ -1,4 +1,4 @@
-//! A repository on this machine, read as it is: no program runs, and of somebody else's repository nothing but objects and
+//! A repository on this machine, read and written as it is: no program runs, and of somebody else's repository nothing but objects and
 //! references is taken.
 
 use std::collections::HashSet;
@@ -10,6 +10,10 @@ use git2::{ErrorCode, ObjectType, Oid, PackBuilder, Repository};
 use super::address::Address;
 use super::error::RemoteError;
 use super::protocol::{Cuts, Listed, Wanted};
+use super::receive_pack::{Move, Report};
+
+/// The programs that git would run when something is pushed.
+const HOOKS: [&str; 6] = ["pre-receive", "update", "post-receive", "post-update", "reference-transaction", "proc-receive"];
 
 fn open(address: &Address, path: &Path) -> Result<Repository, RemoteError> {
     let url = address.to_string();
@@ -77,6 +81,52 @@ pub(super) fn send(
     }?;
     // Which of these have parents that aren't there, only the one who keeps them knows.
     Ok(Cuts { shallow: commits.iter().map(ToString::to_string).collect(), unshallow: Vec::new() })
+}
+
+/// Takes a pack, and moves references. One that isn't where it is said to be stays, and those after it.
+pub(super) fn receive(address: &Address, path: &Path, moves: &[Move], pack: &[u8]) -> Result<Report, RemoteError> {
+    let repository = open(address, path)?;
+    let fault = |error: git2::Error| RemoteError::answer(address, error.message());
+    let refuse = |why: String| Err(RemoteError::Refused { url: address.to_string(), why, is_known: true });
+    if let Some(hook) = hook(&repository) {
+        return refuse(format!("it has a hook called {hook}, and no program is run here: push over ssh or https"));
+    }
+    let checked_out = repository.head().ok().filter(|_| !repository.is_bare()).and_then(|head| head.name().ok().map(ToOwned::to_owned));
+    if let Some(name) = checked_out.filter(|name| moves.iter().any(|each| each.name == *name)) {
+        return refuse(format!("{name} is checked out there"));
+    }
+    if !pack.is_empty() {
+        let objects = repository.odb().map_err(fault)?;
+        let mut writer = objects.packwriter().map_err(fault)?;
+        writer.write_all(pack).map_err(|error| RemoteError::unreachable(address, format!("it can't be written to: {error}")))?;
+        writer.commit().map_err(|error| RemoteError::unreachable(address, format!("it can't be written to: {}", error.message())))?;
+    }
+    let mut report = Report::default();
+    for each in moves {
+        let moved = Oid::from_str(&each.new).and_then(|new| match &each.old {
+            None => repository.reference(&each.name, new, false, "push"),
+            Some(old) => repository.reference_matching(&each.name, new, true, Oid::from_str(old)?, "push"),
+        });
+        match moved {
+            Ok(_) => {}
+            Err(error) if matches!(error.code(), ErrorCode::Exists | ErrorCode::Modified | ErrorCode::Locked | ErrorCode::NotFound) => {
+                report.stale.push(each.name.clone());
+                break;
+            }
+            Err(error) => {
+                report.refused.push((each.name.clone(), error.message().to_owned()));
+                break;
+            }
+        }
+    }
+    Ok(report)
+}
+
+/// A program that git would run for a push.
+fn hook(repository: &Repository) -> Option<&'static str> {
+    let own = || repository.path().join("hooks");
+    let directory = repository.config().and_then(|config| config.get_path("core.hooksPath")).unwrap_or_else(|_| own());
+    HOOKS.into_iter().find(|hook| directory.join(hook).is_file())
 }
 
 /// The commits from a tip on down to known ones.

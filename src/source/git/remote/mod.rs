@@ -1,4 +1,4 @@
-//! A remote repository: what it has, and packs of it.
+//! A remote repository: what it has, packs of it, and packs for it.
 
 mod access;
 mod address;
@@ -10,16 +10,18 @@ mod local;
 mod pkt_line;
 mod protocol;
 mod proxy;
+mod receive_pack;
 mod ssh;
 mod tls;
 
 use std::io::{Read, Write};
 
 pub use access::{Access, ReadValues, Values};
-pub use address::site_of;
+pub use address::{is_same_repository, shown_url, site_of};
 pub use error::RemoteError;
 pub(super) use known_hosts::fits;
 pub(super) use protocol::{Cuts, Listed, Wanted, is_id};
+pub(super) use receive_pack::{Move, Report};
 
 use super::store::Store;
 use access::Credentials;
@@ -28,6 +30,29 @@ use http::Http;
 use pkt_line::Packets;
 use protocol::{Fault, Greeting};
 use ssh::{Login, Talk};
+
+/// What a server is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Service {
+    /// To be read from.
+    UploadPack,
+    /// To be pushed to.
+    ReceivePack,
+}
+
+impl Service {
+    fn name(self) -> &'static str {
+        match self {
+            Self::UploadPack => "git-upload-pack",
+            Self::ReceivePack => "git-receive-pack",
+        }
+    }
+
+    /// The header of HTTP that says which version of the protocol is spoken; there is only one for pushing.
+    fn version(self) -> Option<(&'static str, &'static str)> {
+        (self == Self::UploadPack).then_some(("git-protocol", "version=2"))
+    }
+}
 
 /// A remote repository, and the way there.
 pub(super) struct Remote {
@@ -97,6 +122,38 @@ impl Remote {
             (Way::Local, _) => Ok(Cuts::default()),
         })
     }
+
+    /// Moves references, for which the server gets a pack of what it lacks. It judges itself whether they still are where they are said
+    /// to be.
+    pub(super) fn push(&mut self, moves: &[Move], pack: &[u8], access: &Access) -> Result<Report, RemoteError> {
+        let address = &self.address;
+        let fault = |fault: Fault| RemoteError::of(fault, address);
+        match (&mut self.way, address) {
+            (Way::Http(http, _), _) => {
+                let who = access.read(address)?;
+                let greeting = finished(http.greeting(address, &who, Service::ReceivePack)?, protocol::greeting).map_err(fault)?;
+                let (request, form) = match receive_pack::request(&greeting, moves, pack).map_err(fault)? {
+                    receive_pack::Ready::Request(request, form) => (request, form),
+                    receive_pack::Ready::Stale(report) => return Ok(report),
+                };
+                let answer = http.request(address, &who, Service::ReceivePack, &request)?;
+                finished(answer, |packets| receive_pack::report(packets, form)).map_err(fault)
+            }
+            (Way::Ssh(login), _) => {
+                let mut packets = Packets::new(login.talk(address, &access.read(address)?, Service::ReceivePack)?);
+                let report = protocol::greeting(&mut packets).and_then(|greeting| match receive_pack::request(&greeting, moves, pack)? {
+                    receive_pack::Ready::Stale(report) => Ok(report),
+                    receive_pack::Ready::Request(request, form) => {
+                        packets.from().say(&request)?;
+                        receive_pack::report(&mut packets, form)
+                    }
+                });
+                report.map_err(|fault| over_ssh(address, &mut packets, fault))
+            }
+            (Way::Local, Address::Local(path)) => local::receive(address, path, moves, pack),
+            (Way::Local, _) => Ok(Report::default()),
+        }
+    }
 }
 
 fn list_over_http(
@@ -109,17 +166,17 @@ fn list_over_http(
     let fault = |fault: Fault| RemoteError::of(fault, address);
     // A server of version 2 needn't introduce itself every time. If it has become another one, it shall.
     if let Some(Greeting::V2(capabilities)) = known {
-        match http.request(address, who, &protocol::list(capabilities, prefixes)) {
+        match http.request(address, who, Service::UploadPack, &protocol::list(capabilities, prefixes)) {
             Ok(answer) => return finished(answer, protocol::listing).inspect_err(|_| *known = None).map_err(fault),
             Err(error) if error.is_transient() => return Err(error),
             Err(_) => *known = None,
         }
     }
-    let greeting = finished(http.greeting(address, who)?, protocol::greeting).map_err(fault)?;
+    let greeting = finished(http.greeting(address, who, Service::UploadPack)?, protocol::greeting).map_err(fault)?;
     match known.insert(greeting) {
         Greeting::V0(references, _) => Ok(std::mem::take(references)),
         Greeting::V2(capabilities) => {
-            let answer = http.request(address, who, &protocol::list(capabilities, prefixes))?;
+            let answer = http.request(address, who, Service::UploadPack, &protocol::list(capabilities, prefixes))?;
             finished(answer, protocol::listing).map_err(fault)
         }
     }
@@ -133,19 +190,20 @@ fn ask_over_http(
     who: &Credentials,
 ) -> Result<Packets<impl Read + use<>>, RemoteError> {
     if let Some(greeting) = known {
-        match http.request(address, who, &request(greeting, wanted)) {
+        match http.request(address, who, Service::UploadPack, &request(greeting, wanted)) {
             Ok(answer) => return Ok(Packets::new(answer)),
             Err(error) if error.is_transient() => return Err(error),
             Err(_) => *known = None,
         }
     }
-    let greeting = finished(http.greeting(address, who)?, protocol::greeting).map_err(|fault| RemoteError::of(fault, address))?;
-    let answer = http.request(address, who, &request(known.insert(greeting), wanted))?;
+    let greeting =
+        finished(http.greeting(address, who, Service::UploadPack)?, protocol::greeting).map_err(|fault| RemoteError::of(fault, address))?;
+    let answer = http.request(address, who, Service::UploadPack, &request(known.insert(greeting), wanted))?;
     Ok(Packets::new(answer))
 }
 
 fn list_over_ssh(address: &Address, login: &mut Login, prefixes: &[String], who: &Credentials) -> Result<Vec<Listed>, RemoteError> {
-    let mut packets = Packets::new(login.talk(address, who)?);
+    let mut packets = Packets::new(login.talk(address, who, Service::UploadPack)?);
     let listed = protocol::greeting(&mut packets).and_then(|greeting| match greeting {
         Greeting::V0(references, _) => Ok(references),
         Greeting::V2(capabilities) => {
@@ -163,7 +221,7 @@ fn fetch_over_ssh(
     who: &Credentials,
     out: &mut dyn Write,
 ) -> Result<Cuts, RemoteError> {
-    let mut packets = Packets::new(login.talk(address, who)?);
+    let mut packets = Packets::new(login.talk(address, who, Service::UploadPack)?);
     let cuts = protocol::greeting(&mut packets).and_then(|greeting| {
         packets.from().say(&request(&greeting, wanted))?;
         protocol::pack(&mut packets, out)

@@ -81,6 +81,12 @@ impl Request {
         self
     }
 
+    /// Adds a line without a line feed.
+    pub(super) fn bare_line(&mut self, text: &str) -> &mut Self {
+        self.0.extend_from_slice(format!("{:04x}{text}", HEAD + text.len()).as_bytes());
+        self
+    }
+
     pub(super) fn flush(&mut self) -> &mut Self {
         self.0.extend_from_slice(b"0000");
         self

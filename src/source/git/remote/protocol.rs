@@ -8,7 +8,7 @@ use std::io::{self, Read, Write};
 
 use super::pkt_line::{Packet, Packets, Request};
 
-const AGENT: &str = concat!("agent=kaito/", env!("CARGO_PKG_VERSION"));
+pub(super) const AGENT: &str = concat!("agent=kaito/", env!("CARGO_PKG_VERSION"));
 
 /// The most references that are read.
 const MOST_REFERENCES: usize = 2_000_000;
@@ -238,7 +238,7 @@ fn cuts(request: &mut Request, wanted: &Wanted<'_>) {
 }
 
 /// A line of text, or nothing at the end of a list.
-fn text(from: &mut Packets<impl Read>) -> Result<Option<String>, Fault> {
+pub(super) fn text(from: &mut Packets<impl Read>) -> Result<Option<String>, Fault> {
     let Packet::Data(data) = from.next()? else { return Ok(None) };
     let line = words_of(data);
     match line.strip_prefix("ERR ") {
@@ -248,7 +248,7 @@ fn text(from: &mut Packets<impl Read>) -> Result<Option<String>, Fault> {
 }
 
 /// What is said, without the end of its line.
-fn words_of(data: &[u8]) -> String {
+pub(super) fn words_of(data: &[u8]) -> String {
     let text = String::from_utf8_lossy(data);
     text.trim_end_matches('\n').to_owned()
 }

@@ -1,4 +1,5 @@
-//! git over SSH: `git-upload-pack` behind a login, as in `ssh git@host git-upload-pack 'path'`. No program runs here.
+//! git over SSH: `git-upload-pack` or `git-receive-pack` behind a login, as in `ssh git@host git-upload-pack 'path'`. No program runs
+//! here.
 //!
 //! The host must be known beforehand. A login is kept for the next time.
 
@@ -13,6 +14,7 @@ use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
+use super::Service;
 use super::access::{Credentials, Identity};
 use super::address::{Address, Ssh};
 use super::error::{RemoteError, in_a_line};
@@ -24,6 +26,8 @@ const CONNECT: Duration = Duration::from_secs(15);
 const SILENCE: Duration = Duration::from_secs(60);
 /// How long a login is kept that nobody uses.
 const IDLE: Duration = Duration::from_secs(60);
+/// The bytes that are sent at once.
+const CHUNK: usize = 64 << 10;
 /// The most bytes that are read of what is said beside the answer.
 const MOST_WORDS: usize = 4096;
 
@@ -83,8 +87,8 @@ impl Login {
         Self { at, runtime: None, session: None }
     }
 
-    /// Starts `git-upload-pack`, which begins to talk.
-    pub(super) fn talk(&mut self, address: &Address, who: &Credentials) -> Result<Talk<'_>, RemoteError> {
+    /// Starts the service, which begins to talk.
+    pub(super) fn talk(&mut self, address: &Address, who: &Credentials, service: Service) -> Result<Talk<'_>, RemoteError> {
         let fault = |why: &str, help: &str| RemoteError::credentials(address, why, help);
         let identity = who.identity.as_ref().ok_or_else(|| {
             fault("there is no identity, which is the private key of an SSH login", "make one with ssh-keygen, and let the server know it")
@@ -111,17 +115,17 @@ impl Login {
                 && session.used.elapsed() < IDLE
                 && !session.handle.is_closed()
         };
-        let command = command(&self.at.path);
+        let command = command(service, &self.at.path);
         if let Some(session) = self.session.as_mut().filter(|session| is_kept(session)) {
             session.used = Instant::now();
             // If the server has ended it meanwhile, there is a new one.
-            if let Ok(Ok(channel)) = runtime.block_on(async { timeout(CONNECT, start(&session.handle, &command)).await }) {
+            if let Ok(Ok(channel)) = runtime.block_on(async { timeout(CONNECT, start(&session.handle, service, &command)).await }) {
                 return Ok(Talk::new(runtime, channel));
             }
         }
         self.session = None;
         let handle = runtime.block_on(log_in(address, &self.at, identity, known_hosts))?;
-        let started = runtime.block_on(async { timeout(CONNECT, start(&handle, &command)).await });
+        let started = runtime.block_on(async { timeout(CONNECT, start(&handle, service, &command)).await });
         let channel = started.map_err(|_| RemoteError::unreachable(address, "it doesn't answer in time"))?;
         let channel = channel.map_err(|error| RemoteError::answer(address, error.to_string()))?;
         self.session = Some(Session { identity: identity.clone(), known_hosts: known_hosts.clone(), handle, used: Instant::now() });
@@ -204,19 +208,21 @@ fn no_session(address: &Address, at: &Ssh, fault: Fault) -> RemoteError {
 }
 
 /// What the other side's shell is told, quoted as git does.
-fn command(path: &str) -> String {
-    format!("git-upload-pack '{}'", path.replace('\'', r"'\''").replace('!', r"'\!'"))
+fn command(service: Service, path: &str) -> String {
+    format!("{} '{}'", service.name(), path.replace('\'', r"'\''").replace('!', r"'\!'"))
 }
 
-async fn start(handle: &Handle<Host>, command: &str) -> Result<Channel<Msg>, russh::Error> {
+async fn start(handle: &Handle<Host>, service: Service, command: &str) -> Result<Channel<Msg>, russh::Error> {
     let channel = handle.channel_open_session().await?;
     // A server that doesn't take this speaks version 0.
-    channel.set_env(false, "GIT_PROTOCOL", "version=2").await?;
+    if let Some((_, version)) = service.version() {
+        channel.set_env(false, "GIT_PROTOCOL", version).await?;
+    }
     channel.exec(true, command).await?;
     Ok(channel)
 }
 
-/// A talk with `git-upload-pack`.
+/// A talk with a service.
 pub(super) struct Talk<'a> {
     runtime: &'a Runtime,
     channel: Channel<Msg>,
@@ -235,8 +241,11 @@ impl<'a> Talk<'a> {
 
     /// Sends a request.
     pub(super) fn say(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let sent = self.runtime.block_on(async { timeout(SILENCE, self.channel.data(bytes)).await });
-        sent.map_err(|_| io::ErrorKind::TimedOut)?.map_err(io::Error::other)
+        for some in bytes.chunks(CHUNK) {
+            let sent = self.runtime.block_on(async { timeout(SILENCE, self.channel.data(some)).await });
+            sent.map_err(|_| io::ErrorKind::TimedOut)?.map_err(io::Error::other)?;
+        }
+        Ok(())
     }
 
     /// Why there was no answer, if the server has said so.
@@ -249,7 +258,7 @@ impl<'a> Talk<'a> {
             return None;
         } else if says(&["not found", "not be found", "does not appear to be", "no such", "not exist"]) {
             RemoteError::NoRepository { url, why: words }
-        } else if says(&["denied", "permission", "not allowed", "unauthorized", "forbidden"]) {
+        } else if says(&["denied", "permission", "not allowed", "unauthorized", "forbidden", "read only"]) {
             RemoteError::Refused { url, why: words, is_known: true }
         } else {
             RemoteError::Answer { url, why: words, broke_off: true }
@@ -298,13 +307,14 @@ impl Drop for Talk<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Service;
     use super::command;
 
     #[test]
     fn a_path_is_one_word() {
         for path in ["/srv/a.git", "~/a b", "a'; rm -rf '/", "a!b"] {
-            let words = shlex::split(&command(path)).unwrap();
-            assert_eq!(words, ["git-upload-pack", path]);
+            let words = shlex::split(&command(Service::ReceivePack, path)).unwrap();
+            assert_eq!(words, ["git-receive-pack", path]);
         }
     }
 }

@@ -6,6 +6,7 @@
 mod allowed_signers;
 mod keys;
 mod openpgp;
+mod sign;
 mod signed;
 mod ssh;
 
@@ -14,6 +15,7 @@ use std::fmt;
 use thiserror::Error;
 
 pub(super) use keys::Keys;
+pub use sign::SigningKey;
 pub(super) use signed::{Signed, SignedTag, parents};
 
 /// Who has signed.

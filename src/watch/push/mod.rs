@@ -1,0 +1,153 @@
+//! Commits what a set is rendered to to a branch, by a thread of its own: nothing that is applied waits for it.
+
+mod config;
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError};
+use std::time::{Duration, Instant};
+
+pub use config::PushConfig;
+
+use super::{Backoff, Event, Planned, Planner, Snapshot};
+use crate::diagnostic::Diagnostic;
+use crate::notify::{self, Notice, Notify};
+use crate::rendered_branch::{Manifest, manifests};
+use crate::source::{Destination, Head, Mirror, Pushed, is_same_repository, shown_url};
+
+/// How long to wait before a push that failed is tried again.
+const RETRY: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(300));
+
+/// How long to wait when there is nothing to wait for.
+const IDLE: Duration = Duration::from_secs(3600);
+
+/// Commits what a set is rendered to to a branch.
+pub struct Pusher {
+    /// What people call the set.
+    pub name: String,
+    /// The repository that files come from.
+    pub source: Arc<Mirror>,
+    /// Reads and plans files.
+    pub planner: Arc<dyn Planner>,
+    /// Whether the Workspaces are among the manifests.
+    pub include_workspace: bool,
+    /// The command that renders the same.
+    pub command: String,
+    /// The repository that is pushed to.
+    pub mirror: Arc<Mirror>,
+    /// The branch in it.
+    pub to: Destination,
+    /// Who is told what became of it.
+    pub teller: Teller,
+}
+
+/// Who is told what became of pushes.
+pub enum Teller {
+    /// The worker that applies the same, which tells others.
+    Worker(Sender<Event>),
+    /// Those who are notified; nothing is applied.
+    Notified {
+        /// Takes notices, if anybody is to be notified.
+        notify: Option<Arc<dyn Notify>>,
+        /// The set.
+        set: notify::Set,
+        /// The name of the source.
+        source: String,
+    },
+}
+
+impl Pusher {
+    /// Pushes each snapshot that it is told of, until it is told to stop. One that can't be pushed is tried again, unless there is a newer
+    /// one.
+    pub fn run(self, inbox: &Receiver<Event>) {
+        let (mut snapshot, mut due, mut backoff): (Option<Snapshot>, Option<Instant>, Backoff) = (None, None, RETRY);
+        let mut failure: Option<String> = None;
+        loop {
+            let now = Instant::now();
+            let mut told = inbox.recv_timeout(due.map_or(IDLE, |due| due.saturating_duration_since(now)));
+            loop {
+                match told {
+                    Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+                    Ok(Event::Snapshot(newer)) => (snapshot, due) = (Some(newer), Some(now)),
+                    Ok(Event::Reconcile) => due = Some(now),
+                    Ok(_) => {}
+                    Err(RecvTimeoutError::Timeout) => break,
+                }
+                told = inbox.try_recv().map_err(|error| match error {
+                    TryRecvError::Empty => RecvTimeoutError::Timeout,
+                    TryRecvError::Disconnected => RecvTimeoutError::Disconnected,
+                });
+            }
+            let Some(snapshot) = snapshot.as_ref().filter(|_| due.is_some_and(|due| due <= Instant::now())) else { continue };
+            let result = self.push(snapshot);
+            due = match &result {
+                Ok(_) => {
+                    backoff.worked();
+                    None
+                }
+                Err(_) => Some(Instant::now() + backoff.failed(&self.name)),
+            };
+            let is_news = failure.as_ref() != result.as_ref().err().map(|finding| &finding.message) || result.is_ok();
+            failure = result.as_ref().err().map(|finding| finding.message.clone());
+            self.tell(snapshot, result, is_news);
+        }
+    }
+
+    fn push(&self, snapshot: &Snapshot) -> Result<Pushed, Diagnostic> {
+        let (pointer, commit) = snapshot.revision.as_deref().and_then(|revision| revision.rsplit_once("sha1:")).unwrap_or_default();
+        if pointer.trim_end_matches('@') == self.to.branch && is_same_repository(self.source.url(), self.mirror.url()) {
+            let finding = Diagnostic::error(format!("the branch {} is the one that is followed", self.to.branch));
+            return Err(finding.help("name another branch: what is rendered would be rendered again"));
+        }
+        let commit = self.source.commit(&Head { commit: commit.to_owned(), ..Head::default() });
+        let commit = commit.ok_or_else(|| Diagnostic::error("the commit that is to be rendered isn't here any more"))?;
+        let mut rendered = Err(Diagnostic::error("there is nothing to push"));
+        let planned = self.planner.plan(&snapshot.tree, &mut |planned| rendered = self.manifests(planned));
+        planned.map_err(|findings| broken(&findings))?;
+        let rendering = self.to.rendering(rendered?, &self.command, commit.dry(&shown_url(self.source.url())));
+        self.mirror.push(&self.to, &rendering).map_err(|error| error.finding())
+    }
+
+    fn manifests(&self, planned: &Planned<'_>) -> Result<Vec<Manifest>, Diagnostic> {
+        let side = planned.side;
+        // What is left out would be deleted by whoever applies the branch.
+        if side.findings.iter().any(Diagnostic::is_error) {
+            return Err(broken(side.findings));
+        }
+        manifests(side, self.include_workspace).map_err(|error| *error.0)
+    }
+
+    fn tell(&self, snapshot: &Snapshot, result: Result<Pushed, Diagnostic>, is_news: bool) {
+        let (set, branch) = (self.name.as_str(), self.to.branch.as_str());
+        let revision = snapshot.revision.as_deref().unwrap_or_default();
+        match &result {
+            Ok(pushed) if pushed.is_new => {
+                let Pushed { commit, written, removed, .. } = pushed;
+                tracing::info!(set, revision, branch, commit, written, removed, "pushed");
+            }
+            Ok(pushed) => tracing::info!(set, revision, branch, commit = pushed.commit, "the branch holds this already"),
+            Err(finding) => tracing::error!(set, revision, branch, error = finding.message, help = finding.help.join("; "), "not pushed"),
+        }
+        match &self.teller {
+            // Who doesn't listen any more has stopped.
+            Teller::Worker(worker) => _ = worker.send(Event::Pushed(result)),
+            Teller::Notified { notify, set, source } => {
+                let Some(notify) = notify.as_ref().filter(|_| is_news) else { return };
+                let (event, summary, details) = match result {
+                    Ok(pushed) => (notify::Event::Succeeded, format!("rendered to {branch} at {}", pushed.commit), Vec::new()),
+                    Err(finding) => (notify::Event::Failed, finding.message, finding.help),
+                };
+                let at = jiff::Timestamp::from_second(jiff::Timestamp::now().as_second()).unwrap_or_default();
+                let (set, source, revision) = (set.clone(), source.clone(), snapshot.revision.clone());
+                notify.notify(Notice { set, source, revision, event, summary, details, is_news, at });
+            }
+        }
+    }
+}
+
+/// Why not all of an input can be rendered.
+fn broken(findings: &[Diagnostic]) -> Diagnostic {
+    let errors: Vec<&Diagnostic> = findings.iter().filter(|finding| finding.is_error()).collect();
+    let first = errors.first().map_or_else(String::new, |finding| finding.line());
+    let help = "the branch stays as it is until all of it can be rendered: what is left out would be deleted by whoever applies it";
+    Diagnostic::error(format!("not all can be rendered: {first}")).help(help)
+}
