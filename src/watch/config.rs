@@ -246,13 +246,8 @@ impl WatchConfig {
                     }
                     Ok(_) => {}
                 }
-                match (verify.keys.as_deref().unwrap_or_default(), &verify.secret_ref) {
-                    ("", None) => {
-                        let finding = Diagnostic::error("there is nothing to verify commits by");
-                        say(finding.help("name the directory of the keys, or the Secret with secretRef"), &at("keys"));
-                    }
-                    ("", Some(_)) | (_, None) => {}
-                    _ => say(Diagnostic::error("there are both keys and secretRef").help("keep the one that is meant"), &at("secretRef")),
+                if let Some((field, finding)) = verify.fault_of_keys() {
+                    say(finding, &at(field));
                 }
                 if verify.since.as_deref().is_some_and(|since| !is_commit(since)) {
                     let finding = Diagnostic::error(format!("{:?} is no id of a commit", verify.since.as_deref().unwrap_or_default()));
@@ -295,6 +290,20 @@ impl WatchConfig {
 /// Whether this is the whole id of a commit.
 pub fn is_commit(text: &str) -> bool {
     text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+}
+
+impl VerifyConfig {
+    /// What is wrong with where the keys are, and in which field.
+    fn fault_of_keys(&self) -> Option<(&'static str, Diagnostic)> {
+        match (self.keys.as_deref().unwrap_or_default(), &self.secret_ref) {
+            ("", None) => {
+                let finding = Diagnostic::error("there is nothing to verify commits by");
+                Some(("keys", finding.help("name the directory of the keys, or the Secret with secretRef")))
+            }
+            ("", Some(_)) | (_, None) => None,
+            _ => Some(("secretRef", Diagnostic::error("there are both keys and secretRef").help("keep the one that is meant"))),
+        }
+    }
 }
 
 impl GitConfig {
