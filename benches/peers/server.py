@@ -1,5 +1,6 @@
 """A real API server on this machine: etcd and kube-apiserver, as the tests of kaito have them."""
 
+import http.client
 import json
 import os
 import platform
@@ -11,7 +12,6 @@ import ssl
 import subprocess
 import tempfile
 import time
-import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -54,7 +54,7 @@ class Server:
                  "--service-account-issuer=https://kubernetes.default.svc", f"--service-account-signing-key-file={key}",
                  f"--service-account-key-file={key}", f"--etcd-servers={etcd}", f"--secure-port={port}")
         self.certificate = self.home / "certificates/apiserver.crt"
-        until(lambda: self.alive() and self.certificate.exists() and self.get("/readyz") and self.get("/api/v1/namespaces/default"))
+        until(self.ready)
         self.kubeconfig = self.home / "kubeconfig"
         self.kubeconfig.write_text(json.dumps({
             "apiVersion": "v1",
@@ -66,8 +66,24 @@ class Server:
         }))
 
     def run(self, name, *flags):
-        log = open(self.home / f"{name.name}.log", "wb")
+        log = open(self.home / f"{name.name}.log", "ab")
         self.processes.append(subprocess.Popen([name, *flags], cwd=self.home, stdin=subprocess.DEVNULL, stdout=log, stderr=log))
+
+    def ready(self):
+        return self.alive() and self.certificate.exists() and self.get("/readyz") and self.get("/api/v1/namespaces/default")
+
+    def named(self, name):
+        """The process of one of the programs, etcd or kube-apiserver."""
+        return next(process for process in self.processes if Path(process.args[0]).name == name)
+
+    def restart(self, name):
+        """Kills a program, which has no time for anything, and starts it again as it was."""
+        process = self.named(name)
+        process.kill()
+        process.wait()
+        self.processes.remove(process)
+        self.run(*process.args)
+        until(self.ready)
 
     def alive(self):
         for process in self.processes:
@@ -87,7 +103,7 @@ class Server:
     def get(self, path):
         try:
             return self.ask(path)
-        except (urllib.error.URLError, OSError):
+        except (OSError, http.client.HTTPException):
             return None
 
     def requests(self):

@@ -52,6 +52,8 @@ class Repository:
         self.commit("first")
         subprocess.run(["git", "clone", "-q", "--bare", self.work, self.bare], check=True)
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler(home))
+        # Who has asked may be killed before the answer is there.
+        self.server.handle_error = lambda *_: None
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         self.url = f"http://127.0.0.1:{self.server.server_port}/fleet.git"
 
@@ -79,7 +81,7 @@ def handler(home):
                 "REQUEST_METHOD": self.command, "CONTENT_TYPE": self.headers.get("Content-Type") or "",
                 "CONTENT_LENGTH": str(len(body)), "GIT_PROTOCOL": self.headers.get("Git-Protocol") or "",
             }
-            out = subprocess.run(["git", "http-backend"], input=body, env=environment, stdout=subprocess.PIPE, check=True).stdout
+            out = subprocess.run(["git", "http-backend"], input=body, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout
             head, _, content = out.partition(b"\r\n\r\n")
             fields = dict(line.split(": ", 1) for line in head.decode().split("\r\n"))
             self.send_response(int(fields.pop("Status", "200").split()[0]))

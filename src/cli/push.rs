@@ -27,7 +27,7 @@ pub(super) struct PushArgs {
     /// Directory of the branch that they are in [default: its root]
     #[arg(long, value_name = "DIR", requires = "push")]
     push_path: Option<String>,
-    /// One manifest.yaml, as Argo CD's Source Hydrator has it, or one file an object, as --output-dir has it [default: manifest]
+    /// One manifest.yaml, as Argo CD's Source Hydrator has it, or a file an object, as in a directory of manifests [default: manifest]
     #[arg(long, value_name = "LAYOUT", value_parser = ["manifest", "files"], requires = "push")]
     push_layout: Option<String>,
     /// Directory with credentials for the repository, a file for each key of Flux' Secrets: username, password, identity, ...

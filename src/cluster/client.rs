@@ -3,30 +3,43 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::Request;
 use hyper_timeout::TimeoutConnector;
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use kube::client::retry::RetryPolicy;
-use kube::client::{ClientBuilder, ConfigExt};
+use kube::client::{Body, ClientBuilder, ConfigExt};
 use kube::{Client, Config};
+use thiserror::Error;
+use tower::filter::FilterLayer;
 use tower::retry::RetryLayer;
 use tower::{BoxError, ServiceBuilder};
 
+use super::connection::MayWrite;
 use super::observe::{Observe, Observer};
 
 /// How long nothing comes before the system asks whether the other side is there.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
-/// The client that kube makes, with one difference: what is sent is sent at once (`TCP_NODELAY`).
+/// Why a request isn't sent.
+#[derive(Debug, Error)]
+#[error("another process may lead by now, so this one writes nothing any more")]
+struct LeadsNoMore;
+
+/// The client that kube makes, with two differences. Before everything that may change something it is asked whether that may be. And what is
+/// sent is sent at once (`TCP_NODELAY`).
 ///
 /// kube leaves it to the system to wait for more, so that the first request over each connection waits until the server has
 /// acknowledged the end of the handshake: some 40 ms on the same machine, where a small question takes 30 ms otherwise.
-pub(super) fn client(config: Config, observer: Option<Observer>) -> kube::Result<Client> {
+pub(super) fn client(config: Config, may_write: MayWrite, observer: Option<Observer>) -> kube::Result<Client> {
+    let unless_forbidden = FilterLayer::new(move |request: Request<Body>| -> Result<Request<Body>, BoxError> {
+        if request.method().is_safe() || may_write() { Ok(request) } else { Err(LeadsNoMore.into()) }
+    });
     let observe = Observe { observer, host: host(&config) };
     // Through a proxy it is kube's own.
     if config.proxy_url.is_some() {
-        return Ok(ClientBuilder::try_from(config)?.with_layer(&observe).build());
+        return Ok(ClientBuilder::try_from(config)?.with_layer(&observe).with_layer(&unless_forbidden).build());
     }
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
@@ -43,6 +56,7 @@ pub(super) fn client(config: Config, observer: Option<Observer>) -> kube::Result
         .option_layer(config.default_retry.then(|| RetryLayer::new(RetryPolicy::server_retry())))
         .option_layer(config.auth_layer()?)
         .layer(config.extra_headers_layer()?)
+        .layer(unless_forbidden)
         .map_err(BoxError::from)
         .layer(observe)
         .service(HttpClient::builder(TokioExecutor::new()).build(connector));

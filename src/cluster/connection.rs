@@ -1,6 +1,7 @@
 //! How a cluster is reached. Any number of threads can be given a [`Cluster`] of their own from one configuration.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use kube::Config;
@@ -31,8 +32,12 @@ pub struct User {
 #[derive(Clone)]
 pub struct Connection {
     config: Config,
+    may_write: MayWrite,
     observer: Option<Observer>,
 }
+
+/// Whether something may be written at this moment.
+pub(super) type MayWrite = Arc<dyn Fn() -> bool + Send + Sync>;
 
 impl Connection {
     /// That of a kubeconfig, of a context in it; without a file, of `KUBECONFIG` or `~/.kube/config`, or of the cluster that this runs
@@ -44,7 +49,14 @@ impl Connection {
         let mut config = runtime()?.block_on(config(kubeconfig, context))?;
         config.connect_timeout = Some(CONNECT);
         config.read_timeout = Some(READ);
-        Ok(Self { config, observer: None })
+        Ok(Self { config, may_write: Arc::new(|| true), observer: None })
+    }
+
+    /// The same, where nothing is written unless `may` says at that moment that it may be. It is asked in another thread, for every
+    /// request but those that only read.
+    #[must_use]
+    pub fn writing_while(self, may: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self { may_write: Arc::new(may), ..self }
     }
 
     /// The same, where all is done as `user`, if it names one.
@@ -75,7 +87,7 @@ impl Connection {
         let server = server.trim_end_matches('/').to_owned();
         let made = {
             let _inside = runtime.enter();
-            client::client(config, self.observer.clone())
+            client::client(config, Arc::clone(&self.may_write), self.observer.clone())
         };
         let client = made.map_err(|error| ClusterError::unusable(&server, &error))?;
         Ok(Cluster { runtime, client, server, namespace })
@@ -83,9 +95,9 @@ impl Connection {
 
     /// The same, for connections on which nothing may come for minutes.
     pub(super) fn for_watching(&self) -> Self {
-        let mut watching = self.clone();
-        watching.config.read_timeout = Some(READ_WATCH);
-        watching
+        let mut connection = self.clone();
+        connection.config.read_timeout = Some(READ_WATCH);
+        connection
     }
 }
 

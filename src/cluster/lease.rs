@@ -105,7 +105,13 @@ impl Candidate {
     /// Whether this process leads, at this very moment. It is to be asked before what only a leader may do: who was asleep for long
     /// isn't told in time.
     pub fn leads(&self) -> bool {
-        read(&self.renewed).is_some_and(|renewed| renewed.elapsed() < self.renew_deadline)
+        self.asks()()
+    }
+
+    /// Asks the same, wherever that is needed.
+    pub fn asks(&self) -> impl Fn() -> bool + Send + Sync + use<> {
+        let (renewed, deadline) = (Arc::clone(&self.renewed), self.renew_deadline);
+        move || read(&renewed).is_some_and(|renewed| renewed.elapsed() < deadline)
     }
 
     /// Gives the lease back, if it is ours, so that another one can lead at once. Nothing that only a leader may do may go on by now.

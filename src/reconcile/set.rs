@@ -160,6 +160,22 @@ impl Set {
         })
     }
 
+    /// Writes that a revision was tried, of which something was not applied before and isn't now. The digest is that of what was rendered;
+    /// none if that is the same as before.
+    ///
+    /// # Errors
+    /// It can't be written.
+    pub fn note_incomplete(&mut self, cluster: &Cluster, revision: &str, digest: Option<&str>, now: &str) -> Result<(), Trouble> {
+        if self.record.is_none() {
+            return Ok(());
+        }
+        self.write(cluster, DryRun::None, |record| {
+            let before = record.history.entries().first().and_then(|newest| newest.digest.clone());
+            record.attempted = Some(revision.to_owned());
+            record.history.note(Some(revision), digest.or(before.as_deref()), FAILED, now);
+        })
+    }
+
     /// The live member that an object is, if members were read whole just now.
     pub(super) fn member(&self, cluster: &Cluster, object: &Value) -> Option<&RawObject> {
         let reference = cluster.reference(&self.kinds, object).filter(|_| self.are_whole)?;

@@ -59,9 +59,13 @@ impl Worker {
         let began = Instant::now();
         let planner = std::sync::Arc::clone(&self.planner);
         let key = planner.key(&snapshot.tree);
-        if !self.is_full_due && due.is_empty() && key.is_some() && key == self.key {
+        // After a pass that isn't brought to its end there is none.
+        let last = self.key.take();
+        if !self.is_full_due && due.is_empty() && key.is_some() && key == last {
+            self.advance(&snapshot, None)?;
+            self.key = key;
             self.is_new = false;
-            return self.advance(&snapshot);
+            return Ok(());
         }
         let mut outcome = Ok(());
         let planned = planner.plan(&snapshot.tree, &mut |planned| outcome = self.pass_over(planned, &snapshot, due, began));
@@ -96,7 +100,7 @@ impl Worker {
         // Those that are left alone have had their turn, too.
         self.owners.taken(scope.about.iter().chain(due), began);
         if scope.about.is_empty() && !scope.is_full {
-            return self.advance(snapshot);
+            return self.advance(snapshot, Some(&digest(&prints)));
         }
         self.cluster.use_namespace(planned.namespace);
         let mut set = self.open_set(scope.is_full)?;
@@ -196,16 +200,17 @@ impl Worker {
         Ok(set.shared_as(self.config.shard))
     }
 
-    /// The files are another revision, and say the same.
-    fn advance(&mut self, snapshot: &Snapshot) -> Result<(), Diagnostic> {
-        if self.owners.failures().next().is_some() {
-            return Ok(());
-        }
+    /// The files are another revision, about which there is nothing to do. The digest is that of what is rendered; none if that is the same.
+    fn advance(&mut self, snapshot: &Snapshot, digest: Option<&str>) -> Result<(), Diagnostic> {
+        let has_failed = self.owners.failures().next().is_some();
+        let (Some(set), Some(revision)) = (&mut self.set, &snapshot.revision) else { return Ok(()) };
         // What wasn't applied whole before isn't now.
-        let (Some(set), Some(revision)) = (self.set.as_mut().filter(|set| set.unlisted().is_empty()), &snapshot.revision) else {
-            return Ok(());
+        let noted = if has_failed || !set.unlisted().is_empty() {
+            set.note_incomplete(&self.cluster, revision, digest, &super::now())
+        } else {
+            set.advance(&self.cluster, revision)
         };
-        set.advance(&self.cluster, revision).map_err(|trouble| trouble.finding())
+        noted.map_err(|trouble| trouble.finding())
     }
 
     /// A pass was not brought to its end; what is known of the set may be wrong.

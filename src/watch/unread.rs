@@ -72,7 +72,6 @@ impl Worker {
     /// There is nothing to make a pass over. What runs is kept as it was until there is something else to read.
     pub(super) fn unreadable(&mut self, snapshot: &Snapshot, findings: &[Diagnostic]) -> Result<(), Diagnostic> {
         self.is_new = false;
-        self.key = None;
         if std::mem::replace(&mut self.is_unreadable, true) {
             // What could be read the last time can't be read again, as a directory that is gone.
             self.readable = None;
@@ -84,13 +83,13 @@ impl Worker {
         let cause = if is_gone { Cause::Source } else { Cause::Invalid };
         let message = errors.first().map(|error| error.line()).unwrap_or_default();
         self.trouble_all(Some(Trouble { cause, message, helps_to_retry: is_gone }));
-        match &mut self.set {
-            Some(set) => {
-                let noted = set.note_failed(&self.cluster, snapshot.revision.as_deref(), Cause::Invalid, &super::now());
-                noted.map_err(|trouble| trouble.finding())
-            }
-            None => Ok(()),
+        let Some(set) = &mut self.set else { return Ok(()) };
+        let noted = set.note_failed(&self.cluster, snapshot.revision.as_deref(), Cause::Invalid, &super::now());
+        if noted.is_err() {
+            // It is read once more, and noted then.
+            (self.is_new, self.is_unreadable) = (true, false);
         }
+        noted.map_err(|trouble| trouble.finding())
     }
 
     /// The files can't be rendered at all; what runs goes on.

@@ -14,6 +14,7 @@ mod components;
 mod crds;
 mod delete;
 mod event;
+mod faults;
 mod few;
 mod gpu_provisioner;
 mod interrupted;

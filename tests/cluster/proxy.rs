@@ -74,6 +74,7 @@ impl Proxy {
         let mut state = self.state.lock().unwrap();
         state.holds = Some((writes, passes));
         state.is_held = false;
+        state.is_resumed = false;
     }
 
     /// Answers everything again, also what was held; that one gets its answer late.
@@ -162,7 +163,7 @@ fn serve_one(reader: &mut impl BufRead, stream: &mut TcpStream, state: &Mutex<St
         state.too_many -= usize::from(is_turned_away);
         is_turned_away
     };
-    let is_write = method != "GET";
+    let is_write = is_write(method, path);
     let hold = {
         let mut state = state.lock().unwrap();
         match &mut state.holds {
@@ -200,6 +201,11 @@ fn serve_one(reader: &mut impl BufRead, stream: &mut TcpStream, state: &Mutex<St
     write!(stream, "HTTP/1.1 {status} Status\r\nContent-Type: application/json\r\n{wait}Content-Length: {}\r\n\r\n{text}", text.len())?;
     stream.flush()?;
     Ok(true)
+}
+
+/// Whether something is changed that is applied: who leads, and what has happened, is told besides.
+fn is_write(method: &str, path: &str) -> bool {
+    method != "GET" && !["/leases", "/events"].iter().any(|besides| path.contains(besides))
 }
 
 /// Passes on what a watch tells, until either side ends it.

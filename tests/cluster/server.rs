@@ -15,6 +15,9 @@ use super::client::Client;
 use super::process::Household;
 use super::programs;
 
+/// Between two questions whether it is ready.
+const PAUSE: Duration = Duration::from_millis(50);
+
 /// A running API server, and whatever runs beside it. All ends, and its files go, with this value or its process.
 pub(super) struct Server {
     url: String,
@@ -47,7 +50,7 @@ impl Server {
             {
                 break certificate;
             }
-            thread::sleep(Duration::from_millis(50));
+            thread::sleep(PAUSE);
         };
         let server = Self { url, token, certificate, household: Mutex::new(household) };
         let home = server.home();
@@ -65,7 +68,32 @@ impl Server {
         self.household.lock().unwrap().start(&program, args)
     }
 
-    /// That all programs are still running.
+    /// Kills one of the programs: `etcd` or `kube-apiserver`.
+    pub(super) fn kill(&self, program: &str) {
+        self.household.lock().unwrap().kill(program).unwrap();
+    }
+
+    /// Starts those again that were killed, wakes those up that were stopped, and waits until the server is ready. It is the same one to
+    /// everybody.
+    ///
+    /// # Errors
+    /// One doesn't run, and what it said in the end.
+    pub(super) fn revive(&self) -> Result<(), String> {
+        self.household.lock().unwrap().revive()?;
+        let client = self.client();
+        while !client.is_ready() {
+            self.check()?;
+            thread::sleep(PAUSE);
+        }
+        Ok(())
+    }
+
+    /// Sends one of the programs a signal by its name: `STOP`, with which it does nothing until there is a `CONT`.
+    pub(super) fn signal(&self, program: &str, signal: &str) {
+        self.household.lock().unwrap().signal(program, signal);
+    }
+
+    /// That all programs are still running that were not killed.
     ///
     /// # Errors
     /// Which one isn't, and what it said in the end.

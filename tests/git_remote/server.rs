@@ -49,7 +49,7 @@ pub(crate) struct Asked {
 
 /// A key for SSH.
 #[derive(Deserialize)]
-pub(super) struct SshKey {
+pub(crate) struct SshKey {
     pub private: String,
     /// As it stands in `authorized_keys`.
     pub public: String,
@@ -67,7 +67,7 @@ fn program() -> &'static Path {
 
 impl Server {
     /// Serves a directory; `again` is the address of a server that comes back.
-    pub(super) fn start(root: &Path, again: Option<&str>) -> Self {
+    pub(crate) fn start(root: &Path, again: Option<&str>) -> Self {
         let mut command = Command::new(program());
         command.arg(root).args(again).env_clear().envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
@@ -75,12 +75,17 @@ impl Server {
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         Self { child, listens: serde_json::from_str(&line).unwrap() }
     }
+
+    /// Ends it, if it hasn't ended.
+    pub(crate) fn kill(&mut self) {
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        _ = self.child.kill();
-        _ = self.child.wait();
+        self.kill();
     }
 }
 
@@ -98,7 +103,7 @@ impl Served {
     }
 
     /// Where mirrors are.
-    pub(super) fn cache(&self) -> &Path {
+    pub(crate) fn cache(&self) -> &Path {
         self.cache.path()
     }
 
@@ -106,7 +111,7 @@ impl Served {
         format!("http://{}/repo", self.server.listens.http)
     }
 
-    pub(super) fn https(&self) -> String {
+    pub(crate) fn https(&self) -> String {
         format!("https://{}/repo", self.server.listens.https)
     }
 
@@ -123,17 +128,17 @@ impl Served {
     }
 
     /// A new key for the GitHub App that the server knows.
-    pub(super) fn app_key(&self) -> String {
+    pub(crate) fn app_key(&self) -> String {
         self.ask("/app-key")
     }
 
     /// A new key for SSH.
-    pub(super) fn ssh_key(&self, kind: &str, passphrase: &str) -> SshKey {
+    pub(crate) fn ssh_key(&self, kind: &str, passphrase: &str) -> SshKey {
         serde_json::from_str(&self.ask(&format!("/ssh-key?kind={kind}&passphrase={passphrase}"))).unwrap()
     }
 
     /// A host's name as it stands in `known_hosts` where names are nobody's business.
-    pub(super) fn hashed(&self, host: &str) -> String {
+    pub(crate) fn hashed(&self, host: &str) -> String {
         self.ask(&format!("/hashed?host={host}"))
     }
 
@@ -144,7 +149,7 @@ impl Served {
     }
 
     /// The repository that is kept of a mirror.
-    pub(super) fn kept(&self) -> PathBuf {
+    pub(crate) fn kept(&self) -> PathBuf {
         let mirror = fs::read_dir(self.cache()).unwrap().next().unwrap().unwrap().path();
         let mut kept: Vec<PathBuf> =
             fs::read_dir(mirror).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect();
@@ -154,10 +159,10 @@ impl Served {
 }
 
 /// Credentials with these keys.
-pub(super) fn values(pairs: &[(&str, &str)]) -> Values {
+pub(crate) fn values(pairs: &[(&str, &str)]) -> Values {
     Values::Map(pairs.iter().map(|(key, value)| ((*key).to_owned(), value.as_bytes().to_vec())).collect::<BTreeMap<_, _>>())
 }
 
-pub(super) fn access(pairs: &[(&str, &str)]) -> Access {
+pub(crate) fn access(pairs: &[(&str, &str)]) -> Access {
     Access::anonymous().with(values(pairs))
 }

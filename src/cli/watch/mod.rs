@@ -125,6 +125,10 @@ impl<'a> Watching<'a> {
         let _servers = listen::start(&self.args.process, &self.shared.metrics, &self.ready, &hooks)?;
         let _changes = self.config_changes(tell.clone())?;
         let candidate = self.stand(&tell)?;
+        if let Some(candidate) = &candidate {
+            // Who was stopped and goes on when another one leads already must not end what it had begun.
+            self.shared.connection = self.shared.connection.clone().writing_while(candidate.asks());
+        }
         while let Ok(told) = told.recv() {
             match told {
                 Told::Signal(SIGHUP) => {

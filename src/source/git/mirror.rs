@@ -164,16 +164,26 @@ impl Mirror {
         let mut remote = self.lock_remote();
         let store = self.current();
         if store.is_overgrown() {
-            let made = make(&self.directory, &self.url, |store| bring_into(&mut remote, store, head, history, access));
-            // The old one serves for as long as there is no new one.
-            if let Ok(made) = made {
-                let old = std::mem::replace(&mut *self.lock_store(), Arc::new(made));
-                old.objects.remove_when_unused();
+            if self.bring_anew(&mut remote, head, history, access).is_ok() {
                 return Ok(());
             }
             store.put_up_with_more();
         }
-        bring_into(&mut remote, &store, head, history, access)
+        let brought = bring_into(&mut remote, &store, head, history, access);
+        // Somebody may clear caches away that were not used for long.
+        let is_there = || Store::open(&store.path, &self.url).is_ok_and(|store| store.is_sound());
+        if matches!(brought, Err(RemoteError::Cache { .. })) && !is_there() {
+            return self.bring_anew(&mut remote, head, history, access);
+        }
+        brought
+    }
+
+    /// Fetches a commit into another repository. The old one serves for as long as there is no new one.
+    fn bring_anew(&self, remote: &mut Remote, head: &Head, history: History, access: &Access) -> Result<(), RemoteError> {
+        let made = make(&self.directory, &self.url, |store| bring_into(remote, store, head, history, access))?;
+        let old = std::mem::replace(&mut *self.lock_store(), Arc::new(made));
+        old.objects.remove_when_unused();
+        Ok(())
     }
 
     /// The files of a commit that was fetched. Findings name them as git does: `main@3f9c2ab:clusters/prod/phi.yaml`.

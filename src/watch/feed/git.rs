@@ -95,17 +95,18 @@ impl Git {
             self.mirror.fetch_with_submodules(&head, &self.access)?;
         }
         let fetching = resolved.elapsed();
+        // What can't be read is looked for again.
+        let damaged = |finding: Diagnostic| VerifyError::Damaged {
+            url: self.mirror.url().to_owned(),
+            commit: head.commit.clone(),
+            why: finding.message,
+        };
         let side = if self.submodules { self.mirror.side_with_submodules(&head) } else { self.mirror.side(&head) };
-        match side {
-            Ok(side) => self.audience.snapshot(&Snapshot {
-                revision: Some(head.to_string()),
-                tree: side.tree,
-                noticed,
-                resolving: resolved.saturating_duration_since(noticed),
-                fetching,
-            }),
-            Err(finding) => self.audience.failed(&finding),
-        }
+        let tree = side.map_err(damaged)?.tree;
+        let revision = head.to_string();
+        tracing::info!(source = self.name, revision, "fetched");
+        let resolving = resolved.saturating_duration_since(noticed);
+        self.audience.snapshot(&Snapshot { revision: Some(revision), tree, noticed, resolving, fetching });
         Ok(Looked::Followed(head))
     }
 }

@@ -24,6 +24,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::process::signal_process;
 use super::scene::Scene;
 use crate::support;
 
@@ -102,14 +103,29 @@ impl Watching {
 
     /// Sends it a signal by its name, such as `TERM`.
     pub(super) fn signal(&self, name: &str) {
-        let sent = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.child.id())]).status().unwrap();
-        assert!(sent.success(), "{name} can't be sent");
+        signal_process(self.child.id(), name);
     }
 
     /// Ends it as a cluster does, and waits for that.
     pub(super) fn stop(mut self) -> ExitStatus {
         self.signal("TERM");
         self.child.wait().unwrap()
+    }
+
+    /// Kills it, which leaves it no time for anything.
+    pub(super) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Waits until it ends by itself.
+    pub(super) fn wait(mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+
+    /// Its id as a process.
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// How much memory it has, in KiB.

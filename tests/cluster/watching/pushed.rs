@@ -49,7 +49,7 @@ fn what_is_only_pushed() {
     assert!(show("prod/README.md").contains("kaito render -R -f prod --namespace models"), "{}", show("prod/README.md"));
 
     let dry = repo.write("prod/c.yaml", config_map("two")).commit("two");
-    watching.until(&[" pushed", &dry]);
+    watching.until(&["pushed", "written=", &dry]);
     assert!(show("prod/manifest.yaml").contains("name: two\n"));
     // What can't be rendered whole isn't pushed.
     repo.write("prod/w.yaml", workspace("phi").replace("phi-4", "no-such-model")).commit("broken");
@@ -97,8 +97,9 @@ fn what_is_applied_and_pushed() {
     watching.until(&["applied", &dry]);
     fs::remove_file(&hook).unwrap();
     watching.signal("HUP");
-    watching.until(&[" pushed", &dry]);
-    assert!(repo.git(&["-C", &bare, "ls-tree", "-r", "--name-only", BRANCH]).contains("pushed/configmap-two.yaml"));
+    watching.until(&["pushed", "written=", &dry]);
+    let files = repo.git(&["-C", &bare, "ls-tree", "-r", "--name-only", BRANCH]);
+    assert!(files.lines().any(|file| file == "configmap-two.yaml"), "{files}");
     let events = format!("/apis/events.k8s.io/v1/namespaces/{}/events", stage.namespace);
     for reason in ["PushFailed", "Pushed"] {
         let is_it = |event: &serde_json::Value| event["reason"] == reason && event["regarding"]["name"] == "fleet";

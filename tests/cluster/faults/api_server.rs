@@ -1,0 +1,86 @@
+//! The API server is killed, or half dead: it takes connections and answers nothing. So is what it keeps everything in.
+
+use super::super::proxy::Proxy;
+use super::super::watching::Watching;
+use super::doomed;
+use super::fleet::{Fleet, workspace};
+
+/// Files that say something else than before: another Workspace, one less, and another value.
+fn change(fleet: &Fleet<'_>, number: usize) -> String {
+    fleet.write(&format!("new-{number}"), &workspace(&format!("new-{number}")));
+    if number > 2 {
+        fleet.remove(&format!("new-{}", number - 1));
+    }
+    fleet.commit(number)
+}
+
+#[test]
+fn killed_and_started_again() {
+    let doomed = doomed();
+    let fleet = Fleet::within(&doomed, "killed");
+    let mut watching = fleet.watch();
+    fleet.until_all_is(&fleet.commit(1));
+    // Without etcd it takes half a minute until it is clear that no answer comes.
+    for (number, program, sign) in [(2, "kube-apiserver", "not reconciled"), (3, "etcd", "fetched")] {
+        doomed.server.kill(program);
+        watching.skip();
+        let commit = change(&fleet, number);
+        watching.until(&[sign]);
+        doomed.server.revive().unwrap();
+        fleet.until_all_is(&commit);
+    }
+    // One in the middle of a pass.
+    watching.skip();
+    let commit = change(&fleet, 4);
+    watching.until(&["fetched"]);
+    doomed.server.kill("kube-apiserver");
+    doomed.server.revive().unwrap();
+    fleet.until_all_is(&commit);
+    fleet.until_repaired();
+    fleet.until_all_is(&commit);
+}
+
+#[test]
+fn half_dead() {
+    let doomed = doomed();
+    let fleet = Fleet::within(&doomed, "half-dead");
+    let mut watching = fleet.watch();
+    fleet.until_all_is(&fleet.commit(1));
+    for (number, program) in [(2, "kube-apiserver"), (3, "etcd")] {
+        doomed.server.signal(program, "STOP");
+        watching.skip();
+        let commit = change(&fleet, number);
+        watching.until(&["fetched"]);
+        doomed.server.signal(program, "CONT");
+        fleet.until_all_is(&commit);
+    }
+    fleet.until_repaired();
+    fleet.until_all_is(&fleet.served.repo.git(&["rev-parse", "HEAD"]));
+}
+
+/// Commits that change nothing, or can't be rendered, are noted too, though there is nobody to note them as they come.
+#[test]
+fn away_when_there_is_only_something_to_note() {
+    const CONFIG: &str = "apiVersion: config.kaito.sh/v1alpha1\nkind: RenderConfig\n";
+    let fleet = Fleet::new("noted");
+    let proxy = Proxy::new(&fleet.namespace);
+    let mut watching = Watching::of(&mut fleet.command("cache", &proxy.kubeconfig, &[]));
+    fleet.until_all_is(&fleet.commit(1));
+    let (wrong, unknown) = (format!("{CONFIG}noSuchField: 1\n"), workspace("phi").replace("phi-4", "phi-nano"));
+    for (path, text, annotation) in [
+        ("README.md", "words", "kaito.sh/revision"),
+        ("fleet/phi.yaml", unknown.as_str(), "kaito.sh/last-attempted-revision"),
+        ("README.md", "other words", "kaito.sh/last-attempted-revision"),
+        ("fleet/phi.yaml", &workspace("phi"), "kaito.sh/revision"),
+        ("fleet/kaito.yaml", wrong.as_str(), "kaito.sh/last-attempted-revision"),
+        ("fleet/kaito.yaml", CONFIG, "kaito.sh/revision"),
+    ] {
+        proxy.cut();
+        watching.skip();
+        let commit = fleet.served.repo.write(path, text).commit("noted");
+        watching.until(&["fetched"]);
+        watching.until(&["not reconciled"]);
+        proxy.mend(false);
+        fleet.until_noted(annotation, &commit);
+    }
+}
