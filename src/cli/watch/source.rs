@@ -74,13 +74,15 @@ impl Source {
         let mut audience = Audience::default();
         let mut watched = Vec::new();
         let mut started = Vec::new();
+        // What is pushed is the whole set, once.
+        let pushes = shared.args.process.shard.is_none_or(|shard| shard.index() == 0);
         for set in &config.sets {
             if let Some((_, fault)) = set.faults(config.git.as_ref()).into_iter().next() {
                 return Err(fault);
             }
             let worker = if set.apply == Some(false) { None } else { Some(beginning.worker(set, shared, &mut watched)?) };
             let listener = worker.as_ref().map(|(_, outbox)| outbox.clone());
-            let pusher = set.push.as_ref().map(|push| beginning.pusher(set, push, listener, shared)).transpose()?;
+            let pusher = set.push.as_ref().filter(|_| pushes).map(|push| beginning.pusher(set, push, listener, shared)).transpose()?;
             started.push((worker, pusher));
         }
         for (worker, pusher) in started {

@@ -10,6 +10,7 @@ pub use config::PushConfig;
 
 use super::{Backoff, Event, Planned, Planner, Snapshot};
 use crate::diagnostic::Diagnostic;
+use crate::heap;
 use crate::notify::{self, Notice, Notify};
 use crate::rendered_branch::{Manifest, manifests};
 use crate::source::{Destination, Head, Mirror, Pushed, is_same_repository, shown_url};
@@ -89,6 +90,7 @@ impl Pusher {
             let is_news = failure.as_ref() != result.as_ref().err().map(|finding| &finding.message) || result.is_ok();
             failure = result.as_ref().err().map(|finding| finding.message.clone());
             self.tell(snapshot, result, is_news);
+            heap::give_back();
         }
     }
 
