@@ -312,7 +312,8 @@ impl Worker {
         }
         self.stir(reference);
         self.look_at_resumed(reference);
-        let is_left = self.fight.gives_way(reference, self.since.elapsed());
+        // What somebody has deleted comes back all the same.
+        let is_left = self.fight.gives_way(reference, self.since.elapsed()) && self.ledger.get(reference).is_some();
         if self.following.is_complete() && self.ledger.has_drifted(reference) && !is_left {
             let owner: Whose = self.ledger.owner_wanting(reference).cloned().flatten();
             self.owners.disturbed(&owner, reference, Instant::now());
