@@ -27,6 +27,7 @@ pub mod node_pool;
 pub mod options;
 pub mod schema;
 pub mod secrets;
+pub mod shard;
 pub mod sku;
 pub mod spec;
 

@@ -136,7 +136,7 @@ impl Place {
 
 fn notice(event: Event, summary: &str) -> Notice {
     Notice {
-        set: Set { kind: "Secret".to_owned(), namespace: "models".to_owned(), name: "fleet".to_owned() },
+        set: Set { kind: "Secret".to_owned(), namespace: "models".to_owned(), name: "fleet".to_owned(), shard: None },
         source: "fleet".to_owned(),
         revision: Some(format!("main@sha1:{COMMIT}")),
         event,

@@ -24,6 +24,8 @@ fn examples() {
     prints("status", phi, &[&ACCOUNT[..], &["--for", "status"]].concat());
     prints("delete", phi, &[&ACCOUNT[..], &["--for", "delete", "--applyset", "prod"]].concat());
     prints("watch", phi, &[&ACCOUNT[..], &["--for", "watch", "--leader-elect"]].concat());
+    let shards = ["--for", "watch", "--leader-elect", "--shards", "2", "--secrets", "fleet,fleet-proxy"];
+    prints("watch-shards", phi, &[&ACCOUNT[..], &shards].concat());
     prints("watch-keeping", "examples/karpenter", &["--for", "watch", "--applyset", "configmaps/prod", "--prune=false", "-n", "models"]);
     prints("replace-wait-adopt", phi, &[&ACCOUNT[..], &["--replace", "--wait", "--adopt"]].concat());
     prints("sets", "examples/inference-set", &[&ACCOUNT[..], &["--applyset", "configmaps/prod", "--prune"]].concat());

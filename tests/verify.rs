@@ -12,13 +12,13 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
-use kaito::source::{Access, Mirror, Reference, Signer, Verifier, Verify, VerifyError, VerifyMode};
+use kaito::source::{Access, Mirror, Reference, Signer, Values, Verifier, Verify, VerifyError, VerifyMode};
 use kaito::watch::Event;
 use kaito::watch::feed::{Audience, Call, Git};
 
 use crate::git::Repo;
 use signing::{
-    armored, expiring, pgp, pgp_key, pgp_subkey, public, put, revoked, sign, ssh, ssh_key, text, with_revoked_subkey, with_signature,
+    armored, expiring, pgp, pgp_key, pgp_subkey, public, put, revoked, sign, ssh, ssh_key, tag, text, with_revoked_subkey, with_signature,
 };
 
 /// A repository that is followed, and who may sign.
@@ -48,7 +48,7 @@ impl Scene {
     }
 
     fn verifier(&self, mode: VerifyMode, since: Option<&str>) -> Verifier {
-        Verifier::new(Verify { mode, keys: self.keys(), since: since.map(ToOwned::to_owned) })
+        Verifier::new(Verify { mode, keys: Values::Directory(self.keys()), since: since.map(ToOwned::to_owned) })
     }
 
     fn fetch(&self, verifier: &mut Verifier) -> Result<Signer, Box<VerifyError>> {
@@ -62,6 +62,25 @@ impl Scene {
         let id = self.repo.write("file", message).commit(message);
         key.map_or(id, |key| sign(&self.repo, &|payload| ssh(&ssh_key(key), "git", payload)))
     }
+}
+
+/// Keys may be the values of a Secret, which are read anew each time.
+#[test]
+fn keys_in_a_secret() {
+    let scene = Scene::new(&[]);
+    scene.commit("one", Some(1));
+    let values = Arc::new(std::sync::Mutex::new(std::collections::BTreeMap::new()));
+    let kept = Arc::clone(&values);
+    let keys = Values::Kept("Secret n/signers".to_owned(), Arc::new(move || Ok(kept.lock().unwrap().clone())));
+    let mut verifier = Verifier::new(Verify { mode: VerifyMode::Head, keys, since: None });
+    assert!(shown(&scene.fetch(&mut verifier)).contains("Secret n/signers: there is no key"));
+    let add = |name: &str, key: String| _ = values.lock().unwrap().insert(name.to_owned(), key.into_bytes());
+    add("a.sshpub", public(&ssh_key(2)));
+    assert!(shown(&scene.fetch(&mut verifier)).contains("which is not among the keys that may"));
+    add("b.sshpub", public(&ssh_key(1)));
+    assert!(scene.fetch(&mut verifier).is_ok());
+    add("c.asc", "nothing of that kind".to_owned());
+    assert!(shown(&scene.fetch(&mut verifier)).contains("c.asc: "));
 }
 
 /// What is said of the head, with what is to be done.
@@ -317,6 +336,52 @@ fn history_that_was_not_fetched_before() {
 
 /// What workers hear of a repository that is followed: commits that are signed, and once why another isn't.
 #[test]
+fn tags() {
+    let (key, other) = (ssh_key(1), ssh_key(2));
+    let scene = Scene::new(&[("keys", &format!("dev {}", public(&key)))]);
+    let (old, new) = (scene.commit("old", Some(1)), scene.commit("new", None));
+    let by = |key| move |payload: &[u8]| ssh(key, "git", payload);
+    let nobody = |_: &[u8]| String::new();
+    let _ = tag(&scene.repo, "v1", "v1", "commit", &old, &by(&key));
+    let of_new = tag(&scene.repo, "v2", "v2", "commit", &new, &by(&key));
+    tag(&scene.repo, "theirs", "theirs", "commit", &new, &by(&other));
+    tag(&scene.repo, "unsigned", "unsigned", "commit", &new, &nobody);
+    tag(&scene.repo, "moved", "v1", "commit", &old, &by(&key));
+    tag(&scene.repo, "of-a-tag", "of-a-tag", "tag", &of_new, &by(&key));
+    tag(&scene.repo, "changed", "changed", "commit", &new, &|payload| by(&key)(&[payload, b"x"].concat()));
+    scene.repo.git(&["tag", "light", &old]);
+    let modes = [VerifyMode::Tag, VerifyMode::TagAndHead];
+    let table: [(&str, [Result<(), &str>; 2]); 8] = [
+        ("v1", [Ok(()), Ok(())]),
+        ("v2", [Ok(()), Err("commit HEAD of URL is not signed")]),
+        ("theirs", [Err("which is not among the keys that may"); 2]),
+        ("unsigned", [Err("tag unsigned of URL is not signed"); 2]),
+        ("light", [Err("tag light of URL is not signed"); 2]),
+        ("moved", [Err("tag moved of URL is the tag v1 under another name"); 2]),
+        ("of-a-tag", [Err("tag of-a-tag of URL is of the tag "); 2]),
+        ("changed", [Err("tag changed of URL has a signature of dev"); 2]),
+    ];
+    for (name, wanted) in table {
+        for (mode, want) in modes.into_iter().zip(wanted) {
+            let head = scene.mirror.resolve(&Reference::Tag(name.to_owned()), &Access::anonymous()).unwrap();
+            let fetched = scene.verifier(mode, None).fetch(&scene.mirror, &head, &Access::anonymous()).map_err(Box::new);
+            let shown = shown(&fetched).replace(scene.mirror.url(), "URL").replace(&head.commit, "HEAD");
+            match want {
+                Ok(()) => assert!(fetched.is_ok() && shown.starts_with("dev ("), "{name}: {shown}"),
+                Err(want) => assert!(fetched.is_err() && shown.contains(want), "{name}, {mode:?}: {shown}"),
+            }
+        }
+    }
+    // One that is moved to another commit is another one.
+    tag(&scene.repo, "v1", "v1", "commit", &new, &by(&other));
+    let head = scene.mirror.resolve(&Reference::Tag("v1".to_owned()), &Access::anonymous()).unwrap();
+    assert!(scene.verifier(VerifyMode::Tag, None).fetch(&scene.mirror, &head, &Access::anonymous()).is_err());
+    for (text, mode) in [("tag", VerifyMode::Tag), ("TagAndHEAD", VerifyMode::TagAndHead), ("tag-and-head", VerifyMode::TagAndHead)] {
+        assert_eq!(text.parse(), Ok(mode));
+    }
+}
+
+#[test]
 fn a_feed_tells_only_what_is_signed() {
     let scene = Scene::new(&[("keys", &format!("dev {}", public(&ssh_key(1))))]);
     let one = scene.commit("one", Some(1));
@@ -325,13 +390,14 @@ fn a_feed_tells_only_what_is_signed() {
     let mut audience = Audience::default();
     audience.add(listener);
     let Scene { repo, mirror, directory } = scene;
-    let verify = Verify { mode: VerifyMode::Every, keys: directory.path().join("keys"), since: None };
+    let verify = Verify { mode: VerifyMode::Every, keys: Values::Directory(directory.path().join("keys")), since: None };
     let feed = Git {
         name: "fleet".to_owned(),
         mirror: Arc::new(mirror),
         reference: Reference::Branch("main".to_owned()),
         access: Access::anonymous(),
         verify: Some(verify),
+        submodules: false,
         audience,
         interval: Duration::from_secs(3600),
     };

@@ -11,12 +11,14 @@ use super::output::{self, Color, Exit};
 use super::setup::{RenderingArgs, Setup};
 use crate::config::{API_VERSION, FILE_NAME};
 use crate::diagnostic::{self, Diagnostic, SourceFile};
+use crate::diff::Owner;
 use crate::krm::{self, ResourceList};
 use crate::manifest::ObjectRef;
 use crate::render::TemplateError;
 use crate::session::Session;
 use crate::source::{Disk, Memory};
 use crate::spec::Input;
+use crate::status::owner_of;
 use crate::yaml;
 
 /// Where `functionConfig` stands as a `kaito.yaml`.
@@ -59,7 +61,9 @@ pub(super) fn run(color: Color) -> Exit {
 fn read_list(text: String) -> Result<ResourceList, Diagnostic> {
     let mut findings = Vec::new();
     let file = SourceFile::new("<stdin>", text);
-    let document = yaml::read(&file, yaml::Limits::default(), &mut findings).into_iter().next();
+    // A list is one document, however many objects are in it.
+    let limits = yaml::Limits { nodes: 50_000_000, ..yaml::Limits::default() };
+    let document = yaml::read(&file, limits, &mut findings).into_iter().next();
     match (findings.into_iter().find(Diagnostic::is_error), document) {
         (Some(finding), _) => Err(finding),
         (None, Some(document)) => ResourceList::of(document.root.to_value()),
@@ -170,14 +174,18 @@ impl Function {
         self.list.items.iter().chain(&self.own).enumerate().find(|(number, item)| file_name(*number, item) == **name).map(|(_, item)| item)
     }
 
-    /// Puts what was rendered into the list, in the place of what was rendered before.
+    /// Puts what was rendered into the list, in the place of what was rendered before of the same Workspaces. What was rendered of others
+    /// stays: another function has made it.
     fn replace(&mut self, rendered: Vec<Value>) {
+        let owners: BTreeSet<Owner> = rendered.iter().filter_map(owner_of).collect();
+        let names: BTreeSet<ObjectRef> = rendered.iter().filter_map(krm::reference).collect();
         let mut old: BTreeMap<ObjectRef, Value> = BTreeMap::new();
-        let includes = self.includes_workspaces;
         for item in std::mem::take(&mut self.list.items) {
-            match krm::reference(&item).filter(|_| is_rendered(&item)) {
+            let reference = krm::reference(&item).filter(|_| is_rendered(&item));
+            let is_old = |reference: &ObjectRef| names.contains(reference) || owner_of(&item).is_some_and(|owner| owners.contains(&owner));
+            match reference.filter(is_old) {
                 Some(reference) => _ = old.insert(reference, item),
-                None if is_kaitos(&item) && !includes && !krm::is_local(&item) => {}
+                None if is_kaitos(&item) && !self.includes_workspaces && !krm::is_local(&item) => {}
                 None => self.list.items.push(item),
             }
         }
@@ -213,7 +221,7 @@ fn is_kaitos(object: &Value) -> bool {
 
 /// Whether an object was rendered by kaito before.
 fn is_rendered(object: &Value) -> bool {
-    ["labels", "annotations"].iter().any(|place| object["metadata"][*place][MANAGED_BY] == "kaito")
+    !is_kaitos(object) && ["labels", "annotations"].iter().any(|place| object["metadata"][*place][MANAGED_BY] == "kaito")
 }
 
 /// A file for each object that may matter. What was rendered before isn't input.

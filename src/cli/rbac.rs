@@ -11,6 +11,7 @@ use crate::inventory::Parent;
 use crate::manifest::ObjectRef;
 use crate::rbac::{Account, Purpose, Rights, Use, rights};
 use crate::session::Session;
+use crate::shard::Shard;
 use crate::spec::Input;
 use crate::yaml;
 
@@ -61,6 +62,20 @@ struct RightsArgs {
     /// Its Lease
     #[arg(long, value_name = "NAME", default_value = "kaito-watch", requires = "leader_elect")]
     lease: String,
+    /// For `kaito watch --shard`, too: how many shards there are
+    #[arg(long, value_name = "N", requires = "leader_elect", value_parser = clap::value_parser!(u32).range(1..))]
+    shards: Option<u32>,
+    /// Secrets with credentials that `kaito watch` reads, by name
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    secrets: Vec<String>,
+}
+
+impl RightsArgs {
+    /// The names of the Leases.
+    fn leases(&self) -> Vec<String> {
+        let shards = |count: u32| (0..count).filter_map(move |index| format!("{index}/{count}").parse::<Shard>().ok());
+        self.shards.map_or_else(|| vec![self.lease.clone()], |count| shards(count).map(|shard| shard.lease(&self.lease)).collect())
+    }
 }
 
 impl ValueEnum for Purpose {
@@ -118,7 +133,8 @@ fn print(args: &Args) -> Result<(Rights, Vec<Diagnostic>), Vec<Diagnostic>> {
     if is_watch {
         side.include_workspaces(&mut wanted, |_| true, live::Wanted::new);
     }
-    let lease = || ObjectRef::new("coordination.k8s.io", "Lease", Some(&setup.options.namespace), &args.rights.lease);
+    let lease = |name: &str| ObjectRef::new("coordination.k8s.io", "Lease", Some(&setup.options.namespace), name);
+    let secret = |name: &String| ObjectRef::new("", "Secret", Some(&setup.options.namespace), name);
     let how = Use {
         purpose: *purpose,
         set,
@@ -126,7 +142,8 @@ fn print(args: &Args) -> Result<(Rights, Vec<Diagnostic>), Vec<Diagnostic>> {
         replaces: *replace,
         waits: *wait,
         adopts: *adopt,
-        lease: (is_watch && *leader_elect).then(lease),
+        leases: args.rights.leases().iter().filter(|_| is_watch && *leader_elect).map(|name| lease(name)).collect(),
+        secrets: args.rights.secrets.iter().filter(|_| is_watch).map(secret).collect(),
         account: service_account.clone(),
     };
     let rights = rights(&wanted, &how);

@@ -1,5 +1,6 @@
 //! The HTTP client by which the server is asked.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::Request;
@@ -16,6 +17,7 @@ use tower::retry::RetryLayer;
 use tower::{BoxError, ServiceBuilder};
 
 use super::connection::MayWrite;
+use super::observe::{Observe, Observer};
 
 /// How long nothing comes before the system asks whether the other side is there.
 const KEEPALIVE: Duration = Duration::from_secs(30);
@@ -30,13 +32,14 @@ struct LeadsNoMore;
 ///
 /// kube leaves it to the system to wait for more, so that the first request over each connection waits until the server has
 /// acknowledged the end of the handshake: some 40 ms on the same machine, where a small question takes 30 ms otherwise.
-pub(super) fn client(config: Config, may_write: MayWrite) -> kube::Result<Client> {
+pub(super) fn client(config: Config, may_write: MayWrite, observer: Option<Observer>) -> kube::Result<Client> {
     let unless_forbidden = FilterLayer::new(move |request: Request<Body>| -> Result<Request<Body>, BoxError> {
         if request.method().is_safe() || may_write() { Ok(request) } else { Err(LeadsNoMore.into()) }
     });
+    let observe = Observe { observer, host: host(&config) };
     // Through a proxy it is kube's own.
     if config.proxy_url.is_some() {
-        return Ok(ClientBuilder::try_from(config)?.with_layer(&unless_forbidden).build());
+        return Ok(ClientBuilder::try_from(config)?.with_layer(&observe).with_layer(&unless_forbidden).build());
     }
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
@@ -55,6 +58,14 @@ pub(super) fn client(config: Config, may_write: MayWrite) -> kube::Result<Client
         .layer(config.extra_headers_layer()?)
         .layer(unless_forbidden)
         .map_err(BoxError::from)
+        .layer(observe)
         .service(HttpClient::builder(TokioExecutor::new()).build(connector));
     Ok(Client::new(service, config.default_namespace))
+}
+
+/// The host and port that the server's address names, without what may be a login before them.
+fn host(config: &Config) -> Arc<str> {
+    let url = &config.cluster_url;
+    let host = url.host().unwrap_or_default();
+    url.port_u16().map_or_else(|| host.into(), |port| format!("{host}:{port}").into())
 }

@@ -9,6 +9,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use tokio::runtime::{Builder, Runtime};
 
 use super::error::ClusterError;
+use super::observe::Observer;
 use super::{Cluster, client};
 
 /// How long to wait for a connection.
@@ -32,6 +33,7 @@ pub struct User {
 pub struct Connection {
     config: Config,
     may_write: MayWrite,
+    observer: Option<Observer>,
 }
 
 /// Whether something may be written at this moment.
@@ -47,7 +49,7 @@ impl Connection {
         let mut config = runtime()?.block_on(config(kubeconfig, context))?;
         config.connect_timeout = Some(CONNECT);
         config.read_timeout = Some(READ);
-        Ok(Self { config, may_write: Arc::new(|| true) })
+        Ok(Self { config, may_write: Arc::new(|| true), observer: None })
     }
 
     /// The same, where nothing is written unless `may` says at that moment that it may be. It is asked in another thread, for every
@@ -67,6 +69,13 @@ impl Connection {
         self
     }
 
+    /// The same, where somebody is told of each request.
+    #[must_use]
+    pub fn observed_by(mut self, observer: Observer) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
     /// The cluster, with connections of its own. Nothing is asked yet.
     ///
     /// # Errors
@@ -78,7 +87,7 @@ impl Connection {
         let server = server.trim_end_matches('/').to_owned();
         let made = {
             let _inside = runtime.enter();
-            client::client(config, Arc::clone(&self.may_write))
+            client::client(config, Arc::clone(&self.may_write), self.observer.clone())
         };
         let client = made.map_err(|error| ClusterError::unusable(&server, &error))?;
         Ok(Cluster { runtime, client, server, namespace })

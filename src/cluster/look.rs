@@ -39,8 +39,8 @@ pub(super) enum By {
 struct Objects<'w> {
     /// Those that are looked up.
     unknown: Vec<&'w mut Wanted>,
-    /// How many others there are, of which it is known what is there.
-    known: usize,
+    /// The others, of which it is known what is there.
+    known: Vec<&'w Wanted>,
 }
 
 /// A namespace, and a name in it.
@@ -53,7 +53,7 @@ impl Cluster {
         for wanted in wanted.values_mut().flat_map(BTreeMap::values_mut) {
             let of_kind = by_kind.entry((text(&wanted.desired["apiVersion"]), text(&wanted.desired["kind"]))).or_default();
             match wanted.live {
-                Live::Object(_) | Live::Settled(_) => of_kind.known += 1,
+                Live::Object(_) | Live::Settled(_) => of_kind.known.push(wanted),
                 Live::Absent | Live::UnknownKind | Live::Unreadable(_) => of_kind.unknown.push(wanted),
             }
         }
@@ -96,6 +96,8 @@ impl Cluster {
         for wanted in &mut objects.unknown {
             wanted.live = found.remove(&self.key(kind, &wanted.desired)).map_or(Live::Absent, Live::Object);
         }
+        // What is known is listed with the others, and is none of them: a node of that name is taken.
+        objects.known.iter().for_each(|wanted| _ = found.remove(&self.key(kind, &wanted.desired)));
         Ok(found.into_values().collect())
     }
 
@@ -109,8 +111,8 @@ impl Cluster {
         let are_nodes = selector.as_deref().is_some_and(|selector| NODE_LABELS.contains(&selector));
         // A few objects are not worth a list of what may be a thousand others.
         let is_listed = match keys.len() {
-            1 if objects.known == 0 => selector.is_some(),
-            missing => objects.known == 0 || are_nodes || missing > MANY,
+            1 if objects.known.is_empty() => selector.is_some(),
+            missing => objects.known.is_empty() || are_nodes || missing > MANY,
         };
         if is_listed {
             let params = selector.iter().fold(ListParams::default(), |params, selector| params.labels(selector));

@@ -12,6 +12,9 @@ const LENGTH: usize = 5;
 /// The status of what was applied whole, as Flux calls it.
 pub const SUCCEEDED: &str = "ReconciliationSucceeded";
 
+/// The status of what some of those who share a set have applied, and others not yet, as Flux calls it.
+const PROGRESSING: &str = "Progressing";
+
 /// The last renderings, the newest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
@@ -73,6 +76,22 @@ impl History {
         true
     }
 
+    /// Notes that a part of a rendering was applied; what is known of it already is said no worse and no better.
+    pub fn note_part(&mut self, revision: Option<&str>, digest: &str, now: &str) {
+        let is_it = |entry: &Entry| entry.digest.as_deref() == Some(digest) && entry.revision.as_deref() == revision;
+        if !self.0.first().is_some_and(is_it) {
+            self.note(revision, Some(digest), PROGRESSING, now);
+        }
+    }
+
+    /// Notes that the rest of the newest rendering was applied, too.
+    pub fn note_rest(&mut self, revision: &str) {
+        let is_it = |entry: &&mut Entry| entry.revision.as_deref() == Some(revision) && entry.last_reconciled_status == PROGRESSING;
+        if let Some(entry) = self.0.first_mut().filter(is_it) {
+            SUCCEEDED.clone_into(&mut entry.last_reconciled_status);
+        }
+    }
+
     /// The rendering to go back to: the newest that was applied whole, and is another one than the newest.
     pub fn previous(&self) -> Option<&Entry> {
         let newest = self.0.first()?;
@@ -105,6 +124,24 @@ mod tests {
             format!("{} {digest} {first}-{last} {}", entry.revision.as_deref().unwrap_or("-"), entry.last_reconciled_status)
         };
         history.entries().iter().map(tell).collect()
+    }
+
+    #[test]
+    fn a_rendering_in_parts() {
+        let now = "2026-03-02T08:00:00Z";
+        let mut history = History::default();
+        let status = |history: &History| history.0[0].last_reconciled_status.clone();
+        history.note_part(Some("a"), "1", now);
+        history.note_rest("b");
+        assert_eq!(status(&history), PROGRESSING, "another one is whole");
+        history.note_rest("a");
+        assert_eq!(status(&history), SUCCEEDED);
+        history.note_part(Some("a"), "1", now);
+        assert_eq!(status(&history), SUCCEEDED, "it was whole before");
+        history.note(Some("b"), Some("2"), "ReconciliationFailed", now);
+        history.note_part(Some("b"), "2", now);
+        history.note_rest("b");
+        assert_eq!((status(&history).as_str(), history.0.len()), ("ReconciliationFailed", 2), "another part is not applied");
     }
 
     #[test]

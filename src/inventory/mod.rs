@@ -9,6 +9,7 @@ mod contents;
 mod history;
 mod member;
 mod parent;
+mod progress;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -18,6 +19,7 @@ pub use contents::{Contents, GroupKind};
 pub use history::{Entry, History, SUCCEEDED};
 pub use member::{Member, PART_OF, is_marked_by_annotation, mark, part_of, sorted};
 pub use parent::{ID, Parent, ParentFault, ParentKind, Record, kept};
+pub use progress::Progress;
 
 /// The field manager by which the parent is applied.
 pub const FIELD_MANAGER: &str = "kaito-applyset";

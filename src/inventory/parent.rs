@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::contents::{Contents, read_kinds, read_namespaces};
 use super::history::History;
+use super::progress::Progress;
 use super::set_id;
 use crate::manifest::ObjectRef;
 use crate::spec::names;
@@ -25,6 +26,8 @@ const ATTEMPTED: &str = "kaito.sh/last-attempted-revision";
 const HISTORY: &str = "kaito.sh/history";
 /// Not of ApplySets: the files and directories that were applied last.
 const INPUTS: &str = "kaito.sh/inputs";
+/// Not of ApplySets: what each of several processes has applied that share the set.
+const PROGRESS: &str = "kaito.sh/shards";
 
 /// The name under which sets are kept here; the version follows it.
 const TOOL: &str = "kaito";
@@ -63,6 +66,8 @@ pub struct Record {
     pub attempted: Option<String>,
     /// What was applied before.
     pub history: History,
+    /// How far each of several processes has come that share the set.
+    pub progress: Progress,
 }
 
 impl fmt::Display for Parent {
@@ -150,7 +155,8 @@ impl Parent {
         contents.namespaces.insert(self.namespace.clone());
         let text = |key| annotation(key).map(ToOwned::to_owned);
         let history = annotation(HISTORY).map(History::read).unwrap_or_default();
-        Ok(Record { contents, revision: text(REVISION), inputs: text(INPUTS), attempted: text(ATTEMPTED), history })
+        let progress = annotation(PROGRESS).map(Progress::read).unwrap_or_default();
+        Ok(Record { contents, revision: text(REVISION), inputs: text(INPUTS), attempted: text(ATTEMPTED), history, progress })
     }
 
     /// The parent that keeps this, whole, for a server-side apply by [`FIELD_MANAGER`](super::FIELD_MANAGER).
@@ -165,6 +171,7 @@ impl Parent {
             (INPUTS, record.inputs.clone()),
             (ATTEMPTED, record.attempted.clone()),
             (HISTORY, record.history.text()),
+            (PROGRESS, record.progress.text()),
         ];
         own.into_iter().filter_map(|(key, text)| Some((key, text?))).for_each(|(key, text)| annotations[key] = text.into());
         json!({
@@ -307,7 +314,7 @@ mod tests {
         assert!(history.note(Some("main@sha1:0123"), Some("sha256:abc"), "ReconciliationSucceeded", "2026-03-02T08:00:00Z"));
         let text = |text: &str| Some(text.to_owned());
         let (revision, attempted) = (text("main@sha1:0123"), text("main@sha1:4567"));
-        let record = Record { contents, revision, inputs: text("clusters/prod"), attempted, history };
+        let record = Record { contents, revision, inputs: text("clusters/prod"), attempted, history, progress: Progress::default() };
         let want = json!({
             "apiVersion": "v1",
             "kind": "Secret",

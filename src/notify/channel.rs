@@ -130,9 +130,10 @@ impl Channel {
         Some(format!("{commit} {}", self.context(notice)))
     }
 
-    /// What a status is called: `kaito/CLUSTER/NAMESPACE/SET`.
+    /// What a status is called: `kaito/CLUSTER/NAMESPACE/SET`, and `/SHARD`: what one has applied says nothing of the others.
     pub(super) fn context(&self, notice: &Notice) -> String {
-        let parts = [Some("kaito"), self.cluster.as_deref(), Some(&notice.set.namespace), Some(&notice.set.name)];
+        let set = &notice.set;
+        let parts = [Some("kaito"), self.cluster.as_deref(), Some(&set.namespace), Some(&set.name), set.shard.as_deref()];
         parts.into_iter().flatten().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/")
     }
 

@@ -34,6 +34,8 @@ pub struct Set {
     pub namespace: String,
     /// Its name.
     pub name: String,
+    /// The part of it that this is about, such as `0/3`, if several processes share it.
+    pub shard: Option<String>,
 }
 
 /// What happened.
@@ -88,7 +90,7 @@ pub(super) mod tests {
     /// A notice about a commit.
     pub(in crate::notify) fn notice(event: Event, summary: &str) -> Notice {
         Notice {
-            set: Set { kind: "Secret".to_owned(), namespace: "models".to_owned(), name: "fleet".to_owned() },
+            set: Set { kind: "Secret".to_owned(), namespace: "models".to_owned(), name: "fleet".to_owned(), shard: None },
             source: "fleet".to_owned(),
             revision: Some("main@sha1:0f3c5a1e9d7b2c4860f1e2d3c4b5a69788776655".to_owned()),
             event,

@@ -51,8 +51,10 @@ pub struct Use {
     pub waits: bool,
     /// Whether an apply takes over what Kaito's operator has made.
     pub adopts: bool,
-    /// The Lease by which several processes agree which one of them watches.
-    pub lease: Option<ObjectRef>,
+    /// The Leases by which several processes agree which one of them watches: one, or one for each shard.
+    pub leases: Vec<ObjectRef>,
+    /// The Secrets that are read for credentials.
+    pub secrets: Vec<ObjectRef>,
     /// Who gets the rights; without, they are bound to nobody.
     pub account: Option<Account>,
 }
@@ -114,7 +116,10 @@ impl Grants {
                 self.add(Some(namespace), ("kaito.sh", "workspaces/status"), None, &["patch"]);
             }
         }
-        if let Some(lease) = &how.lease {
+        for secret in &how.secrets {
+            self.add(secret.namespace.as_deref(), ("", "secrets"), Some(&secret.name), &["get"]);
+        }
+        for lease in &how.leases {
             let leases = (lease.group.as_str(), "leases");
             self.add(lease.namespace.as_deref(), leases, Some(&lease.name), &["get", "update"]);
             self.add(lease.namespace.as_deref(), leases, None, &["create"]);

@@ -15,6 +15,7 @@ use crate::inventory::{self, Contents, Member, Parent, Record, SUCCEEDED};
 use crate::manifest::ObjectRef;
 use crate::prune::{self, AllowedKind, Candidate, Facts, MaxPrune};
 use crate::raw_object::RawObject;
+use crate::shard::Shard;
 
 /// The status of what was not applied whole, as Flux calls it.
 const FAILED: &str = "ReconciliationFailed";
@@ -82,6 +83,8 @@ pub struct Set {
     /// What keeps it.
     parent: Parent,
     id: String,
+    /// Which part of it is looked after here, if several processes share it.
+    shard: Option<Shard>,
     /// What it keeps; `None` if it isn't there.
     record: Option<Record>,
     /// The `resourceVersion` of what keeps it.
@@ -108,7 +111,14 @@ impl Set {
             Some(record) => reached(cluster.readable_members(&parent, &record.contents, Extent::Whole), Reached::Nothing)?,
             None => Members { members: Vec::new(), kinds: Kinds::default(), unlisted: Vec::new() },
         };
-        Ok(Self { id: parent.id(), parent, record, version, members: by_reference(members), are_whole: true, unlisted, kinds })
+        Ok(Self { id: parent.id(), parent, shard: None, record, version, members: by_reference(members), are_whole: true, unlisted, kinds })
+    }
+
+    /// The same, of which this process looks after a part.
+    #[must_use]
+    pub fn shared_as(mut self, shard: Option<Shard>) -> Self {
+        self.shard = shard;
+        self
     }
 
     /// Its id.
@@ -141,10 +151,13 @@ impl Set {
     /// # Errors
     /// It can't be written.
     pub fn note_failed(&mut self, cluster: &Cluster, revision: Option<&str>, why: Cause, now: &str) -> Result<(), Trouble> {
-        let Some(mut record) = self.record.clone() else { return Ok(()) };
-        record.attempted = revision.map(ToOwned::to_owned);
-        record.history.note(revision, None, why.reason(), now);
-        self.write(record, cluster, DryRun::None)
+        if self.record.is_none() {
+            return Ok(());
+        }
+        self.write(cluster, DryRun::None, |record| {
+            record.attempted = revision.map(ToOwned::to_owned);
+            record.history.note(revision, None, why.reason(), now);
+        })
     }
 
     /// Writes that a revision was tried, of which something was not applied before and isn't now. The digest is that of what was rendered;
@@ -153,11 +166,14 @@ impl Set {
     /// # Errors
     /// It can't be written.
     pub fn note_incomplete(&mut self, cluster: &Cluster, revision: &str, digest: Option<&str>, now: &str) -> Result<(), Trouble> {
-        let Some(mut record) = self.record.clone() else { return Ok(()) };
-        let before = record.history.entries().first().and_then(|newest| newest.digest.clone());
-        record.attempted = Some(revision.to_owned());
-        record.history.note(Some(revision), digest.or(before.as_deref()), FAILED, now);
-        self.write(record, cluster, DryRun::None)
+        if self.record.is_none() {
+            return Ok(());
+        }
+        self.write(cluster, DryRun::None, |record| {
+            let before = record.history.entries().first().and_then(|newest| newest.digest.clone());
+            record.attempted = Some(revision.to_owned());
+            record.history.note(Some(revision), digest.or(before.as_deref()), FAILED, now);
+        })
     }
 
     /// The live member that an object is, if members were read whole just now.
@@ -182,16 +198,24 @@ impl Set {
     /// # Errors
     /// It can't be written.
     pub fn advance(&mut self, cluster: &Cluster, revision: &str) -> Result<(), Trouble> {
-        let Some(record) = self.record.clone() else { return Ok(()) };
-        let revision = Some(revision.to_owned());
-        self.write(Record { attempted: revision.clone(), revision, ..record }, cluster, DryRun::None)
+        if self.record.is_none() {
+            return Ok(());
+        }
+        let shard = self.shard;
+        self.write(cluster, DryRun::None, |record| {
+            record.attempted = Some(revision.to_owned());
+            if record.progress.note(shard, revision) {
+                record.revision = Some(revision.to_owned());
+                record.history.note_rest(revision);
+            }
+        })
     }
 
     /// Writes, before anything is applied, where members will be, and where they are.
     pub(super) fn prepare(&mut self, wanted: &BTreeSet<ObjectRef>, cluster: &Cluster, dry_run: DryRun) -> Result<(), Trouble> {
         let old = self.record.clone().unwrap_or_default();
-        let contents = self.with_own_namespace(Contents::of(wanted).union(old.contents.clone()));
-        self.write(Record { contents, ..old }, cluster, dry_run)
+        let contents = self.with_own_namespace(Contents::of(wanted).union(old.contents));
+        self.write(cluster, dry_run, |record| record.contents = contents.clone())
     }
 
     /// Deletes what is no longer wanted, if that is asked for, and writes what is left.
@@ -212,18 +236,22 @@ impl Set {
         let contents = self.with_own_namespace(Contents::of(wanted).union(left));
         // As long as something may stand where nobody has looked, that stays on record.
         let is_done = !pruning.others_failed && !pass.is_broken && !tally.has_failed && !tally.is_unfinished;
-        let (revision, inputs) = if is_done {
-            (pruning.revision.map(ToOwned::to_owned), Some(pruning.inputs.to_owned()))
-        } else {
-            (before.revision, before.inputs)
-        };
-        let mut record = Record { contents, revision, inputs, ..before };
-        if let Some(Rendering { digest, now }) = pruning.rendering {
-            let status = if is_done { SUCCEEDED } else { FAILED };
+        let shard = self.shard;
+        self.write(pass.cluster, pass.settings.dry_run, |record| {
+            record.contents = contents.clone();
+            let is_whole = is_done && record.progress.note(shard, pruning.revision.unwrap_or_default());
+            if is_whole {
+                record.revision = pruning.revision.map(ToOwned::to_owned);
+                record.inputs = Some(pruning.inputs.to_owned());
+            }
+            let Some(Rendering { digest, now }) = pruning.rendering else { return };
             record.attempted = pruning.revision.map(ToOwned::to_owned);
+            if is_done && !is_whole {
+                return record.history.note_part(pruning.revision, digest, now);
+            }
+            let status = if is_done { SUCCEEDED } else { FAILED };
             record.history.note(pruning.revision, Some(digest), status, now);
-        }
-        self.write(record, pass.cluster, pass.settings.dry_run)
+        })
     }
 
     /// Deletes the members that are no longer wanted, and gives back those that are left of them.
@@ -294,9 +322,13 @@ impl Set {
         })
     }
 
-    /// Writes what the set keeps, unless it does already. What somebody else has written since is kept too.
-    fn write(&mut self, mut record: Record, cluster: &Cluster, dry_run: DryRun) -> Result<(), Trouble> {
+    /// Writes what the set keeps after a change, unless it does already. What somebody else has written since is changed, and kept too.
+    fn write(&mut self, cluster: &Cluster, dry_run: DryRun, change: impl Fn(&mut Record)) -> Result<(), Trouble> {
+        let mut others = Contents::default();
         for _ in 0..TRIES {
+            let mut record = self.record.clone().unwrap_or_default();
+            change(&mut record);
+            record.contents = record.contents.union(others.clone());
             if self.record.as_ref() == Some(&record) || dry_run != DryRun::None {
                 return Ok(());
             }
@@ -310,8 +342,7 @@ impl Set {
                     let Found { live, .. } = Found::look_up(cluster, self.parent.clone())?;
                     self.version = live.as_ref().and_then(|(live, _)| version(live));
                     self.record = live.map(|(_, record)| record);
-                    let theirs = self.record.clone().unwrap_or_default().contents;
-                    record.contents = record.contents.union(theirs);
+                    others = self.record.clone().unwrap_or_default().contents;
                 }
                 Err(why) => return Err(self.unwritten(&why)),
             }

@@ -11,10 +11,11 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Metric, Registry};
 
 use super::process::Process;
+use super::words::{ObjectOutcome, Phase, ReconcileResult, WorkspaceState};
 
 type Labels<const N: usize> = [(&'static str, String); N];
 type Counters<const N: usize> = Family<Labels<N>, Counter>;
@@ -23,97 +24,12 @@ type Histograms<const N: usize> = Family<Labels<N>, Histogram, fn() -> Histogram
 
 /// Seconds that tell apart what takes a moment from what somebody waits for.
 const SECONDS: [f64; 14] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+/// The same for requests. Source: client-go's metrics, k8s.io/component-base.
+const REQUEST_SECONDS: [f64; 12] = [0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0];
+/// What controller-runtime would call the loop.
+const CONTROLLER: &str = "watch";
 /// The methods of HTTP that an API server is asked with.
 const METHODS: [&str; 6] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"];
-
-/// The parts of the way from a commit to the cluster.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
-    /// From the push to the moment that it is known here.
-    Notice,
-    /// Getting the commits.
-    Fetch,
-    /// Reading and rendering.
-    Render,
-    /// Comparing with what is live.
-    Diff,
-    /// Writing.
-    Apply,
-}
-
-impl Phase {
-    const ALL: [Self; 5] = [Self::Notice, Self::Fetch, Self::Render, Self::Diff, Self::Apply];
-
-    /// The word for it, in metrics and logs.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Notice => "notice",
-            Self::Fetch => "fetch",
-            Self::Render => "render",
-            Self::Diff => "diff",
-            Self::Apply => "apply",
-        }
-    }
-}
-
-/// What became of an object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ObjectOutcome {
-    /// It is new.
-    Created,
-    /// It is different now.
-    Configured,
-    /// It is as it was.
-    Unchanged,
-    /// It was deleted and made anew.
-    Replaced,
-    /// It was deleted, as it is no longer wanted.
-    Pruned,
-    /// It was not applied or not deleted.
-    Failed,
-    /// It was not tried.
-    Skipped,
-}
-
-impl ObjectOutcome {
-    const ALL: [Self; 7] = [Self::Created, Self::Configured, Self::Unchanged, Self::Replaced, Self::Pruned, Self::Failed, Self::Skipped];
-
-    fn word(self) -> &'static str {
-        match self {
-            Self::Created => "created",
-            Self::Configured => "configured",
-            Self::Unchanged => "unchanged",
-            Self::Replaced => "replaced",
-            Self::Pruned => "pruned",
-            Self::Failed => "failed",
-            Self::Skipped => "skipped",
-        }
-    }
-}
-
-/// How a reconciliation ended, in controller-runtime's words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReconcileResult {
-    /// Well.
-    Success,
-    /// With an error; it is tried again.
-    Error,
-    /// It is to go on at once.
-    Requeue,
-    /// It is to go on after some time.
-    RequeueAfter,
-}
-
-impl ReconcileResult {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Success => "success",
-            Self::Error => "error",
-            Self::Requeue => "requeue",
-            Self::RequeueAfter => "requeue_after",
-        }
-    }
-}
 
 /// All metrics of the process. Every method may be called from any thread.
 #[derive(Debug)]
@@ -125,7 +41,10 @@ pub struct Metrics {
     queue_depth: Gauges<2>,
     queue_adds: Counters<2>,
     queue_retries: Counters<2>,
+    queue_time: Histograms<2>,
+    work_time: Histograms<2>,
     requests: Counters<3>,
+    request_time: Histograms<2>,
     phases: Histograms<2>,
     objects: Counters<2>,
     drift: Counters<1>,
@@ -153,16 +72,24 @@ impl Metrics {
             reconciled: add(r, "controller_runtime_reconcile", "Reconciliations per controller", Family::default()),
             reconcile_errors: add(r, "controller_runtime_reconcile_errors", "Reconciliation errors per controller", Family::default()),
             reconcile_time: add(r, "controller_runtime_reconcile_time_seconds", "Length of time per reconciliation", histograms()),
-            queue_depth: add(r, "workqueue_depth", "Items that wait in a queue", Family::default()),
-            queue_adds: add(r, "workqueue_adds", "Items added to a queue", Family::default()),
-            queue_retries: add(r, "workqueue_retries", "Items added to a queue once more after an error", Family::default()),
+            queue_depth: add(r, "workqueue_depth", "Workspaces that are to be looked after by now", Family::default()),
+            queue_adds: add(r, "workqueue_adds", "Workspaces that were to be looked after", Family::default()),
+            queue_retries: add(
+                r,
+                "workqueue_retries",
+                "Workspaces that are to be looked after once more after an error",
+                Family::default(),
+            ),
+            queue_time: add(r, "workqueue_queue_duration_seconds", "How long a Workspace waits until it is looked after", queues()),
+            work_time: add(r, "workqueue_work_duration_seconds", "How long looking after some Workspaces takes", queues()),
             requests: add(r, "rest_client_requests", "Requests to API servers, by status, method and host", Family::default()),
+            request_time: add(r, "rest_client_request_duration_seconds", "How long an API server takes to answer", request_times()),
             phases: add(r, "kaito_gitops_phase_duration_seconds", "How long a phase of following a source took", histograms()),
             objects: add(r, "kaito_gitops_objects", "Objects by what became of them", Family::default()),
             drift: add(r, "kaito_gitops_drift", "Objects that somebody else changed and that were put right", Family::default()),
             revision: add(r, "kaito_gitops_revision_info", "The revision of a source that is applied", Family::default()),
             webhooks: add(r, "kaito_gitops_webhook_requests", "Webhooks by what was heard", Family::default()),
-            workspaces: add(r, "kaito_gitops_workspaces", "Workspaces of a source by whether they are ready", Family::default()),
+            workspaces: add(r, "kaito_gitops_workspaces", "Workspaces of a source by how they are doing", Family::default()),
             leader: add(r, "kaito_gitops_leader", "Whether this process is the one that applies", Gauge::default()),
             revisions: Mutex::default(),
             registry: {
@@ -181,9 +108,9 @@ impl Metrics {
     }
 
     /// A reconciliation ended.
-    pub fn reconciled(&self, controller: &str, result: ReconcileResult, took: Duration) {
-        let labels = [("controller", controller.to_owned())];
-        self.reconciled.get_or_create(&pair("controller", controller, "result", result.word())).inc();
+    pub fn reconciled(&self, result: ReconcileResult, took: Duration) {
+        let labels = [("controller", CONTROLLER.to_owned())];
+        self.reconciled.get_or_create(&pair("controller", CONTROLLER, "result", result.word())).inc();
         self.reconcile_time.get_or_create(&labels).observe(took.as_secs_f64());
         // It is there from the beginning, so that the first error is a change that an alert sees.
         let errors = self.reconcile_errors.get_or_create(&labels);
@@ -192,26 +119,33 @@ impl Metrics {
         }
     }
 
-    /// Something was added to a queue, which now has so many; perhaps once more, after an error.
-    pub fn queued(&self, queue: &str, depth: usize, is_retry: bool) {
-        let labels = pair("name", queue, "controller", queue);
-        self.queue_adds.get_or_create(&labels).inc();
-        if is_retry {
-            self.queue_retries.get_or_create(&labels).inc();
-        }
-        self.queue_depth(queue, depth);
+    /// A pass begins over what waited in a queue, each for so long.
+    pub fn taken(&self, queue: &str, waited: &[Duration]) {
+        let labels = pair("name", queue, "controller", CONTROLLER);
+        self.queue_adds.get_or_create(&labels).inc_by(waited.len() as u64);
+        let times = self.queue_time.get_or_create(&labels);
+        waited.iter().for_each(|waited| times.observe(waited.as_secs_f64()));
+    }
+
+    /// A pass over what was in a queue has ended after so long; so many are to be looked after once more, after an error.
+    pub fn worked(&self, queue: &str, took: Duration, retries: usize) {
+        let labels = pair("name", queue, "controller", CONTROLLER);
+        self.work_time.get_or_create(&labels).observe(took.as_secs_f64());
+        // It is there from the beginning, so that the first one is a change that an alert sees.
+        self.queue_retries.get_or_create(&labels).inc_by(retries as u64);
     }
 
     /// How many wait in a queue.
     pub fn queue_depth(&self, queue: &str, depth: usize) {
-        self.queue_depth.get_or_create(&pair("name", queue, "controller", queue)).set(number(depth));
+        self.queue_depth.get_or_create(&pair("name", queue, "controller", CONTROLLER)).set(number(depth));
     }
 
-    /// An API server was asked: the status of its answer, if there was one, the method, and its host and port.
-    pub fn requested(&self, code: Option<u16>, method: &str, host: &str) {
+    /// An API server was asked: the status of its answer, if there was one, the method, its host and port, and how long that took.
+    pub fn requested(&self, code: Option<u16>, method: &str, host: &str, took: Duration) {
         let code = code.map_or_else(|| "<error>".to_owned(), |code| code.to_string());
         let method = METHODS.iter().find(|known| **known == method).copied().unwrap_or("other");
         self.requests.get_or_create(&[("code", code), ("method", method.to_owned()), ("host", host.to_owned())]).inc();
+        self.request_time.get_or_create(&pair("verb", method, "host", host)).observe(took.as_secs_f64());
     }
 
     /// A phase of following a source ended.
@@ -244,10 +178,11 @@ impl Metrics {
         self.webhooks.get_or_create(&pair("receiver", receiver, "result", result)).inc();
     }
 
-    /// So many Workspaces of a source are ready, and so many are not.
-    pub fn workspaces(&self, source: &str, ready: usize, not_ready: usize) {
-        for (word, count) in [("true", ready), ("false", not_ready)] {
-            self.workspaces.get_or_create(&pair("source", source, "ready", word)).set(number(count));
+    /// So many Workspaces of a source are in each state; none in those that aren't named.
+    pub fn workspaces(&self, source: &str, counts: &BTreeMap<WorkspaceState, usize>) {
+        for state in WorkspaceState::ALL {
+            let count = counts.get(&state).copied().unwrap_or_default();
+            self.workspaces.get_or_create(&pair("source", source, "state", state.word())).set(number(count));
         }
     }
 
@@ -264,9 +199,15 @@ impl Metrics {
         for outcome in ObjectOutcome::ALL {
             self.objects.remove(&pair("source", source, "outcome", outcome.word()));
         }
-        for word in ["true", "false"] {
-            self.workspaces.remove(&pair("source", source, "ready", word));
+        for state in WorkspaceState::ALL {
+            self.workspaces.remove(&pair("source", source, "state", state.word()));
         }
+        let queue = pair("name", source, "controller", CONTROLLER);
+        self.queue_depth.remove(&queue);
+        self.queue_adds.remove(&queue);
+        self.queue_retries.remove(&queue);
+        self.queue_time.remove(&queue);
+        self.work_time.remove(&queue);
         self.drift.remove(&[("source", source.to_owned())]);
         let mut revisions = self.revisions.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(revision) = revisions.remove(source) {
@@ -282,6 +223,15 @@ fn add<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metri
 
 fn histograms<const N: usize>() -> Histograms<N> {
     Family::new_with_constructor(|| Histogram::new(SECONDS))
+}
+
+/// As client-go has them: from ten nanoseconds to a thousand seconds.
+fn queues() -> Histograms<2> {
+    Family::new_with_constructor(|| Histogram::new(exponential_buckets(1e-8, 10.0, 12)))
+}
+
+fn request_times() -> Histograms<2> {
+    Family::new_with_constructor(|| Histogram::new(REQUEST_SECONDS))
 }
 
 fn pair(first: &'static str, one: &str, second: &'static str, other: &str) -> Labels<2> {
@@ -301,14 +251,14 @@ mod tests {
     fn lines() {
         let metrics = Metrics::new();
         let millis = Duration::from_millis;
-        metrics.reconciled("prod", ReconcileResult::Success, millis(20));
-        metrics.reconciled("prod", ReconcileResult::Error, millis(2000));
-        metrics.queued("workspaces", 3, false);
-        metrics.queued("workspaces", 4, true);
-        metrics.queue_depth("workspaces", 2);
-        metrics.requested(Some(200), "GET", "10.0.0.1:443");
-        metrics.requested(None, "PATCH", "10.0.0.1:443");
-        metrics.requested(Some(200), "BREW", "10.0.0.1:443");
+        metrics.reconciled(ReconcileResult::Success, millis(20));
+        metrics.reconciled(ReconcileResult::Error, millis(2000));
+        metrics.taken("prod", &[millis(20), millis(300)]);
+        metrics.worked("prod", millis(2000), 1);
+        metrics.queue_depth("prod", 2);
+        metrics.requested(Some(200), "GET", "10.0.0.1:443", millis(100));
+        metrics.requested(None, "PATCH", "10.0.0.1:443", millis(4000));
+        metrics.requested(Some(200), "BREW", "10.0.0.1:443", millis(1));
         metrics.phase("prod", Phase::Fetch, millis(300));
         metrics.objects("prod", ObjectOutcome::Created, 4);
         metrics.objects("prod", ObjectOutcome::Created, 1);
@@ -317,19 +267,19 @@ mod tests {
         metrics.revision("prod", "main@sha1:7788");
         metrics.webhook("github", "push");
         metrics.webhook("", "refused");
-        metrics.workspaces("prod", 7, 1);
+        metrics.workspaces("prod", &[(WorkspaceState::Ready, 7), (WorkspaceState::Failed, 1)].into());
         metrics.leader(true);
         let text = metrics.text();
         let mut lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#') && !line.starts_with("process_")).collect();
         lines.retain(|line| !line.contains("_bucket{") || line.contains("le=\"0.5\""));
         lines.sort_unstable();
         let want = [
-            r#"controller_runtime_reconcile_errors_total{controller="prod"} 1"#,
-            r#"controller_runtime_reconcile_time_seconds_bucket{le="0.5",controller="prod"} 1"#,
-            r#"controller_runtime_reconcile_time_seconds_count{controller="prod"} 2"#,
-            r#"controller_runtime_reconcile_time_seconds_sum{controller="prod"} 2.02"#,
-            r#"controller_runtime_reconcile_total{controller="prod",result="error"} 1"#,
-            r#"controller_runtime_reconcile_total{controller="prod",result="success"} 1"#,
+            r#"controller_runtime_reconcile_errors_total{controller="watch"} 1"#,
+            r#"controller_runtime_reconcile_time_seconds_bucket{le="0.5",controller="watch"} 1"#,
+            r#"controller_runtime_reconcile_time_seconds_count{controller="watch"} 2"#,
+            r#"controller_runtime_reconcile_time_seconds_sum{controller="watch"} 2.02"#,
+            r#"controller_runtime_reconcile_total{controller="watch",result="error"} 1"#,
+            r#"controller_runtime_reconcile_total{controller="watch",result="success"} 1"#,
             r#"kaito_gitops_drift_total{source="prod"} 1"#,
             r"kaito_gitops_leader 1",
             r#"kaito_gitops_objects_total{source="prod",outcome="created"} 5"#,
@@ -339,14 +289,29 @@ mod tests {
             r#"kaito_gitops_revision_info{source="prod",revision="main@sha1:7788"} 1"#,
             r#"kaito_gitops_webhook_requests_total{receiver="",result="refused"} 1"#,
             r#"kaito_gitops_webhook_requests_total{receiver="github",result="push"} 1"#,
-            r#"kaito_gitops_workspaces{source="prod",ready="false"} 1"#,
-            r#"kaito_gitops_workspaces{source="prod",ready="true"} 7"#,
+            r#"kaito_gitops_workspaces{source="prod",state="failed"} 1"#,
+            r#"kaito_gitops_workspaces{source="prod",state="progressing"} 0"#,
+            r#"kaito_gitops_workspaces{source="prod",state="ready"} 7"#,
+            r#"kaito_gitops_workspaces{source="prod",state="suspended"} 0"#,
+            r#"rest_client_request_duration_seconds_bucket{le="0.5",verb="GET",host="10.0.0.1:443"} 1"#,
+            r#"rest_client_request_duration_seconds_bucket{le="0.5",verb="PATCH",host="10.0.0.1:443"} 0"#,
+            r#"rest_client_request_duration_seconds_bucket{le="0.5",verb="other",host="10.0.0.1:443"} 1"#,
+            r#"rest_client_request_duration_seconds_count{verb="GET",host="10.0.0.1:443"} 1"#,
+            r#"rest_client_request_duration_seconds_count{verb="PATCH",host="10.0.0.1:443"} 1"#,
+            r#"rest_client_request_duration_seconds_count{verb="other",host="10.0.0.1:443"} 1"#,
+            r#"rest_client_request_duration_seconds_sum{verb="GET",host="10.0.0.1:443"} 0.1"#,
+            r#"rest_client_request_duration_seconds_sum{verb="PATCH",host="10.0.0.1:443"} 4.0"#,
+            r#"rest_client_request_duration_seconds_sum{verb="other",host="10.0.0.1:443"} 0.001"#,
             r#"rest_client_requests_total{code="200",method="GET",host="10.0.0.1:443"} 1"#,
             r#"rest_client_requests_total{code="200",method="other",host="10.0.0.1:443"} 1"#,
             r#"rest_client_requests_total{code="<error>",method="PATCH",host="10.0.0.1:443"} 1"#,
-            r#"workqueue_adds_total{name="workspaces",controller="workspaces"} 2"#,
-            r#"workqueue_depth{name="workspaces",controller="workspaces"} 2"#,
-            r#"workqueue_retries_total{name="workspaces",controller="workspaces"} 1"#,
+            r#"workqueue_adds_total{name="prod",controller="watch"} 2"#,
+            r#"workqueue_depth{name="prod",controller="watch"} 2"#,
+            r#"workqueue_queue_duration_seconds_count{name="prod",controller="watch"} 2"#,
+            r#"workqueue_queue_duration_seconds_sum{name="prod",controller="watch"} 0.32"#,
+            r#"workqueue_retries_total{name="prod",controller="watch"} 1"#,
+            r#"workqueue_work_duration_seconds_count{name="prod",controller="watch"} 1"#,
+            r#"workqueue_work_duration_seconds_sum{name="prod",controller="watch"} 2.0"#,
         ];
         assert_eq!(lines, want);
     }
@@ -359,12 +324,15 @@ mod tests {
             ObjectOutcome::ALL.iter().for_each(|outcome| metrics.objects(source, *outcome, 1));
             metrics.drifted(source);
             metrics.revision(source, "main@sha1:0f3c");
-            metrics.workspaces(source, 1, 0);
+            metrics.workspaces(source, &[(WorkspaceState::Ready, 1)].into());
+            metrics.taken(source, &[Duration::ZERO]);
+            metrics.worked(source, Duration::ZERO, 0);
+            metrics.queue_depth(source, 0);
         }
         metrics.forget("prod");
         let text = metrics.text();
         assert!(!text.contains("prod"), "{text}");
-        assert_eq!(text.matches(r#"source="test""#).count(), 5 * (SECONDS.len() + 3) + 7 + 1 + 1 + 2);
+        assert_eq!(text.matches(r#"source="test""#).count(), 5 * (SECONDS.len() + 3) + 5 + 1 + 1 + 4);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::push::PushConfig;
 use crate::diagnostic::Diagnostic;
 use crate::quantity;
 use crate::schema;
+use crate::source::VerifyMode;
 use crate::spec::names;
 use crate::yaml::{Document, Step};
 
@@ -72,18 +73,35 @@ pub struct GitConfig {
     pub credentials: Option<String>,
     /// The same for a proxy: `address`, `username`, `password`.
     pub proxy: Option<String>,
+    /// A Secret with these credentials, in the namespace of this process, in the place of a directory. It is read whenever it is used.
+    pub secret_ref: Option<SecretRef>,
+    /// The same for a proxy.
+    pub proxy_secret_ref: Option<SecretRef>,
+    /// Whether the commits of submodules are read, too.
+    #[serde(default)]
+    pub recurse_submodules: bool,
     /// Which commits must be signed, and by whom; none must without it.
     pub verify: Option<VerifyConfig>,
+}
+
+/// A Secret.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SecretRef {
+    /// Its name.
+    pub name: String,
 }
 
 /// Which commits must be signed, and by whom.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct VerifyConfig {
-    /// `head` for the commit that is followed, or `every` for every one that it comes from, too.
+    /// `head` for the commit that is followed, `every` for every one that it comes from, too, `tag` for the tag, and `tag-and-head` for both.
     pub mode: String,
     /// The directory of the keys that may sign: allowed signers and public keys of SSH, public keys of OpenPGP. It is read whenever it is used.
-    pub keys: String,
+    pub keys: Option<String>,
+    /// A Secret with these keys, in the namespace of this process, in the place of a directory.
+    pub secret_ref: Option<SecretRef>,
     /// With `every`, the commit where it begins, by its whole id: this one and those that it comes from needn't be signed.
     pub since: Option<String>,
 }
@@ -196,6 +214,10 @@ impl WatchConfig {
                 let finding = Diagnostic::error("more than one of branch, tag, semver, commit and name is said");
                 say(finding.help("keep the one that is meant"), &at(&[Step::Field("git")]));
             }
+            for (field, both) in source.git.iter().flat_map(GitConfig::said_twice) {
+                let finding = Diagnostic::error(format!("there are both {both} and {field}")).help("keep the one that is meant");
+                say(finding, &at(&[Step::Field("git"), Step::Field(field)]));
+            }
             for (of, notification) in source.notifications.iter().enumerate() {
                 for (field, finding) in notification.faults(Some(source), &source.sets) {
                     say(finding, &at(&[Step::Field("notifications"), Step::Item(of), Step::Field(field)]));
@@ -211,12 +233,21 @@ impl WatchConfig {
             }
             if let Some(verify) = source.git.as_ref().and_then(|git| git.verify.as_ref()) {
                 let at = |field| at(&[Step::Field("git"), Step::Field("verify"), Step::Field(field)]);
-                if !["head", "every"].contains(&verify.mode.as_str()) {
-                    let help = "write head for the commit that is followed, or every for every one that it comes from, too";
-                    say(Diagnostic::error(format!("{:?} is no way to verify commits", verify.mode)).help(help), &at("mode"));
+                let follows_tag = source.git.as_ref().is_some_and(|git| git.tag.is_some() || git.semver.is_some());
+                match verify.mode.parse::<VerifyMode>() {
+                    Err(_) => {
+                        let help = "write head for the commit that is followed, every for every one that it comes from, too, tag for the tag, \
+                                    or tag-and-head for both";
+                        say(Diagnostic::error(format!("{:?} is no way to verify commits", verify.mode)).help(help), &at("mode"));
+                    }
+                    Ok(mode) if mode.is_of_tags() && !follows_tag => {
+                        let finding = Diagnostic::error("there is no tag that could be signed: another reference is followed");
+                        say(finding.help("follow a tag, or a range of versions with semver; or verify the head"), &at("mode"));
+                    }
+                    Ok(_) => {}
                 }
-                if verify.keys.is_empty() {
-                    say(Diagnostic::error("there is nothing to verify commits by").help("name the directory of the keys"), &at("keys"));
+                if let Some((field, finding)) = verify.fault_of_keys() {
+                    say(finding, &at(field));
                 }
                 if verify.since.as_deref().is_some_and(|since| !is_commit(since)) {
                     let finding = Diagnostic::error(format!("{:?} is no id of a commit", verify.since.as_deref().unwrap_or_default()));
@@ -261,7 +292,30 @@ pub fn is_commit(text: &str) -> bool {
     text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }
 
+impl VerifyConfig {
+    /// What is wrong with where the keys are, and in which field.
+    fn fault_of_keys(&self) -> Option<(&'static str, Diagnostic)> {
+        match (self.keys.as_deref().unwrap_or_default(), &self.secret_ref) {
+            ("", None) => {
+                let finding = Diagnostic::error("there is nothing to verify commits by");
+                Some(("keys", finding.help("name the directory of the keys, or the Secret with secretRef")))
+            }
+            ("", Some(_)) | (_, None) => None,
+            _ => Some(("secretRef", Diagnostic::error("there are both keys and secretRef").help("keep the one that is meant"))),
+        }
+    }
+}
+
 impl GitConfig {
+    /// The Secrets that take the place of directories which are named, too.
+    fn said_twice(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let credentials = self.secret_ref.is_some() && self.credentials.is_some();
+        let proxy = self.proxy_secret_ref.is_some() && self.proxy.is_some();
+        [(credentials, ("secretRef", "credentials")), (proxy, ("proxySecretRef", "proxy"))]
+            .into_iter()
+            .filter_map(|(are_both, fields)| are_both.then_some(fields))
+    }
+
     /// How many ways are used to say what is followed.
     fn pointers(&self) -> usize {
         [&self.branch, &self.tag, &self.semver, &self.commit.clone().filter(|_| self.branch.is_none()), &self.name]

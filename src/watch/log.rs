@@ -1,20 +1,30 @@
 //! What is logged of passes.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Snapshot;
 use super::report::Outcome;
 use super::worker::Worker;
-use crate::telemetry::{ObjectOutcome, Phase, ReconcileResult};
 
 /// How long the parts of a pass took.
 pub(super) struct Times {
+    /// When it began.
+    pub began: Instant,
     /// Reading, planning, and finding out what has changed.
     pub rendering: Duration,
+    /// When everything was rendered, and it began to be applied.
+    pub applied_from: Instant,
     /// Finding out what is there, and deciding.
     pub deciding: Duration,
     /// Applying and pruning.
     pub applying: Duration,
+}
+
+impl Times {
+    /// How long all of it took.
+    pub(super) fn total(&self) -> Duration {
+        self.rendering + self.deciding + self.applying
+    }
 }
 
 impl Worker {
@@ -54,34 +64,6 @@ impl Worker {
             apply_ms = millis(times.applying),
             "reconciled"
         );
-    }
-
-    /// The same, for metrics.
-    pub(super) fn count(&self, snapshot: &Snapshot, outcome: &Outcome, times: &Times) {
-        let (set, metrics) = (self.config.name.as_str(), &self.config.metrics);
-        let result = if outcome.failures.is_empty() { ReconcileResult::Success } else { ReconcileResult::Error };
-        metrics.reconciled("watch", result, times.rendering + times.deciding + times.applying);
-        // Of files that were there before only the pass is new.
-        let phases = [
-            (Phase::Notice, snapshot.resolving, self.is_new),
-            (Phase::Fetch, snapshot.fetching, self.is_new),
-            (Phase::Render, times.rendering, true),
-            (Phase::Diff, times.deciding, true),
-            (Phase::Apply, times.applying, true),
-        ];
-        phases.into_iter().filter(|(.., is_counted)| *is_counted).for_each(|(phase, took, _)| metrics.phase(set, phase, took));
-        let outcomes = [
-            (ObjectOutcome::Created, outcome.created),
-            (ObjectOutcome::Configured, outcome.configured),
-            (ObjectOutcome::Unchanged, outcome.unchanged),
-            (ObjectOutcome::Pruned, outcome.pruned.len()),
-            (ObjectOutcome::Failed, outcome.failures.len()),
-        ];
-        outcomes.into_iter().for_each(|(outcome, count)| metrics.objects(set, outcome, count));
-        outcome.repaired.iter().for_each(|_| metrics.drifted(set));
-        if let Some(revision) = &snapshot.revision {
-            metrics.revision(set, revision);
-        }
     }
 }
 

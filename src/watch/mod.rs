@@ -16,6 +16,7 @@
 mod backoff;
 pub mod config;
 mod control;
+mod count;
 pub mod feed;
 mod fingerprint;
 mod following;
@@ -31,6 +32,7 @@ mod sightings;
 mod standing;
 mod statuses;
 mod tell;
+mod trace;
 mod unread;
 mod worker;
 

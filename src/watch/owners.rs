@@ -179,6 +179,11 @@ impl Owners {
         self.0.iter().filter(|(_, known)| known.moments().any(|at| at <= now)).map(|(owner, _)| owner.clone()).collect()
     }
 
+    /// Since when an owner is to be looked after, or when it will be.
+    pub(super) fn due_since(&self, owner: &Whose) -> Option<Instant> {
+        self.0.get(owner)?.moments().min()
+    }
+
     /// When something is to be looked after next.
     pub(super) fn next(&self) -> Option<Instant> {
         self.0.values().flat_map(Known::moments).min()

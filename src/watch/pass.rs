@@ -14,6 +14,7 @@ use crate::diagnostic::Diagnostic;
 use crate::diff::{Owner, Side};
 use crate::pause::{pause_of, pause_of_workspace};
 use crate::reconcile::{Pass, Pruning, Rendering, Set, Trouble, Workspaces};
+use crate::shard::Shard;
 
 /// How long it is taken for granted whether an operator of Kaito runs.
 const OPERATOR_KNOWN: Duration = Duration::from_secs(60);
@@ -26,14 +27,17 @@ struct Scope {
     about: BTreeSet<Whose>,
     /// The owners that are left alone: they can't be rendered, or somebody has paused them.
     left: BTreeSet<Owner>,
+    /// Whose owners these are, if several processes share the set.
+    shard: Option<Shard>,
 }
 
 impl Scope {
-    /// With these owners, unless they are left alone.
+    /// With these owners, unless they are left alone, or others look after them.
     fn with(mut self, owners: impl IntoIterator<Item = Whose>) -> Self {
         self.about.extend(owners);
-        let left = &self.left;
-        self.about.retain(|owner| !owner.as_ref().is_some_and(|owner| left.contains(owner)));
+        let (left, shard) = (&self.left, self.shard);
+        let is_ours = |owner: &Whose| shard.is_none_or(|shard| shard.has(owner.as_ref()));
+        self.about.retain(|owner| is_ours(owner) && !owner.as_ref().is_some_and(|owner| left.contains(owner)));
         self
     }
 
@@ -92,6 +96,7 @@ impl Worker {
             self.tell_unread(&errors_of_nobody(planned.side));
             self.note_unread(planned.side, &scope.without_unread(&prints));
         }
+        self.count_taken(&scope.about, snapshot, began);
         // Those that are left alone have had their turn, too.
         self.owners.taken(scope.about.iter().chain(due), began);
         if scope.about.is_empty() && !scope.is_full {
@@ -116,7 +121,7 @@ impl Worker {
             is_broken,
             unrendered: is_all_broken.then_some(&scope.left),
             operator,
-            only: (!scope.is_full || !scope.left.is_empty()).then_some(about),
+            only: (!scope.is_full || !scope.left.is_empty() || scope.shard.is_some()).then_some(about),
         };
         let inputs = self.planner.inputs();
         let others_failed = self.owners.failures().any(|(owner, _)| !about.contains(owner));
@@ -146,9 +151,11 @@ impl Worker {
         self.kinds = Some(passed.kinds);
         self.operator = passed.operator.map(|operator| (operator, began)).or(self.operator.take());
         self.follow(&contents)?;
-        let times = Times { rendering, deciding: passed.deciding, applying: applying.elapsed().saturating_sub(passed.deciding) };
+        let applied = applying.elapsed().saturating_sub(passed.deciding);
+        let times = Times { began, rendering, applied_from: applying, deciding: passed.deciding, applying: applied };
         self.log(snapshot, &outcome, about.len(), &times);
         self.count(snapshot, &outcome, &times);
+        self.trace(snapshot, &outcome, about.len(), &times);
         self.tell(snapshot, outcome);
         Ok(())
     }
@@ -170,7 +177,7 @@ impl Worker {
         let drifted = drifted.into_keys().filter(|owner| !self.owners.is_waiting(owner));
         let owners =
             self.owners.changed(prints).into_iter().chain(self.owners.gone(prints)).chain(due.iter().cloned()).chain(all).chain(drifted);
-        Scope { is_full, about: BTreeSet::new(), left }.with(owners)
+        Scope { is_full, about: BTreeSet::new(), left, shard: self.config.shard }.with(owners)
     }
 
     /// The Workspaces that are left alone, since they or those in the cluster say so.
@@ -179,7 +186,8 @@ impl Worker {
             let is_declared = side.plan(owner).is_some_and(|plan| pause_of_workspace(plan.workspace).is_some());
             is_declared || self.ledger.declared(owner).is_some_and(|workspace| pause_of(&workspace).is_some())
         };
-        side.owners().into_iter().filter(|owner| owner.kind == "Workspace" && is_paused(owner)).collect()
+        let is_ours = |owner: &Owner| owner.kind == "Workspace" && self.is_ours(Some(owner));
+        side.owners().into_iter().filter(|owner| is_ours(owner) && is_paused(owner)).collect()
     }
 
     /// The set, as the cluster has it or as it was left and is known to be.
@@ -188,7 +196,8 @@ impl Worker {
             set.know_members(self.ledger.members(set.id()));
             return Ok(set);
         }
-        Set::open(&self.cluster, self.config.parent.clone(), self.config.prune).map_err(|trouble| trouble.finding())
+        let set = Set::open(&self.cluster, self.config.parent.clone(), self.config.prune).map_err(|trouble| trouble.finding())?;
+        Ok(set.shared_as(self.config.shard))
     }
 
     /// The files are another revision, about which there is nothing to do. The digest is that of what is rendered; none if that is the same.
@@ -213,7 +222,8 @@ impl Worker {
 
     /// Takes note of what can't be rendered.
     fn note_broken(&mut self, side: &Side<'_>, broken: &BTreeSet<Owner>) {
-        for owner in broken {
+        for owner in broken.iter().filter(|owner| self.is_ours(Some(owner))).cloned().collect::<Vec<_>>() {
+            let owner = &owner;
             let finding = side.findings_about(owner).next().cloned();
             let finding = finding.unwrap_or_else(|| Diagnostic::error(format!("{owner} can't be rendered")));
             tracing::error!(set = self.config.name, owner = owner.to_string(), error = finding.line(), "not rendered: what runs goes on");

@@ -13,6 +13,7 @@ use crate::diagnostic::Diagnostic;
 use crate::diff::Owner;
 use crate::health::{Status, health};
 use crate::notify::{Event, Notice, Notify, Set};
+use crate::telemetry::WorkspaceState;
 
 /// How often in a row a pass has to go wrong as a whole before that is told: a cluster may be away for a moment.
 const FAILURES: u32 = 3;
@@ -101,6 +102,15 @@ impl Standing {
             _ => Doing::Coming,
         });
         self.doing.insert(owner.clone(), doing);
+    }
+
+    /// How a Workspace is doing, as far as that is known.
+    pub(super) fn state(&self, owner: &Owner) -> WorkspaceState {
+        match self.doing.get(owner) {
+            Some(Doing::Ready) => WorkspaceState::Ready,
+            Some(Doing::Failed(_)) => WorkspaceState::Failed,
+            Some(Doing::Coming) | None => WorkspaceState::Progressing,
+        }
     }
 
     /// The verdict on all that is known of a set whose Workspaces these are; `is_known` says whether all that is live is known, and
@@ -231,7 +241,8 @@ impl Worker {
     fn send(&self, notify: &dyn Notify, revision: Option<String>, verdict: Verdict, is_news: bool) {
         let Verdict { event, summary, details } = verdict;
         let parent = &self.config.parent;
-        let set = Set { kind: parent.reference().kind, namespace: parent.namespace.clone(), name: parent.name.clone() };
+        let shard = self.config.shard.map(|shard| shard.to_string());
+        let set = Set { kind: parent.reference().kind, namespace: parent.namespace.clone(), name: parent.name.clone(), shard };
         let at = jiff::Timestamp::from_second(jiff::Timestamp::now().as_second()).unwrap_or_default();
         notify.notify(Notice { set, source: self.config.source.clone(), revision, event, summary, details, is_news, at });
     }

@@ -133,6 +133,10 @@ impl Worker {
         }
         // Workspaces come before the sets that stand for them, which tell how these are doing.
         while let Some(owner) = self.statuses.dirty.pop_last() {
+            // Others tell how theirs are.
+            if !self.is_ours(Some(&owner)) {
+                continue;
+            }
             let written = match owner.kind {
                 "InferenceSet" | "MultiRoleInference" => self.write_status_of_set(&owner, now),
                 _ => self.write_status(&owner, now),

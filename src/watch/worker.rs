@@ -28,7 +28,8 @@ use crate::notify::Notify;
 use crate::pause::pause_of;
 use crate::prune::{AllowedKind, MaxPrune};
 use crate::reconcile::{Set, Settings};
-use crate::telemetry::Metrics;
+use crate::shard::Shard;
+use crate::telemetry::{Metrics, Span, Traces};
 
 /// How long to let events gather before a pass: deleting a Workspace's objects is many events, and one pass.
 const GATHER: Duration = Duration::from_millis(20);
@@ -48,6 +49,8 @@ pub struct Work {
     pub source: String,
     /// What keeps it.
     pub parent: Parent,
+    /// Which part of the set this process looks after; all of it without.
+    pub shard: Option<Shard>,
     /// How objects are applied.
     pub settings: Settings,
     /// The kinds of `kaito.sh` that are declared in the cluster itself, and have a status there.
@@ -60,6 +63,8 @@ pub struct Work {
     pub allowed: Vec<AllowedKind>,
     /// Where it is counted what is done.
     pub metrics: Arc<Metrics>,
+    /// Who is told how long each part of a pass took, if anybody is.
+    pub traces: Option<Arc<Traces>>,
     /// Where it is told what has happened.
     pub events: Arc<Events>,
     /// Who is notified of what becomes of a revision, if anybody is.
@@ -127,6 +132,8 @@ pub struct Worker {
     /// Who fights over fields.
     pub(super) fight: Fight,
     pub(super) since: Instant,
+    /// The pass that was made, until it is told to whoever traces.
+    pub(super) traced: Option<Span>,
     /// The kinds that the cluster is known to have.
     pub(super) kinds: Option<Kinds>,
     /// Whether an operator of Kaito runs, and when that was found out.
@@ -175,6 +182,7 @@ impl Worker {
             is_unknown: false,
             fight: Fight::default(),
             since: Instant::now(),
+            traced: None,
             kinds: None,
             operator: None,
             readiness: Readiness::default(),
@@ -205,6 +213,7 @@ impl Worker {
                 heap::give_back();
             }
         }
+        self.config.metrics.forget(&self.config.name);
         tracing::info!(set = self.config.name, "stopped");
     }
 
@@ -303,11 +312,17 @@ impl Worker {
         }
         self.stir(reference);
         self.look_at_resumed(reference);
-        let is_left = self.fight.gives_way(reference, self.since.elapsed());
+        // What somebody has deleted comes back all the same.
+        let is_left = self.fight.gives_way(reference, self.since.elapsed()) && self.ledger.get(reference).is_some();
         if self.following.is_complete() && self.ledger.has_drifted(reference) && !is_left {
             let owner: Whose = self.ledger.owner_wanting(reference).cloned().flatten();
             self.owners.disturbed(&owner, reference, Instant::now());
         }
+    }
+
+    /// Whether this process looks after what belongs to an owner.
+    pub(super) fn is_ours(&self, owner: Option<&Owner>) -> bool {
+        self.config.shard.is_none_or(|shard| shard.has(owner))
     }
 
     /// Somebody may go on with a Workspace that was left alone: whatever has happened meanwhile is looked at.
@@ -349,15 +364,21 @@ impl Worker {
             Ok(())
         };
         let done = done.and_then(|()| self.note_refused());
+        let writing = done.is_ok().then(Instant::now);
         let done = done.and_then(|()| self.write_statuses(&super::now()).map_err(|error| error.finding()));
+        self.trace_end(now, writing, done.as_ref().err());
         match done {
             Ok(()) => {
                 self.silence.worked();
                 self.not_before = None;
                 self.tell_standing(None);
             }
-            Err(finding) => self.failed(&finding, &due),
+            Err(finding) => {
+                self.count_failed(now, due.len());
+                self.failed(&finding, &due);
+            }
         }
+        self.count_workspaces();
         is_pass
     }
 

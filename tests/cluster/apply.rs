@@ -352,6 +352,22 @@ fn what_is_no_longer_wanted() {
     story.end();
 }
 
+/// The nodes of a Workspace are alike: one that is missing is made anew, whatever others there are.
+#[test]
+fn one_of_several_nodes() {
+    let example = std::fs::read_to_string("examples/multi-node/workspace.yaml").unwrap();
+    let mut story = Story::new("several-nodes", &[&example.replace("name: llama-70b", "name: llama-70b\n  namespace: NAMESPACE")]);
+    story.prune(&[], 0);
+    for at in [0, 2] {
+        let claims = story.scene.rendered().into_iter().filter(|object| object.kind() == "NodeClaim");
+        playground().client.remove(&claims.collect::<Vec<_>>()[at]);
+        story.tell("a node goes");
+        story.prune(&[], 0);
+        story.versions();
+    }
+    story.end();
+}
+
 #[test]
 fn what_keeps_others() {
     let with = |name: &str, metadata: &str| format!("{{apiVersion: v1, kind: ConfigMap, metadata: {{name: {name}, {metadata}}}}}");

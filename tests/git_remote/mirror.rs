@@ -100,7 +100,7 @@ fn what_is_not_there_is_said_with_what_is() {
         let error = mirror.resolve(&reference, &Access::anonymous()).unwrap_err();
         assert!(shown(&error).contains(want) && !error.is_transient(), "{}", shown(&error));
     }
-    let gone = Head { pointer: None, commit: "1".repeat(40) };
+    let gone = Head { commit: "1".repeat(40), ..Head::default() };
     let error = mirror.fetch(&gone, &Access::anonymous()).unwrap_err();
     assert!(shown(&error).contains(&format!("has no commit {}", gone.commit)), "{}", shown(&error));
 }
@@ -118,7 +118,7 @@ fn a_side_has_the_names_of_the_repository() {
     let config = config_for(&*side.tree, Path::new("clusters/prod")).unwrap();
     assert_eq!(side.tree.name(&config), format!("main@{short}:clusters/kaito.yaml"));
     assert!(config_for(&*side.tree, Path::new(".")).is_none());
-    assert!(mirror.side(&Head { pointer: None, commit: "1".repeat(40) }).is_err());
+    assert!(mirror.side(&Head { commit: "1".repeat(40), ..Head::default() }).is_err());
 }
 
 /// A branch that is pushed over, one that goes, and a history that is another.
@@ -208,11 +208,11 @@ fn history_comes_when_it_is_wanted() {
         served.repo.write(FILE, "last").commit("last");
         // Even if the newest is here already, without its history.
         let last = follow(&mirror, &branch("main"), &anonymous).unwrap();
-        let is_here = |commit: &str| mirror.side(&Head { pointer: None, commit: commit.to_owned() }).is_ok();
+        let is_here = |commit: &str| mirror.side(&Head { commit: commit.to_owned(), ..Head::default() }).is_ok();
         assert!(is_here(&first) && !is_here(&between), "{url}");
         mirror.fetch_with_history(&last, &anonymous).unwrap();
         assert!(is_here(&between), "{url}");
-        let between = Head { pointer: None, commit: between };
+        let between = Head { commit: between, ..Head::default() };
         assert_eq!(read(&mirror, &between, FILE), "between", "{url}");
     }
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use kaito::manifest::ObjectRef;
 use kaito::rendered_branch::{DryCommit, Layout, Manifest};
-use kaito::source::{Access, Destination, Mirror, Person, PushError, Pushed, SigningKey, Verifier, Verify, VerifyMode};
+use kaito::source::{Access, Destination, Mirror, Person, PushError, Pushed, SigningKey, Values, Verifier, Verify, VerifyMode};
 use pgp::composed::ArmorOptions;
 use rand::thread_rng;
 use russh::keys::PrivateKey;
@@ -38,7 +38,7 @@ fn signer(repo: &Repo, directory: &Path, keys: &str) -> String {
     fs::write(allowed.join("keys"), keys).unwrap();
     let mirror = Mirror::open(&cache, repo.path.to_str().unwrap()).unwrap();
     let head = mirror.resolve(&kaito::source::Reference::Branch("rendered".to_owned()), &Access::anonymous()).unwrap();
-    let mut verifier = Verifier::new(Verify { mode: VerifyMode::Head, keys: allowed, since: None });
+    let mut verifier = Verifier::new(Verify { mode: VerifyMode::Head, keys: Values::Directory(allowed), since: None });
     verifier.fetch(&mirror, &head, &Access::anonymous()).unwrap().to_string()
 }
 

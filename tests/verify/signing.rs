@@ -139,3 +139,12 @@ pub(crate) fn sign(repo: &Repo, by: &dyn Fn(&[u8]) -> String) -> String {
     let text = text(repo, "HEAD");
     put(repo, &with_signature(&text, &by(&text)))
 }
+
+/// Makes a tag that calls itself by a name, of something of a kind, with a signature at its end; its id.
+pub(super) fn tag(repo: &Repo, at: &str, name: &str, kind: &str, object: &str, by: &dyn Fn(&[u8]) -> String) -> String {
+    let text = format!("object {object}\ntype {kind}\ntag {name}\ntagger A <a@example.com> 1700000000 +0000\n\nwhat is new\n");
+    let text = [text.as_bytes(), by(text.as_bytes()).as_bytes()].concat();
+    let id = String::from_utf8(git(repo, &["hash-object", "-t", "tag", "-w", "--stdin"], &text)).unwrap().trim().to_owned();
+    repo.git(&["update-ref", &format!("refs/tags/{at}"), &id]);
+    id
+}

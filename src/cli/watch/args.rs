@@ -9,9 +9,10 @@ use crate::cli::applyset::named;
 use crate::cli::cluster::{ClusterArgs, duration, field_manager};
 use crate::cli::push::PushArgs;
 use crate::cli::setup::RenderingArgs;
+use crate::shard::Shard;
 use crate::telemetry::{LogFormat, level};
 use crate::watch::config::{
-    API_VERSION, ClusterConfig, GitConfig, SetConfig, SourceConfig, VerifyConfig, WatchConfig, WebhookConfig, is_commit,
+    API_VERSION, ClusterConfig, GitConfig, SecretRef, SetConfig, SourceConfig, VerifyConfig, WatchConfig, WebhookConfig, is_commit,
 };
 
 /// Keep a cluster as files say, which may change: in a git repository, or on disk; or as the Workspaces say that people apply in it.
@@ -79,12 +80,21 @@ pub(crate) struct SourceArgs {
     /// Directory with credentials for the repository, a file for each key of Flux' Secrets: username, password, identity, ...
     #[arg(long, value_name = "DIR", requires = "url")]
     pub credentials: Option<PathBuf>,
-    /// Follow only commits that are signed by somebody who may: head for the one that is followed, every for all that it comes from, too
-    #[arg(long, value_name = "MODE", value_parser = ["head", "every"], requires_all = ["url", "verify_keys"])]
+    /// Secret with these credentials, in the namespace of this process, instead of a directory
+    #[arg(long, value_name = "NAME", requires = "url", conflicts_with = "credentials")]
+    pub secret_ref: Option<String>,
+    /// Read the commits of submodules, too
+    #[arg(long, requires = "url")]
+    pub recurse_submodules: bool,
+    /// Follow only what is signed by somebody who may: head is the commit that is followed, every all that it comes from, too, tag the tag
+    #[arg(long, value_name = "MODE", value_parser = ["head", "every", "tag", "tag-and-head"], requires_all = ["url", "signers"])]
     pub verify: Option<String>,
     /// Directory with the keys that may sign: allowed signers and public keys of SSH, public keys of OpenPGP
-    #[arg(long, value_name = "DIR", requires = "verify")]
+    #[arg(long, value_name = "DIR", requires = "verify", group = "signers")]
     pub verify_keys: Option<PathBuf>,
+    /// Secret with these keys, in the namespace of this process, instead of a directory
+    #[arg(long, value_name = "NAME", requires = "verify", group = "signers")]
+    pub verify_secret_ref: Option<String>,
     /// Commit where it begins with --verify every, by its whole id: this one and those that it comes from needn't be signed
     #[arg(long, value_name = "ID", value_parser = commit, requires = "verify")]
     pub verify_since: Option<String>,
@@ -166,12 +176,15 @@ pub(crate) struct ProcessArgs {
     /// Be one of several processes, of which one works at a time
     #[arg(long)]
     pub leader_elect: bool,
-    /// Lease by which they agree which one
+    /// Lease by which they agree which one; with --shard I/N it is NAME-shard-I
     #[arg(long, value_name = "NAME", default_value = "kaito-watch", requires = "leader_elect")]
     pub lease: String,
     /// How long others wait for a leader that says nothing
     #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = duration, requires = "leader_elect")]
     pub lease_duration: Duration,
+    /// Which part of the Workspaces to look after, where several processes share them: 0/3, 1/3 and 2/3 for three
+    #[arg(long, value_name = "I/N")]
+    pub shard: Option<Shard>,
     /// Lines of logs: text or json
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub log_format: LogFormat,
@@ -193,9 +206,11 @@ impl Args {
     pub(super) fn config(&self) -> WatchConfig {
         let SourceArgs { filename, recursive, url, branch, tag, semver, commit, credentials, interval, .. } = &self.source;
         let text = |path: &PathBuf| path.to_string_lossy().into_owned();
+        let secret = |name: &Option<String>| name.clone().map(|name| SecretRef { name });
         let verify = self.source.verify.as_ref().map(|mode| VerifyConfig {
             mode: mode.clone(),
-            keys: self.source.verify_keys.as_ref().map(text).unwrap_or_default(),
+            keys: self.source.verify_keys.as_ref().map(text),
+            secret_ref: secret(&self.source.verify_secret_ref),
             since: self.source.verify_since.clone(),
         });
         let git = url.as_ref().map(|url| GitConfig {
@@ -205,6 +220,8 @@ impl Args {
             semver: semver.clone(),
             commit: commit.clone(),
             credentials: credentials.as_ref().map(text),
+            secret_ref: secret(&self.source.secret_ref),
+            recurse_submodules: self.source.recurse_submodules,
             verify: verify.clone(),
             ..GitConfig::default()
         });

@@ -19,12 +19,12 @@ use signal_hook::iterator::Signals;
 use super::cluster::{Stop, Verb, unreachable};
 use super::output::{self, Color, Exit};
 use super::setup::Setup;
-use crate::cluster::{Candidate, Election, Events, Leadership};
+use crate::cluster::{Asked, Candidate, Election, Events, Leadership};
 use crate::diagnostic::Diagnostic;
 use crate::notify::Notifier;
 use crate::server::hook::{Push, same_repository};
 use crate::source::{Changes, Disk, read_file};
-use crate::telemetry::{Metrics, level, start_logs};
+use crate::telemetry::{Metrics, Traces, level, start_logs};
 use crate::watch::Readiness;
 use crate::watch::config::WatchConfig;
 use crate::yaml::{self, Limits};
@@ -93,7 +93,11 @@ struct Watching<'a> {
 
 impl<'a> Watching<'a> {
     fn new(args: &'a Args, color: Color) -> Result<Self, Stop> {
-        let connection = args.cluster.connection(color, Verb { bare: "watch", done: DONE })?;
+        let traces = Traces::from_environment().map_err(|why| refused(vec![Diagnostic::error(why)], color))?.map(Arc::new);
+        let metrics = Arc::new(Metrics::new());
+        let counted = Arc::clone(&metrics);
+        let count = move |asked: &Asked<'_>| counted.requested(asked.code, asked.method, asked.host, asked.took);
+        let connection = args.cluster.connection(color, Verb { bare: "watch", done: DONE })?.observed_by(Arc::new(count));
         let cluster = connection.cluster().map_err(|error| unreachable(&error, color, DONE))?;
         let namespace = said_namespace(args).unwrap_or_else(|| cluster.namespace().to_owned());
         let events = Events::start(&connection, "kaito.sh/watch", &identity()).map_err(|error| unreachable(&error, color, DONE))?;
@@ -103,7 +107,8 @@ impl<'a> Watching<'a> {
             args,
             connection,
             namespace,
-            metrics: Arc::new(Metrics::new()),
+            metrics,
+            traces,
             events: Arc::new(events),
             notifier,
             mirrors: BTreeMap::new(),
@@ -147,6 +152,7 @@ impl<'a> Watching<'a> {
         }
         let is_done = self.stop();
         self.shared.notifier.stop(FAREWELL);
+        self.shared.traces.iter().for_each(|traces| traces.stop(FAREWELL));
         // Only when nothing is done any more another process may do it.
         if is_done && let Some(candidate) = candidate {
             candidate.release();
@@ -232,7 +238,7 @@ impl<'a> Watching<'a> {
         let duration = args.lease_duration;
         let election = Election {
             namespace: self.shared.namespace.clone(),
-            name: args.lease.clone(),
+            name: args.shard.map_or_else(|| args.lease.clone(), |shard| shard.lease(&args.lease)),
             identity: identity(),
             duration,
             renew_deadline: duration * 2 / 3,

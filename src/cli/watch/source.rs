@@ -12,15 +12,15 @@ use super::{Args, cluster};
 use crate::apply::DryRun;
 use crate::cli::cluster::touched_namespaces;
 use crate::cli::push::command;
-use crate::cluster::{Connection, Events, User};
+use crate::cluster::{Cluster, Connection, Events, User};
 use crate::diagnostic::Diagnostic;
 use crate::inventory::Parent;
 use crate::notify::{self, Notifier, Notify};
 use crate::quantity;
 use crate::reconcile::{Settings, Workspaces};
 use crate::source::{Access, Disk, Head, Mirror, Reference, Tree, Values, Verify};
-use crate::telemetry::Metrics;
-use crate::watch::config::{GitConfig, SetConfig, SourceConfig};
+use crate::telemetry::{Metrics, Traces};
+use crate::watch::config::{GitConfig, SecretRef, SetConfig, SourceConfig, VerifyConfig};
 use crate::watch::feed::{Audience, Call, Directory, Git};
 use crate::watch::{At, Event, PushConfig, Pusher, Readiness, Snapshot, Teller, Work, Worker};
 
@@ -38,6 +38,7 @@ pub(super) struct Shared<'a> {
     /// The namespace of sets that name none.
     pub namespace: String,
     pub metrics: Arc<Metrics>,
+    pub traces: Option<Arc<Traces>>,
     pub events: Arc<Events>,
     pub notifier: Notifier,
     /// The repositories that are followed, each once.
@@ -61,6 +62,11 @@ impl Source {
     /// # Errors
     /// Why it can't be followed.
     pub(super) fn start(config: &SourceConfig, shared: &mut Shared<'_>) -> Result<Self, Diagnostic> {
+        if config.cluster.is_some() && shared.args.process.shard.is_some() {
+            // The status of a set tells of all its Workspaces.
+            let finding = Diagnostic::error("what is declared in the cluster itself can't be shared by --shard");
+            return Err(finding.help("give each process namespaces of its own with --namespaces"));
+        }
         let (caller, calls) = channel();
         let mut source = Self { config: config.clone(), caller, threads: Vec::new(), workers: Vec::new(), pushers: Vec::new() };
         let mirror = config.git.as_ref().map(|git| shared.mirror(&git.url)).transpose()?;
@@ -68,13 +74,15 @@ impl Source {
         let mut audience = Audience::default();
         let mut watched = Vec::new();
         let mut started = Vec::new();
+        // What is pushed is the whole set, once.
+        let pushes = shared.args.process.shard.is_none_or(|shard| shard.index() == 0);
         for set in &config.sets {
             if let Some((_, fault)) = set.faults(config.git.as_ref()).into_iter().next() {
                 return Err(fault);
             }
             let worker = if set.apply == Some(false) { None } else { Some(beginning.worker(set, shared, &mut watched)?) };
             let listener = worker.as_ref().map(|(_, outbox)| outbox.clone());
-            let pusher = set.push.as_ref().map(|push| beginning.pusher(set, push, listener, shared)).transpose()?;
+            let pusher = set.push.as_ref().filter(|_| pushes).map(|push| beginning.pusher(set, push, listener, shared)).transpose()?;
             started.push((worker, pusher));
         }
         for (worker, pusher) in started {
@@ -102,8 +110,9 @@ impl Source {
                     name: config.name.clone(),
                     mirror,
                     reference: reference(git)?,
-                    access: access(git),
-                    verify: verify(git)?,
+                    access: shared.access(git),
+                    submodules: git.recurse_submodules,
+                    verify: shared.verify(git)?,
                     audience,
                     interval: interval.unwrap_or(POLL),
                 };
@@ -170,6 +179,45 @@ impl Shared<'_> {
         self.connection.clone().acting_as(User { name: account, groups: Vec::new() })
     }
 
+    /// With which credentials a repository is asked, and over which proxy.
+    fn access(&self, git: &GitConfig) -> Access {
+        let values = |path: &Option<String>, secret: &Option<SecretRef>| {
+            let directory = path.as_ref().map(|path| Values::Directory(Path::new(path).to_owned()));
+            directory.or_else(|| secret.as_ref().map(|secret| self.secret(&secret.name)))
+        };
+        let access = values(&git.credentials, &git.secret_ref).map_or_else(Access::anonymous, |values| Access::anonymous().with(values));
+        match values(&git.proxy, &git.proxy_secret_ref) {
+            Some(values) => access.over_proxy(values),
+            None => access,
+        }
+    }
+
+    /// What must be signed of a repository, and by whom; nothing must without it.
+    fn verify(&self, git: &GitConfig) -> Result<Option<Verify>, Diagnostic> {
+        let Some(VerifyConfig { mode, keys, secret_ref, since }) = &git.verify else { return Ok(None) };
+        let mode = mode.parse().map_err(|message| Diagnostic::error(format!("verify: {message}")))?;
+        let secret = secret_ref.as_ref().map(|secret| self.secret(&secret.name));
+        let keys = secret.unwrap_or_else(|| Values::Directory(keys.as_deref().unwrap_or_default().into()));
+        Ok(Some(Verify { mode, keys, since: since.clone() }))
+    }
+
+    /// The values of a Secret in the namespace of this process, as they are whenever they are asked for.
+    fn secret(&self, name: &str) -> Values {
+        let called = format!("Secret {}/{name}", self.namespace);
+        let (connection, namespace, name) = (self.connection.clone(), self.namespace.clone(), name.to_owned());
+        let kept: Mutex<Option<Cluster>> = Mutex::new(None);
+        let read = move || {
+            let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+            let cluster = match kept.take() {
+                Some(cluster) => cluster,
+                None => connection.cluster().map_err(|error| error.to_string())?,
+            };
+            let read = kept.insert(cluster).secret(&namespace, &name);
+            read.map_err(|error| error.to_string())?
+        };
+        Values::Kept(called, Arc::new(read))
+    }
+
     /// The repository at an address: the one that another source follows, too, if there is one.
     fn mirror(&mut self, url: &str) -> Result<Arc<Mirror>, Diagnostic> {
         if let Some(mirror) = self.mirrors.get(url).and_then(Weak::upgrade) {
@@ -227,7 +275,7 @@ impl Beginning<'_> {
             Some(worker) => Teller::Worker(worker),
             None => Teller::Notified {
                 notify: self.notify(&shared.notifier),
-                set: notify::Set { kind: parent.reference().kind, namespace, name: parent.name },
+                set: notify::Set { kind: parent.reference().kind, namespace, name: parent.name, shard: None },
                 source: self.config.name.clone(),
             },
         };
@@ -253,16 +301,18 @@ impl Beginning<'_> {
             name: format!("{namespace}/{}", parent.name),
             source: self.config.name.clone(),
             parent,
+            shard: shared.args.process.shard,
             declared,
             settings: cluster::allowed(self.config, settings(shared.args, set, namespace)),
             prune: set.prune.unwrap_or(true),
             max_prune: set.max_prune.as_deref().map(str::parse).transpose().map_err(|message| wrong("maxPrune", message))?,
             allowed: allowed.map_err(|message| wrong("pruneAllow", message))?,
             metrics: Arc::clone(&shared.metrics),
+            traces: shared.traces.clone(),
             events: Arc::clone(&shared.events),
             notify: self.notify(&shared.notifier),
             look: Arc::new(look),
-            at: self.at(),
+            at: self.at(shared),
         })
     }
 
@@ -273,27 +323,28 @@ impl Beginning<'_> {
     }
 
     /// How the files of another revision are had.
-    fn at(&self) -> At {
+    fn at(&self, shared: &Shared<'_>) -> At {
         let Some((mirror, git)) = self.mirror.zip(self.config.git.as_ref()) else {
             return Arc::new(|_| {
                 Err(Diagnostic::error("these files have no revisions to stay at").help("follow a git repository, or resume the set"))
             });
         };
-        let (mirror, access) = (Arc::clone(mirror), access(git));
-        Arc::new(move |revision| at_revision(&mirror, &access, revision))
+        let (mirror, access, submodules) = (Arc::clone(mirror), shared.access(git), git.recurse_submodules);
+        Arc::new(move |revision| at_revision(&mirror, &access, submodules, revision))
     }
 }
 
 /// The files of a revision as Flux writes it: `main@sha1:COMMIT`.
-fn at_revision(mirror: &Mirror, access: &Access, revision: &str) -> Result<Snapshot, Diagnostic> {
+fn at_revision(mirror: &Mirror, access: &Access, submodules: bool, revision: &str) -> Result<Snapshot, Diagnostic> {
     let noticed = Instant::now();
     let (pointer, commit) = match revision.rsplit_once("sha1:") {
         Some((pointer, commit)) => (pointer.strip_suffix('@').filter(|pointer| !pointer.is_empty()), commit),
         None => (None, revision),
     };
-    let head = Head { pointer: pointer.map(ToOwned::to_owned), commit: commit.to_owned() };
-    mirror.fetch(&head, access).map_err(|error| error.finding())?;
-    let tree = mirror.side(&head)?.tree;
+    let head = Head { pointer: pointer.map(ToOwned::to_owned), commit: commit.to_owned(), tag: None };
+    let fetched = if submodules { mirror.fetch_with_submodules(&head, access) } else { mirror.fetch(&head, access) };
+    fetched.map_err(|error| error.finding())?;
+    let tree = if submodules { mirror.side_with_submodules(&head)? } else { mirror.side(&head)? }.tree;
     Ok(Snapshot { revision: Some(head.to_string()), tree, noticed, resolving: Duration::ZERO, fetching: noticed.elapsed() })
 }
 
@@ -335,18 +386,4 @@ fn reference(git: &GitConfig) -> Result<Reference, Diagnostic> {
         (.., Some(name)) => Reference::Name(name.clone()),
         _ => Reference::Default,
     })
-}
-
-fn verify(git: &GitConfig) -> Result<Option<Verify>, Diagnostic> {
-    let verify = git.verify.as_ref().map(|verify| {
-        let mode = verify.mode.parse().map_err(|message| Diagnostic::error(format!("verify: {message}")))?;
-        Ok(Verify { mode, keys: PathBuf::from(&verify.keys), since: verify.since.clone() })
-    });
-    verify.transpose()
-}
-
-fn access(git: &GitConfig) -> Access {
-    let directory = |path: &String| Values::Directory(Path::new(path).to_owned());
-    let access = git.credentials.iter().fold(Access::anonymous(), |access, path| access.with(directory(path)));
-    git.proxy.iter().fold(access, |access, path| access.over_proxy(directory(path)))
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use sha2::{Digest as _, Sha256};
 
 use super::Side;
-use super::objects::Commit;
+use super::objects::{Commit, Id};
 use super::reference::{Head, Reference, short};
 use super::remote::{Access, Remote, RemoteError, Wanted, is_id};
 use super::revision::Revision;
@@ -123,6 +123,20 @@ impl Mirror {
     /// that what it comes from isn't.
     pub(super) fn fetch_all(&self, head: &Head, access: &Access) -> Result<(), RemoteError> {
         self.bring(head, History::All, access)
+    }
+
+    /// Fetches the tag that led to a commit, which is here; nothing if none did.
+    pub(super) fn fetch_tag(&self, head: &Head, access: &Access) -> Result<(), RemoteError> {
+        let Some(tag) = head.tag.as_deref().filter(|tag| is_id(tag)) else { return Ok(()) };
+        let mut remote = self.remote.lock().unwrap_or_else(PoisonError::into_inner);
+        let store = self.current();
+        if Id::from_str(tag).is_ok_and(|id| store.objects.has(id)) {
+            return Ok(());
+        }
+        let haves = store.kept().map_err(|why| cache(&self.url, &store.path, &why))?;
+        let wanted = Wanted { commit: tag, haves: &haves, shallow: &store.shallow(), newest_only: true };
+        // Its commit and all files are here already, so that there is nothing else to remember.
+        remote.fetch(&wanted, access, &store).map(drop)
     }
 
     /// Whether a commit is here with all its files.

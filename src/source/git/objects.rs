@@ -250,11 +250,20 @@ impl Objects {
 
     /// The text of a commit, as it is signed and hashed.
     pub(super) fn commit(&self, id: Id) -> io::Result<Vec<u8>> {
+        self.text(id, ObjectType::Commit)
+    }
+
+    /// The text of a tag.
+    pub(super) fn tag(&self, id: Id) -> io::Result<Vec<u8>> {
+        self.text(id, ObjectType::Tag)
+    }
+
+    fn text(&self, id: Id, kind: ObjectType) -> io::Result<Vec<u8>> {
         let repository = self.lock();
         let objects = repository.odb().map_err(|error| unreadable(&error))?;
         let object = objects.read(id).map_err(|error| unreadable(&error))?;
-        if object.kind() != ObjectType::Commit {
-            return Err(io::Error::other(format!("the object {id} is no commit")));
+        if object.kind() != kind {
+            return Err(io::Error::other(format!("the object {id} is no {kind}")));
         }
         Ok(object.data().to_vec())
     }

@@ -31,12 +31,14 @@ pub enum Reference {
 }
 
 /// A commit, and what led to it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Head {
     /// The branch or tag by its short name, or another reference by its full one.
     pub pointer: Option<String>,
     /// The whole id.
     pub commit: String,
+    /// The id of the tag that led to it, if that is an object of its own, as tags with messages and signatures are.
+    pub tag: Option<String>,
 }
 
 impl fmt::Display for Head {
@@ -88,12 +90,12 @@ impl Reference {
     pub(super) fn choose(&self, listed: &[Listed]) -> Option<Head> {
         let named = |wanted: &str| listed.iter().find(|listed| listed.name == wanted);
         let found = match self {
-            Self::Commit { id, branch } => return Some(Head { pointer: branch.clone(), commit: id.clone() }),
+            Self::Commit { id, branch } => return Some(Head { pointer: branch.clone(), commit: id.clone(), tag: None }),
             Self::Default => {
                 let head = named("HEAD")?;
                 // A detached one stands for no branch.
                 let pointer = head.target.as_deref().map(short);
-                return Some(Head { pointer, commit: head.id.clone() });
+                return Some(Head { pointer, commit: head.id.clone(), tag: None });
             }
             Self::Branch(name) => named(&format!("refs/heads/{name}")),
             Self::Tag(name) => named(&format!("refs/tags/{name}")),
@@ -106,7 +108,11 @@ impl Reference {
                 within.max_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.name.cmp(&b.1.name))).map(|(_, listed)| listed)
             }
         }?;
-        Some(Head { pointer: Some(short(&found.name)), commit: found.peeled.as_ref().unwrap_or(&found.id).clone() })
+        let pointer = Some(short(&found.name));
+        Some(match &found.peeled {
+            Some(commit) => Head { pointer, commit: commit.clone(), tag: Some(found.id.clone()) },
+            None => Head { pointer, commit: found.id.clone(), tag: None },
+        })
     }
 }
 

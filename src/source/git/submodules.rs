@@ -46,7 +46,7 @@ pub(super) fn fetch(store: &Store, url: &str, head: &Head, access: &Access) -> R
             if remote.is_local() && !top.is_local() {
                 return Err(fault(format!("the submodule {} is a file of this machine", submodule.path)));
             }
-            let (head, nobody) = (Head { pointer: None, commit: commit.to_string() }, Access::anonymous());
+            let (head, nobody) = (Head { commit: commit.to_string(), ..Head::default() }, Access::anonymous());
             if !store.has(&head.commit) {
                 let access = if remote.is_beside(&top) { access } else { &nobody };
                 bring_into(&mut remote, store, &head, History::None, access)?;

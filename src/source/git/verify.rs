@@ -1,7 +1,6 @@
-//! Whether a commit may be followed: it is signed by somebody who may, or it and every commit that it comes from is.
+//! Whether a commit may be followed: it is signed by somebody who may, or it and every commit that it comes from is, or the tag that leads to it.
 
 use std::collections::{HashSet, VecDeque};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use thiserror::Error;
@@ -9,8 +8,8 @@ use thiserror::Error;
 use super::mirror::Mirror;
 use super::objects::{Id, Objects};
 use super::reference::Head;
-use super::remote::{Access, RemoteError};
-use super::signature::{self, Fault, Keys, Signed, Signer, parents};
+use super::remote::{Access, RemoteError, Values};
+use super::signature::{self, Fault, Keys, Signed, SignedTag, Signer, parents};
 use crate::diagnostic::Diagnostic;
 
 /// Which commits must be signed.
@@ -20,6 +19,10 @@ pub enum VerifyMode {
     Head,
     /// Every one that it comes from, over all parents of merges, too: none gets in under another's.
     Every,
+    /// The tag that is followed, which names its commit: who has signed it vouches for that, and for its name.
+    Tag,
+    /// Both the tag that is followed and its commit.
+    TagAndHead,
 }
 
 impl std::str::FromStr for VerifyMode {
@@ -29,18 +32,27 @@ impl std::str::FromStr for VerifyMode {
         match text.to_lowercase().as_str() {
             "head" => Ok(Self::Head),
             "every" => Ok(Self::Every),
-            _ => Err(format!("{text:?} is not head or every")),
+            "tag" => Ok(Self::Tag),
+            "tagandhead" | "tag-and-head" => Ok(Self::TagAndHead),
+            _ => Err(format!("{text:?} is none of head, every, tag and tag-and-head")),
         }
     }
 }
 
+impl VerifyMode {
+    /// Whether it is a tag that must be signed.
+    pub fn is_of_tags(self) -> bool {
+        matches!(self, Self::Tag | Self::TagAndHead)
+    }
+}
+
 /// What must be signed, and by whom.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Verify {
     /// Which commits.
     pub mode: VerifyMode,
-    /// The directory of the keys that may sign. It is read whenever it is used.
-    pub keys: PathBuf,
+    /// The keys that may sign, under any names. They are read whenever they are used.
+    pub keys: Values,
     /// Where what must be signed begins, with [`VerifyMode::Every`]: this commit and those that it comes from needn't be.
     pub since: Option<String>,
 }
@@ -59,6 +71,16 @@ pub enum VerifyError {
         fault: Fault,
         /// Whether it is one that the head comes from.
         is_before: bool,
+    },
+    /// The tag isn't signed by anybody who may.
+    #[error("tag {tag} of {url} {fault}")]
+    UnverifiedTag {
+        /// The tag.
+        tag: String,
+        /// The repository.
+        url: String,
+        /// Why.
+        fault: Fault,
     },
     /// It isn't known who may sign.
     #[error("it isn't known who may sign: {0}")]
@@ -92,11 +114,12 @@ impl VerifyError {
         let finding = Diagnostic::error(self.to_string());
         match self {
             Self::Remote(error) => error.finding(),
-            Self::Unverified { fault, is_before: false, .. } => finding.help(fault.help()),
+            Self::UnverifiedTag { fault: Fault::Unsigned, .. } => finding.help("sign it with `git tag -s`, and push it again"),
+            Self::Unverified { fault, is_before: false, .. } | Self::UnverifiedTag { fault, .. } => finding.help(fault.help()),
             Self::Unverified { .. } => finding
                 .help("what follows it isn't applied either: take it out of the history, with `git rebase` and a push by force")
                 .help("or, if it is known to be good, say that verification begins with a commit after it: --verify-since, `since`"),
-            Self::Keys(_) => finding.help("put allowed signers, or public keys of SSH or OpenPGP, into the directory"),
+            Self::Keys(_) => finding.help("put allowed signers, or public keys of SSH or OpenPGP, into the directory or Secret"),
             Self::Cut { .. } => finding.help("follow a repository that has all its history, or say where verification begins"),
             Self::Damaged { .. } => finding.help("remove the mirror from the cache directory; it is fetched anew"),
         }
@@ -137,6 +160,15 @@ impl Verifier {
         match self.policy.mode {
             VerifyMode::Head => {
                 mirror.fetch(head, access)?;
+                Walk::new(mirror, &keys, now, head)?.verify(None).map(|(signer, _)| signer)
+            }
+            VerifyMode::Tag => {
+                mirror.fetch(head, access)?;
+                verify_tag(mirror, &keys, now, head, access)
+            }
+            VerifyMode::TagAndHead => {
+                mirror.fetch(head, access)?;
+                verify_tag(mirror, &keys, now, head, access)?;
                 Walk::new(mirror, &keys, now, head)?.verify(None).map(|(signer, _)| signer)
             }
             VerifyMode::Every => {
@@ -187,6 +219,26 @@ impl Verifier {
         self.verified.extend(seen);
         Ok(signer)
     }
+}
+
+/// Who has signed the tag that led to a commit. It must be for this commit and of this name: another one's text is signed as well.
+fn verify_tag(mirror: &Mirror, keys: &Keys, now: i64, head: &Head, access: &Access) -> Result<Signer, VerifyError> {
+    let name = head.pointer.clone().unwrap_or_default();
+    let fail = |fault| VerifyError::UnverifiedTag { tag: name.clone(), url: mirror.url().to_owned(), fault };
+    // One without a text of its own has no place for a signature.
+    let Some(tag) = &head.tag else { return Err(fail(Fault::Unsigned)) };
+    mirror.fetch_tag(head, access)?;
+    let text = Id::from_str(tag).map_err(|error| error.to_string());
+    let text = text.and_then(|id| mirror.objects().tag(id).map_err(|error| error.to_string()));
+    let text = text.map_err(|why| VerifyError::Damaged { url: mirror.url().to_owned(), commit: tag.clone(), why })?;
+    let read = SignedTag::tag(&text).map_err(fail)?;
+    let signer = signature::verify(&read.signed, keys, now).map_err(fail)?;
+    let other = match () {
+        () if read.name != name => format!("is the tag {} under another name", read.name),
+        () if (read.kind.as_str(), &read.object) != ("commit", &head.commit) => format!("is of the {} {}", read.kind, read.object),
+        () => return Ok(signer),
+    };
+    Err(fail(Fault::OfAnother(other)))
 }
 
 /// A way through a history, and by which keys.

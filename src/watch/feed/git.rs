@@ -24,6 +24,8 @@ pub struct Git {
     pub access: Access,
     /// Which commits must be signed, and by whom; none must without it.
     pub verify: Option<Verify>,
+    /// Whether the commits of submodules are read, too.
+    pub submodules: bool,
     /// Who is told.
     pub audience: Audience,
     /// How often to ask the remote, should nobody have told of a change.
@@ -82,10 +84,15 @@ impl Git {
         match verifier {
             Some(verifier) => match verifier.fetch(&self.mirror, &head, &self.access) {
                 Ok(signer) => tracing::info!(source = self.name, revision = head.to_string(), signer = signer.to_string(), "verified"),
-                Err(error @ VerifyError::Unverified { .. }) => return Ok(Looked::Refused(head, error.finding())),
+                Err(error @ (VerifyError::Unverified { .. } | VerifyError::UnverifiedTag { .. })) => {
+                    return Ok(Looked::Refused(head, error.finding()));
+                }
                 Err(error) => return Err(error),
             },
             None => self.mirror.fetch(&head, &self.access)?,
+        }
+        if self.submodules {
+            self.mirror.fetch_with_submodules(&head, &self.access)?;
         }
         let fetching = resolved.elapsed();
         // What can't be read is looked for again.
@@ -94,7 +101,8 @@ impl Git {
             commit: head.commit.clone(),
             why: finding.message,
         };
-        let tree = self.mirror.side(&head).map_err(damaged)?.tree;
+        let side = if self.submodules { self.mirror.side_with_submodules(&head) } else { self.mirror.side(&head) };
+        let tree = side.map_err(damaged)?.tree;
         let revision = head.to_string();
         tracing::info!(source = self.name, revision, "fetched");
         let resolving = resolved.saturating_duration_since(noticed);

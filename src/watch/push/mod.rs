@@ -10,6 +10,7 @@ pub use config::PushConfig;
 
 use super::{Backoff, Event, Planned, Planner, Snapshot};
 use crate::diagnostic::Diagnostic;
+use crate::heap;
 use crate::notify::{self, Notice, Notify};
 use crate::rendered_branch::{Manifest, manifests};
 use crate::source::{Destination, Head, Mirror, Pushed, is_same_repository, shown_url};
@@ -89,6 +90,7 @@ impl Pusher {
             let is_news = failure.as_ref() != result.as_ref().err().map(|finding| &finding.message) || result.is_ok();
             failure = result.as_ref().err().map(|finding| finding.message.clone());
             self.tell(snapshot, result, is_news);
+            heap::give_back();
         }
     }
 
@@ -98,7 +100,7 @@ impl Pusher {
             let finding = Diagnostic::error(format!("the branch {} is the one that is followed", self.to.branch));
             return Err(finding.help("name another branch: what is rendered would be rendered again"));
         }
-        let commit = self.source.commit(&Head { pointer: None, commit: commit.to_owned() });
+        let commit = self.source.commit(&Head { commit: commit.to_owned(), ..Head::default() });
         let commit = commit.ok_or_else(|| Diagnostic::error("the commit that is to be rendered isn't here any more"))?;
         let mut rendered = Err(Diagnostic::error("there is nothing to push"));
         let planned = self.planner.plan(&snapshot.tree, &mut |planned| rendered = self.manifests(planned));

@@ -164,6 +164,13 @@ fn another_controller_that_rewrites_a_field() {
         history[0]["lastReconciledStatus"].clone()
     };
     assert_eq!(last_status(), "ReconciliationFailed");
+    // What is gone serves nobody.
+    let before = stage.get(SET).unwrap();
+    playground().client.delete(&stage.path(SET)).unwrap();
+    stage.until(SET, |object| uid(object) != uid(&before));
+    stage.until_quiet();
+    stage.merge(SET, "kubectl-patch", &json!({"spec": {"replicas": 4}}));
+    stage.until_quiet();
     // Others are none the worse for it.
     stage.edit("1.yaml", "\"1\"", "\"2\"");
     stage.until(CONFIG, |object| object["data"]["a"] == "2");

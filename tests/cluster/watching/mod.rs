@@ -6,11 +6,15 @@ mod drift;
 mod files;
 mod killed;
 mod memory;
+mod metrics;
 mod outage;
 mod pushed;
 mod refused;
+mod repository;
+mod shards;
 mod stage;
 mod start;
+mod traces;
 mod unverified;
 
 use std::io::Write as _;

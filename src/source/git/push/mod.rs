@@ -135,7 +135,7 @@ impl Mirror {
         let tip = |name: &str| listed.iter().find(|listed| listed.name == name).map(|listed| listed.id.clone());
         let tips = Tips { branch: tip(branch), notes: tip(NOTES) };
         for commit in [&tips.branch, &tips.notes].into_iter().flatten() {
-            match self.fetch(&Head { pointer: None, commit: commit.clone() }, &to.access) {
+            match self.fetch(&Head { commit: commit.clone(), ..Head::default() }, &to.access) {
                 Ok(()) => {}
                 Err(RemoteError::NoReference { .. }) => return Ok(None),
                 Err(error) => return Err(error.into()),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::{fmt, fs, io};
 
 use super::address::Address;
@@ -17,6 +18,9 @@ pub struct Access {
     proxy: Option<Values>,
 }
 
+/// Gets values by key, or why there are none.
+pub type ReadValues = Arc<dyn Fn() -> Result<BTreeMap<String, Vec<u8>>, String> + Send + Sync>;
+
 /// Values by key.
 #[derive(Clone)]
 pub enum Values {
@@ -24,6 +28,8 @@ pub enum Values {
     Directory(PathBuf),
     /// The `data` of a Secret, decoded.
     Map(BTreeMap<String, Vec<u8>>),
+    /// Somebody who has them: what they are called, for errors, and how they are had. They are asked whenever they are used.
+    Kept(String, ReadValues),
 }
 
 impl Access {
@@ -68,15 +74,27 @@ impl fmt::Debug for Values {
         match self {
             Self::Directory(path) => out.debug_tuple("Directory").field(path).finish(),
             Self::Map(map) => out.debug_set().entries(map.keys()).finish(),
+            Self::Kept(name, _) => out.debug_tuple("Kept").field(name).finish(),
         }
     }
 }
 
 impl Values {
-    fn now(&self) -> Result<BTreeMap<String, Vec<u8>>, String> {
+    /// Where they are, for errors.
+    pub(in super::super) fn place(&self) -> String {
+        match self {
+            Self::Directory(directory) => directory.display().to_string(),
+            Self::Kept(name, _) => name.clone(),
+            Self::Map(_) => "the Secret".to_owned(),
+        }
+    }
+
+    /// The values as they are now; of a directory those that are looked for as credentials.
+    pub(in super::super) fn now(&self) -> Result<BTreeMap<String, Vec<u8>>, String> {
         match self {
             Self::Map(map) => Ok(map.clone()),
             Self::Directory(directory) => read_directory(directory),
+            Self::Kept(name, read) => read().map_err(|why| format!("{name}: {why}")),
         }
     }
 }

@@ -54,7 +54,10 @@ pub(super) fn send(
 ) -> Result<Cuts, RemoteError> {
     let repository = open(address, path)?;
     let fault = |error: git2::Error| RemoteError::answer(address, error.message());
-    let tip = Oid::from_str(wanted.commit).map_err(fault)?;
+    let wanted_id = Oid::from_str(wanted.commit).map_err(fault)?;
+    // A tag leads to a commit.
+    let tag = repository.find_tag(wanted_id).ok();
+    let tip = tag.and_then(|tag| tag.peel().ok()).map_or(wanted_id, |commit| commit.id());
     if repository.find_commit(tip).is_err() {
         let help = "it may have been rewritten since: look again";
         return Err(RemoteError::NoReference { url: address.to_string(), reference: format!("commit {tip}"), help: help.to_owned() });
@@ -62,6 +65,9 @@ pub(super) fn send(
     let commits = if wanted.newest_only { vec![tip] } else { history(&repository, tip, wanted.haves).map_err(fault)? };
     let mut builder = repository.packbuilder().map_err(fault)?;
     let mut seen = HashSet::new();
+    if tip != wanted_id {
+        builder.insert_object(wanted_id, None).map_err(fault)?;
+    }
     for id in &commits {
         builder.insert_object(*id, None).map_err(fault)?;
         let root = repository.find_commit(*id).map_err(fault)?.tree_id();

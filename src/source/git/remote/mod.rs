@@ -16,7 +16,7 @@ mod tls;
 
 use std::io::{Read, Write};
 
-pub use access::{Access, Values};
+pub use access::{Access, ReadValues, Values};
 pub use address::{is_same_repository, shown_url, site_of};
 pub use error::RemoteError;
 pub(super) use known_hosts::fits;

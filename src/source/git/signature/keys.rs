@@ -1,10 +1,11 @@
-//! The keys that may sign, in the files of a directory: public keys and allowed signers of SSH, public keys of OpenPGP.
+//! The keys that may sign, in the files of a directory or the values of a Secret: public keys and allowed signers of SSH, public keys of OpenPGP.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use pgp::composed::SignedPublicKey;
 
+use super::super::remote::Values;
 use super::allowed_signers::{self, Allowed};
 use super::openpgp;
 
@@ -19,19 +20,34 @@ pub(in super::super) struct Keys {
 }
 
 impl Keys {
-    /// Reads the files of a directory as they are now, such as a mounted Secret. Which kind a file is is told by what is in it: Flux'
-    /// Secrets have any names.
+    /// Reads keys as they are now. Of which kind a file or a value is is told by what is in it: Flux' Secrets have any names.
     ///
     /// # Errors
     ///
-    /// If a file can't be read or is no file of keys, or there is no key at all; what and where.
-    pub(in super::super) fn read(directory: &Path) -> Result<Self, String> {
+    /// If something can't be read or holds no keys, or there is no key at all; what and where.
+    pub(in super::super) fn read(values: &Values) -> Result<Self, String> {
+        let mut keys = Self::default();
+        if let Values::Directory(directory) = values {
+            keys.add_directory(directory)?;
+        } else {
+            for (name, text) in values.now()? {
+                let text = String::from_utf8(text).map_err(|_| format!("{name}: it is no text"))?;
+                keys.add(&text).map_err(|why| format!("{name}: {why}"))?;
+            }
+        }
+        if keys.allowed.is_empty() && keys.certificates.is_empty() {
+            return Err(format!("{}: there is no key", values.place()));
+        }
+        Ok(keys)
+    }
+
+    /// Adds those of the files of a directory, such as a mounted Secret.
+    fn add_directory(&mut self, directory: &Path) -> Result<(), String> {
         // The kubelet changes all files of a Secret at once, by another link called `..data`: what is read is of one state.
         let state = fs::canonicalize(directory.join("..data")).unwrap_or_else(|_| directory.to_owned());
         let entries = fs::read_dir(&state).map_err(|error| format!("{}: {error}", directory.display()))?;
         let mut paths: Vec<PathBuf> = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
         paths.sort();
-        let mut keys = Self::default();
         for path in paths {
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             if name.starts_with('.') || path.is_dir() {
@@ -41,12 +57,9 @@ impl Keys {
             if fs::metadata(&path).is_ok_and(|known| known.len() > MOST_BYTES) {
                 return Err(fault("it has more than 1 MiB".to_owned()));
             }
-            keys.add(&fs::read_to_string(&path).map_err(|error| fault(error.to_string()))?).map_err(fault)?;
+            self.add(&fs::read_to_string(&path).map_err(|error| fault(error.to_string()))?).map_err(fault)?;
         }
-        if keys.allowed.is_empty() && keys.certificates.is_empty() {
-            return Err(format!("{}: there is no key", directory.display()));
-        }
-        Ok(keys)
+        Ok(())
     }
 
     /// Adds those of a file.

@@ -1,4 +1,4 @@
-//! Who has signed a commit, and whether that is somebody who may: SSH signatures against allowed signers, and OpenPGP's against
+//! Who has signed a commit or a tag, and whether that is somebody who may: SSH signatures against allowed signers, and OpenPGP's against
 //! public keys.
 //!
 //! Sources: gitformat-signature(5), ssh-keygen(1) under "allowed signers", RFC 9580.
@@ -16,7 +16,7 @@ use thiserror::Error;
 
 pub(super) use keys::Keys;
 pub use sign::SigningKey;
-pub(super) use signed::{Signed, parents};
+pub(super) use signed::{Signed, SignedTag, parents};
 
 /// Who has signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ impl fmt::Display for Signer {
     }
 }
 
-/// Why a commit isn't taken for signed by somebody who may.
+/// Why a commit or a tag isn't taken for signed by somebody who may.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum Fault {
     /// There is no signature.
@@ -51,6 +51,9 @@ pub enum Fault {
     /// The key may, and the signature is of something else.
     #[error("has a signature of {0} that is not of this commit: one of them was changed or is another's")]
     Wrong(Signer),
+    /// It is the signed text of another tag, or of one for something else.
+    #[error("{0}")]
+    OfAnother(String),
     /// The key may, but not for this.
     #[error("is signed by {signer}, which {why}")]
     Restricted {
@@ -68,6 +71,7 @@ impl Fault {
             Self::Unsigned => "sign it with `git commit --amend -S`, and push it again",
             Self::Unsupported(_) => "sign with SSH or OpenPGP: `git config gpg.format ssh`",
             Self::Unreadable(_) | Self::Wrong(_) => "find out who changed it; then sign it anew with `git commit --amend -S`",
+            Self::OfAnother(_) => "find out who moved it, and tag the commit that is meant",
             Self::Unknown(_) => "if it is somebody who may, put the public key beside the others; else find out who pushed it",
             Self::Restricted { .. } => "sign it with a key that is valid, or change what is allowed",
         }
