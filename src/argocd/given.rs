@@ -145,31 +145,31 @@ mod tests {
 
     #[test]
     fn words_of_environments() {
-        let json = "ARGOCD_APP_PARAMETERS";
+        const JSON: &str = "ARGOCD_APP_PARAMETERS";
         type Variables = &'static [(&'static str, &'static str)];
         let table: [(Variables, &str, &str); 15] = [
             (&[], "--filename=.", ""),
-            (&[(json, "null")], "--filename=.", ""),
+            (&[(JSON, "null")], "--filename=.", ""),
             (&[("ARGOCD_ENV_NODE_PROVISIONER", "karpenter")], "--filename=. --node-provisioner=karpenter", ""),
-            (&[(json, r#"[{"name": "cloud", "string": "aws"}]"#), ("ARGOCD_ENV_CLOUD", "arc")], "--filename=. --cloud=aws", ""),
-            (&[(json, r#"[{"name": "cloud", "string": ""}]"#), ("ARGOCD_ENV_CLOUD", "arc")], "--filename=. --cloud=arc", ""),
-            (&[(json, r#"[{"name": "paths", "array": ["a", "b"]}]"#)], "--filename=a --filename=b", ""),
-            (&[(json, r#"[{"name": "paths", "array": []}]"#)], "--filename=.", ""),
-            (&[(json, r#"[{"name": "paths", "string": "a, b"}]"#)], "--filename=a --filename=b", ""),
+            (&[(JSON, r#"[{"name": "cloud", "string": "aws"}]"#), ("ARGOCD_ENV_CLOUD", "arc")], "--filename=. --cloud=aws", ""),
+            (&[(JSON, r#"[{"name": "cloud", "string": ""}]"#), ("ARGOCD_ENV_CLOUD", "arc")], "--filename=. --cloud=arc", ""),
+            (&[(JSON, r#"[{"name": "paths", "array": ["a", "b"]}]"#)], "--filename=a --filename=b", ""),
+            (&[(JSON, r#"[{"name": "paths", "array": []}]"#)], "--filename=.", ""),
+            (&[(JSON, r#"[{"name": "paths", "string": "a, b"}]"#)], "--filename=a --filename=b", ""),
             (
-                &[(json, r#"[{"name": "featureGates", "map": {"ModelMirror": "true"}}]"#)],
+                &[(JSON, r#"[{"name": "featureGates", "map": {"ModelMirror": "true"}}]"#)],
                 "--filename=. --feature-gates=ModelMirror=true",
                 "",
             ),
             (&[("PARAM_FEATUREGATES_MODELMIRROR", "true"), ("PARAM_PATHS_0", "a")], "--filename=a --feature-gates=ModelMirror=true", ""),
             (
-                &[(json, r#"[{"name": "syncWaves", "string": "true"}, {"name": "recursive", "string": "false"}]"#)],
+                &[(JSON, r#"[{"name": "syncWaves", "string": "true"}, {"name": "recursive", "string": "false"}]"#)],
                 "--filename=. --sync-waves",
                 "",
             ),
-            (&[(json, r#"[{"name": "recursive", "string": "yes"}]"#)], "--filename=.", "parameter recursive has another form"),
-            (&[(json, r#"[{"name": "cloud", "array": ["aws"]}]"#)], "--filename=.", "parameter cloud has another form"),
-            (&[(json, r#"[{"name": "clouds", "string": "aws"}]"#)], "--filename=.", r#"there is no parameter "clouds""#),
+            (&[(JSON, r#"[{"name": "recursive", "string": "yes"}]"#)], "--filename=.", "parameter recursive has another form"),
+            (&[(JSON, r#"[{"name": "cloud", "array": ["aws"]}]"#)], "--filename=.", "parameter cloud has another form"),
+            (&[(JSON, r#"[{"name": "clouds", "string": "aws"}]"#)], "--filename=.", r#"there is no parameter "clouds""#),
             (&[("ARGOCD_ENV_CLUOD", "aws")], "--filename=.", "kaito knows no variable ARGOCD_ENV_CLUOD, and leaves it alone"),
         ];
         for (variables, words, message) in table {
