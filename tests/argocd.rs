@@ -252,7 +252,7 @@ fn lua(lines: &[Value]) -> Vec<Value> {
     assert!(built.is_ok_and(|status| status.success()), "Go is needed to run Lua as Argo CD does");
     let mut child = Command::new(&program).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
-    let input: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let input: String = lines.iter().flat_map(|line| [line.to_string(), "\n".to_owned()]).collect();
     let writer = thread::spawn(move || stdin.write_all(input.as_bytes()).unwrap());
     let output = child.wait_with_output().unwrap();
     writer.join().unwrap();
