@@ -92,6 +92,11 @@ impl History {
         }
     }
 
+    /// The newest rendering that was applied, at least in part: what was refused or couldn't be rendered has no digest.
+    pub(super) fn applied(&self) -> Option<&Entry> {
+        self.0.iter().find(|entry| entry.digest.is_some())
+    }
+
     /// The rendering to go back to: the newest that was applied whole, and is another one than the newest.
     pub fn previous(&self) -> Option<&Entry> {
         let newest = self.0.first()?;

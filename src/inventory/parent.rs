@@ -5,7 +5,7 @@ use std::fmt;
 use serde_json::{Value, json};
 
 use super::contents::{Contents, read_kinds, read_namespaces};
-use super::history::History;
+use super::history::{History, SUCCEEDED};
 use super::progress::Progress;
 use super::set_id;
 use crate::manifest::ObjectRef;
@@ -68,6 +68,15 @@ pub struct Record {
     pub history: History,
     /// How far each of several processes has come that share the set.
     pub progress: Progress,
+}
+
+impl Record {
+    /// The revision that runs: the newest that was applied, at least in part. One that was refused or couldn't be rendered isn't.
+    pub fn running(&self) -> Option<&str> {
+        let newest = self.history.applied().filter(|newest| newest.last_reconciled_status != SUCCEEDED);
+        // What was applied whole may be in commits since that change nothing of it.
+        newest.and_then(|newest| newest.revision.as_deref()).or(self.revision.as_deref())
+    }
 }
 
 impl fmt::Display for Parent {
@@ -303,6 +312,30 @@ mod tests {
         }
         let refusal = Parent::parse("deployments/x", "n").unwrap_err();
         assert!(refusal.contains("secrets/x or configmaps/x"), "{refusal}");
+    }
+
+    #[test]
+    fn the_revision_that_runs() {
+        const FAILED: &str = "ReconciliationFailed";
+        let (a, b, c) = (Some("a"), Some("b"), Some("c"));
+        // What was applied whole last; what is noted, the newest last; what runs.
+        let table: [(Option<&str>, &[(Option<&str>, Option<&str>, &str)], Option<&str>); 8] = [
+            (None, &[], None),
+            (a, &[], a),
+            (a, &[(a, Some("1"), SUCCEEDED)], a),
+            (b, &[(a, Some("1"), SUCCEEDED)], b),
+            (a, &[(a, Some("1"), SUCCEEDED), (b, Some("2"), FAILED)], b),
+            (None, &[(a, Some("1"), FAILED)], a),
+            (a, &[(a, Some("1"), SUCCEEDED), (b, None, "VerificationFailed"), (c, None, "BuildFailed")], a),
+            (a, &[(a, Some("1"), SUCCEEDED), (b, Some("2"), FAILED), (c, None, "VerificationFailed")], b),
+        ];
+        for (whole, noted, want) in table {
+            let mut record = Record { revision: whole.map(ToOwned::to_owned), ..Record::default() };
+            for (revision, digest, status) in noted {
+                record.history.note(*revision, *digest, status, "2026-03-02T08:00:00Z");
+            }
+            assert_eq!(record.running(), want, "{whole:?} {noted:?}");
+        }
     }
 
     #[test]

@@ -79,11 +79,6 @@ impl Following {
         })
     }
 
-    /// Whether anything is followed.
-    pub(super) fn has_begun(&self) -> bool {
-        self.watch.is_some()
-    }
-
     /// Whether everything that is followed has been listed, or can't be.
     pub(super) fn is_complete(&self) -> bool {
         self.watch.is_some() && self.followed.iter().all(|number| self.listed.contains(number) || self.unheard.contains_key(number))

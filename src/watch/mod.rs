@@ -23,6 +23,7 @@ mod following;
 mod inference_sets;
 mod ledger;
 mod log;
+mod lost;
 mod notifications;
 mod owners;
 mod pass;

@@ -15,20 +15,13 @@ pub(super) struct Refused {
 
 impl Worker {
     /// The source can't be read. As long as there are files from before, what is applied is what they say, and only the set is told;
-    /// without any, nothing is known of what is wanted, and each Workspace says so.
+    /// without any, the set begins with what it has on record.
     pub(super) fn source_failed(&mut self, finding: &Diagnostic) {
         let help = finding.help.join("; ");
         tracing::error!(set = self.config.name, error = finding.message, help, "the source can't be read");
         self.publish(&None, (EventType::Warning, "SourceFailed", "Fetch"), finding.message.clone());
         self.tell_source_failed(finding);
         self.begin_without_files(finding);
-    }
-
-    /// Without any files yet nothing is known of what is wanted.
-    fn begin_without_files(&mut self, finding: &Diagnostic) {
-        if self.snapshot.is_none() {
-            self.trouble_all(Some(Trouble { cause: Cause::Source, message: finding.line(), helps_to_retry: true }));
-        }
     }
 
     /// There is a commit that isn't signed as it must be; what runs goes on, and no Workspace is the worse for it. It is told on the set,
@@ -118,24 +111,6 @@ impl Worker {
         for error in errors.iter().filter(|_| self.is_new) {
             tracing::error!(set = self.config.name, error = error.line(), help = error.help.join("; "), "not read: what runs goes on");
         }
-    }
-
-    /// Whether what is live is to be followed though there were no files yet, so that Workspaces say why they are left alone.
-    pub(super) fn is_lost(&self) -> bool {
-        self.snapshot.is_none() && self.trouble.is_some() && !self.following.has_begun() && !self.is_unknown
-    }
-
-    /// Follows what the set is known to have.
-    ///
-    /// # Errors
-    /// The cluster doesn't answer.
-    pub(super) fn follow_without_files(&mut self) -> Result<(), Diagnostic> {
-        if !self.is_lost() {
-            return Ok(());
-        }
-        let set = Set::open(&self.cluster, self.config.parent.clone(), false).map_err(|trouble| trouble.finding())?;
-        self.is_unknown = set.record().is_none();
-        set.record().map_or(Ok(()), |record| self.follow(&record.contents))
     }
 
     /// Follows what is live of these kinds, as far as the set may have any of them.

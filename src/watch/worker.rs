@@ -10,6 +10,7 @@ use super::backoff::Backoff;
 use super::control::Control;
 use super::following::{Following, News};
 use super::ledger::Ledger;
+use super::lost::Lost;
 use super::owners::{Owners, Whose};
 use super::standing::Standing;
 use super::statuses::Statuses;
@@ -127,8 +128,8 @@ pub struct Worker {
     pub(super) unverified: Option<String>,
     /// The revision that isn't followed, as long as the set doesn't say so.
     pub(super) refused: Option<Refused>,
-    /// Whether nothing was ever applied of the set, so that there is nothing to be told without files.
-    pub(super) is_unknown: bool,
+    /// That there were no files yet, and why.
+    pub(super) lost: Option<Lost>,
     /// Who fights over fields.
     pub(super) fight: Fight,
     pub(super) since: Instant,
@@ -179,7 +180,7 @@ impl Worker {
             trouble: None,
             unverified: None,
             refused: None,
-            is_unknown: false,
+            lost: None,
             fight: Fight::default(),
             since: Instant::now(),
             traced: None,
@@ -239,7 +240,11 @@ impl Worker {
         if self.control.is_suspended() {
             return IDLE;
         }
-        let work = if self.is_waiting_for_nothing() { Some(now) } else { self.owners.next().filter(|_| self.has_files()) };
+        let work = match &self.lost {
+            _ if self.is_waiting_for_nothing() => Some(now),
+            Some(lost) => lost.due_at(),
+            None => self.owners.next().filter(|_| self.has_files()),
+        };
         let next = match (work, self.not_before) {
             (Some(work), Some(not_before)) => Some(work.max(not_before)),
             (work, _) => work,
@@ -256,7 +261,7 @@ impl Worker {
     /// Whether there is something to be done as soon as the cluster may be asked.
     fn is_waiting_for_nothing(&self) -> bool {
         let has_pass = (self.is_new || self.is_full_due) && self.has_files();
-        has_pass || self.is_lost() || self.refused.is_some() || (self.statuses.is_stirred() && self.following.is_complete())
+        has_pass || self.refused.is_some() || (self.statuses.is_stirred() && self.following.is_complete())
     }
 
     /// Takes note of an event; whether to go on.
@@ -265,6 +270,7 @@ impl Worker {
             Event::Stop => return false,
             Event::Snapshot(snapshot) => {
                 self.snapshot = Some(snapshot);
+                self.lost = None;
                 self.is_new = true;
                 self.is_unreadable = false;
                 self.verified();
@@ -354,15 +360,10 @@ impl Worker {
         if is_silent || self.control.is_suspended() {
             return false;
         }
+        let begun = self.begin_on_record(now);
         let due = if self.has_files() { self.due(now) } else { BTreeSet::new() };
         let is_pass = self.has_files() && (self.is_new || self.is_full_due || !due.is_empty());
-        let done = if !self.has_files() {
-            self.follow_without_files()
-        } else if is_pass {
-            self.pass(&due)
-        } else {
-            Ok(())
-        };
+        let done = begun.and_then(|()| if is_pass { self.pass(&due) } else { Ok(()) });
         let done = done.and_then(|()| self.note_refused());
         let writing = done.is_ok().then(Instant::now);
         let done = done.and_then(|()| self.write_statuses(&super::now()).map_err(|error| error.finding()));

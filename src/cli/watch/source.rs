@@ -18,7 +18,7 @@ use crate::inventory::Parent;
 use crate::notify::{self, Notifier, Notify};
 use crate::quantity;
 use crate::reconcile::{Settings, Workspaces};
-use crate::source::{Access, Disk, Head, Mirror, Reference, Tree, Values, Verify};
+use crate::source::{Access, Disk, Head, Mirror, Reference, Tree, Values, Verifier, Verify};
 use crate::telemetry::{Metrics, Traces};
 use crate::watch::config::{GitConfig, SecretRef, SetConfig, SourceConfig, VerifyConfig};
 use crate::watch::feed::{Audience, Call, Directory, Git};
@@ -312,7 +312,7 @@ impl Beginning<'_> {
             events: Arc::clone(&shared.events),
             notify: self.notify(&shared.notifier),
             look: Arc::new(look),
-            at: self.at(shared),
+            at: self.at(shared)?,
         })
     }
 
@@ -323,27 +323,48 @@ impl Beginning<'_> {
     }
 
     /// How the files of another revision are had.
-    fn at(&self, shared: &Shared<'_>) -> At {
+    fn at(&self, shared: &Shared<'_>) -> Result<At, Diagnostic> {
         let Some((mirror, git)) = self.mirror.zip(self.config.git.as_ref()) else {
-            return Arc::new(|_| {
+            return Ok(Arc::new(|_| {
                 Err(Diagnostic::error("these files have no revisions to stay at").help("follow a git repository, or resume the set"))
-            });
+            }));
         };
         let (mirror, access, submodules) = (Arc::clone(mirror), shared.access(git), git.recurse_submodules);
-        Arc::new(move |revision| at_revision(&mirror, &access, submodules, revision))
+        let verify = shared.verify(git)?;
+        Ok(Arc::new(move |revision| at_revision(&mirror, &access, submodules, verify.as_ref(), revision)))
     }
 }
 
-/// The files of a revision as Flux writes it: `main@sha1:COMMIT`.
-fn at_revision(mirror: &Mirror, access: &Access, submodules: bool, revision: &str) -> Result<Snapshot, Diagnostic> {
+/// The files of a revision as Flux writes it: `main@sha1:COMMIT`, if it is signed as it must be.
+fn at_revision(
+    mirror: &Mirror,
+    access: &Access,
+    submodules: bool,
+    verify: Option<&Verify>,
+    revision: &str,
+) -> Result<Snapshot, Diagnostic> {
     let noticed = Instant::now();
     let (pointer, commit) = match revision.rsplit_once("sha1:") {
         Some((pointer, commit)) => (pointer.strip_suffix('@').filter(|pointer| !pointer.is_empty()), commit),
         None => (None, revision),
     };
-    let head = Head { pointer: pointer.map(ToOwned::to_owned), commit: commit.to_owned(), tag: None };
-    let fetched = if submodules { mirror.fetch_with_submodules(&head, access) } else { mirror.fetch(&head, access) };
-    fetched.map_err(|error| error.finding())?;
+    let mut head = Head { pointer: pointer.map(ToOwned::to_owned), commit: commit.to_owned(), tag: None };
+    match verify {
+        Some(verify) => {
+            if verify.mode.is_of_tags()
+                && let Some(name) = pointer
+            {
+                // Which tag is the one with the signature, only the remote knows.
+                let tagged = mirror.resolve(&Reference::Tag(name.to_owned()), access).map_err(|error| error.finding())?;
+                head.tag = tagged.tag.filter(|_| tagged.commit == head.commit);
+            }
+            Verifier::new(verify.clone()).fetch(mirror, &head, access).map_err(|error| error.finding())?;
+        }
+        None => mirror.fetch(&head, access).map_err(|error| error.finding())?,
+    }
+    if submodules {
+        mirror.fetch_with_submodules(&head, access).map_err(|error| error.finding())?;
+    }
     let tree = if submodules { mirror.side_with_submodules(&head)? } else { mirror.side(&head)? }.tree;
     Ok(Snapshot { revision: Some(head.to_string()), tree, noticed, resolving: Duration::ZERO, fetching: noticed.elapsed() })
 }

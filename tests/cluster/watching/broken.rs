@@ -99,7 +99,8 @@ fn but_workspaces(versions: &BTreeMap<String, String>) -> BTreeMap<String, Strin
     versions.iter().filter(|(name, _)| !name.starts_with("workspaces ")).map(|(name, version)| (name.clone(), version.clone())).collect()
 }
 
-/// Whoever starts while there is no repository knows what runs, and says why it is left alone.
+/// Whoever starts while there is no repository goes on with what it has of it. Without anything it knows what runs, and says why it is left
+/// alone.
 #[test]
 fn a_repository_that_is_away() {
     let stage = Stage::new("away", &[]);
@@ -124,7 +125,18 @@ fn a_repository_that_is_away() {
     watching.until(&["drift is put right", "was deleted"]);
     assert_eq!(stage.until_condition("phi", "Reconciling", "True", "Progressing"), said);
     drop(watching);
-    // Another one knows nothing of what is wanted.
+    // Neither does another one need more than the files that run.
+    playground().client.delete(&stage.path("/apis/apps/v1/namespaces/NAMESPACE/statefulsets/phi")).unwrap();
+    let mut watching = start("one");
+    watching.until(&["the source can't be read"]);
+    watching.until(&["the set goes on with what it has", "main@sha1:"]);
+    watching.until(&["reconciled", "created=1", "failed=0"]);
+    assert_eq!(stage.until_condition("phi", "Reconciling", "True", "Progressing"), said);
+    stage.versions_at_rest();
+    playground().client.delete(&stage.path("/apis/apps/v1/namespaces/NAMESPACE/statefulsets/phi")).unwrap();
+    watching.until(&["drift is put right", "was deleted"]);
+    drop(watching);
+    // One that has none knows nothing of what is wanted.
     let mut watching = start("two");
     stage.until_condition("phi", "Ready", "False", "ArtifactFailed");
     stage.until_condition("phi", "Reconciling", "True", "ProgressingWithRetry");

@@ -4,6 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
+use super::super::playground;
 use super::Watching;
 use super::stage::{Stage, condition, text, workspace};
 use crate::git::Repo;
@@ -12,6 +13,7 @@ use crate::support::kaito;
 use crate::verify::signing::{public, sign, ssh, ssh_key};
 
 const WORKSPACE: &str = "/apis/kaito.sh/v1beta1/namespaces/NAMESPACE/workspaces/phi";
+const SET: &str = "/apis/apps/v1/namespaces/NAMESPACE/statefulsets/phi";
 const PARENT: &str = "/api/v1/namespaces/NAMESPACE/secrets/prod";
 
 #[test]
@@ -37,7 +39,8 @@ fn what_nobody_has_signed() {
     fs::write(&path, config.to_string()).unwrap();
     let mut command = kaito();
     command.args(["watch", "--watch-config"]).arg(&path).arg("--kubeconfig").arg(&stage.proxy.kubeconfig);
-    let mut watching = Watching::of(command.arg("--cache-dir").arg(stage.directory.path().join("mirrors")));
+    let mut start = || Watching::of(command.arg("--cache-dir").arg(stage.directory.path().join("mirrors")));
+    let mut watching = start();
     watching.until(&["reconciled", "failed=0"]);
     let ready = stage.until_condition("phi", "Reconciling", "True", "Progressing");
 
@@ -63,9 +66,31 @@ fn what_nobody_has_signed() {
     let workspace = stage.until(WORKSPACE, |workspace| condition(workspace, "SourceVerified").is_none());
     assert_eq!(workspace["metadata"]["labels"]["team"], "a");
 
-    // One that is taken back leaves nothing behind.
-    repo.commit("four");
+    // Whoever starts when there is one goes on with what runs, and puts it right.
+    let four = repo.commit("four").trim().to_owned();
     stage.until_condition("phi", "SourceVerified", "False", "VerificationFailed");
+    let ready = stage.until_condition("phi", "Reconciling", "True", "Progressing");
+    drop(watching);
+    playground().client.delete(&stage.path(SET)).unwrap();
+    let mut watching = start();
+    watching.until(&["the set goes on with what it has", three.trim()]);
+    watching.until(&["reconciled", "created=1", "failed=0"]);
+    assert_eq!(stage.until_condition("phi", "Reconciling", "True", "Progressing"), ready);
+    stage.until_condition("phi", "SourceVerified", "False", "VerificationFailed");
+    let parent = stage.until(PARENT, |parent| annotation(parent, "kaito.sh/last-attempted-revision").contains(&four));
+    assert!(annotation(&parent, "kaito.sh/revision").contains(three.trim()), "{parent:#}");
+    playground().client.delete(&stage.path(SET)).unwrap();
+    watching.until(&["drift is put right", "was deleted"]);
+    // Not if nobody who may has signed that either, any more.
+    drop(watching);
+    fs::write(keys.join("dev"), format!("dev {}", public(&ssh_key(2)))).unwrap();
+    let mut watching = start();
+    watching.until(&["the revision that runs can't be had", three.trim()]);
+    stage.until_condition("phi", "Ready", "False", "ArtifactFailed");
+    fs::write(keys.join("dev"), format!("dev {}", public(&ssh_key(1)))).unwrap();
+    assert_eq!(stage.until_condition("phi", "Reconciling", "True", "Progressing"), ready);
+
+    // One that is taken back leaves nothing behind.
     repo.git(&["reset", "-q", "--hard", three.trim()]);
     stage.until(WORKSPACE, |workspace| condition(workspace, "SourceVerified").is_none());
 }
