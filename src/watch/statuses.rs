@@ -13,7 +13,7 @@ use super::{Planned, Snapshot};
 use crate::apply;
 use crate::cluster::{ClusterError, Written};
 use crate::conditions::{Cause, Facts, Trouble, is_node_of, is_same, rag_engine_status, workspace_status};
-use crate::diff::{Owner, Summary};
+use crate::diff::{Owner, Summary, is_node};
 use crate::manifest::ObjectRef;
 use crate::reconcile::Workspaces;
 use crate::status;
@@ -163,7 +163,7 @@ impl Worker {
         let facts = Facts {
             declared: &declared,
             objects: &objects.iter().collect::<Vec<_>>(),
-            uses_own_nodes: asked.is_some_and(|asked| asked.uses_own_nodes),
+            uses_own_nodes: asked.map_or_else(|| has_own_nodes(&declared["status"], &objects), |asked| asked.uses_own_nodes),
             needs_gpus: asked.is_none_or(|asked| asked.needs_gpus),
             target_nodes: asked.map(|asked| asked.nodes),
             observed_generation: declared["metadata"]["generation"].as_i64().unwrap_or_default(),
@@ -227,6 +227,12 @@ impl Worker {
     }
 }
 
+/// Whether nobody makes nodes for what can't be planned: nothing stands for any, and none was waited for the last time.
+fn has_own_nodes(status: &Value, objects: &[Value]) -> bool {
+    let waited = status["conditions"].as_array().into_iter().flatten().any(|condition| condition["type"] == "NodeClaimReady");
+    !waited && !objects.iter().any(|object| ObjectRef::of(object).is_ok_and(|reference| is_node(&reference)))
+}
+
 /// What went wrong, as a status tells it.
 fn trouble(failure: &Failure) -> Trouble {
     Trouble { cause: failure.cause, message: failure.finding.line(), helps_to_retry: !failure.is_final }
@@ -238,5 +244,29 @@ pub(super) fn cause(failure: &apply::Failure) -> Cause {
         apply::Failure::Conflicts(_) => Cause::Conflict,
         apply::Failure::Immutable(_) | apply::Failure::Refused(_) => Cause::Refused,
         apply::Failure::Stuck(_) => Cause::Failed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn whose_nodes_are_ones_own() {
+        let status = |kind: &str| json!({"conditions": [{"type": kind, "status": "False"}]});
+        let object = |version: &str, kind: &str| json!({"apiVersion": version, "kind": kind, "metadata": {"name": "phi"}});
+        let (claim, set) = (object("karpenter.sh/v1", "NodeClaim"), object("apps/v1", "StatefulSet"));
+        let table = [
+            (json!(null), vec![], true),
+            (status("NodesReady"), vec![set.clone()], true),
+            (status("NodeClaimReady"), vec![set.clone()], false),
+            (status("NodesReady"), vec![set, claim.clone()], false),
+            (json!(null), vec![claim], false),
+        ];
+        for (status, objects, want) in table {
+            assert_eq!(has_own_nodes(&status, &objects), want, "{status} {objects:?}");
+        }
     }
 }
