@@ -61,6 +61,7 @@ pub(super) struct Standing {
     pruned: Vec<String>,
     /// The revision and verdict that were told last.
     told: Option<(Option<String>, Verdict)>,
+    /// Why the source can't be read, and when that was told last.
     source_failure: Option<(String, Instant)>,
 }
 
@@ -85,6 +86,21 @@ impl Standing {
     /// Somebody has changed something, and it is put right.
     pub(super) fn repaired(&mut self, words: String) {
         self.drift.push(words);
+    }
+
+    /// The source can't be read; whether that is to be told.
+    fn source_failed(&mut self, why: &str, at: Instant) -> bool {
+        let is_told = |(message, told): &(String, Instant)| message == why && at.saturating_duration_since(*told) < REPEATED_AFTER;
+        if self.source_failure.as_ref().is_some_and(is_told) {
+            return false;
+        }
+        self.source_failure = Some((why.to_owned(), at));
+        true
+    }
+
+    /// The source can be read; whether that is to be told.
+    fn source_read(&mut self) -> bool {
+        self.source_failure.take().is_some()
     }
 
     /// The status of a Workspace is known.
@@ -228,14 +244,23 @@ impl Worker {
 
     /// The source can't be read. That is told at first, and then from time to time.
     pub(super) fn tell_source_failed(&mut self, finding: &Diagnostic) {
-        let Some(notify) = self.config.notify.clone() else { return };
-        let is_told = |(message, at): &(String, Instant)| *message == finding.message && at.elapsed() < REPEATED_AFTER;
-        if self.standing.source_failure.as_ref().is_some_and(is_told) {
+        if !self.standing.source_failed(&finding.message, Instant::now()) {
             return;
         }
-        self.standing.source_failure = Some((finding.message.clone(), Instant::now()));
+        let Some(notify) = self.config.notify.clone() else { return };
         let summary = format!("the source can't be read, and what runs goes on: {}", finding.message);
         self.send(&*notify, None, Verdict { event: Event::Failed, summary, details: finding.help.clone() }, true);
+    }
+
+    /// The source can be read. That is told if it couldn't be.
+    pub(super) fn source_read(&mut self) {
+        if !self.standing.source_read() {
+            return;
+        }
+        tracing::info!(set = self.config.name, "the source can be read again");
+        let Some(notify) = self.config.notify.clone() else { return };
+        let summary = "the source can be read again".to_owned();
+        self.send(&*notify, None, Verdict { event: Event::Succeeded, summary, details: Vec::new() }, true);
     }
 
     fn send(&self, notify: &dyn Notify, revision: Option<String>, verdict: Verdict, is_news: bool) {
@@ -328,6 +353,20 @@ mod tests {
             standing.see_objects(&owner("w"), &objects);
             assert_eq!(standing.doing[&owner("w")], want, "{objects:?}");
         }
+    }
+
+    #[test]
+    fn a_source_that_comes_and_goes() {
+        let (mut standing, start, hour) = (Standing::default(), Instant::now(), REPEATED_AFTER);
+        assert!(!standing.source_read(), "it was never away");
+        assert!(standing.source_failed("gone", start));
+        assert!(!standing.source_failed("gone", start + hour / 2), "it was told");
+        assert!(standing.source_failed("refused", start + hour / 2), "for another reason");
+        assert!(!standing.source_failed("refused", start + hour));
+        assert!(standing.source_failed("refused", start + 2 * hour), "for long");
+        assert!(standing.source_read());
+        assert!(!standing.source_read(), "it was told");
+        assert!(standing.source_failed("refused", start + 2 * hour), "once more");
     }
 
     #[test]

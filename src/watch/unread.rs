@@ -30,6 +30,7 @@ impl Worker {
         let help = finding.help.join("; ");
         tracing::error!(set = self.config.name, revision, error = finding.message, help, "not followed: what runs goes on");
         self.publish(&None, (EventType::Warning, Cause::Unverified.reason(), "Verify"), format!("{}; {help}", finding.message));
+        self.source_read();
         self.tell_refused(&revision, finding);
         self.unverified = Some(finding.message.clone());
         self.refused = Some(Refused { revision });
