@@ -90,10 +90,13 @@ impl Following {
             Sight::Seen(number, sighting) => {
                 let reference = sighting.reference().clone();
                 // Of a kind that was listed once something is heard again.
-                if self.listed.contains(&number) {
-                    self.unheard.remove(&number);
+                let was_unheard = self.listed.contains(&number) && self.unheard.remove(&number).is_some();
+                let objects = if ledger.see(number, *sighting) { vec![reference] } else { Vec::new() };
+                match self.subjects.get(number) {
+                    Some(subject) if was_unheard => News::Heard { kind: subject.kind.clone(), is_first: false, objects },
+                    _ if objects.is_empty() => News::None,
+                    _ => News::Objects(objects),
                 }
-                if ledger.see(number, *sighting) { News::Objects(vec![reference]) } else { News::None }
             }
             Sight::Gone(reference) => match ledger.lose(&reference) {
                 Some(_) => News::Objects(vec![reference]),
@@ -118,6 +121,63 @@ impl Following {
                 self.unheard.insert(number, why.clone());
                 News::Unheard { why: format!("{kind}: {why}"), is_last: self.is_complete() && !was_complete }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::watch::Sighting;
+
+    /// What is followed is one kind, by the number 0.
+    fn following() -> Following {
+        let kind = GroupKind::new("", "Service");
+        let subject = Subject { kind, namespace: Some("n".to_owned()), selector: None, name: None, metadata_only: false };
+        Following { subjects: vec![subject], followed: [0].into(), ..Following::default() }
+    }
+
+    fn seen(version: &str) -> Sight {
+        let metadata = json!({"name": "phi", "namespace": "n", "uid": "1", "resourceVersion": version});
+        let object = json!({"apiVersion": "v1", "kind": "Service", "metadata": metadata});
+        Sight::Seen(0, Box::new(Sighting::of(object, "kaito").unwrap()))
+    }
+
+    fn listed() -> Sight {
+        Sight::Listed(0, [ObjectRef::new("", "Service", Some("n"), "phi")].into())
+    }
+
+    fn unheard() -> Sight {
+        Sight::Unheard(0, "forbidden".to_owned())
+    }
+
+    fn word(news: &News) -> &'static str {
+        match news {
+            News::None => "none",
+            News::Objects(_) => "objects",
+            News::Complete => "complete",
+            News::Heard { is_first: true, .. } => "heard first",
+            News::Heard { is_first: false, .. } => "heard again",
+            News::Unheard { .. } => "unheard",
+        }
+    }
+
+    #[test]
+    fn a_kind_may_be_read_again() {
+        let table: [(&str, Vec<Sight>, &str); 5] = [
+            ("never read before", vec![unheard(), seen("1"), listed()], "heard first"),
+            ("listed again", vec![listed(), unheard(), listed()], "heard again"),
+            ("the watch just goes on", vec![listed(), unheard(), seen("2")], "heard again"),
+            ("that is said once", vec![listed(), unheard(), seen("2"), seen("3")], "objects"),
+            ("nothing was wrong", vec![listed(), seen("2")], "objects"),
+        ];
+        for (what, sights, want) in table {
+            let (mut following, mut ledger) = (following(), Ledger::default());
+            let mut last = News::None;
+            sights.into_iter().for_each(|sight| last = following.take(sight, &mut ledger));
+            assert_eq!(word(&last), want, "{what}");
         }
     }
 }

@@ -34,6 +34,7 @@ mod standing;
 mod statuses;
 mod tell;
 mod trace;
+mod unlisted;
 mod unread;
 mod worker;
 

@@ -142,6 +142,9 @@ impl Worker {
         let passed = pass.run(wanted, Some(self.kinds.take().unwrap_or_default()), Some(&mut set), &pruning, &mut account);
         let outcome = account.conclude();
         let contents = set.record().map(|record| record.contents.clone()).unwrap_or_default();
+        if scope.is_full {
+            self.unlisted.looked(&self.config.name, !set.unlisted().is_empty(), Instant::now());
+        }
         set.forget_members();
         self.set = Some(set);
         let passed = passed.map_err(|trouble| self.stopped(&trouble))?;

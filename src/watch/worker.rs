@@ -14,6 +14,7 @@ use super::lost::Lost;
 use super::owners::{Owners, Whose};
 use super::standing::Standing;
 use super::statuses::Statuses;
+use super::unlisted::Unlisted;
 use super::unread::Refused;
 use super::{Event, Planner, Snapshot};
 use crate::apply::Operator;
@@ -130,6 +131,8 @@ pub struct Worker {
     pub(super) refused: Option<Refused>,
     /// That there were no files yet, and why.
     pub(super) lost: Option<Lost>,
+    /// When it is looked whether what might not be listed may be.
+    pub(super) unlisted: Unlisted,
     /// Who fights over fields.
     pub(super) fight: Fight,
     pub(super) since: Instant,
@@ -181,6 +184,7 @@ impl Worker {
             unverified: None,
             refused: None,
             lost: None,
+            unlisted: Unlisted::default(),
             fight: Fight::default(),
             since: Instant::now(),
             traced: None,
@@ -243,7 +247,7 @@ impl Worker {
         let work = match &self.lost {
             _ if self.is_waiting_for_nothing() => Some(now),
             Some(lost) => lost.due_at(),
-            None => self.owners.next().filter(|_| self.has_files()),
+            None => self.owners.next().into_iter().chain(self.unlisted.due_at()).min().filter(|_| self.has_files()),
         };
         let next = match (work, self.not_before) {
             (Some(work), Some(not_before)) => Some(work.max(not_before)),
@@ -274,11 +278,15 @@ impl Worker {
                 self.is_new = true;
                 self.is_unreadable = false;
                 self.verified();
+                self.source_read();
                 // What was waited for may be no matter any more.
                 self.not_before = None;
             }
             Event::SourceFailed(finding) => self.source_failed(&finding),
-            Event::Unchanged => self.verified(),
+            Event::Unchanged => {
+                self.verified();
+                self.source_read();
+            }
             Event::Unverified { revision, finding } => self.unverified(revision, &finding),
             Event::Pushed(result) => self.pushed(result),
             Event::Reconcile => self.look_anew(),
@@ -360,6 +368,7 @@ impl Worker {
         if is_silent || self.control.is_suspended() {
             return false;
         }
+        self.is_full_due |= self.unlisted.is_due(now);
         let begun = self.begin_on_record(now);
         let due = if self.has_files() { self.due(now) } else { BTreeSet::new() };
         let is_pass = self.has_files() && (self.is_new || self.is_full_due || !due.is_empty());

@@ -163,7 +163,7 @@ impl Source {
         self.workers.iter().map(|(_, readiness)| readiness.clone())
     }
 
-    /// Stops, when the passes that have begun are at their end.
+    /// Stops, when the passes that have begun are at their end. It waits for that, and for a remote that is being asked.
     pub(super) fn stop(self) {
         _ = self.caller.send(Call::Stop);
         self.workers.iter().for_each(|(worker, _)| _ = worker.send(Event::Stop));
