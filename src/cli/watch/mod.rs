@@ -5,6 +5,7 @@ mod cluster;
 mod listen;
 mod planner;
 mod source;
+mod stopping;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -22,7 +23,7 @@ use super::setup::Setup;
 use crate::cluster::{Asked, Candidate, Election, Events, Leadership};
 use crate::diagnostic::Diagnostic;
 use crate::notify::Notifier;
-use crate::server::hook::{Push, same_repository};
+use crate::server::hook::{Hooks, Push, same_repository};
 use crate::source::{Changes, Disk, read_file};
 use crate::telemetry::{Metrics, Traces, level, start_logs};
 use crate::watch::Readiness;
@@ -30,6 +31,7 @@ use crate::watch::config::WatchConfig;
 use crate::yaml::{self, Limits};
 pub(super) use args::Args;
 use source::{Shared, Source};
+use stopping::Stopping;
 
 /// What nothing was, if it can't begin.
 const DONE: &str = "watched";
@@ -46,6 +48,8 @@ enum Told {
     Leadership(Leadership),
     /// The file that says what is followed may be another one.
     Config,
+    /// A source that isn't followed any more applies nothing any more.
+    Stopped(String),
     /// A source is said to have something new.
     Push(String, Push),
 }
@@ -86,6 +90,7 @@ struct Watching<'a> {
     args: &'a Args,
     shared: Shared<'a>,
     sources: BTreeMap<String, Source>,
+    stopping: Stopping,
     is_leading: bool,
     /// What must be known for this process to be ready; what listens looks at it, too.
     ready: Arc<Mutex<Vec<Readiness>>>,
@@ -101,6 +106,7 @@ impl<'a> Watching<'a> {
         let cluster = connection.cluster().map_err(|error| unreachable(&error, color, DONE))?;
         let namespace = said_namespace(args).unwrap_or_else(|| cluster.namespace().to_owned());
         let events = Events::start(&connection, "kaito.sh/watch", &identity()).map_err(|error| unreachable(&error, color, DONE))?;
+        let stopping = Stopping::new(namespace.clone());
         let fault = |error| refused(vec![Diagnostic::error(format!("there can't be another thread: {error}"))], color);
         let notifier = Notifier::start().map_err(fault)?;
         let shared = Shared {
@@ -114,7 +120,7 @@ impl<'a> Watching<'a> {
             mirrors: BTreeMap::new(),
             cache: args.process.cache_dir.clone().unwrap_or_else(cache_dir),
         };
-        Ok(Self { args, shared, sources: BTreeMap::new(), is_leading: false, ready: Arc::default() })
+        Ok(Self { args, shared, sources: BTreeMap::new(), stopping, is_leading: false, ready: Arc::default() })
     }
 
     fn run(mut self, mut config: WatchConfig) -> Result<Exit, Diagnostic> {
@@ -132,15 +138,19 @@ impl<'a> Watching<'a> {
         while let Ok(told) = told.recv() {
             match told {
                 Told::Signal(SIGHUP) => {
-                    self.reload(&mut config, &hooks);
+                    self.reload(&mut config, (&hooks, &tell));
                     self.sources.values().for_each(Source::reconcile);
                 }
                 Told::Signal(_) => break,
-                Told::Config => self.reload(&mut config, &hooks),
+                Told::Config => self.reload(&mut config, (&hooks, &tell)),
+                Told::Stopped(name) => {
+                    self.stopping.stopped(&name);
+                    self.go_on(&config, &tell);
+                }
                 Told::Leadership(Leadership::Gained) => {
                     self.is_leading = true;
                     self.shared.metrics.leader(true);
-                    self.follow(&config)?;
+                    self.follow(&config, &tell)?;
                 }
                 Told::Leadership(Leadership::Lost) => {
                     // Nothing is waited for: what another process may do already must end at once, however far it is.
@@ -160,18 +170,20 @@ impl<'a> Watching<'a> {
         Ok(Exit::Done)
     }
 
-    /// Follows what a configuration says: what is the same goes on, what isn't there any more or is another one stops.
-    fn follow(&mut self, config: &WatchConfig) -> Result<(), Diagnostic> {
+    /// Follows what a configuration says: what is the same goes on, what isn't there any more or is another one stops. What takes the place of
+    /// something that stops begins after that.
+    fn follow(&mut self, config: &WatchConfig, tell: &Sender<Told>) -> Result<(), Diagnostic> {
         let is_same = |source: &Source| config.sources.contains(&source.config);
         let gone: Vec<String> = self.sources.iter().filter(|(_, source)| !is_same(source)).map(|(name, _)| name.clone()).collect();
         for name in gone {
             if let Some(source) = self.sources.remove(&name) {
                 tracing::info!(source = name, "no longer followed");
-                source.stop();
+                let tell = tell.clone();
+                self.stopping.stop(source, move || _ = tell.send(Told::Stopped(name)));
             }
         }
         for source in &config.sources {
-            if !self.sources.contains_key(&source.name) {
+            if !self.sources.contains_key(&source.name) && !self.stopping.holds_up(source) {
                 let started = Source::start(source, &mut self.shared)?;
                 self.sources.insert(source.name.clone(), started);
             }
@@ -181,8 +193,17 @@ impl<'a> Watching<'a> {
         Ok(())
     }
 
+    /// Follows what can be followed of a configuration, if this process leads.
+    fn go_on(&mut self, config: &WatchConfig, tell: &Sender<Told>) {
+        if self.is_leading
+            && let Err(finding) = self.follow(config, tell)
+        {
+            tracing::error!(error = finding.message, help = finding.help.join("; "), "not everything can be followed");
+        }
+    }
+
     /// Reads the configuration again. One that is wrong changes nothing.
-    fn reload(&mut self, config: &mut WatchConfig, hooks: &crate::server::hook::Hooks) {
+    fn reload(&mut self, config: &mut WatchConfig, (hooks, tell): (&Hooks, &Sender<Told>)) {
         let read = self::config(self.args).and_then(|read| Ok((listen::receivers(&read).map_err(|finding| vec![finding])?, read)));
         match read {
             Ok((_, read)) if read == *config => {}
@@ -190,11 +211,7 @@ impl<'a> Watching<'a> {
                 tracing::info!(sources = read.sources.len(), "the configuration is another one");
                 hooks.set_receivers(receivers);
                 *config = read;
-                if self.is_leading
-                    && let Err(finding) = self.follow(config)
-                {
-                    tracing::error!(error = finding.message, help = finding.help.join("; "), "not everything can be followed");
-                }
+                self.go_on(config, tell);
             }
             Err(findings) => findings.iter().for_each(|finding| {
                 tracing::error!(
@@ -219,13 +236,8 @@ impl<'a> Watching<'a> {
 
     /// Stops everything; whether it has stopped in time. What hasn't ends with the process, and is gone on with by the next.
     fn stop(&mut self) -> bool {
-        let sources = std::mem::take(&mut self.sources);
-        let (stopped, all) = channel();
-        let stop = move || {
-            thread::scope(|scope| sources.into_values().for_each(|source| _ = scope.spawn(|| source.stop())));
-            _ = stopped.send(());
-        };
-        thread::Builder::new().name("stop".to_owned()).spawn(stop).is_ok() && all.recv_timeout(GRACE).is_ok()
+        std::mem::take(&mut self.sources).into_values().for_each(|source| self.stopping.stop(source, || {}));
+        self.stopping.wait(GRACE)
     }
 
     /// Stands for election, if there are several processes; otherwise this one leads.

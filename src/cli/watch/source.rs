@@ -51,7 +51,8 @@ pub(super) struct Shared<'a> {
 pub(super) struct Source {
     pub config: SourceConfig,
     caller: Sender<Call>,
-    threads: Vec<JoinHandle<()>>,
+    /// What applies and pushes. What looks for files isn't waited for: it writes nothing, and may be asking a remote that doesn't answer.
+    writers: Vec<JoinHandle<()>>,
     workers: Vec<(Sender<Event>, Readiness)>,
     pushers: Vec<Sender<Event>>,
 }
@@ -68,7 +69,7 @@ impl Source {
             return Err(finding.help("give each process namespaces of its own with --namespaces"));
         }
         let (caller, calls) = channel();
-        let mut source = Self { config: config.clone(), caller, threads: Vec::new(), workers: Vec::new(), pushers: Vec::new() };
+        let mut source = Self { config: config.clone(), caller, writers: Vec::new(), workers: Vec::new(), pushers: Vec::new() };
         let mirror = config.git.as_ref().map(|git| shared.mirror(&git.url)).transpose()?;
         let beginning = Beginning { config, caller: &source.caller, mirror: mirror.as_ref() };
         let mut audience = Audience::default();
@@ -89,13 +90,13 @@ impl Source {
             if let Some((worker, outbox)) = worker {
                 audience.add(outbox.clone());
                 source.workers.push((outbox, worker.readiness()));
-                source.spawn("worker", move || worker.run())?;
+                source.writers.push(spawn("worker", move || worker.run())?);
             }
             if let Some(pusher) = pusher {
                 let (outbox, inbox) = channel();
                 audience.add(outbox.clone());
                 source.pushers.push(outbox);
-                source.spawn("pusher", move || pusher.run(&inbox))?;
+                source.writers.push(spawn("pusher", move || pusher.run(&inbox))?);
             }
         }
         let interval = config.interval.as_deref().and_then(quantity::nanoseconds).and_then(|interval| u64::try_from(interval).ok());
@@ -116,7 +117,7 @@ impl Source {
                     audience,
                     interval: interval.unwrap_or(POLL),
                 };
-                source.spawn("feed", move || feed.run(&calls))?;
+                spawn("feed", move || feed.run(&calls))?;
             }
             (None, None) => {
                 let directory = Directory { paths: watched, audience, interval: interval.unwrap_or(REREAD) };
@@ -127,22 +128,17 @@ impl Source {
     }
 
     fn follow(
-        &mut self,
+        &self,
         feed: impl FnOnce(Sender<Call>, Receiver<Call>) -> Result<(), Diagnostic> + Send + 'static,
         calls: Receiver<Call>,
     ) -> Result<(), Diagnostic> {
         let (caller, name) = (self.caller.clone(), self.config.name.clone());
-        self.spawn("feed", move || {
+        let follow = move || {
             if let Err(finding) = feed(caller, calls) {
                 tracing::error!(source = name, error = finding.message, help = finding.help.join("; "), "the source can't be followed");
             }
-        })
-    }
-
-    fn spawn(&mut self, name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Diagnostic> {
-        let thread = thread::Builder::new().name(name.to_owned()).spawn(work);
-        self.threads.push(thread.map_err(|error| Diagnostic::error(format!("there can't be another thread: {error}")))?);
-        Ok(())
+        };
+        spawn("feed", follow).map(drop)
     }
 
     /// Somebody says that there is something new.
@@ -163,13 +159,18 @@ impl Source {
         self.workers.iter().map(|(_, readiness)| readiness.clone())
     }
 
-    /// Stops, when the passes that have begun are at their end. It waits for that, and for a remote that is being asked.
+    /// Stops, when the passes that have begun are at their end.
     pub(super) fn stop(self) {
         _ = self.caller.send(Call::Stop);
         self.workers.iter().for_each(|(worker, _)| _ = worker.send(Event::Stop));
         self.pushers.iter().for_each(|pusher| _ = pusher.send(Event::Stop));
-        self.threads.into_iter().for_each(|thread| _ = thread.join());
+        self.writers.into_iter().for_each(|writer| _ = writer.join());
     }
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Diagnostic> {
+    let thread = thread::Builder::new().name(name.to_owned()).spawn(work);
+    thread.map_err(|error| Diagnostic::error(format!("there can't be another thread: {error}")))
 }
 
 impl Shared<'_> {
