@@ -10,6 +10,7 @@ mod metrics;
 mod outage;
 mod pushed;
 mod refused;
+mod reload;
 mod repository;
 mod shards;
 mod stage;
