@@ -39,7 +39,8 @@ fn what_nobody_has_signed() {
     fs::write(&path, config.to_string()).unwrap();
     let mut command = kaito();
     command.args(["watch", "--watch-config"]).arg(&path).arg("--kubeconfig").arg(&stage.proxy.kubeconfig);
-    let mut start = || Watching::of(command.arg("--cache-dir").arg(stage.directory.path().join("mirrors")));
+    command.arg("--cache-dir").arg(stage.directory.path().join("mirrors"));
+    let mut start = || Watching::of(&mut command);
     let mut watching = start();
     watching.until(&["reconciled", "failed=0"]);
     let ready = stage.until_condition("phi", "Reconciling", "True", "Progressing");
