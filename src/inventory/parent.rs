@@ -316,10 +316,12 @@ mod tests {
 
     #[test]
     fn the_revision_that_runs() {
+        /// What is noted of a pass: revision, digest, status.
+        type Note<'n> = (Option<&'n str>, Option<&'n str>, &'n str);
         const FAILED: &str = "ReconciliationFailed";
         let (a, b, c) = (Some("a"), Some("b"), Some("c"));
         // What was applied whole last; what is noted, the newest last; what runs.
-        let table: [(Option<&str>, &[(Option<&str>, Option<&str>, &str)], Option<&str>); 8] = [
+        let table: [(Option<&str>, &[Note<'_>], Option<&str>); 8] = [
             (None, &[], None),
             (a, &[], a),
             (a, &[(a, Some("1"), SUCCEEDED)], a),
