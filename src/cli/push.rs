@@ -7,7 +7,7 @@ use super::setup::{InputArgs, RenderingArgs};
 use crate::diagnostic::{Diagnostic, plural};
 use crate::diff::Side;
 use crate::rendered_branch::manifests;
-use crate::source::{Mirror, Person, Pushed, Repository, shown_url};
+use crate::source::{Access, Mirror, Person, Pushed, Repository, Values, shown_url};
 use crate::watch::PushConfig;
 use crate::watch::config::GitConfig;
 
@@ -67,12 +67,12 @@ impl PushArgs {
             path: self.push_path.clone(),
             layout: self.push_layout.clone(),
             credentials: text(&self.push_credentials),
-            proxy: None,
             signing_key: text(&self.push_signing_key),
             signing_passphrase: text(&self.push_signing_passphrase),
             author: self.push_author.clone(),
             committer: self.push_committer.clone(),
             include_workspace,
+            ..PushConfig::default()
         })
     }
 }
@@ -125,9 +125,13 @@ fn push(args: &PushArgs, input: &InputArgs, rendering: &RenderingArgs, side: &Si
         let finding = Diagnostic::error("this repository has no remote that is called origin, to which it could be pushed");
         return Err(finding.help("name the repository: --push URL"));
     }
-    let to = config.destination(&source)?;
+    if let Some((_, fault)) = config.faults(Some(&source)).into_iter().next() {
+        return Err(fault);
+    }
+    let access = config.credentials.iter().fold(Access::anonymous(), |access, path| access.with(Values::Directory(path.into())));
+    let to = config.destination(access);
     let cache = tempfile::tempdir().map_err(|error| Diagnostic::error(format!("there can be no temporary directory: {error}")))?;
-    let mirror = Mirror::open(cache.path(), config.url(&source)).map_err(|error| error.finding())?;
+    let mirror = Mirror::open(cache.path(), &config.repository(&source).url).map_err(|error| error.finding())?;
     let manifests = manifests(side, with).map_err(|error| *error.0)?;
     let command = command(&input.filename, input.recursive, rendering, with);
     let rendering = to.rendering(manifests, &command, commit.dry(&source.url));

@@ -13,7 +13,7 @@ use crate::diagnostic::Diagnostic;
 use crate::heap;
 use crate::notify::{self, Notice, Notify};
 use crate::rendered_branch::{Manifest, manifests};
-use crate::source::{Destination, Head, Mirror, Pushed, is_same_repository, shown_url};
+use crate::source::{Destination, Mirror, Pushed, is_same_repository, shown_url};
 
 /// How long to wait before a push that failed is tried again.
 const RETRY: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(300));
@@ -25,8 +25,8 @@ const IDLE: Duration = Duration::from_secs(3600);
 pub struct Pusher {
     /// What people call the set.
     pub name: String,
-    /// The repository that files come from.
-    pub source: Arc<Mirror>,
+    /// The address of the repository that files come from.
+    pub source: String,
     /// Reads and plans files.
     pub planner: Arc<dyn Planner>,
     /// Whether the Workspaces are among the manifests.
@@ -95,17 +95,19 @@ impl Pusher {
     }
 
     fn push(&self, snapshot: &Snapshot) -> Result<Pushed, Diagnostic> {
-        let (pointer, commit) = snapshot.revision.as_deref().and_then(|revision| revision.rsplit_once("sha1:")).unwrap_or_default();
-        if pointer.trim_end_matches('@') == self.to.branch && is_same_repository(self.source.url(), self.mirror.url()) {
+        let (pointer, _) = snapshot.revision.as_deref().and_then(|revision| revision.rsplit_once("sha1:")).unwrap_or_default();
+        if pointer.trim_end_matches('@') == self.to.branch && is_same_repository(&self.source, self.mirror.url()) {
             let finding = Diagnostic::error(format!("the branch {} is the one that is followed", self.to.branch));
             return Err(finding.help("name another branch: what is rendered would be rendered again"));
         }
-        let commit = self.source.commit(&Head { commit: commit.to_owned(), ..Head::default() });
-        let commit = commit.ok_or_else(|| Diagnostic::error("the commit that is to be rendered isn't here any more"))?;
+        let commit = snapshot
+            .commit
+            .clone()
+            .ok_or_else(|| Diagnostic::error("these files are of no commit, and only what a commit holds is pushed"))?;
         let mut rendered = Err(Diagnostic::error("there is nothing to push"));
         let planned = self.planner.plan(&snapshot.tree, &mut |planned| rendered = self.manifests(planned));
         planned.map_err(|findings| broken(&findings))?;
-        let rendering = self.to.rendering(rendered?, &self.command, commit.dry(&shown_url(self.source.url())));
+        let rendering = self.to.rendering(rendered?, &self.command, commit.dry(&shown_url(&self.source)));
         self.mirror.push(&self.to, &rendering).map_err(|error| error.finding())
     }
 
