@@ -7,7 +7,7 @@ use super::setup::{InputArgs, RenderingArgs};
 use crate::diagnostic::{Diagnostic, plural};
 use crate::diff::Side;
 use crate::rendered_branch::manifests;
-use crate::source::{Access, Mirror, Person, Pushed, Repository, Values, shown_url};
+use crate::source::{Access, Destination, Mirror, Person, Pushed, Repository, Values, shown_url};
 use crate::watch::PushConfig;
 use crate::watch::config::GitConfig;
 
@@ -47,6 +47,15 @@ pub(super) struct PushArgs {
     push_committer: Option<String>,
 }
 
+/// What only who pushes once can say.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Rendered branch")]
+pub(super) struct OnceArgs {
+    /// Let what an older commit is rendered to take the place of what a newer one is
+    #[arg(long, requires = "push")]
+    push_older: bool,
+}
+
 fn person(text: &str) -> Result<String, String> {
     text.parse::<Person>().map(|_| text.to_owned())
 }
@@ -78,10 +87,17 @@ impl PushArgs {
 }
 
 /// The command that renders the same, for whoever wants to.
-pub(super) fn command(paths: &[PathBuf], is_recursive: bool, rendering: &RenderingArgs, include_workspace: bool) -> String {
+pub(super) fn command(
+    paths: &[PathBuf],
+    is_recursive: bool,
+    rendering: &RenderingArgs,
+    selector: Option<&Selector>,
+    include_workspace: bool,
+) -> String {
     let mut words = vec!["kaito".to_owned(), "render".to_owned()];
     words.extend(is_recursive.then(|| "-R".to_owned()));
     words.extend(paths.iter().flat_map(|path| ["-f".to_owned(), path.to_string_lossy().into_owned()]));
+    words.extend(selector.into_iter().flat_map(|selector| ["-l".to_owned(), selector.to_string()]));
     words.extend(include_workspace.then(|| "--include-workspace".to_owned()));
     words.extend(rendering.words());
     shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "))
@@ -97,8 +113,15 @@ pub(super) fn committed(input: &InputArgs) -> Result<InputArgs, Diagnostic> {
 }
 
 /// Commits what was rendered to a branch.
-pub(super) fn run(args: &PushArgs, input: &InputArgs, rendering: &RenderingArgs, side: &Side<'_>, with: bool, color: Color) -> Exit {
-    match push(args, input, rendering, side, with) {
+pub(super) fn run(
+    (args, once): (&PushArgs, OnceArgs),
+    input: &InputArgs,
+    rendering: &RenderingArgs,
+    side: &Side<'_>,
+    with: bool,
+    color: Color,
+) -> Exit {
+    match push((args, once), input, rendering, side, with) {
         Ok(message) => {
             output::done(&message);
             Exit::Done
@@ -110,7 +133,13 @@ pub(super) fn run(args: &PushArgs, input: &InputArgs, rendering: &RenderingArgs,
     }
 }
 
-fn push(args: &PushArgs, input: &InputArgs, rendering: &RenderingArgs, side: &Side<'_>, with: bool) -> Result<String, Diagnostic> {
+fn push(
+    (args, once): (&PushArgs, OnceArgs),
+    input: &InputArgs,
+    rendering: &RenderingArgs,
+    side: &Side<'_>,
+    with: bool,
+) -> Result<String, Diagnostic> {
     let repository = Repository::open()?;
     let revision = input.revision.as_deref().unwrap_or("HEAD");
     let commit = repository.side(revision)?.commit.and_then(|id| repository.commit(&id));
@@ -129,7 +158,7 @@ fn push(args: &PushArgs, input: &InputArgs, rendering: &RenderingArgs, side: &Si
         return Err(fault);
     }
     let access = config.credentials.iter().fold(Access::anonymous(), |access, path| access.with(Values::Directory(path.into())));
-    let to = config.destination(access);
+    let to = Destination { goes_back: once.push_older, ..config.destination(access) };
     let cache = tempfile::tempdir().map_err(|error| Diagnostic::error(format!("there can be no temporary directory: {error}")))?;
     let mirror = Mirror::open(cache.path(), &config.repository(&source).url).map_err(|error| error.finding())?;
     let manifests = manifests(side, with).map_err(|error| *error.0)?;

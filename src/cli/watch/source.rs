@@ -299,8 +299,12 @@ impl Beginning<'_> {
                 source: self.config.name.clone(),
             },
         };
+        let (mirror, reference, access) = (Arc::clone(source), reference(git)?, shared.access(git));
+        let is_wanted = move |revision: &str| mirror.resolve(&reference, &access).is_ok_and(|head| head.to_string() == revision);
         Ok(Pusher {
             name,
+            may_push: shared.connection.may_write(),
+            is_wanted: Box::new(is_wanted),
             source: source.url().to_owned(),
             command: command(&planner.paths, planner.recursive, &planner.rendering, push.include_workspace),
             planner: Arc::new(planner),

@@ -116,6 +116,7 @@ impl PushConfig {
             access,
             committer: person(&self.committer).unwrap_or_else(|| author.clone()),
             author,
+            goes_back: false,
             key: self
                 .signing_key
                 .as_ref()
