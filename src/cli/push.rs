@@ -87,17 +87,10 @@ impl PushArgs {
 }
 
 /// The command that renders the same, for whoever wants to.
-pub(super) fn command(
-    paths: &[PathBuf],
-    is_recursive: bool,
-    rendering: &RenderingArgs,
-    selector: Option<&Selector>,
-    include_workspace: bool,
-) -> String {
+pub(super) fn command(paths: &[PathBuf], is_recursive: bool, rendering: &RenderingArgs, include_workspace: bool) -> String {
     let mut words = vec!["kaito".to_owned(), "render".to_owned()];
     words.extend(is_recursive.then(|| "-R".to_owned()));
     words.extend(paths.iter().flat_map(|path| ["-f".to_owned(), path.to_string_lossy().into_owned()]));
-    words.extend(selector.into_iter().flat_map(|selector| ["-l".to_owned(), selector.to_string()]));
     words.extend(include_workspace.then(|| "--include-workspace".to_owned()));
     words.extend(rendering.words());
     shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "))
