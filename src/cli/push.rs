@@ -7,7 +7,7 @@ use super::setup::{InputArgs, RenderingArgs};
 use crate::diagnostic::{Diagnostic, plural};
 use crate::diff::Side;
 use crate::rendered_branch::manifests;
-use crate::source::{Mirror, Person, Pushed, Repository, shown_url};
+use crate::source::{Access, Destination, Mirror, Person, Pushed, Repository, Values, shown_url};
 use crate::watch::PushConfig;
 use crate::watch::config::GitConfig;
 
@@ -47,6 +47,15 @@ pub(super) struct PushArgs {
     push_committer: Option<String>,
 }
 
+/// What only who pushes once can say.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Rendered branch")]
+pub(super) struct OnceArgs {
+    /// Let what an older commit is rendered to take the place of what a newer one is
+    #[arg(long, requires = "push")]
+    push_older: bool,
+}
+
 fn person(text: &str) -> Result<String, String> {
     text.parse::<Person>().map(|_| text.to_owned())
 }
@@ -67,12 +76,12 @@ impl PushArgs {
             path: self.push_path.clone(),
             layout: self.push_layout.clone(),
             credentials: text(&self.push_credentials),
-            proxy: None,
             signing_key: text(&self.push_signing_key),
             signing_passphrase: text(&self.push_signing_passphrase),
             author: self.push_author.clone(),
             committer: self.push_committer.clone(),
             include_workspace,
+            ..PushConfig::default()
         })
     }
 }
@@ -97,8 +106,15 @@ pub(super) fn committed(input: &InputArgs) -> Result<InputArgs, Diagnostic> {
 }
 
 /// Commits what was rendered to a branch.
-pub(super) fn run(args: &PushArgs, input: &InputArgs, rendering: &RenderingArgs, side: &Side<'_>, with: bool, color: Color) -> Exit {
-    match push(args, input, rendering, side, with) {
+pub(super) fn run(
+    (args, once): (&PushArgs, OnceArgs),
+    input: &InputArgs,
+    rendering: &RenderingArgs,
+    side: &Side<'_>,
+    with: bool,
+    color: Color,
+) -> Exit {
+    match push((args, once), input, rendering, side, with) {
         Ok(message) => {
             output::done(&message);
             Exit::Done
@@ -110,7 +126,13 @@ pub(super) fn run(args: &PushArgs, input: &InputArgs, rendering: &RenderingArgs,
     }
 }
 
-fn push(args: &PushArgs, input: &InputArgs, rendering: &RenderingArgs, side: &Side<'_>, with: bool) -> Result<String, Diagnostic> {
+fn push(
+    (args, once): (&PushArgs, OnceArgs),
+    input: &InputArgs,
+    rendering: &RenderingArgs,
+    side: &Side<'_>,
+    with: bool,
+) -> Result<String, Diagnostic> {
     let repository = Repository::open()?;
     let revision = input.revision.as_deref().unwrap_or("HEAD");
     let commit = repository.side(revision)?.commit.and_then(|id| repository.commit(&id));
@@ -125,9 +147,13 @@ fn push(args: &PushArgs, input: &InputArgs, rendering: &RenderingArgs, side: &Si
         let finding = Diagnostic::error("this repository has no remote that is called origin, to which it could be pushed");
         return Err(finding.help("name the repository: --push URL"));
     }
-    let to = config.destination(&source)?;
+    if let Some((_, fault)) = config.faults(Some(&source)).into_iter().next() {
+        return Err(fault);
+    }
+    let access = config.credentials.iter().fold(Access::anonymous(), |access, path| access.with(Values::Directory(path.into())));
+    let to = Destination { goes_back: once.push_older, ..config.destination(access) };
     let cache = tempfile::tempdir().map_err(|error| Diagnostic::error(format!("there can be no temporary directory: {error}")))?;
-    let mirror = Mirror::open(cache.path(), config.url(&source)).map_err(|error| error.finding())?;
+    let mirror = Mirror::open(cache.path(), &config.repository(&source).url).map_err(|error| error.finding())?;
     let manifests = manifests(side, with).map_err(|error| *error.0)?;
     let command = command(&input.filename, input.recursive, rendering, with);
     let rendering = to.rendering(manifests, &command, commit.dry(&source.url));

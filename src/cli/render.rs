@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::argocd::{self, Application};
 use super::explain;
 use super::output::{self, Color, Exit, Stdout};
-use super::push::{self, PushArgs};
+use super::push::{self, OnceArgs, PushArgs};
 use super::setup::{InputArgs, RenderingArgs, Setup};
 use crate::argocd::for_application;
 use crate::diagnostic::{Diagnostic, plural};
@@ -38,6 +38,8 @@ pub(super) struct Args {
     output: OutputArgs,
     #[command(flatten)]
     push: PushArgs,
+    #[command(flatten)]
+    push_once: OnceArgs,
     #[command(flatten)]
     plugin: PluginArgs,
 }
@@ -159,7 +161,7 @@ pub(super) fn run_for(args: &Args, application: Option<&Application>, color: Col
     }
     if args.push.is_asked() {
         let side = Side::new(&session, &input, &engine, &[]);
-        return push::run(&args.push, &input_args, &args.rendering, &side, args.output.include_workspace, color);
+        return push::run((&args.push, args.push_once), &input_args, &args.rendering, &side, args.output.include_workspace, color);
     }
     match write(args, application, &engine, &session, passed) {
         Ok(exit) => exit,

@@ -59,6 +59,11 @@ impl Connection {
         Self { may_write: Arc::new(may), ..self }
     }
 
+    /// What says whether anything may be written at this moment, also elsewhere than in the cluster.
+    pub fn may_write(&self) -> Arc<dyn Fn() -> bool + Send + Sync> {
+        Arc::clone(&self.may_write)
+    }
+
     /// The same, where all is done as `user`, if it names one.
     #[must_use]
     pub fn acting_as(mut self, user: User) -> Self {

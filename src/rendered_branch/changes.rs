@@ -10,7 +10,7 @@ use super::{Layout, Rendering};
 
 /// The files in each directory of manifests.
 const MANIFEST: &str = "manifest.yaml";
-const METADATA: &str = "hydrator.metadata";
+pub(super) const METADATA: &str = "hydrator.metadata";
 const README: &str = "README.md";
 const ATTRIBUTES: &str = ".gitattributes";
 /// The name of the list of files of the layout that has many.

@@ -1,9 +1,11 @@
 //! What is told beside manifests: `hydrator.metadata`, `README.md`, `.gitattributes`, and the note of the commit.
 
-use serde::Serialize;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::Rendering;
-use super::dry::Reference;
+use super::changes::METADATA;
+use super::dry::{DryCommit, Reference};
 
 /// The reference that notes of commits are under.
 pub const NOTES: &str = "refs/notes/hydrator.metadata";
@@ -32,15 +34,39 @@ struct Metadata<'m> {
     references: Vec<Reference>,
 }
 
+/// What is read of the metadata that is there.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Known {
+    #[serde(rename = "repoURL")]
+    repo_url: String,
+    #[serde(rename = "drySha")]
+    dry_sha: String,
+    date: String,
+}
+
+impl DryCommit {
+    /// The note of the commit that it is rendered to, by which others see whether it was rendered already.
+    pub fn note(&self) -> String {
+        format!("{}\n", serde_json::json!({"drySha": self.sha}))
+    }
+}
+
 impl Rendering {
+    /// The commit that the manifests on a branch were rendered from, if it is another one of the same repository, and newer by its date.
+    /// `read` reads the files of the branch.
+    pub fn newer_there(&self, read: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+        let known = |path: &str| serde_json::from_str::<Known>(&read(path)?).ok();
+        let own = known(&self.path(METADATA))?;
+        // That at the root tells of the directory that was rendered last.
+        let date = if own.date.is_empty() { known(METADATA).filter(|root| root.dry_sha == own.dry_sha)?.date } else { own.date };
+        let is_newer = date.parse::<Timestamp>().ok()? > self.dry.date.parse().ok()?;
+        (is_newer && own.repo_url == self.dry.repo_url && own.dry_sha != self.dry.sha).then_some(own.dry_sha)
+    }
+
     /// The message of the commit.
     pub fn message(&self) -> String {
         self.dry.hydrated_message()
-    }
-
-    /// The note of the commit, by which others see whether a commit was rendered already.
-    pub fn note(&self) -> String {
-        format!("{}\n", serde_json::json!({"drySha": self.dry.sha}))
     }
 
     /// `hydrator.metadata` at the root, which tells of the commit that was rendered; with the command if the manifests are there, too.
@@ -48,15 +74,7 @@ impl Rendering {
         let (body, references) = self.dry.body();
         let dry = &self.dry;
         let commands = if self.directory.is_empty() { vec![self.command.as_str()] } else { Vec::new() };
-        let metadata = Metadata {
-            commands,
-            author: &dry.author,
-            date: &dry.date,
-            subject: dry.subject(),
-            body,
-            references,
-            ..self.metadata_of_directory()
-        };
+        let metadata = Metadata { commands, author: &dry.author, subject: dry.subject(), body, references, ..self.metadata_of_directory() };
         json(&metadata)
     }
 
@@ -71,7 +89,7 @@ impl Rendering {
             dry_sha: &self.dry.sha,
             commands: vec![&self.command],
             author: "",
-            date: "",
+            date: &self.dry.date,
             subject: "",
             body: String::new(),
             references: Vec::new(),
@@ -113,7 +131,47 @@ fn json(metadata: &Metadata<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
+    use super::super::Layout;
     use super::*;
+
+    #[test]
+    fn what_is_newer_is_known_by_its_date() {
+        let dry = |sha: &str, date: &str| DryCommit {
+            repo_url: "https://a/b".to_owned(),
+            sha: sha.to_owned(),
+            date: date.to_owned(),
+            ..DryCommit::default()
+        };
+        let rendering = Rendering {
+            directory: "prod".to_owned(),
+            layout: Layout::Manifest,
+            manifests: Vec::new(),
+            command: String::new(),
+            dry: dry("a", "2026-01-02T00:00:00Z"),
+        };
+        let of = |sha: &str, date: &str| Rendering { dry: dry(sha, date), ..rendering.clone() }.metadata();
+        let older = json!({"repoURL": "https://a/b", "drySha": "b"}).to_string();
+        let table = [
+            (None, None, None),
+            (Some(of("b", "2026-01-03T00:00:00Z")), None, Some("b")),
+            (Some(of("b", "2026-01-02T02:00:00+01:00")), None, Some("b")),
+            (Some(of("b", "2026-01-02T00:00:00Z")), None, None),
+            (Some(of("b", "2026-01-01T00:00:00Z")), None, None),
+            (Some(of("a", "2026-01-03T00:00:00Z")), None, None),
+            (Some(of("b", "2026-01-03T00:00:00Z").replace("a/b", "a/c")), None, None),
+            // As others write it: the date is at the root.
+            (Some(older.clone()), Some(of("b", "2026-01-03T00:00:00Z")), Some("b")),
+            (Some(older.clone()), Some(of("c", "2026-01-03T00:00:00Z")), None),
+            (Some(older), None, None),
+            (Some("theirs".to_owned()), None, None),
+        ];
+        for (own, root, want) in table {
+            let read = |path: &str| if path == METADATA { root.clone() } else { own.clone().filter(|_| path == "prod/hydrator.metadata") };
+            assert_eq!(rendering.newer_there(&read).as_deref(), want, "{own:?} {root:?}");
+        }
+    }
 
     #[test]
     fn attributes_are_added_to() {

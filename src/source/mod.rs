@@ -16,7 +16,7 @@ pub use dir::{Inputs, config_for, is_whole, preset_layer, read_config, read_file
 pub use git::{
     Access, Commit, Destination, Fault, Head, Mirror, Person, PushError, Pushed, Range, RangeError, ReadValues, Reference, RemoteError,
     Repository, Side, Signer, SigningKey, Values, Verifier, Verify, VerifyError, VerifyMode, VersionRange, VersionRangeError, is_branch,
-    is_same_repository, shown_url, site_of,
+    is_same_repository, normal_url, shown_url, site_of,
 };
 pub use http::is_private;
 pub use hub::Hub;

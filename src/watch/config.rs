@@ -308,7 +308,7 @@ impl VerifyConfig {
 
 impl GitConfig {
     /// The Secrets that take the place of directories which are named, too.
-    fn said_twice(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+    pub(super) fn said_twice(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
         let credentials = self.secret_ref.is_some() && self.credentials.is_some();
         let proxy = self.proxy_secret_ref.is_some() && self.proxy.is_some();
         [(credentials, ("secretRef", "credentials")), (proxy, ("proxySecretRef", "proxy"))]

@@ -43,7 +43,7 @@ use std::time::{Duration, Instant};
 
 use crate::diagnostic::Diagnostic;
 use crate::diff::Side;
-use crate::source::{Pushed, Tree};
+use crate::source::{Commit, Pushed, Tree};
 
 pub use backoff::{Backoff, jittered};
 pub use control::{REQUESTED_AT, STAY_AT};
@@ -59,6 +59,8 @@ pub use worker::{At, Readiness, Work, Worker};
 pub struct Snapshot {
     /// What people call it: a revision as Flux writes it, `main@sha1:COMMIT`; none of files that have no revision.
     pub revision: Option<String>,
+    /// What their commit says of itself, if they are of one.
+    pub commit: Option<Commit>,
     /// The files.
     pub tree: Arc<dyn Tree>,
     /// When it was noticed that there is something new.

@@ -34,19 +34,9 @@ impl Way {
     }
 
     fn push_to(&self, mirror: &Mirror, text: &str, digit: char) -> Result<Pushed, PushError> {
-        let to = Destination {
-            branch: BRANCH.to_owned(),
-            directory: "prod".to_owned(),
-            layout: Layout::Manifest,
-            access: self.access.clone(),
-            author: "A <a@example.com>".parse().unwrap(),
-            committer: Person::default(),
-            key: None,
-        };
+        let to = destination(self.access.clone());
         let dry = DryCommit { sha: digit.to_string().repeat(40), message: "Change\n".to_owned(), ..DryCommit::default() };
-        let reference = ObjectRef::new("", "ConfigMap", Some("n"), "c");
-        let manifests = vec![Manifest { reference, owner: None, text: text.to_owned() }];
-        mirror.push(&to, &to.rendering(manifests, "kaito render", dry))
+        mirror.push(&to, &to.rendering(vec![manifest(text)], "kaito render", dry))
     }
 
     fn error(&self, text: &str) -> String {
@@ -55,6 +45,23 @@ impl Way {
         assert!(!finding.help.is_empty(), "{finding:?} says not what to do");
         format!("{}; {}", finding.message, finding.help.join("; "))
     }
+}
+
+fn destination(access: Access) -> Destination {
+    Destination {
+        branch: BRANCH.to_owned(),
+        directory: "prod".to_owned(),
+        layout: Layout::Manifest,
+        access,
+        author: "A <a@example.com>".parse().unwrap(),
+        committer: Person::default(),
+        key: None,
+        goes_back: false,
+    }
+}
+
+fn manifest(text: &str) -> Manifest {
+    Manifest { reference: ObjectRef::new("", "ConfigMap", Some("n"), "c"), owner: None, text: text.to_owned() }
 }
 
 /// Writes a hook of the repository that is served.
@@ -188,6 +195,7 @@ fn pushes_at_the_same_time() {
             author: Person::default(),
             committer: Person::default(),
             key: None,
+            goes_back: false,
         };
         let reference = ObjectRef::new("", "ConfigMap", Some("n"), name);
         let manifests = vec![Manifest { reference, owner: None, text: format!("{name}\n") }];
@@ -219,6 +227,49 @@ fn a_branch_that_never_rests() {
     let error = way.error("two\n");
     assert!(error.contains(&format!("the branch {BRANCH} of {} moves faster", way.url)), "{error}");
     assert_eq!(served.repo.git(&["show", &format!("{BRANCH}:prod/manifest.yaml")]), "one");
+}
+
+/// A branch below one that is there, or above: git can't keep both, and nothing moves meanwhile.
+#[test]
+fn a_branch_that_there_can_not_be() {
+    let served = Served::new();
+    served.repo.git(&["branch", &format!("{BRANCH}/theirs")]);
+    let error = Way::new("http", served.http(), Access::anonymous()).error("x");
+    assert!(error.contains(&format!("doesn't take what is pushed to refs/heads/{BRANCH}: ")) && error.contains(BRANCH), "{error}");
+    assert!(!error.contains("moves faster"), "{error}");
+}
+
+/// What an older commit is rendered to doesn't take the place of what a newer one is, unless that is said.
+#[test]
+fn what_is_older() {
+    let repo = Repo::new();
+    repo.write("x", "x").commit("x");
+    let cache = tempfile::tempdir().unwrap();
+    let mirror = Mirror::open(cache.path(), &repo.path.display().to_string()).unwrap();
+    let push = |day: u8, goes_back: bool, may: bool| {
+        let to = Destination { goes_back, ..destination(Access::anonymous()) };
+        let dry = DryCommit { sha: day.to_string().repeat(40), date: format!("2026-01-0{day}T00:00:00Z"), ..DryCommit::default() };
+        mirror.push_while(&to, &to.rendering(vec![manifest(&format!("{day}\n"))], "kaito render", dry), &|| may)
+    };
+    let shown = || repo.git(&["show", &format!("{BRANCH}:prod/manifest.yaml")]);
+    push(2, false, true).unwrap();
+    let error = push(1, false, true).unwrap_err();
+    assert!(matches!(&error, PushError::Newer { commit, .. } if *commit == "2".repeat(40)), "{error}");
+    assert!(matches!(push(3, false, false), Err(PushError::NotLeading)));
+    assert_eq!(shown(), "2");
+    push(1, true, true).unwrap();
+    assert_eq!(shown(), "1");
+    let commit = push(3, false, true).unwrap().commit;
+    assert_eq!(shown(), "3");
+
+    // A note alone, as long as the branch holds that commit.
+    let dry = DryCommit { sha: "4".repeat(40), ..DryCommit::default() };
+    mirror.note_while(&destination(Access::anonymous()), &commit, &dry, &|| true).unwrap();
+    assert_eq!(repo.git(&["notes", NOTES, "show", &commit]), format!("{{\"drySha\":\"{}\"}}", "4".repeat(40)));
+    assert_eq!(repo.git(&["rev-parse", BRANCH]), commit);
+    push(5, false, true).unwrap();
+    let error = mirror.note_while(&destination(Access::anonymous()), &commit, &dry, &|| true).unwrap_err();
+    assert!(error.to_string().contains("no longer holds"), "{error}");
 }
 
 #[test]

@@ -24,6 +24,7 @@ fn push(repo: &Repo, key: SigningKey) -> Result<Pushed, PushError> {
         author: Person::default(),
         committer: Person::default(),
         key: Some(key),
+        goes_back: false,
     };
     let manifests = vec![Manifest { reference: ObjectRef::new("", "ConfigMap", None, "c"), owner: None, text: "c\n".to_owned() }];
     let dry = DryCommit { sha: "1".repeat(40), message: "More\n\nof it\n".to_owned(), ..DryCommit::default() };

@@ -74,8 +74,13 @@ fn refused(findings: Vec<Diagnostic>, color: Color) -> Stop {
 
 /// What is followed, by the flags or the file.
 fn config(args: &Args) -> Result<WatchConfig, Vec<Diagnostic>> {
-    let Some(path) = &args.source.watch_config else { return Ok(args.config()) };
     let mut findings = Vec::new();
+    let Some(path) = &args.source.watch_config else {
+        let config = args.config();
+        let faults = config.sources.iter().flat_map(|source| source.sets.iter().flat_map(|set| set.faults(source.git.as_ref())));
+        findings.extend(faults.map(|(_, fault)| fault));
+        return if findings.is_empty() { Ok(config) } else { Err(findings) };
+    };
     let file = read_file(&Disk, path, &mut findings).ok_or_else(|| std::mem::take(&mut findings))?;
     let mut documents = yaml::read(&file, Limits::default(), &mut findings);
     let read = documents.pop().filter(|_| documents.is_empty()).and_then(|document| WatchConfig::read(&document, &mut findings));
@@ -171,7 +176,7 @@ impl<'a> Watching<'a> {
     }
 
     /// Follows what a configuration says: what is the same goes on, what isn't there any more or is another one stops. What takes the place of
-    /// something that stops begins after that.
+    /// something that stops begins after that. A source that can't be followed keeps no other from it; if none can, there is nothing to do.
     fn follow(&mut self, config: &WatchConfig, tell: &Sender<Told>) -> Result<(), Diagnostic> {
         let is_same = |source: &Source| config.sources.contains(&source.config);
         let gone: Vec<String> = self.sources.iter().filter(|(_, source)| !is_same(source)).map(|(name, _)| name.clone()).collect();
@@ -182,11 +187,22 @@ impl<'a> Watching<'a> {
                 self.stopping.stop(source, move || _ = tell.send(Told::Stopped(name)));
             }
         }
+        let mut faults = Vec::new();
         for source in &config.sources {
             if !self.sources.contains_key(&source.name) && !self.stopping.holds_up(source) {
-                let started = Source::start(source, &mut self.shared)?;
-                self.sources.insert(source.name.clone(), started);
+                match Source::start(source, &mut self.shared) {
+                    Ok(started) => _ = self.sources.insert(source.name.clone(), started),
+                    Err(finding) => faults.push((&source.name, finding)),
+                }
             }
+        }
+        if self.sources.is_empty()
+            && let Some((_, finding)) = faults.pop()
+        {
+            return Err(finding);
+        }
+        for (source, finding) in faults {
+            tracing::error!(source, error = finding.message, help = finding.help.join("; "), "the source can't be followed");
         }
         let ready = self.sources.values().flat_map(Source::readiness).collect();
         *self.ready.lock().unwrap_or_else(PoisonError::into_inner) = ready;
@@ -198,7 +214,7 @@ impl<'a> Watching<'a> {
         if self.is_leading
             && let Err(finding) = self.follow(config, tell)
         {
-            tracing::error!(error = finding.message, help = finding.help.join("; "), "not everything can be followed");
+            tracing::error!(error = finding.message, help = finding.help.join("; "), "nothing can be followed");
         }
     }
 
@@ -206,7 +222,8 @@ impl<'a> Watching<'a> {
     fn reload(&mut self, config: &mut WatchConfig, (hooks, tell): (&Hooks, &Sender<Told>)) {
         let read = self::config(self.args).and_then(|read| Ok((listen::receivers(&read).map_err(|finding| vec![finding])?, read)));
         match read {
-            Ok((_, read)) if read == *config => {}
+            // What couldn't be followed is tried again, should it be only the world that has changed.
+            Ok((_, read)) if read == *config => self.go_on(config, tell),
             Ok((receivers, read)) => {
                 tracing::info!(sources = read.sources.len(), "the configuration is another one");
                 hooks.set_receivers(receivers);

@@ -18,7 +18,7 @@ use crate::inventory::Parent;
 use crate::notify::{self, Notifier, Notify};
 use crate::quantity;
 use crate::reconcile::{Settings, Workspaces};
-use crate::source::{Access, Disk, Head, Mirror, Reference, Tree, Values, Verifier, Verify};
+use crate::source::{Access, Disk, Head, Mirror, Reference, Tree, Values, Verifier, Verify, normal_url};
 use crate::telemetry::{Metrics, Traces};
 use crate::watch::config::{GitConfig, SecretRef, SetConfig, SourceConfig, VerifyConfig};
 use crate::watch::feed::{Audience, Call, Directory, Git};
@@ -41,8 +41,8 @@ pub(super) struct Shared<'a> {
     pub traces: Option<Arc<Traces>>,
     pub events: Arc<Events>,
     pub notifier: Notifier,
-    /// The repositories that are followed, each once.
-    pub mirrors: BTreeMap<String, Weak<Mirror>>,
+    /// The repositories that are followed and pushed to, each once, by directory and address.
+    pub mirrors: BTreeMap<(PathBuf, String), Weak<Mirror>>,
     /// The directory in which they are kept.
     pub cache: PathBuf,
 }
@@ -70,17 +70,25 @@ impl Source {
         }
         let (caller, calls) = channel();
         let mut source = Self { config: config.clone(), caller, writers: Vec::new(), workers: Vec::new(), pushers: Vec::new() };
+        match source.begin(config, shared, calls) {
+            Ok(()) => Ok(source),
+            Err(fault) => {
+                source.stop();
+                Err(fault)
+            }
+        }
+    }
+
+    fn begin(&mut self, config: &SourceConfig, shared: &mut Shared<'_>, calls: Receiver<Call>) -> Result<(), Diagnostic> {
         let mirror = config.git.as_ref().map(|git| shared.mirror(&git.url)).transpose()?;
-        let beginning = Beginning { config, caller: &source.caller, mirror: mirror.as_ref() };
+        let caller = self.caller.clone();
+        let beginning = Beginning { config, caller: &caller, mirror: mirror.as_ref() };
         let mut audience = Audience::default();
         let mut watched = Vec::new();
         let mut started = Vec::new();
         // What is pushed is the whole set, once.
         let pushes = shared.args.process.shard.is_none_or(|shard| shard.index() == 0);
         for set in &config.sets {
-            if let Some((_, fault)) = set.faults(config.git.as_ref()).into_iter().next() {
-                return Err(fault);
-            }
             let worker = if set.apply == Some(false) { None } else { Some(beginning.worker(set, shared, &mut watched)?) };
             let listener = worker.as_ref().map(|(_, outbox)| outbox.clone());
             let pusher = set.push.as_ref().filter(|_| pushes).map(|push| beginning.pusher(set, push, listener, shared)).transpose()?;
@@ -89,14 +97,14 @@ impl Source {
         for (worker, pusher) in started {
             if let Some((worker, outbox)) = worker {
                 audience.add(outbox.clone());
-                source.workers.push((outbox, worker.readiness()));
-                source.writers.push(spawn("worker", move || worker.run())?);
+                self.workers.push((outbox, worker.readiness()));
+                self.writers.push(spawn("worker", move || worker.run())?);
             }
             if let Some(pusher) = pusher {
                 let (outbox, inbox) = channel();
                 audience.add(outbox.clone());
-                source.pushers.push(outbox);
-                source.writers.push(spawn("pusher", move || pusher.run(&inbox))?);
+                self.pushers.push(outbox);
+                self.writers.push(spawn("pusher", move || pusher.run(&inbox))?);
             }
         }
         let interval = config.interval.as_deref().and_then(quantity::nanoseconds).and_then(|interval| u64::try_from(interval).ok());
@@ -104,7 +112,7 @@ impl Source {
         match (&config.cluster, config.git.as_ref().zip(mirror)) {
             (Some(cluster), _) => {
                 let objects = cluster::objects(config, cluster, shared, audience, interval.unwrap_or(REREAD))?;
-                source.follow(move |caller, calls| objects.run((caller, &calls)), calls)?;
+                self.follow(move |caller, calls| objects.run((caller, &calls)), calls)?;
             }
             (None, Some((git, mirror))) => {
                 let feed = Git {
@@ -121,10 +129,10 @@ impl Source {
             }
             (None, None) => {
                 let directory = Directory { paths: watched, audience, interval: interval.unwrap_or(REREAD) };
-                source.follow(move |caller, calls| directory.run((caller, &calls)), calls)?;
+                self.follow(move |caller, calls| directory.run((caller, &calls)), calls)?;
             }
         }
-        Ok(source)
+        Ok(())
     }
 
     fn follow(
@@ -221,11 +229,22 @@ impl Shared<'_> {
 
     /// The repository at an address: the one that another source follows, too, if there is one.
     fn mirror(&mut self, url: &str) -> Result<Arc<Mirror>, Diagnostic> {
-        if let Some(mirror) = self.mirrors.get(url).and_then(Weak::upgrade) {
+        self.mirror_in(self.cache.clone(), url)
+    }
+
+    /// The repository at an address, to be pushed to. It has a directory of its own: each push brings commits, and of many all but the newest
+    /// are forgotten, which must not be one that is rendered.
+    fn pushed_mirror(&mut self, url: &str) -> Result<Arc<Mirror>, Diagnostic> {
+        self.mirror_in(self.cache.join("pushed"), url)
+    }
+
+    fn mirror_in(&mut self, directory: PathBuf, url: &str) -> Result<Arc<Mirror>, Diagnostic> {
+        let key = (directory, normal_url(url).map_err(|error| error.finding())?);
+        if let Some(mirror) = self.mirrors.get(&key).and_then(Weak::upgrade) {
             return Ok(mirror);
         }
-        let mirror = Arc::new(Mirror::open(&self.cache, url).map_err(|error| error.finding())?);
-        self.mirrors.insert(url.to_owned(), Arc::downgrade(&mirror));
+        let mirror = Arc::new(Mirror::open(&key.0, url).map_err(|error| error.finding())?);
+        self.mirrors.insert(key, Arc::downgrade(&mirror));
         Ok(mirror)
     }
 }
@@ -272,6 +291,7 @@ impl Beginning<'_> {
         let parent = Parent::parse(&set.applyset, &namespace).map_err(Diagnostic::error)?;
         let name = format!("{namespace}/{}", parent.name);
         let planner = planner(set, shared, &namespace);
+        let repository = push.repository(git);
         let teller = match worker {
             Some(worker) => Teller::Worker(worker),
             None => Teller::Notified {
@@ -280,14 +300,18 @@ impl Beginning<'_> {
                 source: self.config.name.clone(),
             },
         };
+        let (mirror, reference, access) = (Arc::clone(source), reference(git)?, shared.access(git));
+        let is_wanted = move |revision: &str| mirror.resolve(&reference, &access).is_ok_and(|head| head.to_string() == revision);
         Ok(Pusher {
             name,
-            source: Arc::clone(source),
+            may_push: shared.connection.may_write(),
+            is_wanted: Box::new(is_wanted),
+            source: source.url().to_owned(),
             command: command(&planner.paths, planner.recursive, &planner.rendering, push.include_workspace),
             planner: Arc::new(planner),
             include_workspace: push.include_workspace,
-            mirror: shared.mirror(push.url(git))?,
-            to: push.destination(git)?,
+            mirror: shared.pushed_mirror(&repository.url)?,
+            to: push.destination(shared.access(&repository)),
             teller,
         })
     }
@@ -367,7 +391,8 @@ fn at_revision(
         mirror.fetch_with_submodules(&head, access).map_err(|error| error.finding())?;
     }
     let tree = if submodules { mirror.side_with_submodules(&head)? } else { mirror.side(&head)? }.tree;
-    Ok(Snapshot { revision: Some(head.to_string()), tree, noticed, resolving: Duration::ZERO, fetching: noticed.elapsed() })
+    let commit = mirror.commit(&head);
+    Ok(Snapshot { revision: Some(head.to_string()), commit, tree, noticed, resolving: Duration::ZERO, fetching: noticed.elapsed() })
 }
 
 fn planner(set: &SetConfig, shared: &Shared<'_>, namespace: &str) -> Planner {

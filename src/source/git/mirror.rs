@@ -31,6 +31,8 @@ pub struct Mirror {
     directory: PathBuf,
     remote: Mutex<Remote>,
     store: Mutex<Arc<Store>>,
+    /// Held by who pushes.
+    pub(super) pushing: Mutex<()>,
     /// Held for as long as this is.
     _lock: File,
 }
@@ -64,7 +66,7 @@ impl Mirror {
         })?;
         let store = newest(&directory, &url).map_or_else(|| make(&directory, &url, |_| Ok(())), Ok)?;
         remove_others(&directory, &store.path);
-        Ok(Self { directory, remote: Mutex::new(remote), store: Mutex::new(Arc::new(store)), _lock: lock, url })
+        Ok(Self { directory, remote: Mutex::new(remote), store: Mutex::new(Arc::new(store)), pushing: Mutex::default(), _lock: lock, url })
     }
 
     /// The address that is followed. It holds no secret.

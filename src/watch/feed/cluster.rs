@@ -166,7 +166,7 @@ impl<'f> Following<'f> {
         });
         let tree = Memory::new(&self.feed.root, files.chain(config_maps), Arc::new(Disk));
         let resolving = reading.saturating_duration_since(noticed);
-        self.feed.audience.snapshot(&Snapshot { revision: None, tree: Arc::new(tree), noticed, resolving, fetching });
+        self.feed.audience.snapshot(&Snapshot { revision: None, commit: None, tree: Arc::new(tree), noticed, resolving, fetching });
         Ok(())
     }
 

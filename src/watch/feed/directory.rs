@@ -46,7 +46,7 @@ impl Directory {
 
     fn tell(&self, noticed: Instant) {
         let resolving = noticed.elapsed();
-        let snapshot = Snapshot { revision: None, tree: Arc::new(Disk), noticed, resolving, fetching: Duration::ZERO };
+        let snapshot = Snapshot { revision: None, commit: None, tree: Arc::new(Disk), noticed, resolving, fetching: Duration::ZERO };
         self.audience.snapshot(&snapshot);
     }
 }

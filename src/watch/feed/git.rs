@@ -103,10 +103,11 @@ impl Git {
         };
         let side = if self.submodules { self.mirror.side_with_submodules(&head) } else { self.mirror.side(&head) };
         let tree = side.map_err(damaged)?.tree;
+        let commit = self.mirror.commit(&head);
         let revision = head.to_string();
         tracing::info!(source = self.name, revision, "fetched");
         let resolving = resolved.saturating_duration_since(noticed);
-        self.audience.snapshot(&Snapshot { revision: Some(revision), tree, noticed, resolving, fetching });
+        self.audience.snapshot(&Snapshot { revision: Some(revision), commit, tree, noticed, resolving, fetching });
         Ok(Looked::Followed(head))
     }
 }

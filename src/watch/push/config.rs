@@ -7,8 +7,8 @@ use serde::Deserialize;
 
 use crate::diagnostic::Diagnostic;
 use crate::rendered_branch::directory;
-use crate::source::{Access, Destination, Person, SigningKey, Values, is_branch, is_same_repository};
-use crate::watch::config::GitConfig;
+use crate::source::{Access, Destination, Person, SigningKey, is_branch, is_same_repository, normal_url};
+use crate::watch::config::{GitConfig, SecretRef};
 
 /// Where rendered manifests are committed to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -26,6 +26,10 @@ pub struct PushConfig {
     pub credentials: Option<String>,
     /// The same for a proxy: `address`, `username`, `password`.
     pub proxy: Option<String>,
+    /// A Secret with these credentials, in the namespace of this process, in the place of a directory. It is read whenever it is used.
+    pub secret_ref: Option<SecretRef>,
+    /// The same for a proxy.
+    pub proxy_secret_ref: Option<SecretRef>,
     /// The file with the private key of SSH or OpenPGP that signs commits. It is read whenever it is used.
     pub signing_key: Option<String>,
     /// The file with its passphrase.
@@ -48,6 +52,13 @@ impl PushConfig {
             say("branch", "only what comes from a git repository is pushed".to_owned(), "follow a git repository");
             return faults;
         };
+        if let Some(Err(error)) = self.url.as_deref().map(normal_url) {
+            let finding = error.finding();
+            say("url", finding.message, &finding.help.join("; "));
+        }
+        for (field, both) in self.repository(source).said_twice() {
+            say(field, format!("there are both {both} and {field}"), "keep the one that is meant");
+        }
         if !is_branch(&self.branch) {
             say("branch", format!("{:?} is no name of a branch", self.branch), "write one such as environments/prod");
         }
@@ -79,39 +90,38 @@ impl PushConfig {
         self.url.as_ref().is_none_or(|url| is_same_repository(url, &source.url))
     }
 
-    /// The address of the repository.
-    pub fn url<'c>(&'c self, source: &'c GitConfig) -> &'c str {
-        self.url.as_deref().unwrap_or(&source.url)
+    /// The repository, and by which credentials one gets there: those of the source if none are said and it is the same.
+    pub fn repository(&self, source: &GitConfig) -> GitConfig {
+        let of_source = self.is_own(source).then(|| source.clone()).unwrap_or_default();
+        let mut repository = GitConfig { url: self.url.as_ref().unwrap_or(&source.url).clone(), ..GitConfig::default() };
+        (repository.credentials, repository.secret_ref) = match (&self.credentials, &self.secret_ref) {
+            (None, None) => (of_source.credentials, of_source.secret_ref),
+            own => (own.0.clone(), own.1.clone()),
+        };
+        (repository.proxy, repository.proxy_secret_ref) = match (&self.proxy, &self.proxy_secret_ref) {
+            (None, None) => (of_source.proxy, of_source.proxy_secret_ref),
+            own => (own.0.clone(), own.1.clone()),
+        };
+        repository
     }
 
-    /// Where that is, and how commits get there.
-    ///
-    /// # Errors
-    /// What is wrong with it.
-    pub fn destination(&self, source: &GitConfig) -> Result<Destination, Diagnostic> {
-        if let Some((_, fault)) = self.faults(Some(source)).into_iter().next() {
-            return Err(fault);
-        }
+    /// Where that is, and how commits get there, if it has no [faults](Self::faults).
+    pub fn destination(&self, access: Access) -> Destination {
         let person = |text: &Option<String>| text.as_ref().and_then(|text| text.parse().ok());
         let author: Person = person(&self.author).unwrap_or_default();
-        let or_own =
-            |own: &Option<String>, of_source: &Option<String>| own.clone().or_else(|| of_source.clone().filter(|_| self.is_own(source)));
-        let directory_of = |path: String| Values::Directory(PathBuf::from(path));
-        let credentials = or_own(&self.credentials, &source.credentials).map(directory_of);
-        let proxy = or_own(&self.proxy, &source.proxy).map(directory_of);
-        let access = credentials.into_iter().fold(Access::anonymous(), Access::with);
-        Ok(Destination {
+        Destination {
             branch: self.branch.clone(),
             directory: self.path.as_deref().and_then(|path| directory(path).ok()).unwrap_or_default(),
             layout: self.layout.as_ref().and_then(|layout| layout.parse().ok()).unwrap_or_default(),
-            access: proxy.into_iter().fold(access, Access::over_proxy),
+            access,
             committer: person(&self.committer).unwrap_or_else(|| author.clone()),
             author,
+            goes_back: false,
             key: self
                 .signing_key
                 .as_ref()
                 .map(|file| SigningKey { file: PathBuf::from(file), passphrase: self.signing_passphrase.as_ref().map(PathBuf::from) }),
-        })
+        }
     }
 }
 
@@ -133,23 +143,38 @@ mod tests {
             (PushConfig { branch: "main".to_owned(), url: some("https://git.example.com/org/other"), ..good.clone() }, vec![]),
             (PushConfig { path: some("../x"), layout: some("many"), ..good.clone() }, vec!["path", "layout"]),
             (PushConfig { author: some("me"), committer: some("me"), ..good.clone() }, vec!["author", "committer"]),
-            (PushConfig { signing_passphrase: some("f"), ..good }, vec!["signingPassphrase"]),
+            (PushConfig { signing_passphrase: some("f"), ..good.clone() }, vec!["signingPassphrase"]),
+            (PushConfig { url: some("https://me:secret@git.example.com/x"), ..good.clone() }, vec!["url"]),
+            (PushConfig { url: some("gopher://x"), ..good.clone() }, vec!["url"]),
+            (PushConfig { credentials: some("/c"), secret_ref: Some(SecretRef::default()), ..good }, vec!["secretRef"]),
         ];
         for (config, want) in table {
             let fields: Vec<&str> = config.faults(Some(&source)).into_iter().map(|(field, _)| field).collect();
             assert_eq!(fields, want, "{config:?}");
-            assert!(config.destination(&source).is_err() != want.is_empty());
         }
         assert_eq!(PushConfig::default().faults(None).len(), 1);
     }
 
     #[test]
     fn credentials_of_the_source_go_to_its_own_repository_alone() {
-        let source = GitConfig { url: "https://a/b".to_owned(), credentials: Some("/secret".to_owned()), ..GitConfig::default() };
-        for (url, want) in [(None, true), (Some("https://a/b.git"), true), (Some("https://a/c"), false)] {
-            let config = PushConfig { url: url.map(ToOwned::to_owned), branch: "x".to_owned(), ..PushConfig::default() };
-            let access = format!("{:?}", config.destination(&source).unwrap().access);
-            assert_eq!(access.contains("/secret"), want, "{url:?}");
+        let some = |text: &str| Some(text.to_owned());
+        let secret = |name: &str| Some(SecretRef { name: name.to_owned() });
+        let of_directory = GitConfig { url: "https://a/b".to_owned(), credentials: some("/of-source"), ..GitConfig::default() };
+        let of_secret =
+            GitConfig { credentials: None, secret_ref: secret("of-source"), proxy_secret_ref: secret("proxy"), ..of_directory.clone() };
+        let to = |url: Option<&str>| PushConfig { url: url.map(ToOwned::to_owned), branch: "x".to_owned(), ..PushConfig::default() };
+        let table = [
+            (&of_directory, to(None), (some("/of-source"), None, None)),
+            (&of_directory, to(Some("https://a/b.git")), (some("/of-source"), None, None)),
+            (&of_directory, to(Some("https://a/c")), (None, None, None)),
+            (&of_secret, to(None), (None, secret("of-source"), secret("proxy"))),
+            (&of_secret, to(Some("https://a/c")), (None, None, None)),
+            (&of_secret, PushConfig { credentials: some("/own"), ..to(None) }, (some("/own"), None, secret("proxy"))),
+            (&of_directory, PushConfig { secret_ref: secret("own"), ..to(Some("https://a/c")) }, (None, secret("own"), None)),
+        ];
+        for (source, config, want) in table {
+            let GitConfig { credentials, secret_ref, proxy_secret_ref, .. } = config.repository(source);
+            assert_eq!((credentials, secret_ref, proxy_secret_ref), want, "{config:?}");
         }
     }
 }

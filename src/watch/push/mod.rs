@@ -13,10 +13,13 @@ use crate::diagnostic::Diagnostic;
 use crate::heap;
 use crate::notify::{self, Notice, Notify};
 use crate::rendered_branch::{Manifest, manifests};
-use crate::source::{Destination, Head, Mirror, Pushed, is_same_repository, shown_url};
+use crate::source::{Destination, Mirror, PushError, Pushed, is_same_repository, shown_url};
 
 /// How long to wait before a push that failed is tried again.
 const RETRY: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(300));
+
+/// How often in a row somebody else is faster before people are told.
+const CONTENDED: u32 = 3;
 
 /// How long to wait when there is nothing to wait for.
 const IDLE: Duration = Duration::from_secs(3600);
@@ -25,8 +28,8 @@ const IDLE: Duration = Duration::from_secs(3600);
 pub struct Pusher {
     /// What people call the set.
     pub name: String,
-    /// The repository that files come from.
-    pub source: Arc<Mirror>,
+    /// The address of the repository that files come from.
+    pub source: String,
     /// Reads and plans files.
     pub planner: Arc<dyn Planner>,
     /// Whether the Workspaces are among the manifests.
@@ -37,8 +40,39 @@ pub struct Pusher {
     pub mirror: Arc<Mirror>,
     /// The branch in it.
     pub to: Destination,
+    /// Says whether this process may push at this moment.
+    pub may_push: Arc<dyn Fn() -> bool + Send + Sync>,
+    /// Asks the source whether this revision is still the one that is followed.
+    pub is_wanted: Box<dyn Fn(&str) -> bool + Send>,
     /// Who is told what became of it.
     pub teller: Teller,
+}
+
+/// What was pushed last.
+struct Last {
+    /// By this the files are known that it was rendered from.
+    key: String,
+    /// The commit that it is.
+    commit: String,
+}
+
+/// Why nothing was pushed.
+struct Failure {
+    finding: Diagnostic,
+    /// Whether it is somebody else who was faster, which the next time may not be.
+    is_contended: bool,
+}
+
+impl From<Diagnostic> for Failure {
+    fn from(finding: Diagnostic) -> Self {
+        Self { finding, is_contended: false }
+    }
+}
+
+impl From<PushError> for Failure {
+    fn from(error: PushError) -> Self {
+        Self { finding: error.finding(), is_contended: matches!(error, PushError::Contended { .. }) }
+    }
 }
 
 /// Who is told what became of pushes.
@@ -62,6 +96,7 @@ impl Pusher {
     pub fn run(self, inbox: &Receiver<Event>) {
         let (mut snapshot, mut due, mut backoff): (Option<Snapshot>, Option<Instant>, Backoff) = (None, None, RETRY);
         let mut failure: Option<String> = None;
+        let (mut last, mut contended): (Option<Last>, u32) = (None, 0);
         loop {
             let now = Instant::now();
             let mut told = inbox.recv_timeout(due.map_or(IDLE, |due| due.saturating_duration_since(now)));
@@ -69,7 +104,7 @@ impl Pusher {
                 match told {
                     Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => return,
                     Ok(Event::Snapshot(newer)) => (snapshot, due) = (Some(newer), Some(now)),
-                    Ok(Event::Reconcile) => due = Some(now),
+                    Ok(Event::Reconcile) => (due, last) = (Some(now), None),
                     Ok(_) => {}
                     Err(RecvTimeoutError::Timeout) => break,
                 }
@@ -79,7 +114,9 @@ impl Pusher {
                 });
             }
             let Some(snapshot) = snapshot.as_ref().filter(|_| due.is_some_and(|due| due <= Instant::now())) else { continue };
-            let result = self.push(snapshot);
+            let result = self.push(snapshot, &mut last);
+            contended = if result.as_ref().is_err_and(|failure| failure.is_contended) { contended + 1 } else { 0 };
+            let result = result.map_err(|failure| failure.finding);
             due = match &result {
                 Ok(_) => {
                     backoff.worked();
@@ -87,6 +124,10 @@ impl Pusher {
                 }
                 Err(_) => Some(Instant::now() + backoff.failed(&self.name)),
             };
+            if (1..CONTENDED).contains(&contended) {
+                tracing::info!(set = self.name, branch = self.to.branch, "somebody else pushes at the same time: it is tried again");
+                continue;
+            }
             let is_news = failure.as_ref() != result.as_ref().err().map(|finding| &finding.message) || result.is_ok();
             failure = result.as_ref().err().map(|finding| finding.message.clone());
             self.tell(snapshot, result, is_news);
@@ -94,19 +135,36 @@ impl Pusher {
         }
     }
 
-    fn push(&self, snapshot: &Snapshot) -> Result<Pushed, Diagnostic> {
-        let (pointer, commit) = snapshot.revision.as_deref().and_then(|revision| revision.rsplit_once("sha1:")).unwrap_or_default();
-        if pointer.trim_end_matches('@') == self.to.branch && is_same_repository(self.source.url(), self.mirror.url()) {
+    fn push(&self, snapshot: &Snapshot, last: &mut Option<Last>) -> Result<Pushed, Failure> {
+        let revision = snapshot.revision.as_deref().unwrap_or_default();
+        let (pointer, _) = revision.rsplit_once("sha1:").unwrap_or_default();
+        if pointer.trim_end_matches('@') == self.to.branch && is_same_repository(&self.source, self.mirror.url()) {
             let finding = Diagnostic::error(format!("the branch {} is the one that is followed", self.to.branch));
-            return Err(finding.help("name another branch: what is rendered would be rendered again"));
+            return Err(finding.help("name another branch: what is rendered would be rendered again").into());
         }
-        let commit = self.source.commit(&Head { commit: commit.to_owned(), ..Head::default() });
-        let commit = commit.ok_or_else(|| Diagnostic::error("the commit that is to be rendered isn't here any more"))?;
+        let commit = snapshot.commit.clone();
+        let commit = commit.ok_or_else(|| Diagnostic::error("these files are of no commit, and only what a commit holds is pushed"))?;
+        let dry = commit.dry(&shown_url(&self.source));
+        // What is rendered from the same files is the same, so the note alone is new.
+        let key = self.planner.key(&snapshot.tree);
+        if let Some(last) = last.as_ref().filter(|last| Some(&last.key) == key.as_ref())
+            && let Ok(pushed) = self.mirror.note_while(&self.to, &last.commit, &dry, &*self.may_push)
+        {
+            return Ok(pushed);
+        }
         let mut rendered = Err(Diagnostic::error("there is nothing to push"));
         let planned = self.planner.plan(&snapshot.tree, &mut |planned| rendered = self.manifests(planned));
         planned.map_err(|findings| broken(&findings))?;
-        let rendering = self.to.rendering(rendered?, &self.command, commit.dry(&shown_url(self.source.url())));
-        self.mirror.push(&self.to, &rendering).map_err(|error| error.finding())
+        let rendering = self.to.rendering(rendered?, &self.command, dry);
+        let pushed = match self.mirror.push_while(&self.to, &rendering, &*self.may_push) {
+            // The source has gone back: to an older tag, for instance.
+            Err(PushError::Newer { .. }) if (self.is_wanted)(revision) => {
+                self.mirror.push_while(&Destination { goes_back: true, ..self.to.clone() }, &rendering, &*self.may_push)
+            }
+            pushed => pushed,
+        }?;
+        *last = key.map(|key| Last { key, commit: pushed.commit.clone() });
+        Ok(pushed)
     }
 
     fn manifests(&self, planned: &Planned<'_>) -> Result<Vec<Manifest>, Diagnostic> {

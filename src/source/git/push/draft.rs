@@ -5,7 +5,7 @@ use std::path::Path;
 use git2::{Index, IndexEntry, IndexTime, ObjectType, Oid, PackBuilder, Repository, Signature, Time, Tree};
 
 use super::{Destination, Person, Pushed, Tips};
-use crate::rendered_branch::{Changes, Foreign, Rendering};
+use crate::rendered_branch::{Changes, DryCommit, Foreign, Rendering};
 
 /// The modes of a file and of a link in a tree.
 const FILE: u32 = 0o100_644;
@@ -30,7 +30,13 @@ pub(super) struct Draft {
 /// Why there is no commit.
 pub(super) enum Unmade {
     Foreign(String),
-    Key { file: String, why: String, help: String },
+    /// What is there was rendered from this newer commit.
+    Newer(String),
+    Key {
+        file: String,
+        why: String,
+        help: String,
+    },
     Git(String),
 }
 
@@ -48,13 +54,36 @@ impl From<Foreign> for Unmade {
 
 /// Makes a commit and its note, on top of what is in a bare repository. Nothing is written there.
 pub(super) fn draft(repository: &Path, tips: Tips, to: &Destination, rendering: &Rendering) -> Result<Draft, Unmade> {
+    make(repository, tips, to, |making, tips| {
+        let pushed = making.commit(tips.branch.as_deref(), rendering)?;
+        let notes = making.note(tips.notes.as_deref(), &pushed.commit, &rendering.dry.note())?;
+        Ok((pushed, notes))
+    })
+}
+
+/// Makes a note alone, for a commit that the branch holds.
+pub(super) fn note(repository: &Path, tips: Tips, to: &Destination, commit: &str, dry: &DryCommit) -> Result<Draft, Unmade> {
+    make(repository, tips, to, |making, tips| {
+        if tips.branch.as_deref() != Some(commit) {
+            return Err(Unmade::Git(format!("the branch no longer holds {commit}")));
+        }
+        let notes = making.note(tips.notes.as_deref(), commit, &dry.note())?;
+        Ok((Pushed { commit: commit.to_owned(), is_new: false, written: 0, removed: 0 }, notes))
+    })
+}
+
+fn make(
+    repository: &Path,
+    tips: Tips,
+    to: &Destination,
+    how: impl FnOnce(&mut Making<'_>, &Tips) -> Result<(Pushed, Option<String>), Unmade>,
+) -> Result<Draft, Unmade> {
     let repository = Repository::open_bare(repository)?;
     let objects = repository.odb()?;
     // What is made is sent and then forgotten: it is fetched like everything else if it is needed.
     let _memory = objects.add_new_mempack_backend(FIRST)?;
     let mut making = Making { repository: &repository, to, pack: repository.packbuilder()?, at: jiff::Timestamp::now().as_second() };
-    let pushed = making.commit(tips.branch.as_deref(), rendering)?;
-    let notes = making.note(tips.notes.as_deref(), &pushed.commit, &rendering.note())?;
+    let (pushed, notes) = how(&mut making, &tips)?;
     let mut pack = git2::Buf::new();
     making.pack.write_buf(&mut pack)?;
     Ok(Draft { tips, pushed, notes, pack: pack.to_vec() })
@@ -72,7 +101,11 @@ impl<'r> Making<'r> {
     fn commit(&mut self, tip: Option<&str>, rendering: &Rendering) -> Result<Pushed, Unmade> {
         let parent = tip.map(|id| self.repository.find_commit(Oid::from_str(id)?)).transpose()?;
         let before = parent.as_ref().map(git2::Commit::tree).transpose()?;
-        let changes = rendering.changes(&|path| self.read(before.as_ref()?, path))?;
+        let read = |path: &str| self.read(before.as_ref()?, path);
+        if let Some(newer) = rendering.newer_there(&read).filter(|_| !self.to.goes_back) {
+            return Err(Unmade::Newer(newer));
+        }
+        let changes = rendering.changes(&read)?;
         let changes = match (tip, changes) {
             (Some(tip), None) => return Ok(Pushed { commit: tip.to_owned(), is_new: false, written: 0, removed: 0 }),
             (_, changes) => changes.unwrap_or_default(),

@@ -29,6 +29,19 @@ pub enum PushError {
         /// The branch.
         branch: String,
     },
+    /// What is there was rendered from a newer commit.
+    #[error("{branch} of {url} holds what a newer commit, {commit}, is rendered to")]
+    Newer {
+        /// The repository.
+        url: String,
+        /// The branch.
+        branch: String,
+        /// The id of the newer commit.
+        commit: String,
+    },
+    /// Another process may do it by now.
+    #[error("nothing is pushed: this process no longer leads")]
+    NotLeading,
     /// There is something else where a manifest is to be.
     #[error("{path} on the branch {branch} of {url} was written by somebody else, and stays as it is")]
     Foreign {
@@ -82,6 +95,8 @@ impl PushError {
                 finding.help("if the branch is protected, let the account of these credentials push to it, or push to another branch and merge that")
             }
             Self::Contended { .. } => finding.help("see who else pushes to it; it is tried again"),
+            Self::Newer { .. } => finding.help("render the newer commit, or say --push-older if it is to be as it was before"),
+            Self::NotLeading => finding.help("the process that leads pushes it"),
             Self::Foreign { .. } => finding.help("move it away, or push into another directory or branch"),
             Self::Key { help, .. } => finding.help(help.clone()),
             Self::Unmade { .. } => finding.help("see whether the volume of the cache is full or read-only"),

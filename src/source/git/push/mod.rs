@@ -4,6 +4,9 @@
 mod draft;
 mod error;
 
+use std::hash::{BuildHasher as _, RandomState};
+use std::path::Path;
+use std::sync::PoisonError;
 use std::thread;
 use std::time::Duration;
 
@@ -18,10 +21,14 @@ use crate::rendered_branch::{DryCommit, Layout, Manifest, NOTES, Rendering};
 use draft::{Draft, Unmade};
 
 /// How often it is tried again, if somebody else is faster.
-const ATTEMPTS: u32 = 8;
+const ATTEMPTS: u32 = 12;
 
-/// How long to wait before that, at first.
+/// How long to wait before that, at first and at most.
 const WAIT: Duration = Duration::from_millis(20);
+const LONGEST: Duration = Duration::from_secs(2);
+
+/// How often it is tried again, if the server speaks as if somebody else were faster, and nothing has moved.
+const UNMOVED: u32 = 3;
 
 /// Somebody in whose name commits are made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +73,8 @@ pub struct Destination {
     pub committer: Person,
     /// The key that signs it, if it is to be signed.
     pub key: Option<SigningKey>,
+    /// Whether what an older commit is rendered to may take the place of what a newer one is.
+    pub goes_back: bool,
 }
 
 impl Destination {
@@ -97,10 +106,14 @@ pub struct Pushed {
 }
 
 /// Where the references of a remote repository are.
+#[derive(PartialEq, Eq)]
 struct Tips {
     branch: Option<String>,
     notes: Option<String>,
 }
+
+/// Makes a draft on top of what is in a bare repository.
+type Make<'m> = &'m dyn Fn(&Path, Tips) -> Result<Draft, Unmade>;
 
 impl Mirror {
     /// Makes a branch of the remote repository hold these manifests, if it doesn't yet, and says in a note which commit they were rendered
@@ -109,28 +122,60 @@ impl Mirror {
     /// # Errors
     /// The remote can't be asked or doesn't take it, the key can't be used, or there is something else where the manifests are to be.
     pub fn push(&self, to: &Destination, rendering: &Rendering) -> Result<Pushed, PushError> {
+        self.push_while(to, rendering, &|| true)
+    }
+
+    /// The same, where nothing is sent unless `may` says at that moment that it may be.
+    ///
+    /// # Errors
+    /// As for [`Self::push`], or it may not be sent.
+    pub fn push_while(&self, to: &Destination, rendering: &Rendering, may: &dyn Fn() -> bool) -> Result<Pushed, PushError> {
+        self.send(to, &|store, tips| draft::draft(store, tips, to, rendering), may)
+    }
+
+    /// Says in a note that a commit which the branch still holds, and which was pushed before, is what this one is rendered to, too.
+    ///
+    /// # Errors
+    /// As for [`Self::push_while`], or the branch holds another commit by now.
+    pub fn note_while(&self, to: &Destination, commit: &str, dry: &DryCommit, may: &dyn Fn() -> bool) -> Result<Pushed, PushError> {
+        self.send(to, &|store, tips| draft::note(store, tips, to, commit, dry), may)
+    }
+
+    fn send(&self, to: &Destination, make: Make<'_>, may: &dyn Fn() -> bool) -> Result<Pushed, PushError> {
+        // Those who share this mirror would only be in each other's way.
+        let _one_at_a_time = self.pushing.lock().unwrap_or_else(PoisonError::into_inner);
         let branch = format!("refs/heads/{}", to.branch);
+        let mut before: Option<(Tips, String, String)> = None;
+        let mut unmoved = 0;
         for attempt in 0..ATTEMPTS {
-            thread::sleep(WAIT * attempt * attempt);
-            let Some(draft) = self.draft(to, rendering, &branch)? else { continue };
+            thread::sleep(wait(attempt));
+            let Some(draft) = self.draft(to, make, &branch)? else { continue };
             let moves = draft.moves(&branch);
             if moves.is_empty() {
                 return Ok(draft.pushed);
             }
+            if let Some((tips, refused, why)) = before.take() {
+                unmoved = if tips == draft.tips { unmoved + 1 } else { 0 };
+                if unmoved >= UNMOVED {
+                    return Err(PushError::Rejected { url: self.url().to_owned(), reference: refused, why });
+                }
+            }
+            if !may() {
+                return Err(PushError::NotLeading);
+            }
             let report = self.lock_remote().push(&moves, &draft.pack, &to.access)?;
+            let with_words = |why: &String| if report.words.is_empty() { why.clone() } else { format!("{why}: {}", report.words) };
             if let Some((name, why)) = report.refused.first() {
-                let why = if report.words.is_empty() { why.clone() } else { format!("{why}: {}", report.words) };
-                return Err(PushError::Rejected { url: self.url().to_owned(), reference: name.clone(), why });
+                return Err(PushError::Rejected { url: self.url().to_owned(), reference: name.clone(), why: with_words(why) });
             }
-            if report.stale.is_empty() {
-                return Ok(draft.pushed);
-            }
+            let Some((name, why)) = report.stale.first() else { return Ok(draft.pushed) };
+            before = Some((draft.tips, name.clone(), with_words(why)));
         }
         Err(PushError::Contended { url: self.url().to_owned(), branch: to.branch.clone() })
     }
 
     /// A commit on top of what the branch holds now; none if that was gone before it could be read.
-    fn draft(&self, to: &Destination, rendering: &Rendering, branch: &str) -> Result<Option<Draft>, PushError> {
+    fn draft(&self, to: &Destination, make: Make<'_>, branch: &str) -> Result<Option<Draft>, PushError> {
         let listed = self.lock_remote().list(&[branch.to_owned(), NOTES.to_owned()], &to.access)?;
         let tip = |name: &str| listed.iter().find(|listed| listed.name == name).map(|listed| listed.id.clone());
         let tips = Tips { branch: tip(branch), notes: tip(NOTES) };
@@ -146,12 +191,20 @@ impl Mirror {
         if [&tips.branch, &tips.notes].into_iter().flatten().any(|commit| !store.has(commit)) {
             return Ok(None);
         }
-        draft::draft(&store.path, tips, to, rendering).map(Some).map_err(|unmade| match unmade {
+        make(&store.path, tips).map(Some).map_err(|unmade| match unmade {
             Unmade::Foreign(path) => PushError::Foreign { url: self.url().to_owned(), branch: to.branch.clone(), path },
+            Unmade::Newer(commit) => PushError::Newer { url: self.url().to_owned(), branch: to.branch.clone(), commit },
             Unmade::Key { file, why, help } => PushError::Key { file, why, help },
             Unmade::Git(why) => PushError::Unmade { url: self.url().to_owned(), why },
         })
     }
+}
+
+/// How long to wait before an attempt. Who is in each other's way waits for times of their own.
+fn wait(attempt: u32) -> Duration {
+    let longest = (WAIT * attempt * attempt).min(LONGEST);
+    let share = RandomState::new().hash_one(attempt) % 100;
+    longest / 2 + longest / 200 * u32::try_from(share).unwrap_or_default()
 }
 
 impl Draft {
@@ -166,7 +219,20 @@ impl Draft {
 
 #[cfg(test)]
 mod tests {
-    use super::Person;
+    use std::time::Duration;
+
+    use super::{ATTEMPTS, LONGEST, Person, WAIT, wait};
+
+    #[test]
+    fn waits_are_longer_each_time_and_differ() {
+        assert_eq!(wait(0), Duration::ZERO);
+        for attempt in 1..ATTEMPTS {
+            let longest = (WAIT * attempt * attempt).min(LONGEST);
+            let waits: Vec<Duration> = (0..20).map(|_| wait(attempt)).collect();
+            assert!(waits.iter().all(|wait| (longest / 2..=longest).contains(wait)), "{attempt}: {waits:?}");
+            assert!(waits.iter().any(|wait| *wait != waits[0]), "{attempt}: {waits:?}");
+        }
+    }
 
     #[test]
     fn people() {

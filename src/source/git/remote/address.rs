@@ -150,6 +150,14 @@ pub fn shown_url(url: &str) -> String {
     format!("{scheme}://{}{path}", authority.rsplit('@').next().unwrap_or_default())
 }
 
+/// An address as it is written when it is compared: without a slash at its end, for instance.
+///
+/// # Errors
+/// It is none, or has a secret in it.
+pub fn normal_url(url: &str) -> Result<String, RemoteError> {
+    Address::parse(url).map(|address| address.to_string())
+}
+
 /// Whether two addresses are of one repository, as far as can be told from them.
 pub fn is_same_repository(one: &str, other: &str) -> bool {
     let plain = |address: Address| address.to_string().trim_end_matches('/').trim_end_matches(".git").to_owned();

@@ -110,7 +110,7 @@ pub(super) fn receive(address: &Address, path: &Path, moves: &[Move], pack: &[u8
         match moved {
             Ok(_) => {}
             Err(error) if matches!(error.code(), ErrorCode::Exists | ErrorCode::Modified | ErrorCode::Locked | ErrorCode::NotFound) => {
-                report.stale.push(each.name.clone());
+                report.stale.push((each.name.clone(), error.message().to_owned()));
                 break;
             }
             Err(error) => {

@@ -17,7 +17,7 @@ mod tls;
 use std::io::{Read, Write};
 
 pub use access::{Access, ReadValues, Values};
-pub use address::{is_same_repository, shown_url, site_of};
+pub use address::{is_same_repository, normal_url, shown_url, site_of};
 pub use error::RemoteError;
 pub(super) use known_hosts::fits;
 pub(super) use protocol::{Cuts, Listed, Wanted, is_id};

@@ -26,8 +26,9 @@ pub(in crate::source::git) struct Move {
 /// What became of a push. What isn't in it is where it should be.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(in crate::source::git) struct Report {
-    /// The references that are no longer where they were.
-    pub stale: Vec<String>,
+    /// The references that may be elsewhere by now, and the server's reasons, which are the same for other faults, too: whoever asks where
+    /// they are knows.
+    pub stale: Vec<(String, String)>,
     /// The references that the server doesn't move, and its reasons.
     pub refused: Vec<(String, String)>,
     /// What the server's hooks say.
@@ -57,7 +58,8 @@ pub(super) fn request(greeting: &Greeting, moves: &[Move], pack: &[u8]) -> Resul
         return Err(Fault::Strange("it speaks a version in which nothing can be pushed".to_owned()));
     };
     let now = |name: &str| listed.iter().find(|listed| listed.name == name).map(|listed| listed.id.clone());
-    let stale: Vec<String> = moves.iter().filter(|each| now(&each.name) != each.old).map(|each| each.name.clone()).collect();
+    let stale = moves.iter().filter(|each| now(&each.name) != each.old);
+    let stale: Vec<_> = stale.map(|each| (each.name.clone(), "it is elsewhere already".to_owned())).collect();
     if !stale.is_empty() {
         return Ok(Ready::Stale(Report { stale, ..Report::default() }));
     }
@@ -116,11 +118,8 @@ fn lines(from: &mut Packets<impl Read>, words: String) -> Result<Report, Fault> 
             }
             Some(("ng", refused)) => {
                 let (name, why) = refused.split_once(' ').unwrap_or((refused, "it doesn't say why"));
-                if is_stale(why) {
-                    report.stale.push(name.to_owned());
-                } else {
-                    report.refused.push((name.to_owned(), in_a_line(why)));
-                }
+                let list = if is_stale(why) { &mut report.stale } else { &mut report.refused };
+                list.push((name.to_owned(), in_a_line(why)));
             }
             _ => {}
         }
@@ -128,14 +127,14 @@ fn lines(from: &mut Packets<impl Read>, words: String) -> Result<Report, Fault> 
     // Of several moves that are made at once, one is refused and the others follow it; if all do, git says why beside the report.
     let follows = |(_, why): &(String, String)| why.contains("atomic");
     if report.refused.iter().all(follows) && is_stale(&report.words) {
-        report.stale.extend(report.refused.drain(..).map(|(name, _)| name));
+        report.stale.append(&mut report.refused);
     } else if !report.stale.is_empty() || !report.refused.iter().all(follows) {
         report.refused.retain(|refused| !follows(refused));
     }
     if is_unpacked { Ok(report) } else { Err(Fault::Strange("it doesn't tell what became of a push".to_owned())) }
 }
 
-/// Whether a reference was moved by somebody else at the same time, in the words of git and other servers.
+/// Whether a reference may have been moved by somebody else at the same time, in the words of git and other servers.
 fn is_stale(why: &str) -> bool {
     const WORDS: [&str; 9] = [
         "fetch first",
@@ -202,7 +201,7 @@ mod tests {
     fn what_has_moved_is_not_asked_for() {
         for (there, old) in [(vec![(A, "m")], None), (vec![(A, "m")], Some(B)), (vec![], Some(A))] {
             let ready = request(&greeting(&there, "report-status"), &[moved("m", old)], b"").unwrap();
-            assert!(matches!(ready, Ready::Stale(report) if report.stale == ["m"]), "{there:?} {old:?}");
+            assert!(matches!(ready, Ready::Stale(report) if report.stale[0].0 == "m"), "{there:?} {old:?}");
         }
         assert!(matches!(request(&greeting(&[], "atomic"), &[moved("m", None)], b""), Err(Fault::Strange(_))));
     }
@@ -229,12 +228,12 @@ mod tests {
     #[test]
     fn reports() {
         let refused = |name: &str, why: &str| Report { refused: vec![(name.to_owned(), why.to_owned())], ..Report::default() };
-        let stale = |name: &str| Report { stale: vec![name.to_owned()], ..Report::default() };
+        let stale = |name: &str, why: &str| Report { stale: vec![(name.to_owned(), why.to_owned())], ..Report::default() };
         let table = [
             (vec!["unpack ok", "ok m"], Ok(Report::default())),
             (vec!["unpack ok", "ng m protected branch hook declined"], Ok(refused("m", "protected branch hook declined"))),
-            (vec!["unpack ok", "ng m failed to update ref"], Ok(stale("m"))),
-            (vec!["unpack ok", "ng m fetch first", "ng n atomic push failure"], Ok(stale("m"))),
+            (vec!["unpack ok", "ng m failed to update ref"], Ok(stale("m", "failed to update ref"))),
+            (vec!["unpack ok", "ng m fetch first", "ng n atomic push failure"], Ok(stale("m", "fetch first"))),
             (
                 vec!["unpack ok", "ng m pre-receive hook declined", "ng n atomic transaction failed"],
                 Ok(refused("m", "pre-receive hook declined")),
