@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::Snapshot;
 use super::worker::Worker;
 use crate::diagnostic::Diagnostic;
 use crate::pause::pause_of;
+use crate::reconcile::Found;
 
 /// Has everything be looked at anew, whenever it changes. Source: Flux.
 pub const REQUESTED_AT: &str = "reconcile.fluxcd.io/requestedAt";
@@ -38,12 +41,35 @@ impl Control {
 }
 
 impl Worker {
+    /// Asks what the set is told, before anything is done: after a start, nobody has heard of it yet. What is to be left alone is followed
+    /// all the same, so that it is heard when it goes on.
+    ///
+    /// # Errors
+    /// The cluster doesn't say.
+    pub(super) fn ask(&mut self) -> Result<(), Diagnostic> {
+        if self.control.is_known {
+            return Ok(());
+        }
+        let found = Found::look_up(&self.cluster, self.config.parent.clone()).map_err(|trouble| trouble.finding())?;
+        let Some((parent, record)) = found.live else {
+            self.control.is_known = true;
+            return Ok(());
+        };
+        self.hear(&parent);
+        if self.control.is_suspended { self.follow(&record.contents) } else { Ok(()) }
+    }
+
     /// Hears what the set is told now.
     pub(super) fn listen(&mut self) {
-        let Some(parent) = self.ledger.get(&self.config.parent.reference()) else { return };
+        if let Some(parent) = self.ledger.get(&self.config.parent.reference()) {
+            self.hear(&parent);
+        }
+    }
+
+    fn hear(&mut self, parent: &Value) {
         let annotation = |key: &str| parent["metadata"]["annotations"][key].as_str().map(ToOwned::to_owned);
         let (requested_at, stay_at) = (annotation(REQUESTED_AT), annotation(STAY_AT).filter(|revision| !revision.is_empty()));
-        let is_suspended = pause_of(&parent).is_some();
+        let is_suspended = pause_of(parent).is_some();
         let before = std::mem::take(&mut self.control);
         if before.is_known && requested_at != before.requested_at && requested_at.is_some() {
             tracing::info!(set = self.config.name, "everything is looked at, as somebody asks for it");

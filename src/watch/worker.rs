@@ -365,11 +365,15 @@ impl Worker {
     fn work(&mut self) -> bool {
         let now = Instant::now();
         let is_silent = self.not_before.is_some_and(|not_before| not_before > now);
-        if is_silent || self.control.is_suspended() {
+        if is_silent {
+            return false;
+        }
+        let told = if self.snapshot.is_some() { self.ask() } else { Ok(()) };
+        if self.control.is_suspended() {
             return false;
         }
         self.is_full_due |= self.unlisted.is_due(now);
-        let begun = self.begin_on_record(now);
+        let begun = told.and_then(|()| self.begin_on_record(now));
         let due = if self.has_files() { self.due(now) } else { BTreeSet::new() };
         let is_pass = self.has_files() && (self.is_new || self.is_full_due || !due.is_empty());
         let done = begun.and_then(|()| if is_pass { self.pass(&due) } else { Ok(()) });

@@ -5,6 +5,9 @@ use std::time::Instant;
 
 use super::Watching;
 use super::stage::{SETTINGS, Stage, workspace};
+use crate::support::{finish, kaito};
+
+const CONFIG: &str = "/api/v1/namespaces/NAMESPACE/configmaps/settings";
 
 #[test]
 fn what_is_there_is_left_alone() {
@@ -32,4 +35,28 @@ fn what_is_there_is_left_alone() {
     let asked = stage.until_quiet();
     assert!(!asked.is_empty() && asked.iter().all(|asked| asked.starts_with("GET ")), "{asked:#?}");
     assert_eq!(stage.versions(), before);
+}
+
+/// What the set was told holds after a restart, from the first moment on.
+#[test]
+fn what_is_suspended_stays_so() {
+    let stage = Stage::new("suspended", &[&workspace("phi"), SETTINGS]);
+    let mut watching = Watching::start(&stage, &[]);
+    watching.until(&["reconciled", "created=6"]);
+    stage.until_quiet();
+    let control = |verb: &str| {
+        let run = finish(kaito().args([verb, "--applyset", "prod", "-n", &stage.namespace, "--kubeconfig"]).arg(&stage.proxy.kubeconfig));
+        assert_eq!(run.code, 0, "{}", run.stderr);
+    };
+    control("suspend");
+    watching.until(&["whether the set is left alone"]);
+    watching.stop();
+    stage.edit("1.yaml", "\"1\"", "\"2\"");
+    let mut again = Watching::start(&stage, &[]);
+    again.until(&["whether the set is left alone", "is_suspended=true"]);
+    stage.until_quiet();
+    assert_eq!(again.said(&["reconciled"]), [""; 0]);
+    assert_eq!(stage.get(CONFIG).unwrap()["data"]["a"], "1");
+    control("resume");
+    stage.until(CONFIG, |object| object["data"]["a"] == "2");
 }
