@@ -60,6 +60,7 @@ pub mod delete;
 pub mod inventory;
 pub mod pause;
 pub mod prune;
+pub mod install;
 pub mod rbac;
 
 pub mod heap;
