@@ -15,8 +15,6 @@ pub const NAMESPACE: &str = "kaito-system";
 pub const CREDENTIALS: &str = "/etc/kaito/git";
 /// Where the token of webhooks is mounted: the key `token` of its Secret.
 pub const WEBHOOK_TOKEN: &str = "/etc/kaito/webhook/token";
-/// The Lease by which replicas agree which of them works.
-pub const LEASE: &str = "kaito-watch";
 /// The arguments of `kaito watch` that fit the Deployment: its volumes, ports and replicas.
 pub const PROCESS: [&str; 5] =
     ["--leader-elect", "--cache-dir=/cache", "--health-listen=:8080", "--metrics-listen=:8080", "--log-format=json"];

@@ -1,8 +1,5 @@
 //! `kaito install` and `kaito uninstall`: what runs the loop in a cluster, and what of it goes.
 
-use std::path::PathBuf;
-use std::sync::Arc;
-
 use clap::Parser;
 use clap::error::ErrorKind;
 use serde_json::Value;
@@ -10,17 +7,16 @@ use serde_json::Value;
 use super::applyset::named;
 use super::crd::yaml_documents;
 use super::output::{self, Color, Exit};
-use super::setup::{RenderingArgs, Setup, namespace_name, provisioners};
+use super::setup::{namespace_name, provisioners};
 use super::watch::{self, SourceKind};
 use super::{Cli, Command};
 use crate::diagnostic::Diagnostic;
-use crate::install::{CREDENTIALS, Install, LEASE, NAMESPACE, PROCESS, WEBHOOK_TOKEN};
+use crate::install::{CREDENTIALS, Install, NAMESPACE, PROCESS, WEBHOOK_TOKEN};
 use crate::inventory::Parent;
 use crate::manifest::ObjectRef;
-use crate::options::NodeProvisioner;
+use crate::options::{KARPENTER_GATE, NodeProvisioner};
 use crate::rbac::{Installed, Purpose, Rules, Use};
 use crate::render::{Object, TemplateError};
-use crate::source::Disk;
 
 /// Print what runs `kaito watch` in a cluster: namespace, ServiceAccount, rights, Deployment and what belongs to it.
 #[derive(Debug, clap::Args)]
@@ -157,28 +153,28 @@ impl Args {
         args
     }
 
-    /// The rules of the loop that does what these arguments say.
+    /// The rules of the loop that does what these arguments say. What makes nodes may be said by the files, too, which nobody has seen here.
     ///
     /// # Errors
-    /// What they say can't be.
-    fn rules(&self, watch: &watch::Args) -> Result<Rules, Vec<Diagnostic>> {
-        // Files that arguments name are in the image.
-        let rendering = RenderingArgs { config: None, presets: None, templates: None, ..watch.rendering.clone() };
-        let mut findings = Vec::new();
-        let setup = Setup::at(Arc::new(Disk), &rendering, &[] as &[PathBuf], &mut findings).ok_or(findings)?;
+    /// The name of the set can't be one.
+    fn rules(&self, watch: &watch::Args) -> Result<Rules, String> {
         let namespace = &self.where_.namespace;
-        let parent = Parent::parse(&watch.set.applyset, namespace).map_err(|message| vec![Diagnostic::error(message)])?;
+        let is_on = |gate: &str| watch.rendering.feature_gates.iter().any(|(name, is_on)| name == gate && *is_on);
+        let by_gate = is_on(KARPENTER_GATE).then_some(NodeProvisioner::Karpenter);
         let is_declared = watch.source.source.is_some();
+        let lease = watch.process.shard.map_or_else(|| watch.process.lease.clone(), |shard| shard.lease(&watch.process.lease));
+        let secrets = watch.source.secret_ref.iter().chain(&watch.source.verify_secret_ref);
         let how = Use {
             purpose: Purpose::Watch,
-            set: Some(parent),
+            set: Some(Parent::parse(&watch.set.applyset, namespace)?),
             prunes: watch.set.prune,
             replaces: watch.set.replace,
-            lease: Some(ObjectRef::new("coordination.k8s.io", "Lease", Some(namespace), LEASE)),
+            leases: vec![ObjectRef::new("coordination.k8s.io", "Lease", Some(namespace), &lease)],
+            secrets: secrets.map(|name| ObjectRef::new("", "Secret", Some(namespace), name)).collect(),
             ..Use::default()
         };
-        let sees_storage = is_declared && setup.options.feature_gates.is_on("ModelStreaming");
-        Ok(Installed { how, provisioner: setup.options.node_provisioner, is_declared, sees_storage }.rules())
+        let provisioner = watch.rendering.node_provisioner.or(by_gate).unwrap_or_default();
+        Ok(Installed { how, provisioner, is_declared, sees_storage: is_declared && is_on("ModelStreaming") }.rules())
     }
 }
 
@@ -205,8 +201,8 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
     };
     let rules = match args.rules(&watch) {
         Ok(rules) => rules,
-        Err(findings) => {
-            output::findings(findings, color, "printed");
+        Err(message) => {
+            output::findings(vec![Diagnostic::error(format!("--applyset: {message}"))], color, "printed");
             return Exit::Invalid;
         }
     };

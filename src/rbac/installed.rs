@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{FOLLOWING, Grants, Purpose, Resource, Use, is_cluster_wide};
+use super::{FOLLOWING, Grants, Resource, Use, is_cluster_wide};
 use crate::diff::Owner;
 use crate::inventory::GroupKind;
 use crate::options::NodeProvisioner;
@@ -103,12 +103,5 @@ impl Installed {
         let mut rules = grants.rules();
         let mut of = |place: Option<&str>| rules.remove(&place.map(ToOwned::to_owned)).unwrap_or_default();
         Rules { own: of(Some(home)), workspaces: of(Some(WORKSPACES)), cluster: of(None) }
-    }
-}
-
-impl Default for Installed {
-    fn default() -> Self {
-        let how = Use { purpose: Purpose::Watch, prunes: true, ..Use::default() };
-        Self { how, provisioner: NodeProvisioner::default(), is_declared: false, sees_storage: false }
     }
 }

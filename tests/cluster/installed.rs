@@ -1,6 +1,7 @@
 //! What `kaito install` prints, on a real API server: it is taken, its pod is let in where only restricted ones are, and its rights are enough.
 
 use std::fs::{self, File};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -84,8 +85,12 @@ impl Installed {
         playground().client.get(&path.replace("PLACE", &self.place)).ok()
     }
 
+    /// Waits, and tells what the loop has said if it is in vain.
     fn wait(&self, what: &str, is_so: impl Fn() -> bool) {
-        playground().wait(what, || is_so().then_some(()));
+        catch_unwind(AssertUnwindSafe(|| playground().wait(what, || is_so().then_some(())))).unwrap_or_else(|fault| {
+            let fault = fault.downcast_ref::<String>().cloned().unwrap_or_default();
+            panic!("{fault}\n{}", fs::read_to_string(self.log()).unwrap_or_default())
+        });
     }
 
     /// Whether the loop has told how the Workspace is.
