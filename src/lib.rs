@@ -57,10 +57,10 @@ pub mod status;
 pub mod why;
 
 pub mod delete;
+pub mod install;
 pub mod inventory;
 pub mod pause;
 pub mod prune;
-pub mod install;
 pub mod rbac;
 
 pub mod heap;

@@ -37,10 +37,7 @@ fn node_kinds(provisioner: NodeProvisioner) -> &'static [(&'static str, &'static
         NodeProvisioner::Aso => &[("containerservice.azure.com", &["ManagedClustersAgentPool"])],
         NodeProvisioner::Capi => &[
             ("cluster.x-k8s.io", &["MachinePool"]),
-            (
-                "infrastructure.cluster.x-k8s.io",
-                &["AWSManagedMachinePool", "AzureASOManagedMachinePool", "AzureManagedMachinePool"],
-            ),
+            ("infrastructure.cluster.x-k8s.io", &["AWSManagedMachinePool", "AzureASOManagedMachinePool", "AzureManagedMachinePool"]),
         ],
         NodeProvisioner::Byo => &[],
     }
