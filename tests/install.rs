@@ -57,7 +57,8 @@ fn what_is_printed() {
     expect(Path::new("golden/install/cluster.yaml"), &prints(&IMAGE)).unwrap();
     let git = [&IMAGE[..], &GIT, &["--", "--interval=5m", "--prune=false"]].concat();
     expect(Path::new("golden/install/git.yaml"), &prints(&git)).unwrap();
-    expect(Path::new("golden/install/uninstall.yaml"), &prints(&["uninstall", "--namespaces", "search,models", "--service-monitor"])).unwrap();
+    expect(Path::new("golden/install/uninstall.yaml"), &prints(&["uninstall", "--namespaces", "search,models", "--service-monitor"]))
+        .unwrap();
 }
 
 /// What goes is what came, the other way round; only the CRDs wait until the end.
@@ -77,7 +78,8 @@ fn what_goes_is_what_came() {
 
 #[test]
 fn without_rights() {
-    let kinds: Vec<Value> = objects(&prints(&[&IMAGE[..], &["--rbac=false"]].concat())).iter().map(|object| object["kind"].clone()).collect();
+    let kinds: Vec<Value> =
+        objects(&prints(&[&IMAGE[..], &["--rbac=false"]].concat())).iter().map(|object| object["kind"].clone()).collect();
     assert_eq!(kinds, ["Namespace", "ServiceAccount", "NetworkPolicy", "Service", "PodDisruptionBudget", "Deployment"]);
 }
 
@@ -134,7 +136,10 @@ const PARTS: [(&str, &str, &str); 7] = [
 /// What stands in what is printed, and what in the chart.
 const VALUES: [(&str, &str); 7] = [
     ("kaito-system", "{{ $.Release.Namespace }}"),
-    ("image: IMAGE", "image: {{ required \"name the image: --set image.repository=...\" .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}"),
+    (
+        "image: IMAGE",
+        "image: {{ required \"name the image: --set image.repository=...\" .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}",
+    ),
     ("replicas: 2", "replicas: {{ .Values.replicas }}"),
     ("secretName: CREDENTIALS", "secretName: {{ .Values.credentials }}"),
     ("secretName: TOKEN", "secretName: {{ .Values.webhookToken }}"),
@@ -193,7 +198,18 @@ fn with_values(text: &str) -> String {
 /// The chart's files, made of what is printed.
 fn chart() -> Vec<(String, String)> {
     let install = |more: &[&str]| {
-        let flags = ["install", "--image", "IMAGE", "--url", "URL", "--credentials", "CREDENTIALS", "--webhook-token", "TOKEN", "--service-monitor"];
+        let flags = [
+            "install",
+            "--image",
+            "IMAGE",
+            "--url",
+            "URL",
+            "--credentials",
+            "CREDENTIALS",
+            "--webhook-token",
+            "TOKEN",
+            "--service-monitor",
+        ];
         let text = prints(&[&flags[..], more].concat()).replace("--namespaces=place", "--namespaces=PLACE");
         text.split("---\n").map(ToOwned::to_owned).collect::<Vec<_>>()
     };
@@ -201,8 +217,14 @@ fn chart() -> Vec<(String, String)> {
     let of = |texts: &[String], wanted: &str| texts.iter().find(|text| kind(text, wanted)).unwrap_or_else(|| panic!("{wanted}")).clone();
     let narrow = install(&["--namespaces", "place"]);
     let mut files: Vec<(String, String)> = Vec::new();
-    for (kind, before, behind) in PARTS.iter().copied().chain([("ServiceMonitor", "{{- if .Values.serviceMonitor.enabled }}\n", "{{- end }}\n")]) {
-        let wanted = if kind == "RoleBinding" { narrow.iter().rfind(|text| text.contains("\nkind: RoleBinding\n")).unwrap().clone() } else { of(&narrow, kind) };
+    for (kind, before, behind) in
+        PARTS.iter().copied().chain([("ServiceMonitor", "{{- if .Values.serviceMonitor.enabled }}\n", "{{- end }}\n")])
+    {
+        let wanted = if kind == "RoleBinding" {
+            narrow.iter().rfind(|text| text.contains("\nkind: RoleBinding\n")).unwrap().clone()
+        } else {
+            of(&narrow, kind)
+        };
         files.push((format!("{}.yaml", kind.to_lowercase()), format!("{before}{}{behind}", with_values(&wanted))));
     }
     // The rights depend on what makes nodes.
@@ -258,8 +280,25 @@ fn helm_makes_what_is_printed() {
     let table: [(&[&str], &[&str]); 2] = [
         (&["--url", "URL", "--namespaces", "*"], &["--set", "args={--url=URL}"]),
         (
-            &["--url", "URL", "--credentials", "fleet", "--webhook-token", "hook", "--namespaces", "models,search", "--service-monitor", "--replicas=3", "--node-provisioner=capi"],
-            &["--set", "args={--url=URL,--node-provisioner=capi},credentials=fleet,webhookToken=hook,namespaces={models,search}", "--set", "serviceMonitor.enabled=true,replicas=3,nodeProvisioner=capi"],
+            &[
+                "--url",
+                "URL",
+                "--credentials",
+                "fleet",
+                "--webhook-token",
+                "hook",
+                "--namespaces",
+                "models,search",
+                "--service-monitor",
+                "--replicas=3",
+                "--node-provisioner=capi",
+            ],
+            &[
+                "--set",
+                "args={--url=URL,--node-provisioner=capi},credentials=fleet,webhookToken=hook,namespaces={models,search}",
+                "--set",
+                "serviceMonitor.enabled=true,replicas=3,nodeProvisioner=capi",
+            ],
         ),
     ];
     for (flags, values) in table {

@@ -22,11 +22,8 @@ mod health;
 mod hostile;
 mod images;
 mod input;
-<<<<<<< HEAD
-mod krm;
-=======
 mod install;
->>>>>>> 59626d9 (Install: Kustomize base, Helm chart, image, documents and tests (not run yet))
+mod krm;
 mod lint;
 mod notify;
 mod output_dir;

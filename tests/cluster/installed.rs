@@ -131,11 +131,14 @@ fn git(directory: &Path, args: &[&str]) {
 
 #[test]
 fn its_pod_is_restricted() {
-    let installed = Installed::new("installed-pod", &["--url", "https://git.example.com/a.git", "--credentials", "c", "--webhook-token", "t"]);
+    let installed =
+        Installed::new("installed-pod", &["--url", "https://git.example.com/a.git", "--credentials", "c", "--webhook-token", "t"]);
     let apply = |pod: &Value| playground().client.apply(&pod.clone().into(), "&dryRun=All");
     apply(&installed.pod()).unwrap();
     // Each of these is what it is let in for.
-    for field in ["/spec/securityContext/runAsNonRoot", "/spec/securityContext/seccompProfile", "/spec/containers/0/securityContext/capabilities"] {
+    for field in
+        ["/spec/securityContext/runAsNonRoot", "/spec/securityContext/seccompProfile", "/spec/containers/0/securityContext/capabilities"]
+    {
         let (parent, name) = field.rsplit_once('/').unwrap();
         let mut pod = installed.pod();
         pod.pointer_mut(parent).and_then(Value::as_object_mut).unwrap().remove(name).unwrap();
