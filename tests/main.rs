@@ -7,6 +7,7 @@
 mod apply;
 mod architecture;
 mod catalog;
+mod chart;
 mod cli;
 mod cluster;
 mod conditions;

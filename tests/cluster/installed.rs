@@ -69,9 +69,13 @@ impl Installed {
             arg => arg.to_owned(),
         };
         let user = format!("system:serviceaccount:{}:kaito-watch", self.namespace);
+        let mut config = playground().server.kubeconfig(self.home.path(), &json!({"as": user}));
+        // As in a pod, nobody says which namespace it is.
+        config["contexts"][0]["context"]["namespace"] = json!(self.namespace);
+        let kubeconfig = self.home.path().join("kubeconfig");
+        fs::write(&kubeconfig, config.to_string()).unwrap();
         let mut command = kaito();
-        command.args(args.iter().map(here)).args(["-n", self.namespace, "--as", &user, "--kubeconfig"]);
-        command.arg(playground().server.kubeconfig_file()).env("HOME", self.home.path());
+        command.args(args.iter().map(here)).arg("--kubeconfig").arg(kubeconfig).env("HOME", self.home.path());
         let process = command.stdout(Stdio::null()).stderr(File::create(self.log()).unwrap()).spawn().unwrap();
         self.will.say(&format!("kill {}", process.id())).unwrap();
         self.process = Some(process);
