@@ -37,6 +37,7 @@ pub mod preset;
 pub mod admission;
 pub mod plan;
 
+pub mod argocd;
 pub mod krm;
 pub mod lint;
 pub mod manifest;

@@ -98,6 +98,7 @@ fn every_link_leads_somewhere() {
     for page in [
         "README.md",
         "ARCHITECTURE.md",
+        "docs/argocd.md",
         "docs/conditions.md",
         "docs/configuration.md",
         "docs/delete.md",

@@ -6,6 +6,7 @@
 
 mod apply;
 mod architecture;
+mod argocd;
 mod catalog;
 mod chart;
 mod cli;

@@ -2,6 +2,7 @@
 
 mod apply;
 mod applyset;
+mod argocd;
 mod cluster;
 mod completion;
 mod control;
@@ -14,6 +15,7 @@ mod images;
 mod install;
 mod lint;
 mod output;
+mod paths;
 mod preset;
 mod push;
 mod rbac;
@@ -79,6 +81,8 @@ enum Command {
     Tree(tree::Args),
     /// Print the rights that files need in a cluster: Roles and bindings
     Rbac(rbac::Args),
+    /// Print which files and directories are read to render, for Argo CD and CI
+    Paths(paths::Args),
     /// Work as a KRM function for kustomize and kpt
     Fn(function::Args),
     /// Show the formula and origin of every figure of a Workspace
@@ -128,6 +132,7 @@ pub fn run() -> ExitCode {
         Command::Status(args) => status::run(&args, cli.color),
         Command::Tree(args) => tree::run(&args, cli.color),
         Command::Rbac(args) => rbac::run(&args, cli.color),
+        Command::Paths(args) => paths::run(&args, cli.color),
         Command::Fn(function::Args {}) => function::run(cli.color),
         Command::Explain(args) => explain::run(&args, cli.color),
         Command::Why(args) => why::run(&args, cli.color),

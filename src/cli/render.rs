@@ -6,10 +6,12 @@ use clap::ValueEnum;
 use rayon::prelude::*;
 use serde_json::Value;
 
+use super::argocd::{self, Application};
 use super::explain;
 use super::output::{self, Color, Exit, Stdout};
 use super::push::{self, PushArgs};
 use super::setup::{InputArgs, RenderingArgs, Setup};
+use crate::argocd::for_application;
 use crate::diagnostic::{Diagnostic, plural};
 use crate::diff::Side;
 use crate::manifest::ObjectRef;
@@ -36,6 +38,19 @@ pub(super) struct Args {
     output: OutputArgs,
     #[command(flatten)]
     push: PushArgs,
+    #[command(flatten)]
+    plugin: PluginArgs,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Argo CD")]
+struct PluginArgs {
+    /// Render as a config management plugin: the current directory, as the environment says
+    #[arg(long, exclusive = true)]
+    argocd: bool,
+    /// Print the parameters of the plugin, as it announces them
+    #[arg(long, exclusive = true)]
+    argocd_parameters: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -77,6 +92,15 @@ enum Format {
 
 /// Renders what was asked for.
 pub(super) fn run(args: &Args, color: Color) -> Exit {
+    match &args.plugin {
+        PluginArgs { argocd: true, .. } => argocd::generate(color),
+        PluginArgs { argocd_parameters: true, .. } => argocd::announce(),
+        _ => run_for(args, None, color),
+    }
+}
+
+/// Renders for an Application, if there is one.
+pub(super) fn run_for(args: &Args, application: Option<&Application>, color: Color) -> Exit {
     if args.output.output_dir.is_some() && args.output.output != Format::Yaml {
         output::error("--output-dir writes YAML; leave out --output");
         return Exit::Usage;
@@ -94,11 +118,18 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
             return Exit::Usage;
         }
     };
-    let Some(mut setup) = Setup::new(&args.rendering, &input_args, &mut findings) else {
+    let setup = match application {
+        Some(application) => Setup::at(application.tree.clone(), &args.rendering, &input_args.filename, &mut findings),
+        None => Setup::new(&args.rendering, &input_args, &mut findings),
+    };
+    let Some(mut setup) = setup else {
         output::findings(findings, color, "rendered");
         return Exit::Invalid;
     };
     setup.options.selector.clone_from(&args.output.selector);
+    if let Some(namespace) = application.and_then(|application| application.namespace.clone()).filter(|_| !setup.says_namespace) {
+        setup.options.namespace = namespace;
+    }
     // Yesterday's output is not today's input.
     setup.except.extend(args.output.output_dir.clone());
     let files = setup.read(&input_args, &mut findings);
@@ -130,7 +161,7 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
         let side = Side::new(&session, &input, &engine, &[]);
         return push::run(&args.push, &input_args, &args.rendering, &side, args.output.include_workspace, color);
     }
-    match write(args, &engine, &session, passed) {
+    match write(args, application, &engine, &session, passed) {
         Ok(exit) => exit,
         Err(Failure::Output(error)) => output::finish(Err(error)),
         Err(Failure::Template(error)) => {
@@ -138,6 +169,7 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
             Exit::Invalid
         }
         Err(Failure::Directory(error)) => failed(&error.to_string()),
+        Err(Failure::Empty) => failed("there is nothing to render: patches delete every object"),
     }
 }
 
@@ -150,6 +182,7 @@ enum Failure {
     Template(TemplateError),
     Output(std::io::Error),
     Directory(OutputDirError),
+    Empty,
 }
 
 impl From<TemplateError> for Failure {
@@ -170,8 +203,15 @@ impl From<OutputDirError> for Failure {
     }
 }
 
-fn write(args: &Args, engine: &Engine, session: &Session<'_>, passed: &[Passed]) -> Result<Exit, Failure> {
+fn write(
+    args: &Args,
+    application: Option<&Application>,
+    engine: &Engine,
+    session: &Session<'_>,
+    passed: &[Passed],
+) -> Result<Exit, Failure> {
     let format = if args.output.output_dir.is_some() { Format::Yaml } else { args.output.output };
+    let form = &Form { format, application };
     let mut sink = match &args.output.output_dir {
         Some(directory) => Sink::Directory(Files::default(), directory.clone()),
         None => Sink::Stream(Stdout::new(), format, 0),
@@ -179,16 +219,16 @@ fn write(args: &Args, engine: &Engine, session: &Session<'_>, passed: &[Passed])
     for some in passed.chunks(256) {
         let written: Vec<_> = some
             .par_iter()
-            .map(|passed| Ok(session.pass(passed)?.map(|(reference, value)| Written::declared(&reference, &value, format))))
+            .map(|passed| Ok(session.pass(passed)?.map(|(reference, value)| Written::declared(&reference, value, form))))
             .collect();
         written
             .into_iter()
             .try_for_each(|written: Result<_, TemplateError>| written?.map_or(Ok(()), |written| sink.take(None, written)))?;
     }
     if args.output.include_workspace {
-        session.declared_mirrors().try_for_each(|(reference, value)| sink.take(None, Written::declared(&reference, &value, format)))?;
+        session.declared_mirrors().try_for_each(|(reference, value)| sink.take(None, Written::declared(&reference, value, form)))?;
     }
-    session.render_shared(engine, |owner, object| sink.take(owner, Written::rendered(&object, format)))?;
+    session.render_shared(engine, |owner, object| sink.take(owner, Written::rendered(&object, form)))?;
     session.render(
         engine,
         |plan, objects| {
@@ -196,16 +236,26 @@ fn write(args: &Args, engine: &Engine, session: &Session<'_>, passed: &[Passed])
             let mut written = Vec::new();
             if args.output.include_workspace {
                 let reference = ObjectRef::new("kaito.sh", "Workspace", Some(&owner.0), &owner.1);
-                written.push(Written::declared(&reference, &plan.declared(), format));
+                written.push(Written::declared(&reference, plan.declared(), form));
             }
-            written.extend(objects.iter().map(|object| Written::rendered(object, format)));
+            written.extend(objects.iter().map(|object| Written::rendered(object, form)));
             Ok((owner, written))
         },
         |(owner, written): ((String, String), Vec<Written>)| {
             written.into_iter().try_for_each(|written| sink.take(Some((&owner.0, &owner.1)), written))
         },
     )?;
+    // To Argo CD, no manifests would mean that all are to be deleted.
+    if application.is_some() && matches!(sink, Sink::Stream(_, _, 0)) {
+        return Err(Failure::Empty);
+    }
     sink.finish()
+}
+
+/// How objects are written.
+struct Form<'a> {
+    format: Format,
+    application: Option<&'a Application>,
 }
 
 /// An object as text.
@@ -215,19 +265,22 @@ struct Written {
 }
 
 impl Written {
-    fn declared(reference: &ObjectRef, object: &Value, format: Format) -> Self {
+    fn declared(reference: &ObjectRef, mut object: Value, form: &Form<'_>) -> Self {
+        if let Some(application) = form.application {
+            for_application(reference, &mut object, application.sync_waves);
+        }
         let mut text = String::new();
-        match format {
-            Format::Yaml => yaml::to_yaml(object, &mut text),
-            Format::Json => text = yaml::to_json(object),
+        match form.format {
+            Format::Yaml => yaml::to_yaml(&object, &mut text),
+            Format::Json => text = yaml::to_json(&object),
             Format::Name => text = reference.resource_name(),
         }
         Self { reference: reference.clone(), text }
     }
 
-    fn rendered(object: &Object, format: Format) -> Self {
-        if format != Format::Yaml {
-            return Self::declared(object.reference(), &object.to_value(), format);
+    fn rendered(object: &Object, form: &Form<'_>) -> Self {
+        if form.format != Format::Yaml || form.application.is_some() {
+            return Self::declared(object.reference(), object.to_value(), form);
         }
         let mut text = String::with_capacity(4096);
         object.to_yaml(&mut text);

@@ -9,6 +9,7 @@ mod listing;
 mod memory;
 mod named;
 mod tree;
+mod within;
 
 pub use changes::Changes;
 pub use dir::{Inputs, config_for, is_whole, preset_layer, read_config, read_file, template_overrides};
@@ -23,3 +24,4 @@ pub use listing::repository_in;
 pub use memory::Memory;
 pub use named::{from_repository, named_alike};
 pub use tree::{Content, Disk, Kind, Tree};
+pub use within::Within;

@@ -25,7 +25,7 @@ fn told(text: &str) -> BTreeSet<String> {
 #[test]
 fn all_are_fed_and_told() {
     let (stage, repo) = (Stage::new("metrics", &[]), Repo::new());
-    repo.write("prod/phi.yaml", &workspace("phi")).write("prod/settings.yaml", SETTINGS).commit("one");
+    repo.write("prod/phi.yaml", workspace("phi")).write("prod/settings.yaml", SETTINGS).commit("one");
     let token = stage.directory.path().join("token");
     fs::write(&token, "secret").unwrap();
     let mut command = kaito();

@@ -37,7 +37,7 @@ fn watch(stage: &Stage, url: &str, args: &[&str]) -> Watching {
 #[test]
 fn credentials_are_in_a_secret_and_change() {
     let (stage, served) = (Stage::new("secret", &[]), Served::new());
-    served.repo.write("clusters/prod/phi.yaml", &workspace("phi")).write("clusters/a.yaml", &config("a")).commit("two");
+    served.repo.write("clusters/prod/phi.yaml", workspace("phi")).write("clusters/a.yaml", config("a")).commit("two");
     served.rules(&json!({"Username": "me", "Password": "hunter1"}));
     let mut watching = watch(&stage, &served.http(), &["--secret-ref", "fleet"]);
     let line = watching.until(&["the source can't be read"]);
@@ -47,7 +47,7 @@ fn credentials_are_in_a_secret_and_change() {
     // The one before is no longer good, and neither process nor pod is started anew.
     served.rules(&json!({"Username": "me", "Password": "hunter2"}));
     watching.until(&["the source can't be read"]);
-    served.repo.write("clusters/b.yaml", &config("b")).commit("three");
+    served.repo.write("clusters/b.yaml", config("b")).commit("three");
     login(&stage, "hunter2");
     stage.until("/api/v1/namespaces/NAMESPACE/configmaps/b", |_| true);
     assert_eq!(watching.said(&["hunter"]), [""; 0]);
@@ -72,7 +72,7 @@ fn submodules_are_followed_if_that_is_asked_for() {
         served.repo.git(&["commit", "-q", "-m", "another part"]);
     };
     served.repo.git(&["rm", "-q", "-r", "clusters"]);
-    served.repo.write("clusters/whole.yaml", &config("whole")).commit("two");
+    served.repo.write("clusters/whole.yaml", config("whole")).commit("two");
     follow(&commit(&config("part")));
     let mut without = watch(&stage, &served.http(), &[]);
     without.until(&["reconciled", "created=1"]);

@@ -142,8 +142,8 @@ fn their_number_changes() {
 fn a_commit_is_everybodys() {
     let (stage, repo) = (Stage::new("shards-git", &[]), Repo::new());
     let configs = |value: &str| SETTINGS.replace("\"1\"", value);
-    let commit = |value: &str| format!("sha1:{}", repo.write("prod/settings.yaml", &configs(value)).commit(value).trim());
-    NAMES.iter().for_each(|name| _ = repo.write(&format!("prod/{name}.yaml"), &workspace(name)));
+    let commit = |value: &str| format!("sha1:{}", repo.write("prod/settings.yaml", configs(value)).commit(value).trim());
+    NAMES.iter().for_each(|name| _ = repo.write(&format!("prod/{name}.yaml"), workspace(name)));
     let first = commit("'1'");
     let watch = |shard: &str| {
         let mut command = kaito();

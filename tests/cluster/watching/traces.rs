@@ -89,7 +89,7 @@ fn watch(stage: &Stage, repo: &Repo, variables: &[(&str, &str)]) -> Command {
 #[test]
 fn a_pass_is_a_trace() {
     let (stage, repo, (address, sent)) = (Stage::new("traces", &[]), Repo::new(), collector());
-    repo.write("prod/phi.yaml", &workspace("phi")).write("prod/settings.yaml", SETTINGS).commit("one");
+    repo.write("prod/phi.yaml", workspace("phi")).write("prod/settings.yaml", SETTINGS).commit("one");
     let endpoint = format!("http://{address}");
     let variables = [
         ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str()),
