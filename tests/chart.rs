@@ -78,16 +78,13 @@ fn with_conditions(text: &str) -> String {
         // An item that holds others, such as the container, isn't optional as a whole.
         let is_small = is_item(line) && item.len() <= 4;
         let value = OPTIONAL.iter().find(|(word, _)| is_small && item.iter().any(|line| line.contains(word)));
-        match value {
-            Some((_, value)) => {
-                let indent = " ".repeat(depth(line));
-                write!(out, "{indent}{{{{- if {value} }}}}\n{}\n{indent}{{{{- end }}}}\n", item.join("\n")).unwrap();
-                at += length;
-            }
-            None => {
-                writeln!(out, "{line}").unwrap();
-                at += 1;
-            }
+        if let Some((_, value)) = value {
+            let indent = " ".repeat(depth(line));
+            write!(out, "{indent}{{{{- if {value} }}}}\n{}\n{indent}{{{{- end }}}}\n", item.join("\n")).unwrap();
+            at += length;
+        } else {
+            writeln!(out, "{line}").unwrap();
+            at += 1;
         }
     }
     out

@@ -86,7 +86,7 @@ fn every_flag_of_install_is_told() {
     let page = fs::read_to_string("docs/install.md").unwrap();
     for verb in ["install", "uninstall"] {
         let help = run(&[verb, "--help"]).stdout;
-        let flags = help.lines().filter_map(|line| line.trim_start().split_whitespace().find(|word| word.starts_with("--")));
+        let flags = help.lines().filter_map(|line| line.split_whitespace().find(|word| word.starts_with("--")));
         for flag in flags.map(|flag| flag.split(['[', '=']).next().unwrap()).filter(|flag| flag.len() > 2) {
             assert!(["--color", "--help"].contains(&flag) || page.contains(flag), "{flag} is missing");
         }
