@@ -58,6 +58,7 @@ pub mod status;
 pub mod why;
 
 pub mod delete;
+pub mod install;
 pub mod inventory;
 pub mod pause;
 pub mod prune;

@@ -82,6 +82,18 @@ fn every_flag_of_watch_is_told() {
 }
 
 #[test]
+fn every_flag_of_install_is_told() {
+    let page = fs::read_to_string("docs/install.md").unwrap();
+    for verb in ["install", "uninstall"] {
+        let help = run(&[verb, "--help"]).stdout;
+        let flags = help.lines().filter_map(|line| line.split_whitespace().find(|word| word.starts_with("--")));
+        for flag in flags.map(|flag| flag.split(['[', '=']).next().unwrap()).filter(|flag| flag.len() > 2) {
+            assert!(["--color", "--help"].contains(&flag) || page.contains(flag), "{flag} is missing");
+        }
+    }
+}
+
+#[test]
 fn every_link_leads_somewhere() {
     for page in [
         "README.md",
@@ -93,6 +105,7 @@ fn every_link_leads_somewhere() {
         "docs/diff.md",
         "docs/crds.md",
         "docs/diff-live.md",
+        "docs/install.md",
         "docs/lint.md",
         "docs/notifications.md",
         "docs/presets.md",

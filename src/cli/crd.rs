@@ -46,7 +46,8 @@ pub(super) fn run(args: &Args) -> Exit {
     })
 }
 
-fn yaml_documents(objects: impl Iterator<Item = Value>) -> String {
+/// Objects as the documents of one file.
+pub(super) fn yaml_documents(objects: impl Iterator<Item = Value>) -> String {
     let texts: Vec<String> = objects
         .map(|object| {
             let mut text = String::new();

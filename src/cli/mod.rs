@@ -12,6 +12,7 @@ mod diff;
 mod explain;
 mod function;
 mod images;
+mod install;
 mod lint;
 mod output;
 mod paths;
@@ -60,6 +61,10 @@ enum Command {
     Apply(apply::Args),
     /// Keep a cluster as files say, which may change
     Watch(Box<watch::Args>),
+    /// Print what runs `kaito watch` in a cluster: rights, Deployment and what belongs to it
+    Install(Box<install::Args>),
+    /// Print by its names what `kaito install` has printed, for `kubectl delete`
+    Uninstall(install::UninstallArgs),
     /// Leave a set that is watched alone, or some of its Workspaces
     Suspend(control::SuspendArgs),
     /// Go on with a set that was suspended or rolled back
@@ -117,6 +122,8 @@ pub fn run() -> ExitCode {
         Command::Diff(args) => diff::run(&args, cli.color),
         Command::Apply(args) => apply::run(&args, cli.color),
         Command::Watch(args) => watch::run(&args, cli.color),
+        Command::Install(args) => install::run(&args, cli.color),
+        Command::Uninstall(args) => install::uninstall(&args, cli.color),
         Command::Suspend(args) => control::suspend(&args, cli.color),
         Command::Resume(args) => control::resume(&args, cli.color),
         Command::Rollback(args) => control::rollback(&args, cli.color),

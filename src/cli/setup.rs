@@ -128,7 +128,7 @@ pub(super) fn clouds() -> impl TypedValueParser<Value = Cloud> {
     PossibleValuesParser::new(Cloud::ALL.map(Cloud::name)).try_map(|name| Cloud::by_name(&name).ok_or("there is no such cloud"))
 }
 
-fn provisioners() -> impl TypedValueParser<Value = NodeProvisioner> {
+pub(super) fn provisioners() -> impl TypedValueParser<Value = NodeProvisioner> {
     let values = [
         PossibleValue::new("machine").help("Machines, as the gpu-provisioner of Kaito 0.3 took them"),
         PossibleValue::new("gpu-provisioner").alias("azure-gpu-provisioner").help("NodeClaims for the gpu-provisioner"),

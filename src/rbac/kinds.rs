@@ -93,6 +93,13 @@ pub fn is_cluster_wide(kind: &GroupKind) -> bool {
     CLUSTER.iter().any(|(group, kinds)| *group == kind.group && kinds.contains(&kind.kind.as_str()))
 }
 
+impl Resource {
+    /// Where objects of a kind are, which is called by its plural.
+    pub(super) fn of(kind: &GroupKind, is_namespaced: bool) -> Self {
+        Self { group: kind.group.clone(), plural: plural(&kind.kind), is_namespaced }
+    }
+}
+
 /// The kinds that are known, and those that an input defines.
 pub(super) struct Known(HashMap<GroupKind, Resource>);
 
@@ -104,8 +111,7 @@ impl Known {
 
     /// Where objects of a kind are. Of one that nobody knows it is guessed: that they are in namespaces, and called by the plural.
     pub(super) fn find(&self, kind: &GroupKind) -> Result<Resource, Resource> {
-        let guess = || Resource { group: kind.group.clone(), plural: plural(&kind.kind), is_namespaced: true };
-        self.0.get(kind).cloned().ok_or_else(guess)
+        self.0.get(kind).cloned().ok_or_else(|| Resource::of(kind, true))
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! What is asked of a server, and so what is needed, is decided in `cluster`; `tests/cluster/rbac.rs` tries with exactly these rights.
 
+mod installed;
 mod kinds;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,8 +14,9 @@ use serde_json::{Value, json};
 use crate::diff::Owner;
 use crate::diff::live::AllWanted;
 use crate::inventory::{GroupKind, Parent};
-use crate::manifest::ObjectRef;
+use crate::manifest::{ObjectRef, plural};
 use crate::spec::names;
+pub use installed::{Installed, Rules, rendered_kinds};
 use kinds::Known;
 pub use kinds::{Resource, is_cluster_wide, known};
 
@@ -104,6 +106,15 @@ impl Grants {
         self.0.entry(subject).or_default().extend(verbs);
     }
 
+    /// What is done with what keeps the set.
+    fn keeping(&mut self, how: &Use) {
+        let Some(parent) = &how.set else { return };
+        let of = ("", format!("{}s", parent.kind.name().to_lowercase()));
+        let (named, any) = how.verbs_for_parent();
+        self.add(Some(&parent.namespace), (of.0, &of.1), Some(&parent.name), named);
+        self.add(Some(&parent.namespace), (of.0, &of.1), None, any);
+    }
+
     /// What the loop needs besides: seeing pods and nodes, telling how Workspaces are, and that it is the one that does so.
     fn watching<'o>(&mut self, owners: impl Iterator<Item = &'o Owner>, namespaces: &BTreeSet<&str>, how: &Use) {
         namespaces.iter().for_each(|namespace| self.add(Some(namespace), ("", "pods"), None, &FOLLOWING));
@@ -112,9 +123,8 @@ impl Grants {
         how.set.iter().for_each(|parent| self.add(Some(&parent.namespace), events, None, &["create", "patch"]));
         for Owner { kind, namespace, .. } in owners {
             self.add(Some(namespace), events, None, &["create", "patch"]);
-            if *kind == "Workspace" {
-                self.add(Some(namespace), ("kaito.sh", "workspaces/status"), None, &["patch"]);
-            }
+            let status = format!("{}/status", plural(kind));
+            self.add(Some(namespace), ("kaito.sh", &status), None, &["patch"]);
         }
         for secret in &how.secrets {
             self.add(secret.namespace.as_deref(), ("", "secrets"), Some(&secret.name), &["get"]);
@@ -175,12 +185,7 @@ pub fn rights(wanted: &AllWanted, how: &Use) -> Rights {
             places.for_each(|place| grants.add(place, (group, plural), None, verbs));
         }
     }
-    if let Some(parent) = &how.set {
-        let of = ("", format!("{}s", parent.kind.name().to_lowercase()));
-        let (named, any) = how.verbs_for_parent();
-        grants.add(Some(&parent.namespace), (of.0, &of.1), Some(&parent.name), named);
-        grants.add(Some(&parent.namespace), (of.0, &of.1), None, any);
-    }
+    grants.keeping(how);
     if how.purpose == Purpose::Status || how.waits {
         let owners = wanted.keys().flatten().map(|owner| owner.namespace.as_str());
         owners.for_each(|namespace| grants.add(Some(namespace), ("", "pods"), None, &["list"]));

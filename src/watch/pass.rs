@@ -93,7 +93,7 @@ impl Worker {
         let is_broken = planned.side.findings.iter().any(Diagnostic::is_error);
         let is_all_broken = declared && is_all_broken(planned.side, &scope.left);
         if is_broken && !is_all_broken {
-            self.tell_unread(&errors_of_nobody(planned.side));
+            self.tell_unread(&errors_beside(planned.side, &scope.left));
             self.note_unread(planned.side, &scope.without_unread(&prints));
         }
         self.count_taken(&scope.about, snapshot, began);
@@ -237,8 +237,8 @@ impl Worker {
 
     /// Takes note of those of which it isn't known whether they are still wanted, and why not.
     fn note_unread(&mut self, side: &Side<'_>, unread: &BTreeSet<Owner>) {
-        let Some(finding) = errors_of_nobody(side).first().copied().or_else(|| side.findings.iter().find(|finding| finding.is_error()))
-        else {
+        let findings = errors_beside(side, &side.owners());
+        let Some(finding) = findings.first().copied().or_else(|| side.findings.iter().find(|finding| finding.is_error())) else {
             return;
         };
         for owner in unread {
@@ -280,10 +280,8 @@ fn is_all_broken(side: &Side<'_>, broken: &BTreeSet<Owner>) -> bool {
     known == side.findings.iter().filter(|finding| finding.is_error()).count()
 }
 
-/// What is wrong and can't be told on a Workspace, since it isn't known on which.
-fn errors_of_nobody<'s>(side: &Side<'s>) -> Vec<&'s Diagnostic> {
-    let owners = side.owners();
-    let is_of_somebody =
-        |finding: &&Diagnostic| owners.iter().any(|owner| side.findings_about(owner).any(|one| std::ptr::eq(one, *finding)));
-    side.findings.iter().filter(|finding| finding.is_error() && !is_of_somebody(finding)).collect()
+/// What is wrong beside what is told of these owners.
+fn errors_beside<'s>(side: &Side<'s>, owners: &BTreeSet<Owner>) -> Vec<&'s Diagnostic> {
+    let is_told = |finding: &&Diagnostic| owners.iter().any(|owner| side.findings_about(owner).any(|one| std::ptr::eq(one, *finding)));
+    side.findings.iter().filter(|finding| finding.is_error() && !is_told(finding)).collect()
 }

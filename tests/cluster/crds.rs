@@ -36,7 +36,10 @@ fn is_needed(crd: &Manifest) -> bool {
 }
 
 /// Kinds whose CRDs no module publishes: group, version, plural, kind. Of their objects the server checks only the metadata.
-const STAND_INS: &[(&str, &str, &str, &str)] = &[("helm.toolkit.fluxcd.io", "v2", "helmreleases", "HelmRelease")];
+const STAND_INS: &[(&str, &str, &str, &str)] = &[
+    ("helm.toolkit.fluxcd.io", "v2", "helmreleases", "HelmRelease"),
+    ("monitoring.coreos.com", "v1", "servicemonitors", "ServiceMonitor"),
+];
 
 /// Installs all, and waits until they are served.
 pub(super) fn install(client: &Client) -> Result<(), String> {

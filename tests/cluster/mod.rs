@@ -17,6 +17,7 @@ mod event;
 mod faults;
 mod few;
 mod gpu_provisioner;
+mod installed;
 mod interrupted;
 mod kinds;
 mod kubectl;

@@ -29,7 +29,7 @@ use crate::telemetry::{Metrics, Traces, level, start_logs};
 use crate::watch::Readiness;
 use crate::watch::config::WatchConfig;
 use crate::yaml::{self, Limits};
-pub(super) use args::Args;
+pub(super) use args::{Args, SourceKind};
 use source::{Shared, Source};
 use stopping::Stopping;
 

@@ -35,6 +35,15 @@ fn one_of_many() {
     stage.until_live(&["services phi", "services phi-headless", "statefulsets phi", "workspaces phi", "nodeclaims", "configmaps settings"]);
 }
 
+/// It is rendered all the same, so that no Workspace says it; but nothing is pruned for it, so the log does.
+#[test]
+fn a_namespace_that_is_another() {
+    let elsewhere = workspace("phi").replace(r#""name":"phi"}"#, r#""name":"phi","namespace":"elsewhere"}"#);
+    let stage = Stage::new("elsewhere", &[&elsewhere, SETTINGS]);
+    let mut watching = Watching::start(&stage, &["-n", &stage.namespace]);
+    watching.until(&["what runs goes on", "0.yaml:1", "does not match the namespace"]);
+}
+
 #[test]
 fn what_is_no_yaml() {
     let stage = Stage::new("yaml", &[&workspace("phi"), SETTINGS]);
