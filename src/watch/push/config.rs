@@ -92,7 +92,7 @@ impl PushConfig {
 
     /// The repository, and by which credentials one gets there: those of the source if none are said and it is the same.
     pub fn repository(&self, source: &GitConfig) -> GitConfig {
-        let of_source = self.is_own(source).then(|| source.clone()).unwrap_or_default();
+        let of_source = if self.is_own(source) { source.clone() } else { GitConfig::default() };
         let mut repository = GitConfig { url: self.url.as_ref().unwrap_or(&source.url).clone(), ..GitConfig::default() };
         (repository.credentials, repository.secret_ref) = match (&self.credentials, &self.secret_ref) {
             (None, None) => (of_source.credentials, of_source.secret_ref),
