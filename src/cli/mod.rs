@@ -25,6 +25,7 @@ mod setup;
 mod sku;
 mod status;
 mod survey;
+mod timings;
 mod tree;
 mod watch;
 mod why;

@@ -11,6 +11,7 @@ use super::explain;
 use super::output::{self, Color, Exit, Stdout};
 use super::push::{self, OnceArgs, PushArgs};
 use super::setup::{InputArgs, RenderingArgs, Setup};
+use super::timings::Timings;
 use crate::argocd::for_application;
 use crate::diagnostic::{Diagnostic, plural};
 use crate::diff::Side;
@@ -79,6 +80,9 @@ struct OutputArgs {
     /// Show the formula and origin of every figure instead of manifests
     #[arg(long, conflicts_with_all = ["output", "output_dir", "push"])]
     explain: bool,
+    /// Say on standard error what each stage took
+    #[arg(long)]
+    timings: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -111,6 +115,7 @@ pub(super) fn run_for(args: &Args, application: Option<&Application>, color: Col
         output::error("--push commits all manifests as YAML; leave out --output and --passthrough");
         return Exit::Usage;
     }
+    let mut timings = Timings::start(args.output.timings);
     let mut findings = Vec::new();
     let input_args = if args.push.is_asked() { push::committed(&args.input) } else { Ok(args.input.clone()) };
     let input_args = match input_args {
@@ -134,9 +139,13 @@ pub(super) fn run_for(args: &Args, application: Option<&Application>, color: Col
     }
     // Yesterday's output is not today's input.
     setup.except.extend(args.output.output_dir.clone());
+    timings.end("set up", || "kaito.yaml, presets, options".to_owned());
     let files = setup.read(&input_args, &mut findings);
+    timings.end("read", || plural(files.len() as u64, "file"));
     let input = Input::read(&files, &setup.options, &mut findings);
+    timings.end("parse", || plural(files.iter().map(|file| file.text.len() as u64).sum(), "byte"));
     let session = Session::new(&input, &setup.catalog, &setup.options, args.output.explain, &mut findings);
+    timings.end("plan", || plural(session.plans().count() as u64, "Workspace"));
     let passed = if args.output.passthrough { input.passed.as_slice() } else { &[] };
     if session.is_empty() && passed.is_empty() && !args.output.allow_empty && !findings.iter().any(Diagnostic::is_error) {
         findings.push(if args.output.selector.is_some() {
@@ -152,6 +161,7 @@ pub(super) fn run_for(args: &Args, application: Option<&Application>, color: Col
     }
     let engine = setup.engine();
     let patched = session.rehearse(&engine, &mut findings);
+    timings.end("rehearse", || "templates and patches of your own".to_owned());
     if output::findings(findings, color, if args.output.explain { "explained" } else { "rendered" }) {
         return Exit::Invalid;
     }
@@ -163,7 +173,10 @@ pub(super) fn run_for(args: &Args, application: Option<&Application>, color: Col
         let side = Side::new(&session, &input, &engine, &[]);
         return push::run((&args.push, args.push_once), &input_args, &args.rendering, &side, args.output.include_workspace, color);
     }
-    match write(args, application, &engine, &session, passed) {
+    let written = write(args, application, &engine, &session, passed);
+    timings.end("render", || "and write".to_owned());
+    timings.show();
+    match written {
         Ok(exit) => exit,
         Err(Failure::Output(error)) => output::finish(Err(error)),
         Err(Failure::Template(error)) => {

@@ -53,7 +53,7 @@ impl SourceFile {
     /// The number of the line at an offset, from 1, and where it starts.
     pub(super) fn line(&self, offset: usize) -> (usize, usize) {
         let lines = self.lines.get_or_init(|| {
-            let breaks = self.text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
+            let breaks = self.text.match_indices('\n').map(|(at, _)| at + 1);
             std::iter::once(0).chain(breaks).collect()
         });
         let number = lines.partition_point(|start| *start <= offset);

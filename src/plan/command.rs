@@ -3,7 +3,6 @@
 //! Source: Kaito 0.12. It prints arguments in the random order of a hash map; here they are sorted.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use super::workload::{PresetInference, Weights};
 use super::{Context, Reasons, Runtime, Streaming};
@@ -98,8 +97,9 @@ fn vllm(
     });
     let dtype = if model.quantization.is_some() { &rules.dtype.quantized } else { &rules.dtype.otherwise };
     arguments.set("dtype", dtype, || format!("{}: {}", file(), if model.quantization.is_some() { "quantized" } else { "not quantized" }));
+    let name = model.name();
     for rule in &rules.rules {
-        if let Some((key, value)) = rule.value(model) {
+        if let Some((key, value)) = rule.value(model, &name) {
             arguments.set(&rule.flag, value, || format!("{}: {key}", file()));
             arguments.set_all(&rule.with, || format!("{}: {key}", file()));
         }
@@ -200,13 +200,26 @@ fn distributed(located: &Located<Workspace>, nodes: u64, serve: &str) -> String 
 
 /// An argument as one word of the shell that runs the command.
 pub(super) fn argument(flag: &str, value: &str) -> String {
-    if value.is_empty() { format!("--{flag}") } else { format!("--{flag}={}", shlex::try_quote(value).unwrap_or_default()) }
+    let mut text = String::new();
+    push_argument(&mut text, flag, value);
+    text
 }
 
 /// Arguments, each with a space before it.
 pub(super) fn text(arguments: &BTreeMap<String, String>) -> String {
-    arguments.iter().fold(String::new(), |mut text, (flag, value)| {
-        _ = write!(text, " {}", argument(flag, value));
-        text
-    })
+    let mut text = String::with_capacity(1024);
+    for (flag, value) in arguments {
+        text.push(' ');
+        push_argument(&mut text, flag, value);
+    }
+    text
+}
+
+fn push_argument(text: &mut String, flag: &str, value: &str) {
+    text.push_str("--");
+    text.push_str(flag);
+    if !value.is_empty() {
+        text.push('=');
+        text.push_str(&shlex::try_quote(value).unwrap_or_default());
+    }
 }

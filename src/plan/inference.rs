@@ -28,7 +28,7 @@ pub(super) fn plan<'a>(
     explain_model(&preset.name, found, &node, runtime, reasons);
     let counting = Counting { located, context, model, shape: &node };
     let count = match runtime {
-        Runtime::Vllm => counting.estimated(configs.inference.as_ref(), reasons, findings)?,
+        Runtime::Vllm => counting.estimated(configs.inference.as_deref(), reasons, findings)?,
         Runtime::Transformers => counting.counted(reasons, findings)?,
     };
     if !shape::enough(located, context, count, findings) {

@@ -36,7 +36,7 @@ use crate::diagnostic::Diagnostic;
 use crate::image;
 use crate::options::Options;
 use crate::preset::{Catalog, Images, NodeClasses};
-use crate::spec::{Configs, Input, Located, Workspace, names};
+use crate::spec::{Configs, InferenceConfigs, Input, Located, Workspace, names};
 use crate::yaml::Document;
 
 /// What a plan is made from, besides the Workspace.
@@ -51,13 +51,22 @@ pub struct Context<'a> {
     pub mirrors: Mirrors<'a>,
     /// The images as they are pulled: in full, and by the names and mirrors that the user wants.
     pub images: Images,
+    /// The configurations that were read.
+    pub inference_configs: InferenceConfigs,
 }
 
 impl<'a> Context<'a> {
     /// What plans of this input are made from.
     pub fn new(catalog: &'a Catalog, options: &'a Options, input: &'a Input) -> Self {
         let images = catalog.images.resolved(options.registry.as_deref(), |image| options.images.rewrite(image));
-        Self { catalog, options, input, mirrors: Mirrors::new(input, catalog, options), images }
+        Self {
+            catalog,
+            options,
+            input,
+            mirrors: Mirrors::new(input, catalog, options),
+            images,
+            inference_configs: InferenceConfigs::default(),
+        }
     }
 
     /// The blob container behind a mirror, if that is known.

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -13,7 +12,7 @@ use crate::diagnostic::{Diagnostic, SourceFile};
 use crate::options::Cloud;
 use crate::schema;
 use crate::sku::Sku;
-use crate::yaml::{self, Document, Node, Step};
+use crate::yaml::{Document, Kind, Node, Step};
 
 /// One `name: value` of a merged file, still unread, with every document that contributed to it.
 struct Raw {
@@ -31,12 +30,6 @@ pub(super) struct Entry<'m> {
     pub(super) own: Vec<&'m Document>,
     /// Whether it is built in too.
     pub(super) is_built_in: bool,
-}
-
-/// The documents of a file, and what is wrong with it.
-fn read_file(file: &Arc<SourceFile>) -> (Vec<Document>, Vec<Diagnostic>) {
-    let mut findings = Vec::new();
-    (yaml::read(file, yaml::Limits::default(), &mut findings), findings)
 }
 
 /// The files of all layers, merged but unread.
@@ -63,8 +56,7 @@ impl Merged {
         let mut merged = Self::default();
         for layer in layers {
             let files: Vec<_> = layer.files.iter().filter(|file| wanted(layer.is_embedded, stem(file))).collect();
-            let read: Vec<_> = files.par_iter().map(|file| read_file(file)).collect();
-            for (file, (documents, faults)) in files.into_iter().zip(read) {
+            for (file, documents, faults) in layer.read(&files) {
                 findings.extend(faults);
                 merged.add(file, documents, layer.is_embedded, findings);
             }
@@ -114,12 +106,12 @@ impl Merged {
         findings: &mut Vec<Diagnostic>,
         entry: impl for<'e> Fn(&'e mut Self, &str) -> std::collections::btree_map::Entry<'e, K, Raw>,
     ) {
-        let crate::yaml::Kind::Sequence(items) = &list.kind else {
+        let Kind::Sequence(items) = &list.kind else {
             findings
                 .push(document.finding(Diagnostic::error(format!("expected a list, found {}", list.describe())), &[Step::Field(field)]));
             return;
         };
-        if let crate::yaml::Kind::Mapping(entries) = &document.root.kind {
+        if let Kind::Mapping(entries) = &document.root.kind {
             for entry in entries.iter().filter(|entry| entry.key != field) {
                 let finding =
                     Diagnostic::error("unknown field").help(format!("beside a list of {field} nothing else stands in a document"));
@@ -139,7 +131,9 @@ impl Merged {
                 let at = [Step::Field(field), Step::Item(index), Step::Field(key)];
                 findings.push(document.finding(Diagnostic::error(format!("{id} stands here twice")).help("take one out"), &at));
             }
-            let part = Document::new(&document.file, item.clone());
+            // Of a built-in entry nobody asks more than where it stands.
+            let kept = if is_embedded { Node { span: item.span.clone(), kind: Kind::Null } } else { item.clone() };
+            let part = Document::new(&document.file, kept);
             let path = vec![field.to_owned(), id.to_owned()];
             entry(self, id).or_insert_with(Raw::empty).overlay(item.to_value(), part, is_embedded, path);
         }

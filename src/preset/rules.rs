@@ -94,13 +94,12 @@ impl Models {
 }
 
 impl ArgumentRule {
-    /// The value for a model, with the key of the table that gave it.
-    pub fn value(&self, model: &Model) -> Option<(&str, &str)> {
-        let name = model.name();
-        if self.except_names.contains(&name) {
+    /// The value for a model of this [name](Model::name), with the key of the table that gave it.
+    pub fn value(&self, model: &Model, name: &str) -> Option<(&str, &str)> {
+        if self.except_names.iter().any(|except| except == name) {
             return None;
         }
-        let by_name = by_longest_prefix(&self.by_name_prefix, &name);
+        let by_name = by_longest_prefix(&self.by_name_prefix, name);
         let by_architecture = || model.architectures.iter().find_map(|architecture| self.by_architecture.get_key_value(architecture));
         by_name.or_else(by_architecture).map(|(key, value)| (key.as_str(), value.as_str()))
     }

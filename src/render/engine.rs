@@ -9,10 +9,11 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::sync::{Arc, RwLock};
 
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::{Serde, ValueKind};
+use minijinja::value::ValueKind;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior};
 use rust_embed::RustEmbed;
 use serde::Serialize;
@@ -22,6 +23,7 @@ use crate::diagnostic::{Diagnostic, SourceFile, did_you_mean};
 use crate::manifest::ObjectRef;
 use crate::yaml;
 
+use super::fields::Fields;
 use super::shape::{CLOSE, OPEN, Object, Shape, holds_tokens};
 use super::trace::{Marked, Trace};
 
@@ -69,7 +71,7 @@ pub struct TemplateError(pub Box<Diagnostic>);
 pub struct Engine {
     environment: Environment<'static>,
     /// The YAML reading of texts that templates have left so far.
-    shapes: RwLock<HashMap<String, Arc<Shape>>>,
+    shapes: RwLock<HashMap<String, Arc<Shape>, foldhash::fast::RandomState>>,
     templates: Arc<Templates>,
     /// What was rendered, traced to its templates, if that was asked for.
     traces: Option<Tracing>,
@@ -148,7 +150,7 @@ impl Engine {
     pub fn render(&self, name: &str, context: &impl Serialize) -> Result<Object, TemplateError> {
         let fault = |error: Error| self.error(name, &error, context);
         let template = self.environment.get_template(name).map_err(fault)?;
-        let mut run = template.render_captured(minijinja::Value::from(Serde(context))).map_err(fault)?;
+        let mut run = template.render_captured(Fields::of(context).map_err(fault)?).map_err(fault)?;
         let values = run.with_state_mut(|state| state.get_extension_mut::<Aside>().map(std::mem::take).unwrap_or_default());
         let (text, lines) = match &self.traces {
             None => (Cow::Borrowed(run.output()), Vec::new()),
@@ -256,8 +258,11 @@ fn put_aside(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &minijinja:
     let value = serde_json::to_value(value).ok().filter(|_| !unwritable);
     let value = value.ok_or_else(|| Error::new(ErrorKind::InvalidOperation, "the value has no YAML form"))?;
     let aside = &mut state.get_or_insert_extension_with(Aside::default).0;
+    let number = aside.len();
     aside.push(whole(value));
-    write!(out, "{OPEN}{}{CLOSE}", aside.len() - 1).map_err(Error::from)
+    out.write_char(OPEN)?;
+    out.write_str(itoa::Buffer::new().format(number))?;
+    out.write_char(CLOSE).map_err(Error::from)
 }
 
 /// A number without a fraction as an integer: minijinja's `/` makes 2.0 of 4 / 2, which Go refuses for an integer.

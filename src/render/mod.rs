@@ -2,6 +2,7 @@
 
 mod context;
 mod engine;
+mod fields;
 mod mirror;
 mod nodes;
 mod rag_engine;

@@ -3,7 +3,8 @@
 //! Source: Kaito 0.12 checks it as YAML with a map `vllm` of scalars, but takes `max-model-len` for its node estimate
 //! from a scan of the lines.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, RwLock};
 
 use super::config_map;
 use crate::diagnostic::{Diagnostic, did_you_mean};
@@ -50,6 +51,28 @@ impl InferenceConfig {
             Some(document) => document.finding(finding, &[Step::Field("vllm"), Step::Field("max-model-len")]),
             None => finding.at(&Arc::clone(&file), 0..0),
         }
+    }
+}
+
+/// Configurations with which nothing is wrong, by their text: of a fleet, many Workspaces have the same.
+#[derive(Default)]
+pub struct InferenceConfigs(RwLock<HashMap<String, Arc<InferenceConfig>>>);
+
+impl InferenceConfigs {
+    /// Reads the configuration out of a ConfigMap as [`InferenceConfig::read`] does, but each text only once.
+    pub fn read(&self, config_map: &Document, name: &str, findings: &mut Vec<Diagnostic>) -> Option<Arc<InferenceConfig>> {
+        let known = config_map.text(&["data", KEY]).and_then(|text| self.0.read().ok()?.get(text).cloned());
+        if known.is_some() {
+            return known;
+        }
+        let before = findings.len();
+        let config = Arc::new(InferenceConfig::read(config_map, name, findings)?);
+        if findings.len() == before
+            && let Ok(mut all) = self.0.write()
+        {
+            all.insert(config.text.clone(), Arc::clone(&config));
+        }
+        Some(config)
     }
 }
 

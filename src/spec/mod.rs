@@ -13,7 +13,9 @@ pub mod status;
 mod training_config;
 mod workspace;
 
-pub use inference_config::{InferenceConfig, max_model_len};
+use std::sync::Arc;
+
+pub use inference_config::{InferenceConfig, InferenceConfigs, max_model_len};
 pub use inference_set::{AutoUpgrade, InferenceSet, MaintenanceWindow, UpgradeStrategy};
 pub use input::{Declarer, Input, Key, Located, Passed};
 pub use meta::{LabelSelector, LabelSelectorRequirement, ObjectMeta};
@@ -31,7 +33,7 @@ pub use workspace::{
 #[derive(Debug, Default)]
 pub struct Configs {
     /// What vLLM is told at run time.
-    pub inference: Option<InferenceConfig>,
+    pub inference: Option<Arc<InferenceConfig>>,
     /// What training goes by: the Workspace's own, or the default of its method.
     pub training: Option<TrainingConfig>,
 }

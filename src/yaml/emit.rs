@@ -21,16 +21,12 @@ pub fn to_yaml(object: &Value, out: &mut impl fmt::Write) {
 /// Appends a value that takes one line, as it stands behind `key: `; `false` if it takes more, and then nothing is appended.
 pub fn scalar_to_yaml(value: &Value, out: &mut String) -> bool {
     match value {
-        Value::String(text) if is_plain_word(text) => out.push_str(text),
+        Value::String(text) if is_plain(text) => out.push_str(text),
         Value::String(text) if text.contains(['\n', '\r']) => return false,
-        Value::String(_) => {
-            let mut line = String::new();
-            to_yaml(&Value::Object(Map::from_iter([("k".to_owned(), value.clone())])), &mut line);
-            match line.strip_prefix("k: ").and_then(|line| line.strip_suffix('\n')).filter(|line| !line.contains('\n')) {
-                Some(line) => out.push_str(line),
-                None => return false,
-            }
-        }
+        Value::String(_) => match written(value) {
+            Some(line) => out.push_str(&line),
+            None => return false,
+        },
         Value::Array(items) if !items.is_empty() => return false,
         Value::Object(fields) if !fields.is_empty() => return false,
         other => out.push_str(&other.to_string()),
@@ -38,11 +34,35 @@ pub fn scalar_to_yaml(value: &Value, out: &mut String) -> bool {
     true
 }
 
-/// Whether a string is surely written as it is: a word of letters and the like, longer than any that YAML takes for
-/// something else.
-fn is_plain_word(text: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/');
-    text.len() > "false".len() && text.as_bytes()[0].is_ascii_alphabetic() && text.bytes().all(plain)
+/// A value as the YAML crate writes it behind a key, if that is one line.
+fn written(value: &Value) -> Option<String> {
+    let mut line = String::new();
+    to_yaml(&Value::Object(Map::from_iter([("k".to_owned(), value.clone())])), &mut line);
+    let line = line.strip_prefix("k: ").and_then(|line| line.strip_suffix('\n')).filter(|line| !line.contains('\n'));
+    line.map(ToOwned::to_owned)
+}
+
+/// Words that some YAML reader takes for something else, in any case.
+const OTHER_WORDS: [&str; 11] = ["null", "true", "false", "yes", "no", "on", "off", "y", "n", "nan", "inf"];
+
+/// Whether a string is surely written as it is: printable ASCII that begins like a word, a path or a quantity, is no word for something
+/// else, no number and no time, and holds no `: ` and no ` #`. What isn't may be written as it is all the same; that is the writer's to say.
+fn is_plain(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let begins_well = match bytes.first() {
+        Some(b'/') => true,
+        Some(first) if first.is_ascii_alphabetic() => !OTHER_WORDS.iter().any(|word| word.eq_ignore_ascii_case(text)),
+        // No number and no time has one of these letters: 0x1F, 0o17, 1e3, 2001-12-14t21:59:43Z.
+        Some(first) if first.is_ascii_digit() => {
+            bytes.iter().any(|byte| matches!(byte.to_ascii_lowercase(), b'g'..=b'n' | b'p'..=b's' | b'u'..=b'w' | b'y'))
+        }
+        _ => false,
+    };
+    let ends_nothing = |pair: &[u8]| !matches!(pair, b": " | b" #");
+    begins_well
+        && bytes.iter().all(|byte| matches!(byte, b' '..=b'~'))
+        && !matches!(bytes.last(), Some(b' ' | b':'))
+        && bytes.windows(2).all(ends_nothing)
 }
 
 /// Appends a Kubernetes object as indented JSON, in the order of [`to_yaml`].
@@ -96,4 +116,31 @@ fn sorted(fields: &Map<String, Value>) -> impl Iterator<Item = (&String, &Value)
     entries.sort_unstable_by_key(|(key, _)| *key);
     let as_they_are = (!unsorted).then(|| fields.iter()).into_iter().flatten();
     entries.into_iter().chain(as_they_are)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_surely_plain_is_written_as_it_is() {
+        let tricky: Vec<String> = serde_json::from_str(include_str!("../../tests/data/strings.json")).unwrap();
+        // Every text of up to three of these, in which whatever means something to YAML stands anywhere.
+        let parts = [
+            "a", "/", "yes", "Null", "OFF", "nan", "Gi", " ", ":", "#", "-", "1", ".", "e", "'", "\"", "{", "%", "@", "=", "<<", "\u{e9}",
+            "\t", "~", "!", "&", ",",
+        ];
+        let mut all: Vec<String> = tricky;
+        for one in parts {
+            for two in parts {
+                all.push(format!("{one}{two}"));
+                all.extend(parts.iter().map(|three| format!("{one}{two}{three}")));
+            }
+        }
+        let plain: Vec<String> = all.into_iter().filter(|text| is_plain(text)).collect();
+        assert!(plain.len() > 1000, "{}", plain.len());
+        for text in plain {
+            assert_eq!(written(&Value::String(text.clone())), Some(text));
+        }
+    }
 }

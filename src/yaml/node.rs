@@ -1,15 +1,13 @@
-//! A document as a tree of values that know their place.
+//! A document as a tree of values that know their place. The build reads presets into such trees, so nothing else is named here.
 
 use std::fmt::Write as _;
 use std::ops::Range;
-use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Number, Value};
 
-use crate::diagnostic::{Diagnostic, Place, SourceFile};
-
 /// A value and the bytes it was read from.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Node {
     /// The bytes of the value in its file.
     pub span: Range<usize>,
@@ -18,13 +16,14 @@ pub struct Node {
 }
 
 /// The value of a node.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub enum Kind {
     /// Nothing: the same as an absent field.
     Null,
     /// `true` or `false`.
     Bool(bool),
     /// An integer, or a finite number with a fraction.
+    #[serde(with = "number")]
     Number(Number),
     /// A string.
     String(String),
@@ -35,7 +34,7 @@ pub enum Kind {
 }
 
 /// One `key: value` of a mapping.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Entry {
     /// The key.
     pub key: String,
@@ -144,7 +143,7 @@ impl Node {
 
     /// The bytes to point at for a path, and whether the path leads all the way: the value's, a key's where the value spans
     /// lines, or the deepest ancestor's.
-    fn span_of(&self, path: &[Step<'_>]) -> (Range<usize>, bool) {
+    pub(super) fn span_of(&self, path: &[Step<'_>]) -> (Range<usize>, bool) {
         let mut node = self;
         let mut span = match &self.kind {
             Kind::Mapping(entries) => entries.first().map_or_else(|| self.span.clone(), |entry| entry.key_span.clone()),
@@ -174,59 +173,29 @@ impl Node {
     }
 }
 
-/// One document of a file.
-#[derive(Clone, Debug)]
-pub struct Document {
-    /// The file.
-    pub file: Arc<SourceFile>,
-    /// The root: a mapping, unless it was asked for whatever is there.
-    pub root: Arc<Node>,
-    /// For an object that was made from another: where its fields stand in the document of that.
-    pub moves: Arc<[Move]>,
-}
+/// Numbers for formats that must know before they read what it will be.
+mod number {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+    use serde_json::Number;
 
-/// Where a field of an object that was made from another stands in the document of that.
-#[derive(Clone, Debug)]
-pub struct Move {
-    from: Vec<&'static str>,
-    to: Vec<Step<'static>>,
-}
-
-impl Move {
-    /// The field `from`, and all below it, stands at `to`.
-    pub fn new(from: &[&'static str], to: &[Step<'static>]) -> Self {
-        Self { from: from.to_vec(), to: to.to_vec() }
+    #[derive(Deserialize, Serialize)]
+    enum Any {
+        Unsigned(u64),
+        Signed(i64),
+        Float(f64),
     }
 
-    /// The path in the document, if this is about it.
-    fn apply<'a>(&self, path: &[Step<'a>]) -> Option<Vec<Step<'a>>> {
-        let starts = path.len() >= self.from.len()
-            && self.from.iter().zip(path).all(|(from, step)| matches!(step, Step::Field(name) if name == from));
-        starts.then(|| self.to.iter().copied().chain(path[self.from.len()..].iter().copied()).collect())
-    }
-}
-
-impl Document {
-    /// A document that was read.
-    pub fn new(file: &Arc<SourceFile>, root: Node) -> Self {
-        Self { file: Arc::clone(file), root: Arc::new(root), moves: Arc::new([]) }
+    pub(super) fn serialize<S: Serializer>(number: &Number, serializer: S) -> Result<S::Ok, S::Error> {
+        let unsigned = number.as_u64().map(Any::Unsigned);
+        let any = unsigned.or_else(|| number.as_i64().map(Any::Signed));
+        any.unwrap_or_else(|| Any::Float(number.as_f64().unwrap_or_default())).serialize(serializer)
     }
 
-    /// The string in a field, if the document has one there.
-    pub fn text(&self, path: &[&str]) -> Option<&str> {
-        path.iter().try_fold(&*self.root, |node, field| node.get(field)).and_then(Node::as_str)
-    }
-
-    /// Where a field stands; the nearest field above it if it is absent.
-    pub fn place(&self, path: &[Step<'_>]) -> Place {
-        Place { file: Arc::clone(&self.file), span: self.root.span_of(path).0 }
-    }
-
-    /// A finding about a field of this document.
-    pub fn finding(&self, finding: Diagnostic, path: &[Step<'_>]) -> Diagnostic {
-        let moved = self.moves.iter().find_map(|moved| moved.apply(path));
-        let path = moved.as_deref().unwrap_or(path);
-        let (span, is_exact) = self.root.span_of(path);
-        Diagnostic { is_exact, ..finding.field(path_text(path)).at(&self.file, span) }
+    pub(super) fn deserialize<'d, D: Deserializer<'d>>(deserializer: D) -> Result<Number, D::Error> {
+        match Any::deserialize(deserializer)? {
+            Any::Unsigned(number) => Ok(number.into()),
+            Any::Signed(number) => Ok(number.into()),
+            Any::Float(number) => Number::from_f64(number).ok_or_else(|| D::Error::custom("the number isn't finite")),
+        }
     }
 }

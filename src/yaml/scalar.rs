@@ -7,13 +7,25 @@ use serde_json::Number;
 
 use super::node::Kind;
 
-/// The meaning of an unquoted scalar; `None` for `.inf` and `.nan`, which JSON can't say.
-pub(super) fn resolve(text: &str) -> Option<Kind> {
+/// The meaning of an unquoted scalar.
+pub(super) enum Scalar {
+    /// The string that it is.
+    Text,
+    /// Something else.
+    Other(Kind),
+    /// `.inf` and `.nan`, which JSON can't say.
+    NotFinite,
+}
+
+/// What an unquoted scalar means.
+pub(super) fn resolve(text: &str) -> Scalar {
     match text {
-        "" | "~" | "null" | "Null" | "NULL" => return Some(Kind::Null),
-        "yes" | "Yes" | "YES" | "on" | "On" | "ON" | "true" | "True" | "TRUE" => return Some(Kind::Bool(true)),
-        "no" | "No" | "NO" | "off" | "Off" | "OFF" | "false" | "False" | "FALSE" => return Some(Kind::Bool(false)),
-        ".nan" | ".NaN" | ".NAN" | ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" | "-.inf" | "-.Inf" | "-.INF" => return None,
+        "" | "~" | "null" | "Null" | "NULL" => return Scalar::Other(Kind::Null),
+        "yes" | "Yes" | "YES" | "on" | "On" | "ON" | "true" | "True" | "TRUE" => return Scalar::Other(Kind::Bool(true)),
+        "no" | "No" | "NO" | "off" | "Off" | "OFF" | "false" | "False" | "FALSE" => return Scalar::Other(Kind::Bool(false)),
+        ".nan" | ".NaN" | ".NAN" | ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" | "-.inf" | "-.Inf" | "-.INF" => {
+            return Scalar::NotFinite;
+        }
         _ => {}
     }
     let number = match text.as_bytes()[0] {
@@ -21,7 +33,7 @@ pub(super) fn resolve(text: &str) -> Option<Kind> {
         b'.' => float(text),
         _ => None,
     };
-    Some(number.map_or_else(|| Kind::String(text.to_owned()), Kind::Number))
+    number.map_or(Scalar::Text, |number| Scalar::Other(Kind::Number(number)))
 }
 
 fn number(text: &str) -> Option<Number> {
@@ -108,9 +120,14 @@ mod tests {
             ("0x", "\"0x\""),
         ];
         for (text, want) in table {
-            let node = super::super::Node { span: 0..0, kind: resolve(text).expect(text) };
+            let kind = match resolve(text) {
+                Scalar::Text => Kind::String(text.to_owned()),
+                Scalar::Other(kind) => kind,
+                Scalar::NotFinite => panic!("{text}"),
+            };
+            let node = super::super::Node { span: 0..0, kind };
             assert_eq!(node.to_value().to_string(), want, "{text}");
         }
-        assert!(resolve(".inf").is_none());
+        assert!(matches!(resolve(".inf"), Scalar::NotFinite));
     }
 }

@@ -1,0 +1,289 @@
+//! Text to trees, with every fault of the text in one run. The build reads presets with it, so nothing of kaito's but the trees is named here.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::ops::Range;
+
+use granit_parser::{Event, Parser, ScalarStyle, Span, StrInput, Tag};
+
+use super::node::{Entry, Kind, Node};
+use super::scalar::{self, Scalar};
+
+/// How much a document may ask for.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes of one file.
+    pub bytes: usize,
+    /// Nesting of mappings and lists.
+    pub depth: usize,
+    /// Nodes of one document, aliases expanded.
+    pub nodes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { bytes: 64 << 20, depth: 100, nodes: 500_000 }
+    }
+}
+
+/// What is wrong with a text, and at which of its bytes.
+pub(super) struct Fault {
+    pub(super) span: Range<usize>,
+    pub(super) message: String,
+}
+
+/// The documents in a stretch of a text, whatever their roots are; those that hold nothing are left out, and a broken one leaves the
+/// others alone.
+pub(super) fn read(text: &str, part: Range<usize>, limits: Limits, faults: &mut Vec<Fault>) -> Vec<Node> {
+    let options = granit_parser::options! {
+        emit_comments: false,
+        // As libyaml, and so Go, has it.
+        block_scalar_eof_without_line_feed: true,
+        // JSON knows no limit on keys; YAML's own is 1,024 characters.
+        simple_key_max_lookahead: 1 << 16,
+        flow_nesting_limit: limits.depth,
+        block_nesting_limit: limits.depth,
+    };
+    let parser = Parser::new_from_str_with_options(&text[part.clone()], options);
+    let mut reader = Reader { parser, text, base: part.start, limits, faults, anchors: HashMap::new(), nodes: 0 };
+    let mut documents = Vec::new();
+    loop {
+        match reader.document() {
+            Ok(Some(root)) if root.is_null() => {}
+            Ok(Some(root)) => documents.push(root),
+            Ok(None) => return documents,
+            Err(Broken) => match reader.parser.proceed_next_document() {
+                Ok(true) => {}
+                _ => return documents,
+            },
+        }
+    }
+}
+
+/// The document can't be read further; the reason is among the faults.
+struct Broken;
+
+struct Reader<'a> {
+    parser: Parser<'a, StrInput<'a>>,
+    text: &'a str,
+    /// Where the stretch starts that is read.
+    base: usize,
+    limits: Limits,
+    faults: &'a mut Vec<Fault>,
+    anchors: HashMap<usize, Node>,
+    nodes: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn fault(&mut self, span: &Range<usize>, message: impl Into<String>) {
+        self.faults.push(Fault { span: span.clone(), message: message.into() });
+    }
+
+    fn next(&mut self) -> Result<(Event<'a>, Range<usize>), Broken> {
+        match self.parser.next_event() {
+            Some(Ok((event, span))) => {
+                let span = bytes(&span);
+                Ok((event, span.start + self.base..span.end + self.base))
+            }
+            Some(Err(error)) => {
+                let at = self.base + error.marker().byte_offset().unwrap_or(0);
+                let width = self.text.get(at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
+                self.fault(&(at..at + width), format!("this isn't well-formed YAML: {}", error.info()));
+                Err(Broken)
+            }
+            None => Ok((Event::StreamEnd, 0..0)),
+        }
+    }
+
+    /// The root of the next document, or `None` at the end of the file.
+    fn document(&mut self) -> Result<Option<Node>, Broken> {
+        loop {
+            let (event, span) = self.next()?;
+            match event {
+                Event::StreamEnd => return Ok(None),
+                Event::StreamStart | Event::DocumentStart(..) | Event::DocumentEnd => {
+                    self.anchors.clear();
+                    self.nodes = 0;
+                }
+                event => return self.node(event, span).map(Some),
+            }
+        }
+    }
+
+    fn count(&mut self, nodes: usize, span: &Range<usize>) -> Result<(), Broken> {
+        self.nodes += nodes;
+        if self.nodes <= self.limits.nodes {
+            return Ok(());
+        }
+        self.fault(span, format!("the document has more than {} values once its aliases are expanded", self.limits.nodes));
+        Err(Broken)
+    }
+
+    fn node(&mut self, event: Event<'a>, span: Range<usize>) -> Result<Node, Broken> {
+        self.count(1, &span)?;
+        let (anchor, node) = match event {
+            Event::Alias(id) => return self.alias(id, span),
+            Event::Scalar(text, style, anchor, tag) => (anchor, self.scalar(text, style, tag.as_deref(), span)),
+            Event::SequenceStart(_, anchor, tag) => {
+                self.check_tag(tag.as_deref(), "seq", &span);
+                (anchor, self.sequence(span)?)
+            }
+            Event::MappingStart(_, anchor, tag) => {
+                self.check_tag(tag.as_deref(), "map", &span);
+                (anchor, self.mapping(span)?)
+            }
+            _ => {
+                self.fault(&span, "a value is missing here");
+                return Err(Broken);
+            }
+        };
+        if anchor > 0 {
+            self.count(size(&node), &node.span)?;
+            self.anchors.insert(anchor, node.clone());
+        }
+        Ok(node)
+    }
+
+    fn alias(&mut self, id: usize, span: Range<usize>) -> Result<Node, Broken> {
+        let Some(nodes) = self.anchors.get(&id).map(size) else {
+            self.fault(&span, "this alias refers to a value that contains it");
+            return Err(Broken);
+        };
+        self.count(nodes, &span)?;
+        Ok(self.anchors[&id].clone())
+    }
+
+    fn scalar(&mut self, text: Cow<'a, str>, style: ScalarStyle, tag: Option<&Tag>, span: Range<usize>) -> Node {
+        let plain = style == ScalarStyle::Plain && tag.is_none_or(|tag| core_tag(tag).is_some_and(|name| name != "str"));
+        if let Some(tag) = tag
+            && core_tag(tag).is_none()
+        {
+            self.fault(&span, format!("the tag {}{} has no meaning in a Kubernetes object", tag.original_handle(), tag.suffix()));
+        }
+        let resolved = if plain { scalar::resolve(&text) } else { Scalar::Text };
+        let kind = match resolved {
+            Scalar::Text => Kind::String(text.into_owned()),
+            Scalar::Other(kind) => kind,
+            Scalar::NotFinite => {
+                self.fault(&span, format!("{text} is not a finite number"));
+                Kind::Null
+            }
+        };
+        Node { span, kind }
+    }
+
+    fn check_tag(&mut self, tag: Option<&Tag>, want: &str, span: &Range<usize>) {
+        if let Some(tag) = tag
+            && core_tag(tag) != Some(want)
+        {
+            self.fault(span, format!("the tag {}{} has no meaning in a Kubernetes object", tag.original_handle(), tag.suffix()));
+        }
+    }
+
+    fn sequence(&mut self, mut span: Range<usize>) -> Result<Node, Broken> {
+        let mut items = Vec::new();
+        loop {
+            let (event, at) = self.next()?;
+            if event == Event::SequenceEnd {
+                span.end = at.end.max(span.end);
+                // Trees are many and live long, and most of their lists are short.
+                items.shrink_to_fit();
+                return Ok(Node { span, kind: Kind::Sequence(items) });
+            }
+            items.push(self.node(event, at)?);
+        }
+    }
+
+    fn mapping(&mut self, mut span: Range<usize>) -> Result<Node, Broken> {
+        let mut entries: Vec<Entry> = Vec::new();
+        let mut keys = Keys::default();
+        let mut merged = Vec::new();
+        loop {
+            let (event, at) = self.next()?;
+            if event == Event::MappingEnd {
+                span.end = at.end.max(span.end);
+                break;
+            }
+            let is_merge = matches!(&event, Event::Scalar(text, ScalarStyle::Plain, ..) if text == "<<");
+            let key = self.node(event, at)?;
+            let (event, at) = self.next()?;
+            let value = self.node(event, at)?;
+            if is_merge {
+                self.merge(value, &mut merged);
+                continue;
+            }
+            let key_span = key.span.clone();
+            let Some(key) = self.key(key) else { continue };
+            if let Some(first) = keys.find(&entries, &key) {
+                let line = 1 + self.text[..entries[first].key_span.start].matches('\n').count();
+                self.fault(&key_span, format!("the key {key:?} stands here again; it is already on line {line}"));
+                continue;
+            }
+            entries.push(Entry { key, key_span, value });
+        }
+        for entry in merged {
+            if keys.find(&entries, &entry.key).is_none() {
+                entries.push(entry);
+            }
+        }
+        entries.shrink_to_fit();
+        Ok(Node { span, kind: Kind::Mapping(entries) })
+    }
+
+    /// The key as JSON has it: Go turns booleans and numbers into their text.
+    fn key(&mut self, key: Node) -> Option<String> {
+        match key.kind {
+            Kind::String(text) => Some(text),
+            Kind::Bool(value) => Some(value.to_string()),
+            Kind::Number(value) => Some(value.to_string()),
+            _ => {
+                self.fault(&key.span, format!("a key must be a string; found {}", key.describe()));
+                None
+            }
+        }
+    }
+
+    fn merge(&mut self, value: Node, merged: &mut Vec<Entry>) {
+        match value.kind {
+            Kind::Mapping(entries) => merged.extend(entries),
+            Kind::Sequence(items) => items.into_iter().for_each(|item| self.merge(item, merged)),
+            _ => self.fault(&value.span, format!("<< merges mappings; found {}", value.describe())),
+        }
+    }
+}
+
+/// Finds the keys of a mapping: by looking at each as long as they are few, as they are nearly always.
+#[derive(Default)]
+struct Keys(HashMap<String, usize>);
+
+impl Keys {
+    const FEW: usize = 16;
+
+    /// Which of the entries has this key. No two of them have the same.
+    fn find(&mut self, entries: &[Entry], key: &str) -> Option<usize> {
+        if entries.len() <= Self::FEW {
+            return entries.iter().position(|entry| entry.key == key);
+        }
+        let unknown = entries.iter().enumerate().skip(self.0.len());
+        self.0.extend(unknown.map(|(index, entry)| (entry.key.clone(), index)));
+        self.0.get(key).copied()
+    }
+}
+
+fn bytes(span: &Span) -> Range<usize> {
+    span.byte_range().unwrap_or(0..0)
+}
+
+/// The name of a tag of YAML's core schema, such as `str`.
+fn core_tag(tag: &Tag) -> Option<&str> {
+    let known = ["str", "int", "float", "bool", "null", "seq", "map"];
+    (tag.handle() == "tag:yaml.org,2002:" && known.contains(&tag.suffix())).then(|| tag.suffix())
+}
+
+fn size(node: &Node) -> usize {
+    1 + match &node.kind {
+        Kind::Sequence(items) => items.iter().map(size).sum(),
+        Kind::Mapping(entries) => entries.iter().map(|entry| 1 + size(&entry.value)).sum(),
+        _ => 0,
+    }
+}
