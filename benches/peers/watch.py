@@ -27,16 +27,18 @@ def main():
     parser = argparse.ArgumentParser(description="Time kaito watch from a webhook to the change in the cluster.")
     parser.add_argument("--rounds", type=run.positive, default=15, metavar="N", help="how many commits are timed (default: 15)")
     parser.add_argument("--counts", type=run.positives, default=[100, 1000], metavar="N,...", help="numbers of Workspaces (default: 100,1000)")
+    parser.add_argument("--shards", type=run.positive, default=1, metavar="N", help="processes that share the Workspaces (default: 1)")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     kaito, kubectl = run.find_kaito(), run.find_packed("kubectl")
-    print(f"{os.cpu_count()} CPUs, rounds: {options.rounds}\n")
+    shards = f", {options.shards} processes that share the Workspaces" if options.shards > 1 else ""
+    print(f"{os.cpu_count()} CPUs, rounds: {options.rounds}{shards}\n")
     print("| Workspaces | first sync, s | commit to applied, s | another file, s | requests for it | deleted object back, s | memory at rest (peak), MiB | CPU at rest |")
     print("|--:|--:|--:|--:|--:|--:|--:|--:|")
     for count in options.counts:
         with Server() as server, tempfile.TemporaryDirectory() as home:
             furnish(server, kubectl)
-            print(row(count, follow(count, options.rounds, kaito, kubectl, server, Path(home))), flush=True)
+            print(row(count, follow(count, options.rounds, options.shards, kaito, kubectl, server, Path(home))), flush=True)
 
 
 class Repository:
@@ -99,44 +101,54 @@ def handler(home):
     return Handler
 
 
-def follow(count, rounds, kaito, kubectl, server, home):
+def follow(count, rounds, shards, kaito, kubectl, server, home):
     repository = Repository(count, home)
     (home / "token").write_text(TOKEN)
-    hook, health = free_ports()
-    log = open(home / "log", "wb")
     began = time.perf_counter()
-    process = subprocess.Popen(
-        [kaito, "watch", "--url", repository.url, "--branch", "main", "-n", run.NAMESPACE, "--applyset", "bench", "--interval", "1h",
-         "--cache-dir", home / "cache", "--webhook-listen", f"127.0.0.1:{hook}", "--webhook-token", home / "token", "--webhook-type", "generic",
-         "--health-listen", f"127.0.0.1:{health}", "--metrics-listen", f"127.0.0.1:{health}", "--log-format", "json"],
-        stdout=log, stderr=log)
+    processes = [Process(kaito, repository, home, f"{number}/{shards}" if shards > 1 else None) for number in range(shards)]
     try:
         run.progress(f"{count}: first sync")
-        wait(process, lambda: get(f"http://127.0.0.1:{health}/readyz") and sets(server) >= count, home)
+        wait(processes, lambda: all(get(process.ready) for process in processes) and sets(server) >= count, home)
         first = time.perf_counter() - began
-        call = lambda: push_event(hook, repository.url)
-        applied = [changed(repository, server, call, count * number // rounds, number, process, home) for number in range(rounds)]
+        call = lambda: [push_event(process.hook, repository.url) for process in processes]
+        applied = [changed(repository, server, call, count * number // rounds, number, processes, home) for number in range(rounds)]
         run.progress(f"{count}: another file")
         time.sleep(5)
-        other = [untouched(repository, server, call, number, process, home) for number in range(3)]
+        other = [untouched(repository, server, call, number, processes, home) for number in range(3)]
         run.progress(f"{count}: a deleted object")
-        back = [deleted(server, count * number // 5, process, home) for number in range(5)]
+        back = [deleted(server, count * number // 5, processes, home) for number in range(5)]
         run.progress(f"{count}: at rest")
         time.sleep(5)
-        before = cpu(process.pid)
+        before = sum(cpu(process.pid) for process in processes)
         time.sleep(QUIET)
-        rest = (cpu(process.pid) - before) / QUIET
+        rest = (sum(cpu(process.pid) for process in processes) - before) / QUIET
         run.progress("")
-        return first, applied, other, back, memory(process.pid), rest
+        return first, applied, other, back, [max(each) for each in zip(*(memory(process.pid) for process in processes))], rest
     finally:
-        process.terminate()
-        process.wait()
+        for process in processes:
+            process.terminate()
+            process.wait()
         repository.server.shutdown()
         if os.environ.get("KEEP_LOG"):
             shutil.copy(home / "log", os.environ["KEEP_LOG"])
 
 
-def changed(repository, server, call, i, number, process, home):
+class Process(subprocess.Popen):
+    """kaito watch, which looks after all Workspaces or a share of them."""
+
+    def __init__(self, kaito, repository, home, shard):
+        self.hook, health = free_ports()
+        self.ready = f"http://127.0.0.1:{health}/readyz"
+        log = open(home / "log", "ab")
+        super().__init__(
+            [kaito, "watch", "--url", repository.url, "--branch", "main", "-n", run.NAMESPACE, "--applyset", "bench", "--interval", "1h",
+             "--cache-dir", home / f"cache-{self.hook}", "--webhook-listen", f"127.0.0.1:{self.hook}", "--webhook-token", home / "token",
+             "--webhook-type", "generic", "--health-listen", f"127.0.0.1:{health}", "--metrics-listen", f"127.0.0.1:{health}",
+             "--log-format", "json", *(["--shard", shard] if shard else [])],
+            stdout=log, stderr=log)
+
+
+def changed(repository, server, call, i, number, processes, home):
     """How long it takes until a commit that changes one Workspace is in the cluster, from the webhook on."""
     file = repository.work / f"ws-{i}.yaml"
     mode = "interactivity" if number % 2 else "throughput"
@@ -149,11 +161,11 @@ def changed(repository, server, call, i, number, process, home):
     generation = json.loads(server.ask(path))["metadata"]["generation"]
     began = time.perf_counter()
     call()
-    wait(process, lambda: json.loads(server.ask(path))["metadata"]["generation"] > generation, home, 0.002)
+    wait(processes, lambda: json.loads(server.ask(path))["metadata"]["generation"] > generation, home, 0.002)
     return time.perf_counter() - began
 
 
-def untouched(repository, server, call, number, process, home):
+def untouched(repository, server, call, number, processes, home):
     """How long a commit takes that changes nothing of the set, and what the server is asked for it."""
     (repository.work / "README.md").write_text(f"{number}\n")
     repository.commit(f"other {number}")
@@ -170,27 +182,27 @@ def untouched(repository, server, call, number, process, home):
         asked += 1
         return head in server.ask(secret)
 
-    wait(process, is_there, home, 0.002)
+    wait(processes, is_there, home, 0.002)
     took = time.perf_counter() - began
     time.sleep(1)
     after = server.requests()
     return took, sum(after[key] - before.get(key, 0) for key in after) - asked
 
 
-def deleted(server, i, process, home):
+def deleted(server, i, processes, home):
     """How long it takes until a StatefulSet that was deleted is back."""
     path = f"/apis/apps/v1/namespaces/{run.NAMESPACE}/statefulsets/ws-{i}"
     uid = json.loads(server.ask(path))["metadata"]["uid"]
     began = time.perf_counter()
     server.ask(path, method="DELETE")
-    wait(process, lambda: uid not in (server.get(path) or uid), home, 0.002)
+    wait(processes, lambda: uid not in (server.get(path) or uid), home, 0.002)
     return time.perf_counter() - began
 
 
-def wait(process, is_so, home, pause=0.05):
-    end = time.monotonic() + 600
+def wait(processes, is_so, home, pause=0.05):
+    end = time.monotonic() + 1800
     while not is_so():
-        if process.poll() is not None or time.monotonic() > end:
+        if any(process.poll() is not None for process in processes) or time.monotonic() > end:
             sys.exit(f"kaito watch doesn't get there:\n{(home / 'log').read_text()[-3000:]}")
         time.sleep(pause)
 
