@@ -58,10 +58,14 @@ fn emit(bencher: Bencher<'_, '_>) {
     let input = world.input(&fleet::file(COUNT, 16384));
     let session = world.session(&input);
     let mut all = Vec::new();
-    let rendered = session.render(&world.engine, |_, objects| Ok(objects), |objects| {
-        all.extend(objects);
-        Ok::<_, kaito::render::TemplateError>(())
-    });
+    let rendered = session.render(
+        &world.engine,
+        |_, objects| Ok(objects),
+        |objects| {
+            all.extend(objects);
+            Ok::<_, kaito::render::TemplateError>(())
+        },
+    );
     rendered.unwrap_or_else(|error| panic!("{error}"));
     bencher.bench_local(|| {
         let mut text = String::new();
@@ -85,10 +89,13 @@ fn diff(bencher: Bencher<'_, '_>) {
 
 #[divan::bench]
 fn webhook(bencher: Bencher<'_, '_>) {
-    let body = format!(r#"{{"ref": "refs/heads/main", "after": "{:040}", "repository": {{"clone_url": "https://git.example.com/org/fleet.git"}}}}"#, 1);
+    let body = format!(
+        r#"{{"ref": "refs/heads/main", "after": "{:040}", "repository": {{"clone_url": "https://git.example.com/org/fleet.git"}}}}"#,
+        1
+    );
     let mut hmac = Hmac::<Sha256>::new_from_slice(b"token").expect("any key will do");
     hmac.update(body.as_bytes());
-    let signature: String = hmac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    let signature: String = hmac.finalize().into_bytes().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
     let request = http::Request::post("/hook/fleet")
         .header("X-GitHub-Event", "push")
         .header("X-Hub-Signature-256", format!("sha256={signature}"))

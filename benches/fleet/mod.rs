@@ -15,7 +15,7 @@ use kaito::spec::Input;
 const VERSION: &str = "0.12";
 
 /// So many Workspaces with a ConfigMap each, in a file. `context` is the longest context of the last of them.
-pub fn file(count: usize, context: u32) -> Arc<SourceFile> {
+pub(crate) fn file(count: usize, context: u32) -> Arc<SourceFile> {
     let mut text = String::new();
     for number in 0..count {
         let length = if number + 1 == count { context } else { 16384 };
@@ -54,24 +54,24 @@ data:
 }
 
 /// What renders them.
-pub struct World {
+pub(crate) struct World {
     /// Models, sizes, rules.
-    pub catalog: Catalog,
+    pub(crate) catalog: Catalog,
     /// Choices.
-    pub options: Options,
+    pub(crate) options: Options,
     /// Templates.
-    pub engine: Engine,
+    pub(crate) engine: Engine,
 }
 
 impl World {
     /// That of a user who has chosen nothing.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let catalog = Catalog::load(VERSION, &[Layer::embedded(VERSION)]).unwrap_or_else(|findings| panic!("{findings:?}"));
         Self { catalog, options: Options::default(), engine: Engine::new(Templates::new(VERSION, HashMap::new())) }
     }
 
     /// A file, read.
-    pub fn input(&self, file: &Arc<SourceFile>) -> Input {
+    pub(crate) fn input(&self, file: &Arc<SourceFile>) -> Input {
         let mut findings = Vec::new();
         let input = Input::read(std::slice::from_ref(file), &self.options, &mut findings);
         assert!(findings.is_empty(), "{findings:?}");
@@ -79,7 +79,7 @@ impl World {
     }
 
     /// An input, planned.
-    pub fn session<'a>(&'a self, input: &'a Input) -> Session<'a> {
+    pub(crate) fn session<'a>(&'a self, input: &'a Input) -> Session<'a> {
         let mut findings = Vec::new();
         let session = Session::new(input, &self.catalog, &self.options, false, &mut findings);
         assert!(findings.is_empty(), "{findings:?}");
@@ -87,7 +87,7 @@ impl World {
     }
 
     /// The text of every object of a session.
-    pub fn text(&self, session: &Session<'_>) -> String {
+    pub(crate) fn text(&self, session: &Session<'_>) -> String {
         let mut all = String::new();
         let rendered = session.render(
             &self.engine,

@@ -38,7 +38,11 @@ impl Timings {
         let total = self.began.elapsed();
         let mut text = String::new();
         for (stage, took, what) in self.stages.iter().chain([&("total", total, String::new())]) {
-            let line = format!("{stage:<8} {:>9.3} ms {:>4.0} %  {what}", took.as_secs_f64() * 1e3, 100.0 * took.as_secs_f64() / total.as_secs_f64());
+            let line = format!(
+                "{stage:<8} {:>9.3} ms {:>4.0} %  {what}",
+                took.as_secs_f64() * 1e3,
+                100.0 * took.as_secs_f64() / total.as_secs_f64()
+            );
             _ = writeln!(text, "{}", line.trim_end());
         }
         output::done(text.trim_end());

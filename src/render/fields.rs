@@ -163,3 +163,35 @@ impl Serializer for Collector {
         serialize_struct_variant(&'static str, u32, &'static str, usize) -> Nothing;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Serialize)]
+    struct Common {
+        name: &'static str,
+    }
+
+    #[derive(Serialize)]
+    struct Context {
+        #[serde(flatten)]
+        common: Common,
+        count: u64,
+        nothing: Option<u64>,
+    }
+
+    #[test]
+    fn names_stand_for_the_fields_of_a_struct() {
+        let value = Fields::of(&Context { common: Common { name: "a" }, count: 2, nothing: None }).unwrap();
+        assert_eq!(value.get_attr("name").unwrap(), Value::from("a"));
+        assert_eq!(value.get_attr("count").unwrap(), Value::from(2));
+        assert!(value.get_attr("nothing").unwrap().is_none());
+        assert!(value.get_attr("other").unwrap().is_undefined());
+        assert_eq!(value.try_iter().unwrap().collect::<Vec<_>>(), ["name", "count", "nothing"].map(Value::from));
+        assert_eq!(Fields::of(&Common { name: "a" }).unwrap().get_attr("name").unwrap(), Value::from("a"));
+        for error in [Fields::of(&1), Fields::of(&"text"), Fields::of(&["list"]), Fields::of(&Option::<u64>::None)] {
+            assert!(error.unwrap_err().to_string().contains("a template is given a struct"));
+        }
+    }
+}
