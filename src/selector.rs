@@ -3,13 +3,18 @@
 //! Source: `k8s.io/apimachinery/pkg/labels`.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::str::FromStr;
 
 use crate::spec::names;
 
 /// A label selector: all of its requirements must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Selector(Vec<Requirement>);
+pub struct Selector {
+    requirements: Vec<Requirement>,
+    /// As it was written.
+    text: String,
+}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Requirement {
@@ -30,7 +35,7 @@ enum Test {
 impl Selector {
     /// Whether an object with these labels is selected.
     pub fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
-        self.0.iter().all(|requirement| {
+        self.requirements.iter().all(|requirement| {
             let value = labels.get(&requirement.key);
             match &requirement.test {
                 Test::Exists => value.is_some(),
@@ -51,7 +56,14 @@ impl FromStr for Selector {
         if text.trim().is_empty() {
             return Ok(Self::default());
         }
-        split_outside_parentheses(text).map(|part| requirement(part.trim())).collect::<Result<_, _>>().map(Self)
+        let requirements = split_outside_parentheses(text).map(|part| requirement(part.trim())).collect::<Result<_, _>>()?;
+        Ok(Self { requirements, text: text.to_owned() })
+    }
+}
+
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
     }
 }
 

@@ -154,6 +154,36 @@ fn a_revision_is_pushed() {
     assert!(scene.show("hydrator.metadata").contains(&scene.repo.git(&["rev-parse", "v1"])));
 }
 
+#[test]
+fn a_selection_is_pushed() {
+    let scene = Scene::new();
+    let labelled = workspace("other").replace("metadata: {", "metadata: {labels: {team: a}, ");
+    scene.repo.write("clusters/prod/other.yaml", labelled).commit("other");
+    scene.pushed(&["-l", "team in (a, b)"]);
+    let manifests = scene.show("manifest.yaml");
+    assert!(manifests.contains("name: other\n") && !manifests.contains("name: phi\n"), "{manifests}");
+    assert!(scene.show("README.md").contains("kaito render -R -f clusters/prod -l 'team in (a, b)'"), "{}", scene.show("README.md"));
+}
+
+/// Whoever applies the Workspaces applies the ModelMirrors, too.
+#[test]
+fn declared_mirrors_are_pushed() {
+    let scene = Scene::new();
+    let example = |file: &str| std::fs::read_to_string(format!("examples/model-mirror/{file}")).unwrap();
+    for entry in std::fs::read_dir("examples/model-mirror").unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        scene.repo.write(&format!("clusters/prod/{name}"), example(&name));
+    }
+    scene.repo.commit("a mirror");
+    scene.pushed(&[]);
+    assert!(!scene.show("manifest.yaml").contains("kind: Workspace\n"));
+    let without = scene.show("manifest.yaml").matches("kind: ModelMirror\n").count();
+    scene.pushed(&["--include-workspace"]);
+    let manifests = scene.show("manifest.yaml");
+    assert!(manifests.contains("kind: Workspace\n"), "{manifests}");
+    assert_eq!(manifests.matches("kind: ModelMirror\n").count(), without + 1, "{manifests}");
+}
+
 /// To a branch of the repository at hand, which somebody else pushes then.
 #[test]
 fn to_the_same_repository() {

@@ -7,6 +7,7 @@ use super::setup::{InputArgs, RenderingArgs};
 use crate::diagnostic::{Diagnostic, plural};
 use crate::diff::Side;
 use crate::rendered_branch::manifests;
+use crate::selector::Selector;
 use crate::source::{Access, Destination, Mirror, Person, Pushed, Repository, Values, shown_url};
 use crate::watch::PushConfig;
 use crate::watch::config::GitConfig;
@@ -87,10 +88,17 @@ impl PushArgs {
 }
 
 /// The command that renders the same, for whoever wants to.
-pub(super) fn command(paths: &[PathBuf], is_recursive: bool, rendering: &RenderingArgs, include_workspace: bool) -> String {
+pub(super) fn command(
+    paths: &[PathBuf],
+    is_recursive: bool,
+    rendering: &RenderingArgs,
+    selector: Option<&Selector>,
+    include_workspace: bool,
+) -> String {
     let mut words = vec!["kaito".to_owned(), "render".to_owned()];
     words.extend(is_recursive.then(|| "-R".to_owned()));
     words.extend(paths.iter().flat_map(|path| ["-f".to_owned(), path.to_string_lossy().into_owned()]));
+    words.extend(selector.iter().flat_map(|selector| ["-l".to_owned(), selector.to_string()]));
     words.extend(include_workspace.then(|| "--include-workspace".to_owned()));
     words.extend(rendering.words());
     shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "))
@@ -155,7 +163,8 @@ fn push(
     let cache = tempfile::tempdir().map_err(|error| Diagnostic::error(format!("there can be no temporary directory: {error}")))?;
     let mirror = Mirror::open(cache.path(), &config.repository(&source).url).map_err(|error| error.finding())?;
     let manifests = manifests(side, with).map_err(|error| *error.0)?;
-    let command = command(&input.filename, input.recursive, rendering, with);
+    let selector = side.session.context().options.selector.as_ref();
+    let command = command(&input.filename, input.recursive, rendering, selector, with);
     let rendering = to.rendering(manifests, &command, commit.dry(&source.url));
     let pushed = mirror.push(&to, &rendering).map_err(|error| error.finding())?;
     let Pushed { commit, is_new, written, removed } = pushed;

@@ -58,7 +58,8 @@ pub struct Manifest {
     pub text: String,
 }
 
-/// Everything of a side as manifests, in the order in which they are applied; with the Workspaces themselves if that is said.
+/// Everything of a side as manifests, in the order in which they are applied; with the Workspaces and ModelMirrors themselves if that is
+/// said.
 ///
 /// # Errors
 /// A template at fault.
@@ -66,6 +67,8 @@ pub fn manifests(side: &Side<'_>, include_workspaces: bool) -> Result<Vec<Manife
     let mut wanted = live::wanted(side)?;
     if include_workspaces {
         side.include_workspaces(&mut wanted, |_| true, Wanted::new);
+        let mirrors = side.session.declared_mirrors().map(|(reference, value)| (reference, Wanted::new(value)));
+        wanted.entry(None).or_default().extend(mirrors);
     }
     let all = wanted.iter().flat_map(|(owner, objects)| objects.iter().map(move |object| (owner, object)));
     let mut manifests: Vec<Manifest> = all

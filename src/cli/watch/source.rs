@@ -307,7 +307,7 @@ impl Beginning<'_> {
             may_push: shared.connection.may_write(),
             is_wanted: Box::new(is_wanted),
             source: source.url().to_owned(),
-            command: command(&planner.paths, planner.recursive, &planner.rendering, push.include_workspace),
+            command: command(&planner.paths, planner.recursive, &planner.rendering, None, push.include_workspace),
             planner: Arc::new(planner),
             include_workspace: push.include_workspace,
             mirror: shared.pushed_mirror(&repository.url)?,
