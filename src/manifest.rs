@@ -151,6 +151,11 @@ impl ObjectRef {
         self
     }
 
+    /// What two references have in common that mean one object, as [`in_namespace`](Self::in_namespace) has it: group, kind, namespace, name.
+    pub fn identity<'r>(&'r self, default: &'r str) -> [&'r str; 4] {
+        [&self.group, &self.kind, self.namespace.as_deref().unwrap_or(default), &self.name]
+    }
+
     /// Which objects are applied at the same time: those of a stage, when those of earlier stages are there.
     pub fn stage(&self) -> Stage {
         match self.kind.as_str() {

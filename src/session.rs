@@ -260,18 +260,8 @@ impl<'a> Session<'a> {
     /// Two objects of one name: a Workspace `a-headless` beside `a`, or a Service in the input that a Workspace makes too.
     fn find_clashes(&self, findings: &mut Vec<Diagnostic>) {
         let namespace = &self.context.options.namespace;
-        let passed = self.context.input.passed.iter().map(|passed| (passed.reference.clone().in_namespace(namespace), None));
-        let mut owners: HashMap<ObjectRef, Option<Owner<'_>>> = passed.collect();
-        for pool in &self.pools {
-            let name = format!("{}-inferencepool", pool.name);
-            let kinds = [("source.toolkit.fluxcd.io", "OCIRepository"), ("helm.toolkit.fluxcd.io", "HelmRelease")];
-            for reference in kinds.map(|(group, kind)| ObjectRef::new(group, kind, Some(pool.namespace), &name)) {
-                if owners.contains_key(&reference) {
-                    findings.push(clash(pool.document, &reference, "the input itself"));
-                }
-            }
-        }
-        let workspaces = self.plans.iter().map(|plan| (("Workspace", plan.key()), plan.document, references(plan, &self.context)));
+        let mut made: Vec<(Owner<'_>, &Document, Vec<ObjectRef>)> =
+            self.plans.par_iter().map(|plan| (("Workspace", plan.key()), plan.document, references(plan, &self.context))).collect();
         let rag_engines = self
             .rag_engines
             .iter()
@@ -280,16 +270,28 @@ impl<'a> Session<'a> {
             let job = ObjectRef::new("batch", "Job", Some(mirror.namespace), &mirror.job_name());
             (("ModelMirror", (mirror.namespace, mirror.name.as_ref())), mirror.document, vec![job])
         });
-        for (owner, document, references) in workspaces.chain(rag_engines).chain(mirrors) {
+        made.extend(rag_engines.chain(mirrors));
+        let passed = self.context.input.passed.iter().map(|passed| (passed.reference.identity(namespace), None));
+        let mut owners: HashMap<[&str; 4], Option<Owner<'_>>, foldhash::fast::RandomState> = passed.collect();
+        for pool in &self.pools {
+            let name = format!("{}-inferencepool", pool.name);
+            let kinds = [("source.toolkit.fluxcd.io", "OCIRepository"), ("helm.toolkit.fluxcd.io", "HelmRelease")];
+            for reference in kinds.map(|(group, kind)| ObjectRef::new(group, kind, Some(pool.namespace), &name)) {
+                if owners.contains_key(&reference.identity(namespace)) {
+                    findings.push(clash(pool.document, &reference, "the input itself"));
+                }
+            }
+        }
+        for (owner, document, references) in &made {
             for reference in references {
-                let Some(other) = owners.insert(reference.clone().in_namespace(namespace), Some(owner)) else { continue };
+                let Some(other) = owners.insert(reference.identity(namespace), Some(*owner)) else { continue };
                 let whose = match other {
                     None => "the input itself".to_owned(),
                     // The same Workspace twice has been reported as such.
-                    Some(other) if other == owner => continue,
+                    Some(other) if other == *owner => continue,
                     Some((kind, (namespace, name))) => format!("the {kind} {namespace}/{name}"),
                 };
-                findings.push(clash(document, &reference, &whose));
+                findings.push(clash(document, reference, &whose));
             }
         }
     }

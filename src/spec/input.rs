@@ -1,5 +1,6 @@
 //! Files to what they declare: Workspaces, ConfigMaps and nodes to look things up in, and objects that pass through.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, LazyLock};
 
@@ -173,28 +174,25 @@ impl Input {
 
     /// The same object twice, in one file or in two.
     fn find_repetitions(&self, namespace: &str, findings: &mut Vec<Diagnostic>) {
-        let workspaces = self.workspaces.iter().map(|workspace| {
-            (ObjectRef::new("kaito.sh", "Workspace", Some(&workspace.namespace), &workspace.value.metadata.name), &workspace.document)
-        });
-        let rag_engines = self.rag_engines.iter().map(|engine| {
-            (ObjectRef::new("kaito.sh", "RAGEngine", Some(&engine.namespace), &engine.value.metadata.name), &engine.document)
-        });
-        let mirrors = self.mirrors.iter();
-        let mirrors =
-            mirrors.map(|mirror| (ObjectRef::new("kaito.sh", "ModelMirror", None, &mirror.value.metadata.name), &mirror.document));
-        let others = self.objects().map(|object| (object.reference.clone(), &*object.document));
-        let mut first: HashMap<ObjectRef, &Document> = HashMap::new();
+        let declared = |kind, namespace, name| Cow::Owned(ObjectRef::new("kaito.sh", kind, namespace, name));
+        let workspaces = self.workspaces.iter();
+        let workspaces = workspaces.map(|one| (declared("Workspace", Some(&one.namespace), &one.value.metadata.name), &one.document));
+        let rag_engines = self.rag_engines.iter();
+        let rag_engines = rag_engines.map(|one| (declared("RAGEngine", Some(&one.namespace), &one.value.metadata.name), &one.document));
+        let mirrors = self.mirrors.iter().map(|one| (declared("ModelMirror", None, &one.value.metadata.name), &one.document));
+        let others = self.objects().map(|object| (Cow::Borrowed(&object.reference), &*object.document));
+        let all: Vec<(Cow<'_, ObjectRef>, &Document)> = workspaces.chain(rag_engines).chain(mirrors).chain(others).collect();
+        let mut first: HashMap<[&str; 4], &Document, foldhash::fast::RandomState> = HashMap::default();
         let name = [Step::Field("metadata"), Step::Field("name")];
-        for (reference, document) in workspaces.chain(rag_engines).chain(mirrors).chain(others) {
-            let identity = reference.clone().in_namespace(namespace);
-            if let Some(other) = first.get(&identity) {
-                let place = other.place(&name);
-                let (line, column) = place.file.line_column(place.span.start);
-                let message = format!("{reference} stands here again; it is already in {}:{line}:{column}", place.file.name);
-                findings.push(document.finding(rule::DUPLICATE_OBJECT.says(message), &name));
-            } else {
-                first.insert(identity, document);
-            }
+        for (reference, document) in &all {
+            let Some(other) = first.get(&reference.identity(namespace)) else {
+                first.insert(reference.identity(namespace), document);
+                continue;
+            };
+            let place = other.place(&name);
+            let (line, column) = place.file.line_column(place.span.start);
+            let message = format!("{reference} stands here again; it is already in {}:{line}:{column}", place.file.name);
+            findings.push(document.finding(rule::DUPLICATE_OBJECT.says(message), &name));
         }
     }
 }
