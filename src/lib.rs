@@ -48,6 +48,7 @@ pub mod selector;
 pub mod session;
 
 pub mod apply;
+pub mod ci;
 pub mod conditions;
 pub mod diff;
 pub mod drift;

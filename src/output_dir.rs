@@ -4,12 +4,15 @@
 //! Each file is written beside its place and moved into it; the list is written with old and new names first and with the new
 //! ones last, so that a killed run leaves nothing that the next one doesn't know. One run at a time holds the directory.
 
+mod committed;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::manifest::ObjectRef;
+pub use committed::Differences;
 
 /// The name of the list.
 const LIST: &str = ".kaito-render";
@@ -193,25 +196,28 @@ fn check_way(directory: &Path, path: &str, earlier: &BTreeSet<String>) -> Result
 fn read_list(directory: &Path) -> Result<BTreeSet<String>, OutputDirError> {
     let path = directory.join(LIST);
     match fs::read_to_string(&path) {
-        Ok(text) => {
-            let lines = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
-            // A list that somebody has edited must not lead out of the directory.
-            Ok(lines
-                .filter(|line| Path::new(line).components().all(|part| matches!(part, std::path::Component::Normal(_))))
-                .map(ToOwned::to_owned)
-                .collect())
-        }
+        Ok(text) => Ok(listed(&text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeSet::new()),
         Err(source) => Err(OutputDirError::Io { path, source }),
     }
 }
 
+/// The files that a list names.
+fn listed(text: &str) -> BTreeSet<String> {
+    let lines = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+    // A list that somebody has edited must not lead out of the directory.
+    let is_below = |line: &&str| Path::new(line).components().all(|part| matches!(part, std::path::Component::Normal(_)));
+    lines.filter(is_below).map(ToOwned::to_owned).collect()
+}
+
+/// A list that names these files.
+fn list<'p>(paths: impl Iterator<Item = &'p str>) -> String {
+    let head = "# The files that `kaito render --output-dir` has written here, and may replace and remove.\n";
+    paths.fold(head.to_owned(), |text, path| text + path + "\n")
+}
+
 fn write_list(directory: &Path, paths: &BTreeSet<&str>) -> Result<(), OutputDirError> {
-    let mut text = String::from("# The files that `kaito render --output-dir` has written here, and may replace and remove.\n");
-    for path in paths {
-        text.push_str(path);
-        text.push('\n');
-    }
+    let text = list(paths.iter().copied());
     let target = directory.join(LIST);
     if fs::read(&target).is_ok_and(|have| have == text.as_bytes()) { Ok(()) } else { replace(&target, text.as_bytes()) }
 }

@@ -1,11 +1,13 @@
 //! The edge that tells people and other programs what became of a revision: commit statuses at GitHub, GitLab, Gitea and Bitbucket,
-//! and webhooks.
+//! and webhooks; and what a pull request would do, in a comment on it.
 //!
 //! A [`Notice`] is turned into requests by pure functions ([`Channel::request`]). One thread sends them ([`Notifier`]), so that nobody
 //! waits for a receiver. Tokens are read from files whenever one is needed, and are in nothing that is logged.
 
 mod channel;
+mod comment;
 mod commit_status;
+mod forge;
 mod notice;
 mod notifier;
 mod outbox;
@@ -14,6 +16,7 @@ mod request;
 mod webhook;
 
 pub use channel::{Channel, Provider, Repository};
+pub use comment::{Commented, Conversation, Uncommented};
 pub use notice::{Event, Notice, Set};
 pub use notifier::Notifier;
 pub use post::is_acceptable;

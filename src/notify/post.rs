@@ -116,7 +116,7 @@ fn read(path: &Path, what: &str) -> Result<String, Failure> {
 }
 
 /// The header that proves who tells it.
-fn proof(provider: Provider, token: &str, body: &str) -> Option<(&'static str, String)> {
+pub(super) fn proof(provider: Provider, token: &str, body: &str) -> Option<(&'static str, String)> {
     Some(match provider {
         Provider::Slack => return None,
         Provider::GenericHmac => ("x-signature", format!("sha256={}", signature(token, body))),
@@ -136,7 +136,7 @@ fn signature(token: &str, body: &str) -> String {
 }
 
 /// A client. Each request has its own: there are few, and the authorities may be others the next time.
-fn agent(authorities: Option<&Path>) -> Result<Agent, Failure> {
+pub(super) fn agent(authorities: Option<&Path>) -> Result<Agent, Failure> {
     let mut tls = TlsConfig::builder();
     if let Some(path) = authorities {
         let fault = |why: &str| Failure::Later(format!("the authorities can't be read: {}: {why}", path.display()), None);
@@ -161,7 +161,7 @@ fn agent(authorities: Option<&Path>) -> Result<Agent, Failure> {
 }
 
 /// Why there is no answer.
-fn unanswered(error: &ureq::Error) -> Failure {
+pub(super) fn unanswered(error: &ureq::Error) -> Failure {
     // Other errors may quote the address.
     let why = match error {
         ureq::Error::HostNotFound => "its host isn't found".to_owned(),
@@ -212,7 +212,7 @@ fn wait(text: &str, now: Timestamp) -> Option<Duration> {
 }
 
 /// What an answer says for people: the message of a forge, or the text of a webhook.
-fn words(body: &str, secrets: &[&str]) -> String {
+pub(super) fn words(body: &str, secrets: &[&str]) -> String {
     let said = match serde_json::from_str::<serde_json::Value>(body) {
         Ok(json) => ["message", "error"].iter().find_map(|name| json[name].as_str()).unwrap_or_default().to_owned(),
         Err(_) if body.trim_start().starts_with('<') => String::new(),

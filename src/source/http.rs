@@ -204,6 +204,11 @@ pub fn is_private(url: &str) -> bool {
     scheme == "https" || is_loopback || is_in_cluster
 }
 
+/// Whether two addresses are of the same scheme, host and port.
+pub fn is_same_origin(one: &str, other: &str) -> bool {
+    origin(one).is_some_and(|one| origin(other) == Some(one))
+}
+
 fn is_loopback(uri: &Uri<&str>) -> bool {
     let host = uri.authority().map(|authority| authority.host().trim_matches(['[', ']']).to_lowercase()).unwrap_or_default();
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())

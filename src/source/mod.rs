@@ -18,7 +18,7 @@ pub use git::{
     Repository, Side, Signer, SigningKey, Values, Verifier, Verify, VerifyError, VerifyMode, VersionRange, VersionRangeError, is_branch,
     is_same_repository, normal_url, shown_url, site_of,
 };
-pub use http::is_private;
+pub use http::{is_private, is_same_origin};
 pub use hub::Hub;
 pub use listing::repository_in;
 pub use memory::Memory;

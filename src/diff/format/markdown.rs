@@ -14,8 +14,6 @@ const MARKER: &str = "<!-- kaito-diff -->";
 
 /// Bytes of all: GitHub takes 65,536 characters, and something may be written above or below.
 const ALL: usize = 64_000;
-/// Bytes of the tables' rows; the rest is for what is folded.
-const ROWS: usize = 24_000;
 /// Bytes of one object.
 const OBJECT: usize = 8_000;
 /// Characters of a line of an object, or a cell.
@@ -25,27 +23,34 @@ const REST: usize = 200;
 
 /// The comment. It is never empty, so that an old one is replaced when nothing is different any more.
 pub fn markdown(report: &Report) -> String {
-    let mut out = format!("{MARKER}\n");
+    format!("{MARKER}\n{}", markdown_within(report, ALL - MARKER.len() - 1))
+}
+
+/// The same as a part of a larger one, in about so many bytes.
+pub fn markdown_within(report: &Report, most: usize) -> String {
+    let mut out = String::new();
+    // The tables' rows; the rest is for what is folded.
+    let most_rows = most / 8 * 3;
     if report.is_empty() {
         _ = writeln!(out, "**kaito diff**: {}\n", nothing(report));
     } else {
         _ = writeln!(out, "**kaito diff**: {}; at worst: **{}**\n", differing(report), report.does());
-        table(report, &mut out);
-        totals(report, &mut out);
+        table(report, most_rows, &mut out);
+        totals(report, most_rows, &mut out);
     }
     if !report.broken.is_empty() {
         let names: Vec<String> = report.broken.iter().map(|broken| broken.owner.to_string()).collect();
         out.push_str("**Not compared**, since one side or both can't be rendered:\n\n");
-        rows(names.iter(), |name| format!("- {}\n", inline(name)), "more", &mut out);
+        rows(names.iter(), |name| format!("- {}\n", inline(name)), "more", most_rows, &mut out);
         out.push('\n');
     }
-    details(report, &mut out);
+    details(report, most, &mut out);
     out
 }
 
-/// As many rows as there is place for, and how many there are besides.
-fn rows<T>(mut items: impl Iterator<Item = T>, row: impl Fn(T) -> String, more: &str, out: &mut String) {
-    let mut left = ROWS;
+/// As many rows as there is place for in so many bytes, and how many there are besides.
+pub(crate) fn rows<T>(mut items: impl Iterator<Item = T>, row: impl Fn(T) -> String, more: &str, most: usize, out: &mut String) {
+    let mut left = most;
     while let Some(item) = items.next() {
         let text = row(item);
         if text.len() > left {
@@ -57,24 +62,24 @@ fn rows<T>(mut items: impl Iterator<Item = T>, row: impl Fn(T) -> String, more: 
     }
 }
 
-fn table(report: &Report, out: &mut String) {
+fn table(report: &Report, most: usize, out: &mut String) {
     let row = |owner: &OwnerChange| {
         let (nodes, gpus) = (figure(owner, |summary| summary.nodes), figure(owner, |summary| summary.gpus));
         let cells = [short_title(owner), what(owner), nodes, gpus, restart(owner).to_owned()];
         format!("| {} |\n", cells.map(|cell| inline(&cell)).join(" | "))
     };
     out.push_str("| Workspace | what | nodes | GPUs | restart |\n|---|---|---|---|---|\n");
-    rows(report.owners.iter(), row, "more Workspaces", out);
+    rows(report.owners.iter(), row, "more Workspaces", most, out);
     out.push('\n');
 }
 
-fn totals(report: &Report, out: &mut String) {
+fn totals(report: &Report, most: usize, out: &mut String) {
     _ = writeln!(out, "**Total**: {}\n", inline(&total(&report.totals)));
     let end = out.len();
     let row = |(size, before, after): (&str, Count, Count)| {
         format!("- {}: nodes {}, GPUs {}\n", inline(size), pair(before.nodes, after.nodes), pair(before.gpus, after.gpus))
     };
-    rows(changed_sizes(&report.totals), row, "more sizes", out);
+    rows(changed_sizes(&report.totals), row, "more sizes", most, out);
     if let Some(cost) = report.totals.cost.as_ref().filter(|cost| !cost.without_price.is_empty()) {
         _ = writeln!(out, "- without a price: {}", inline(&cost.without_price.join(", ")));
     }
@@ -84,13 +89,13 @@ fn totals(report: &Report, out: &mut String) {
 }
 
 /// The objects, folded by whose they are; the worst get their place first.
-fn details(report: &Report, out: &mut String) {
+fn details(report: &Report, most: usize, out: &mut String) {
     let mut objects: Vec<(usize, usize, &ObjectChange)> = Vec::new();
     for (number, owner) in report.owners.iter().enumerate() {
         objects.extend(owner.objects.iter().enumerate().map(|(index, object)| (number, index, object)));
     }
     objects.sort_by_key(|(.., object)| Reverse(object.disruption));
-    let mut left = ALL.saturating_sub(out.len() + REST);
+    let mut left = most.saturating_sub(out.len() + REST);
     let mut placed: BTreeMap<usize, BTreeMap<usize, String>> = BTreeMap::new();
     let mut rest = 0;
     for (number, index, object) in objects {
@@ -155,7 +160,7 @@ fn cut(text: &str) -> String {
 }
 
 /// A text in a cell or a line: nothing of it is markup, ends a cell or calls somebody.
-fn inline(text: &str) -> String {
+pub(crate) fn inline(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in cut(&visible(text)).chars() {
         match c {

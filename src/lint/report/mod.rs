@@ -3,6 +3,7 @@
 mod github;
 mod json;
 mod junit;
+mod markdown;
 mod sarif;
 
 use std::sync::Arc;

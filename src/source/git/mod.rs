@@ -1,6 +1,7 @@
 //! The revisions of the git repository at hand, read from its object database, and of remote ones, which are fetched into one of
 //! ours: nothing is checked out and no program is run.
 
+mod cloned;
 mod gitmodules;
 mod mirror;
 mod objects;

@@ -201,6 +201,23 @@ impl Objects {
         self.lock().find_remote("origin").ok()?.url().ok().map(ToOwned::to_owned)
     }
 
+    /// The values of the keys of the configuration that match a pattern of libgit2, by key.
+    pub(super) fn configured(&self, pattern: &str) -> Vec<(String, String)> {
+        let Ok(config) = self.lock().config() else { return Vec::new() };
+        let Ok(mut entries) = config.entries(Some(pattern)) else { return Vec::new() };
+        let mut found = Vec::new();
+        while let Some(Ok(entry)) = entries.next() {
+            found.extend(entry.name().ok().zip(entry.value().ok()).map(|(key, value)| (key.to_owned(), value.to_owned())));
+        }
+        found
+    }
+
+    /// Reads the objects of another repository too, without anything being written.
+    pub(super) fn borrow(&self, from: &Self) -> Result<(), Missing> {
+        let directory = from.directory_on_disk().join("objects");
+        Ok(self.lock().odb()?.add_disk_alternate(&directory.to_string_lossy())?)
+    }
+
     /// The root directory of a commit, if it is here.
     pub(super) fn root_of(&self, commit: Id) -> Option<Id> {
         self.lock().find_commit(commit).ok().map(|commit| commit.tree_id())
