@@ -5,7 +5,7 @@ mod actions;
 mod gitlab;
 mod summary;
 
-pub use summary::{Summary, marker};
+pub use summary::{Outdated, Summary, marker};
 
 /// A variable of the environment; none if it isn't set.
 pub type Variables<'v> = &'v dyn Fn(&str) -> Option<String>;

@@ -63,11 +63,11 @@ enum Format {
     Github,
 }
 
-fn levels() -> impl TypedValueParser<Value = FailOn> {
+pub(super) fn levels() -> impl TypedValueParser<Value = FailOn> {
     PossibleValuesParser::new(FailOn::ALL.map(FailOn::name)).try_map(|name| FailOn::by_name(&name).ok_or("there is no such level"))
 }
 
-fn known_rule(id: &str) -> Result<&'static Rule, String> {
+pub(super) fn known_rule(id: &str) -> Result<&'static Rule, String> {
     Rule::by_id(id).ok_or_else(|| {
         let unknown = rule::no_such_rule(id);
         std::iter::once(unknown.message).chain(unknown.help).collect::<Vec<_>>().join("; ")

@@ -3,6 +3,7 @@
 mod apply;
 mod applyset;
 mod argocd;
+mod ci;
 mod cluster;
 mod completion;
 mod control;
@@ -58,6 +59,8 @@ enum Command {
     Lint(lint::Args),
     /// Show what a change does: objects, restarts, nodes and GPUs
     Diff(diff::Args),
+    /// Do all that a pull request wants: lint, rendered files, diff, gates, one comment
+    Ci(Box<ci::Args>),
     /// Make a cluster hold what Workspaces stand for: server-side apply, inventory, prune, health
     Apply(apply::Args),
     /// Keep a cluster as files say, which may change
@@ -121,6 +124,7 @@ pub fn run() -> ExitCode {
         Command::Render(args) => render::run(&args, cli.color),
         Command::Lint(args) => lint::run(&args, cli.color),
         Command::Diff(args) => diff::run(&args, cli.color),
+        Command::Ci(args) => ci::run(&args, cli.color),
         Command::Apply(args) => apply::run(&args, cli.color),
         Command::Watch(args) => watch::run(&args, cli.color),
         Command::Install(args) => install::run(&args, cli.color),

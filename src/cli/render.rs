@@ -231,6 +231,41 @@ fn write(
         Some(directory) => Sink::Directory(Files::default(), directory.clone()),
         None => Sink::Stream(Stdout::new(), format, 0),
     };
+    fill(&mut sink, form, args.output.include_workspace, engine, session, passed)?;
+    // To Argo CD, no manifests would mean that all are to be deleted.
+    if application.is_some() && matches!(sink, Sink::Stream(_, _, 0)) {
+        return Err(Failure::Empty);
+    }
+    sink.finish()
+}
+
+/// The files of `--output-dir`; the Workspaces and `ModelMirrors` of the input too, if that is said.
+///
+/// # Errors
+/// A template at fault, or two objects with one file.
+pub(super) fn files(engine: &Engine, session: &Session<'_>, passed: &[Passed], include_workspace: bool) -> Result<Files, Diagnostic> {
+    let form = Form { format: Format::Yaml, application: None };
+    let mut sink = Sink::Directory(Files::default(), PathBuf::new());
+    fill(&mut sink, &form, include_workspace, engine, session, passed).map_err(|failure| match failure {
+        Failure::Template(error) => *error.0,
+        Failure::Directory(error) => Diagnostic::error(error.to_string()),
+        Failure::Output(error) => Diagnostic::error(error.to_string()),
+        Failure::Empty => Diagnostic::error("there is nothing to render"),
+    })?;
+    match sink {
+        Sink::Directory(files, _) => Ok(files),
+        Sink::Stream(..) => Ok(Files::default()),
+    }
+}
+
+fn fill(
+    sink: &mut Sink,
+    form: &Form<'_>,
+    include_workspace: bool,
+    engine: &Engine,
+    session: &Session<'_>,
+    passed: &[Passed],
+) -> Result<(), Failure> {
     for some in passed.chunks(256) {
         let written: Vec<_> = some
             .par_iter()
@@ -240,7 +275,7 @@ fn write(
             .into_iter()
             .try_for_each(|written: Result<_, TemplateError>| written?.map_or(Ok(()), |written| sink.take(None, written)))?;
     }
-    if args.output.include_workspace {
+    if include_workspace {
         session.declared_mirrors().try_for_each(|(reference, value)| sink.take(None, Written::declared(&reference, value, form)))?;
     }
     session.render_shared(engine, |owner, object| sink.take(owner, Written::rendered(&object, form)))?;
@@ -249,7 +284,7 @@ fn write(
         |plan, objects| {
             let owner = (plan.namespace.to_owned(), plan.workspace.metadata.name.clone());
             let mut written = Vec::new();
-            if args.output.include_workspace {
+            if include_workspace {
                 let reference = ObjectRef::new("kaito.sh", "Workspace", Some(&owner.0), &owner.1);
                 written.push(Written::declared(&reference, plan.declared(), form));
             }
@@ -259,12 +294,7 @@ fn write(
         |(owner, written): ((String, String), Vec<Written>)| {
             written.into_iter().try_for_each(|written| sink.take(Some((&owner.0, &owner.1)), written))
         },
-    )?;
-    // To Argo CD, no manifests would mean that all are to be deleted.
-    if application.is_some() && matches!(sink, Sink::Stream(_, _, 0)) {
-        return Err(Failure::Empty);
-    }
-    sink.finish()
+    )
 }
 
 /// How objects are written.

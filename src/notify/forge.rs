@@ -69,8 +69,12 @@ impl<'f> Forge<'f> {
         if let Some((name, value)) = &proof {
             request = request.header(*name, value);
         }
-        let request = request.body(body.map(Value::to_string).unwrap_or_default()).map_err(|_| refusal("it can't be asked so"))?;
-        let mut response = self.agent.run(request).map_err(|error| Refusal::from(unanswered(&error)))?;
+        let asked = match body {
+            Some(body) => request.body(body.to_string()).map(|request| self.agent.run(request)),
+            None => request.body(()).map(|request| self.agent.run(request)),
+        };
+        let asked = asked.map_err(|_| refusal("it can't be asked so"))?;
+        let mut response = asked.map_err(|error| Refusal::from(unanswered(&error)))?;
         let (status, next) = (response.status(), next(&response));
         let text = response.body_mut().with_config().limit(MOST_BYTES).read_to_string().map_err(|error| Refusal::from(unanswered(&error)))?;
         if !status.is_success() {

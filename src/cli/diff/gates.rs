@@ -6,7 +6,7 @@ use crate::diff::{Disruption, Report};
 /// What makes a difference a refusal.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Gates (exit code 5)")]
-pub(super) struct Gates {
+pub(in crate::cli) struct Gates {
     /// Refuse these disruptions: rolling, replace, node, data
     #[arg(long, value_name = "CLASSES", value_delimiter = ',', value_parser = disruption)]
     fail_on: Vec<Disruption>,
@@ -33,8 +33,13 @@ fn amount(text: &str) -> Result<f64, String> {
 }
 
 impl Gates {
+    /// Whether there is a limit for all that there is afterwards, be it new or not.
+    pub(in crate::cli) fn has_limits(&self) -> bool {
+        self.max_gpus.is_some() || self.max_nodes.is_some() || self.max_cost.is_some()
+    }
+
     /// Why a difference is refused.
-    pub(super) fn refusals(&self, report: &Report) -> Vec<String> {
+    pub(in crate::cli) fn refusals(&self, report: &Report) -> Vec<String> {
         let mut refusals = Vec::new();
         for owner in &report.owners {
             for object in owner.objects.iter().filter(|object| self.fail_on.contains(&object.disruption)) {

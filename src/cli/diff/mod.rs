@@ -1,21 +1,23 @@
 //! `kaito diff`: what a change does, before it is merged.
 
+mod compared;
 mod external;
 mod gates;
 mod live;
-mod paths;
+pub(super) mod paths;
 mod sides;
-mod step_summary;
+pub(super) mod step_summary;
 
 use std::path::PathBuf;
 
 use super::output::{self, Color, Exit};
 use super::setup::{RenderingArgs, known_version};
-use crate::diff::{self, Report, Side};
-use crate::session::Session;
+use crate::diff::{self, Report};
+pub(super) use compared::{Compared, compare};
 use external::Program;
-use gates::Gates;
+pub(super) use gates::Gates;
 use live::LiveArgs;
+pub(super) use sides::Asked;
 
 /// Show what a change does: the objects that differ, the pods that restart, the nodes and GPUs that come and go.
 #[derive(Debug, clap::Args)]
@@ -126,30 +128,12 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
         presets: args.old_presets.clone().or_else(|| args.rendering.presets.clone()),
         ..args.rendering.clone()
     };
-    let sides = (older.read(&old_rendering, &mut findings), newer.read(&args.rendering, &mut findings));
-    let (Some(before), Some(after)) = sides else {
+    let Some(compared) = compare((&older, &old_rendering), (&newer, &args.rendering), args.output.show_secrets, &mut findings) else {
         output::findings(findings, color, "compared");
         return args.exit(Outcome::Unrenderable);
     };
-    let mut faults = (before.findings, after.findings);
-    let sessions = (
-        Session::new(&before.input, &before.setup.catalog, &before.setup.options, false, &mut faults.0),
-        Session::new(&after.input, &after.setup.catalog, &after.setup.options, false, &mut faults.1),
-    );
-    let engines = (before.setup.engine(), after.setup.engine());
-    sessions.0.rehearse(&engines.0, &mut faults.0);
-    sessions.1.rehearse(&engines.1, &mut faults.1);
-    let sides = (Side::new(&sessions.0, &before.input, &engines.0, &faults.0), Side::new(&sessions.1, &after.input, &engines.1, &faults.1));
-    let is_same_world = before.setup.world() == after.setup.world();
-    let report = diff::compare(&sides.0, &sides.1, is_same_world, args.output.show_secrets, after.setup.prices.as_ref());
-    let report = match report {
-        Ok(report) => report,
-        Err(error) => {
-            output::findings(vec![*error.0], color, "compared");
-            return args.exit(Outcome::Unrenderable);
-        }
-    };
-    let is_broken = sides::say(&faults.0, &faults.1, after.doubts, color);
+    let Compared { report, older, newer, doubts } = compared;
+    let is_broken = sides::say(&older, &newer, doubts, color);
     // Where nothing was compared, no format may say that all is the same.
     if is_broken && report.is_empty() && report.broken.is_empty() {
         return args.exit(Outcome::Unrenderable);

@@ -6,7 +6,7 @@ use crate::diagnostic::SourceFile;
 use crate::source::from_repository;
 
 /// The path of a file from the root of its repository; as it was given if it is in none.
-pub(super) fn in_repository(file: &SourceFile) -> String {
+pub(in crate::cli) fn in_repository(file: &SourceFile) -> String {
     // A file of a revision is called REVISION:PATH.
     let of_revision = file.blob.as_ref().and_then(|_| file.name.split_once(':'));
     let path = of_revision.map_or_else(|| on_disk(Path::new(&file.name)), |(_, path)| path.to_owned());

@@ -11,9 +11,10 @@ use crate::source::{self, Disk, Range, Repository, Tree};
 use crate::spec::Input;
 
 /// One side that is to be read.
-pub(super) struct Asked {
+pub(in crate::cli) struct Asked {
     tree: Arc<dyn Tree>,
     inputs: InputArgs,
+    except: Option<PathBuf>,
 }
 
 /// What was found of one side.
@@ -27,13 +28,25 @@ pub(super) struct Read {
 
 impl Asked {
     fn new(tree: Arc<dyn Tree>, filename: Vec<PathBuf>, recursive: bool) -> Self {
-        Self { tree, inputs: InputArgs { filename, recursive, revision: None } }
+        Self { tree, inputs: InputArgs { filename, recursive, revision: None }, except: None }
+    }
+
+    /// Those of these paths that a side has, with all below them: what is on one side only is new, or gone.
+    pub(in crate::cli) fn within(side: source::Side, paths: &[PathBuf]) -> Self {
+        let paths = paths.iter().filter(|path| side.tree.kind(path).is_some()).cloned().collect();
+        Self::new(side.tree, paths, true)
+    }
+
+    /// The same without a directory, which holds no input.
+    pub(in crate::cli) fn except(self, directory: Option<&Path>) -> Self {
+        Self { except: directory.map(Path::to_owned), ..self }
     }
 
     pub(super) fn read(&self, rendering: &RenderingArgs, findings: &mut Vec<Diagnostic>) -> Option<Read> {
         let mut setup = Setup::at(Arc::clone(&self.tree), rendering, &self.inputs.filename, findings)?;
         // A patch of what a side doesn't hold is about nothing there, and no fault.
         setup.options.is_partial = true;
+        setup.except.extend(self.except.clone());
         let mut own = Vec::new();
         let files = setup.read(&self.inputs, &mut own);
         let doubts = own.iter().filter(|finding| !finding.is_error()).cloned().collect();
@@ -95,12 +108,7 @@ pub(super) fn asked(asked: &[String], recursive: bool, findings: &mut Vec<Diagno
     if findings.iter().any(Diagnostic::is_error) {
         return Err(Outcome::Misused);
     }
-    // What is on one side only is new, or gone.
-    let within = |side: source::Side| {
-        let paths = paths.iter().filter(|path| is_in(&side, path)).cloned().collect();
-        Asked::new(side.tree, paths, true)
-    };
-    Ok((within(older), within(newer)))
+    Ok((Asked::within(older, &paths), Asked::within(newer, &paths)))
 }
 
 /// The range and the paths: as for git, `A B` are two revisions if B is one and no path.

@@ -10,7 +10,7 @@ const VARIABLE: &str = "GITHUB_STEP_SUMMARY";
 ///
 /// # Errors
 /// Why it can't be written, in words.
-pub(super) fn append(markdown: &str) -> Result<(), String> {
+pub(in crate::cli) fn append(markdown: &str) -> Result<(), String> {
     let Some(path) = std::env::var_os(VARIABLE).filter(|path| !path.is_empty()) else { return Ok(()) };
     let file = OpenOptions::new().append(true).create(true).open(path);
     file.and_then(|mut file| file.write_all(markdown.as_bytes()))

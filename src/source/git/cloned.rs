@@ -1,7 +1,5 @@
 //! A clone that doesn't have everything: what it lacks, and who may fetch that from where it was cloned.
 
-use std::collections::BTreeMap;
-
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use fluent_uri::Uri;
@@ -9,7 +7,6 @@ use fluent_uri::Uri;
 use super::mirror::Mirror;
 use super::objects::Id;
 use super::reference::Head;
-use super::remote::Values;
 use super::Repository;
 use crate::diagnostic::Diagnostic;
 
@@ -48,14 +45,12 @@ impl Repository {
 
     /// The name and password with which this clone was made over HTTP, if they are in its configuration: within the address of `origin`,
     /// or as the header that checkouts in CI leave there. They are for the host of this address alone.
-    pub fn login(&self, url: &str) -> Option<Values> {
+    pub fn login(&self, url: &str) -> Option<(String, String)> {
         let headers = self.objects.configured(r"^http\..*\.extraheader$");
         let header = headers.iter().filter(|(key, _)| is_for(key, url)).find_map(|(_, header)| of_header(header));
         let origin = self.origin();
         let within = origin.as_deref().filter(|origin| super::shown_url(origin) == url).and_then(of_address);
-        let (username, password) = within.or(header)?;
-        let pairs = [("username", username), ("password", password)];
-        Some(Values::Map(pairs.into_iter().map(|(key, value)| (key.to_owned(), value.into_bytes())).collect::<BTreeMap<_, _>>()))
+        within.or(header)
     }
 }
 
