@@ -99,6 +99,7 @@ fn every_link_leads_somewhere() {
         "README.md",
         "ARCHITECTURE.md",
         "docs/argocd.md",
+        "docs/ci.md",
         "docs/conditions.md",
         "docs/configuration.md",
         "docs/delete.md",

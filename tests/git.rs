@@ -30,7 +30,7 @@ impl Repo {
     }
 
     /// Another directory beside the repository.
-    fn beside(&self, name: &str) -> PathBuf {
+    pub(crate) fn beside(&self, name: &str) -> PathBuf {
         self.path.parent().unwrap().join(name)
     }
 
@@ -64,7 +64,7 @@ impl Repo {
     }
 }
 
-fn git(directory: &Path, args: &[&str]) -> String {
+pub(crate) fn git(directory: &Path, args: &[&str]) -> String {
     try_git(directory, args).unwrap_or_else(|error| panic!("git {args:?}: {error}"))
 }
 

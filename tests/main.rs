@@ -9,6 +9,7 @@ mod architecture;
 mod argocd;
 mod catalog;
 mod chart;
+mod ci;
 mod cli;
 mod cluster;
 mod conditions;

@@ -26,14 +26,14 @@ const HANGS: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
 pub(crate) struct Request {
-    line: String,
+    pub(crate) line: String,
     /// In lower case, but for their values.
     headers: Vec<(String, String)>,
     text: String,
 }
 
 impl Request {
-    fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
@@ -77,7 +77,7 @@ impl Receiver {
     }
 }
 
-fn read(stream: &mut TcpStream) -> Request {
+pub(crate) fn read(stream: &mut TcpStream) -> Request {
     let mut stream = BufReader::new(stream);
     let mut lines = Vec::new();
     loop {
@@ -96,7 +96,7 @@ fn read(stream: &mut TcpStream) -> Request {
     Request { line: lines[0].clone(), headers, text: String::from_utf8(body).unwrap() }
 }
 
-fn answer(status: &str, headers: &str, body: &str) -> String {
+pub(crate) fn answer(status: &str, headers: &str, body: &str) -> String {
     format!("HTTP/1.1 {status}\r\n{headers}content-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
 }
 
