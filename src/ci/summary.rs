@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::diagnostic::plural;
 use crate::diff::{self, inline, rows};
 use crate::lint;
 
@@ -54,8 +55,8 @@ pub fn marker(id: &str) -> String {
 impl Outdated {
     /// What is wrong, in a line.
     pub fn message(&self) -> String {
-        let noun = if self.files.len() == 1 { "file is" } else { "files are" };
-        format!("{} is not what is rendered: {} {noun} missing, different or superfluous", self.directory, self.files.len())
+        let verb = if self.files.len() == 1 { "is" } else { "are" };
+        format!("{} in {} {verb} not what is rendered now", plural(self.files.len() as u64, "file"), self.directory)
     }
 }
 
@@ -147,14 +148,8 @@ mod tests {
         };
         let strings = vec![long.clone(); 100];
         let outdated = Outdated { directory: long.clone(), files: strings.clone(), command: long.clone() };
-        let summary = Summary {
-            id: &long,
-            refusals: &strings,
-            outdated: Some(&outdated),
-            lint: &lint(&findings),
-            diff: Ok(&report),
-            range: "1..2",
-        };
+        let summary =
+            Summary { id: &long, refusals: &strings, outdated: Some(&outdated), lint: &lint(&findings), diff: Ok(&report), range: "1..2" };
         let text = summary.markdown();
         assert!(text.len() < 65_536, "{}", text.len());
         for part in ["more reasons", "more files", "more findings", "more Workspaces"] {

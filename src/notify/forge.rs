@@ -76,7 +76,8 @@ impl<'f> Forge<'f> {
         let asked = asked.map_err(|_| refusal("it can't be asked so"))?;
         let mut response = asked.map_err(|error| Refusal::from(unanswered(&error)))?;
         let (status, next) = (response.status(), next(&response));
-        let text = response.body_mut().with_config().limit(MOST_BYTES).read_to_string().map_err(|error| Refusal::from(unanswered(&error)))?;
+        let text =
+            response.body_mut().with_config().limit(MOST_BYTES).read_to_string().map_err(|error| Refusal::from(unanswered(&error)))?;
         if !status.is_success() {
             let said = words(&text, &[self.token]);
             let why = if said.is_empty() { format!("status {status}") } else { format!("status {status}: {said}") };

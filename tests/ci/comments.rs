@@ -180,7 +180,8 @@ fn every_forge_has_its_comment() {
         Job::gitlab(&repo.path, forge, &commits)
     };
     let gitea = |forge: &Forge| Job::gitea(&repo.path, forge, &of_gitea);
-    let forgejo = |forge: &Forge| gitea(forge).with("GITEA_ACTIONS", "").with("FORGEJO_TOKEN", super::forge::TOKEN).with("GITHUB_TOKEN", "");
+    let forgejo =
+        |forge: &Forge| gitea(forge).with("GITEA_ACTIONS", "").with("FORGEJO_TOKEN", super::forge::TOKEN).with("GITHUB_TOKEN", "");
     let github = |forge: &Forge| Job::github(&repo.path, forge, &pull_request(&commits));
     let jobs: [(&dyn Fn(&Forge) -> Job, &str, &str); 4] = [
         (&github, "PATCH /repos/org/fleet/issues/comments/", &commits.merge),

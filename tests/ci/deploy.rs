@@ -60,7 +60,10 @@ fn every_input_is_declared_and_used() {
     let action = documents(ACTION).remove(0);
     let declared = inputs(&action["inputs"]);
     let text = fs::read_to_string(ACTION).unwrap();
-    assert_eq!(used(&text, "${{", "}}").into_iter().chain(used(&text, "if:", "\n")).collect::<BTreeSet<_>>(), declared.keys().map(String::as_str).collect());
+    assert_eq!(
+        used(&text, "${{", "}}").into_iter().chain(used(&text, "if:", "\n")).collect::<BTreeSet<_>>(),
+        declared.keys().map(String::as_str).collect()
+    );
     for step in action["runs"]["steps"].as_array().unwrap() {
         // What somebody writes is never part of a script.
         assert!(step["run"].as_str().is_none_or(|run| !run.contains("${{") && step["shell"] == "bash"), "{step}");
@@ -173,7 +176,11 @@ fn the_template_builds_and_runs_kaito() {
     assert!(first.stderr.contains("was added") && first.stdout.contains("phi-4-mini-instruct"), "{}{}", first.stdout, first.stderr);
     let asked = fs::read_to_string(home.path().join("asked")).unwrap();
     assert_eq!(asked, "install --locked --git https://git.example.com/kaito.git --rev 0f3c5a1 kaito\n");
-    let artifacts = [&job_of_template["artifacts"]["paths"][0], &job_of_template["artifacts"]["paths"][1], &job_of_template["artifacts"]["reports"]["junit"]];
+    let artifacts = [
+        &job_of_template["artifacts"]["paths"][0],
+        &job_of_template["artifacts"]["paths"][1],
+        &job_of_template["artifacts"]["reports"]["junit"],
+    ];
     assert!(artifacts.iter().all(|file| repo.path.join(file.as_str().unwrap()).exists()), "{artifacts:?}");
     // A gate, and kaito from the cache.
     let second = run(&[&source[..], &[("max-nodes", "1"), ("fail-on", "data,node")]].concat());

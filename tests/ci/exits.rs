@@ -24,7 +24,7 @@ fn exit_codes() {
         (here(), &["-f", "prod"], 0, "nothing is compared, as this job is about no change"),
         // Limits hold for what is there, though nothing is compared.
         (here(), &["-f", "prod", "--max-gpus", "1"], 5, "refused: 2 GPUs, and --max-gpus allows 1"),
-        (here(), &["-f", "prod", "--rendered", "elsewhere"], 1, "elsewhere is not what is rendered"),
+        (here(), &["-f", "prod", "--rendered", "elsewhere"], 1, "files in elsewhere are not what is rendered now"),
         (here(), &["-f", "nowhere"], 3, "nowhere"),
         (here(), &["--base", "nowhere", "-f", "prod"], 4, "there is no remote called origin to fetch from"),
         (Job::plain(elsewhere.path()), &["-f", "prod"], 4, "there is no git repository here"),
@@ -138,7 +138,8 @@ fn commits_are_looked_at() {
     repo.commit("another name");
     let run = Job::plain(&repo.path).ci(&whole);
     assert_eq!(run.code, 1, "{}{}", run.stdout, run.stderr);
-    for part in ["missing: default/z/", "superfluous: default/a/", "different: .kaito-render", "kaito render -R -f . --output-dir rendered"] {
+    for part in ["missing: default/z/", "superfluous: default/a/", "different: .kaito-render", "kaito render -R -f . --output-dir rendered"]
+    {
         assert!(run.stdout.contains(part), "{part}: {}", run.stdout);
     }
     render(&repo);

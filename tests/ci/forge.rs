@@ -39,7 +39,7 @@ struct State {
 
 impl Forge {
     /// A forge with a few comments of others, on more pages than one.
-    pub fn start() -> Self {
+    pub(super) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let other = |id| Comment { id, body: format!("remark {id}"), is_own: false, is_system: id == 2 };
@@ -58,23 +58,23 @@ impl Forge {
     }
 
     /// From now on, tokens may only read.
-    pub fn read_only(&self) {
+    pub(super) fn read_only(&self) {
         self.state.lock().unwrap().may_write = false;
     }
 
     /// The comments that kaito has written, or somebody else who does as if.
-    pub fn comments(&self) -> Vec<Comment> {
+    pub(super) fn comments(&self) -> Vec<Comment> {
         let state = self.state.lock().unwrap();
         state.comments.iter().filter(|comment| comment.body.starts_with("<!-- kaito-diff:")).cloned().collect()
     }
 
     /// Adds a comment.
-    pub fn add(&self, body: &str, is_own: bool, is_system: bool) {
+    pub(super) fn add(&self, body: &str, is_own: bool, is_system: bool) {
         self.state.lock().unwrap().add(body, is_own, is_system);
     }
 
     /// What was asked since the last time.
-    pub fn asked(&self) -> Vec<String> {
+    pub(super) fn asked(&self) -> Vec<String> {
         std::mem::take(&mut self.state.lock().unwrap().asked)
     }
 }
@@ -91,7 +91,9 @@ impl State {
         let message = |status: &str, text: &str| answer(status, "", &json!({"message": text}).to_string());
         let Some((collection, expected)) = (match path {
             _ if path.starts_with("/api/v4/") => Some(("/api/v4/projects/42/merge_requests/7/notes", ("private-token", TOKEN.to_owned()))),
-            _ if path.starts_with("/api/v1/") => Some(("/api/v1/repos/org/fleet/issues/7/comments", ("authorization", format!("token {TOKEN}")))),
+            _ if path.starts_with("/api/v1/") => {
+                Some(("/api/v1/repos/org/fleet/issues/7/comments", ("authorization", format!("token {TOKEN}"))))
+            }
             _ => Some(("/repos/org/fleet/issues/7/comments", ("authorization", format!("Bearer {TOKEN}")))),
         }) else {
             return message("404 Not Found", "Not Found");
@@ -132,8 +134,7 @@ impl State {
     fn page(&self, path: &str, query: &str) -> String {
         let page = query.split('&').find_map(|pair| pair.strip_prefix("page=")).map_or(1, |page| page.parse().unwrap());
         let shown = self.comments.iter().skip((page - 1) * PAGE).take(PAGE);
-        let shown: Vec<Value> =
-            shown.map(|comment| json!({"id": comment.id, "body": comment.body, "system": comment.is_system})).collect();
+        let shown: Vec<Value> = shown.map(|comment| json!({"id": comment.id, "body": comment.body, "system": comment.is_system})).collect();
         let mut links = format!("link: <{}{path}?per_page=100&page=1>; rel=\"first\"", self.url);
         if page * PAGE < self.comments.len() {
             _ = write!(links, ", <{}{path}?per_page=100&page={}>; rel=\"next\"", self.url, page + 1);

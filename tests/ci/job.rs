@@ -71,12 +71,12 @@ pub(super) struct Job {
 
 impl Job {
     /// One of no CI.
-    pub fn plain(directory: &Path) -> Self {
+    pub(super) fn plain(directory: &Path) -> Self {
         Self { directory: directory.to_owned(), variables: Vec::new(), home: tempfile::tempdir().unwrap() }
     }
 
     /// One of GitHub Actions, for an event.
-    pub fn github(directory: &Path, forge: &Forge, event: &Value) -> Self {
+    pub(super) fn github(directory: &Path, forge: &Forge, event: &Value) -> Self {
         let job = Self::plain(directory);
         let (event_file, summary) = (job.file("event.json"), job.file("summary.md"));
         fs::write(&event_file, event.to_string()).unwrap();
@@ -90,12 +90,12 @@ impl Job {
     }
 
     /// One of Gitea's or Forgejo's Actions.
-    pub fn gitea(directory: &Path, forge: &Forge, event: &Value) -> Self {
+    pub(super) fn gitea(directory: &Path, forge: &Forge, event: &Value) -> Self {
         Self::github(directory, forge, event).with("GITEA_ACTIONS", "true").with("GITHUB_API_URL", &format!("{}/api/v1", forge.url))
     }
 
     /// One of a merge request's pipeline in GitLab CI.
-    pub fn gitlab(directory: &Path, forge: &Forge, commits: &Commits) -> Self {
+    pub(super) fn gitlab(directory: &Path, forge: &Forge, commits: &Commits) -> Self {
         Self::plain(directory)
             .with("GITLAB_CI", "true")
             .with("CI_API_V4_URL", &format!("{}/api/v4", forge.url))
@@ -109,31 +109,31 @@ impl Job {
     }
 
     /// With a variable in the place of what it was; empty is as good as none.
-    pub fn with(mut self, name: &str, value: &str) -> Self {
+    pub(super) fn with(mut self, name: &str, value: &str) -> Self {
         self.variables.retain(|(known, _)| known != name);
         self.variables.push((name.to_owned(), value.to_owned()));
         self
     }
 
     /// A file of the job.
-    pub fn file(&self, name: &str) -> PathBuf {
+    pub(super) fn file(&self, name: &str) -> PathBuf {
         self.home.path().join(name)
     }
 
     /// The summary of the job.
-    pub fn summary(&self) -> String {
+    pub(super) fn summary(&self) -> String {
         fs::read_to_string(self.file("summary.md")).unwrap_or_default()
     }
 
     /// A program with the variables of the job, in its directory.
-    pub fn command(&self, mut command: Command) -> Command {
+    pub(super) fn command(&self, mut command: Command) -> Command {
         command.current_dir(&self.directory).envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.env("TMPDIR", self.home.path());
         command
     }
 
     /// Runs `kaito ci ARGS`. Nothing that it says may hold a token.
-    pub fn ci(&self, args: &[&str]) -> Run {
+    pub(super) fn ci(&self, args: &[&str]) -> Run {
         let mut command = self.command(kaito());
         let run = finish(command.arg("ci").args(args));
         for said in [&run.stdout, &run.stderr, &self.summary()] {

@@ -9,7 +9,7 @@ use crate::cli::setup::{InputArgs, Setup};
 use crate::cli::{push, render};
 use crate::diagnostic::{Diagnostic, SourceFile};
 use crate::lint;
-use crate::rule::{LintConfig, Levels};
+use crate::rule::{Levels, LintConfig};
 use crate::session::Session;
 use crate::source::Tree;
 use crate::spec::Input;

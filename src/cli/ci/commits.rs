@@ -120,7 +120,8 @@ impl Finder<'_> {
         let origin = self.repository.origin().map(|url| shown_url(&url));
         let url = origin.clone().filter(|url| !is_ssh(url)).or_else(|| self.environment.job.repository.clone()).or(origin);
         let url = url.ok_or_else(|| {
-            let finding = Diagnostic::error("the commits that are compared aren't here, and there is no remote called origin to fetch from");
+            let finding =
+                Diagnostic::error("the commits that are compared aren't here, and there is no remote called origin to fetch from");
             finding.help("check out all of the history")
         })?;
         let directory = tempfile::tempdir().map_err(|error| Diagnostic::error(format!("there can be no temporary directory: {error}")))?;

@@ -135,13 +135,15 @@ fn compare(args: &Args, commits: &Commits, color: Color) -> Option<Compared> {
     let mut findings = Vec::new();
     let asked = |side: &crate::source::Side| Asked::within(side.clone(), &args.filename).except(args.rendered.as_deref());
     let compared = diff::compare((&asked(older), &args.rendering), (&asked(&commits.newer), &args.rendering), false, &mut findings);
+    let Some(compared) = compared else {
+        output::findings(findings, color, "compared");
+        return None;
+    };
     // What is wrong with the newer side is told by lint. A base at fault is no fault of the change.
-    if let Some(compared) = &compared {
-        let is_new = |finding: &&Diagnostic| finding.is_error() && !compared.newer.iter().any(|other| other.message == finding.message);
-        findings = compared.older.iter().filter(is_new).cloned().collect();
-    }
-    output::findings_with(findings, color, "what they are about was not compared: it can't be rendered at the base");
-    compared
+    let is_gone = |finding: &&Diagnostic| finding.is_error() && !compared.newer.iter().any(|other| other.message == finding.message);
+    let gone = compared.older.iter().filter(is_gone).cloned().collect();
+    output::findings_with(gone, color, "what they are about was not compared: it can't be rendered at the base");
+    Some(compared)
 }
 
 fn has_errors(findings: &[Diagnostic]) -> bool {

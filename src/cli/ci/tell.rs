@@ -1,6 +1,7 @@
 //! What was found is told: in the log, as annotations, in the job's summary, in files, and in the one comment.
 
-use std::path::Path;
+use std::fmt::Write as _;
+use std::path::PathBuf;
 
 use super::checked::Checked;
 use super::commits::Commits;
@@ -98,15 +99,16 @@ fn text(summary: &Summary<'_>, color: Color) -> String {
     let mut log = summary.lint.text(color.on_output());
     if let Some(outdated) = summary.outdated {
         let files = outdated.files.iter().fold(String::new(), |text, file| text + "  " + file + "\n");
-        log.push_str(&format!("\n{}\n{files}To make it so, run this and commit what it writes:\n  {}\n", outdated.message(), outdated.command));
+        let (message, command) = (outdated.message(), &outdated.command);
+        _ = writeln!(log, "\n{message}\n{files}To make it so, run this and commit what it writes:\n  {command}");
     }
     log.push('\n');
     match summary.diff {
         Ok(report) => log.push_str(&diff::text(report, color.for_data())),
-        Err(why) => log.push_str(&format!("{why}\n")),
+        Err(why) => _ = writeln!(log, "{why}"),
     }
     for refusal in summary.refusals {
-        log.push_str(&format!("refused: {refusal}\n"));
+        _ = writeln!(log, "refused: {refusal}");
     }
     log
 }
@@ -114,8 +116,8 @@ fn text(summary: &Summary<'_>, color: Color) -> String {
 /// The files that were asked for; whether all could be written.
 fn write_files(found: &Found<'_>, summary: &Summary<'_>, markdown: &str) -> bool {
     let asked = &found.args.output;
-    let write = |path: &Option<std::path::PathBuf>, text: &dyn Fn() -> String| {
-        path.as_deref().is_none_or(|path| written(write_file(Path::new(path), &text()).map_err(|error| error.to_string())))
+    let write = |path: &Option<PathBuf>, text: &dyn Fn() -> String| {
+        path.as_deref().is_none_or(|path| written(write_file(path, &text()).map_err(|error| error.to_string())))
     };
     let results = [
         write(&asked.summary, &|| markdown.to_owned()),

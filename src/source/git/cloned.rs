@@ -4,10 +4,10 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use fluent_uri::Uri;
 
+use super::Repository;
 use super::mirror::Mirror;
 use super::objects::Id;
 use super::reference::Head;
-use super::Repository;
 use crate::diagnostic::Diagnostic;
 
 impl Repository {
