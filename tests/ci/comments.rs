@@ -47,7 +47,7 @@ fn what_is_wrong_is_told_too() {
     let (repo, forge) = (Repo::new(), Forge::start());
     let mut commits = fill(&repo);
     repo.git(&["checkout", "-q", "feature"]);
-    // A model that its node is too small for, one that isn't there, and files that nobody has rendered.
+    // A model that isn't there, and files that nobody has rendered.
     repo.write("prod/c.yaml", workspace("c", "no-such-model | <b>@me</b>")).write("prod/a.yaml", workspace("a", "phi-4"));
     commits.head = repo.commit("broken");
     commits.merge = merge(&repo);

@@ -79,7 +79,8 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (r rules) allow(authorization string) bool {
 	basic := func(user, password string) bool {
-		return authorization == "Basic "+base64.StdEncoding.EncodeToString([]byte(user+":"+password))
+		scheme, login, _ := strings.Cut(authorization, " ")
+		return strings.EqualFold(scheme, "Basic") && login == base64.StdEncoding.EncodeToString([]byte(user+":"+password))
 	}
 	switch {
 	case r.Token != "":

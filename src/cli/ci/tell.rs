@@ -69,7 +69,7 @@ pub(super) fn tell(found: &Found<'_>, color: Color) -> bool {
         outdated: found.checked.outdated.as_ref(),
         lint: &lint,
         diff,
-        range: &older.map(|older| format!("{} against {}", found.commits.newer.name, older.name)).unwrap_or_default(),
+        range: &older.map(|older| format!("Commit {} against {}", found.commits.newer.name, older.name)).unwrap_or_default(),
     };
     let markdown = summary.markdown();
     let in_log = if found.environment.job.platform.has_commands() { commands(&summary) } else { text(&summary, color) };
