@@ -107,7 +107,7 @@ mod tests {
     use crate::diff::{Broken, Disruption, Owner, OwnerChange, Report, Totals};
     use crate::rule::FailOn;
 
-    fn lint<'l>(findings: &'l [Diagnostic]) -> lint::report::Report<'l> {
+    fn lint(findings: &[Diagnostic]) -> lint::report::Report<'_> {
         lint::report::Report { findings, files: &[], fail_on: FailOn::Error, base: "" }
     }
 

@@ -108,7 +108,7 @@ mod tests {
     fn pages_follow_one_another() {
         let table = [
             (r#"<https://api.github.com/x?page=2>; rel="next""#, Some("https://api.github.com/x?page=2")),
-            (r#" <https://x/y>; foo=bar; rel=next"#, Some("https://x/y")),
+            (" <https://x/y>; foo=bar; rel=next", Some("https://x/y")),
             (r#"<https://x/y>; rel="prev""#, None),
             ("nothing", None),
         ];

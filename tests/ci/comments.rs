@@ -168,6 +168,9 @@ fn no_comment_is_no_failure() {
     assert!(forge.comments().is_empty());
 }
 
+/// A job, how a comment is updated, and what is checked out.
+type Row<'a> = (&'a dyn Fn(&Forge) -> Job, &'a str, &'a str);
+
 #[test]
 fn every_forge_has_its_comment() {
     let repo = Repo::new();
@@ -183,7 +186,7 @@ fn every_forge_has_its_comment() {
     let forgejo =
         |forge: &Forge| gitea(forge).with("GITEA_ACTIONS", "").with("FORGEJO_TOKEN", super::forge::TOKEN).with("GITHUB_TOKEN", "");
     let github = |forge: &Forge| Job::github(&repo.path, forge, &pull_request(&commits));
-    let jobs: [(&dyn Fn(&Forge) -> Job, &str, &str); 4] = [
+    let jobs: [Row<'_>; 4] = [
         (&github, "PATCH /repos/org/fleet/issues/comments/", &commits.merge),
         (&gitea, "PATCH /api/v1/repos/org/fleet/issues/comments/", &commits.head),
         (&forgejo, "PATCH /api/v1/repos/org/fleet/issues/comments/", &commits.head),

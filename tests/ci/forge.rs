@@ -114,7 +114,7 @@ impl State {
             ("PATCH" | "PUT", Some(id)) if (method == "PUT") == path.starts_with("/api/v4/") => {
                 match self.comments.iter_mut().find(|comment| comment.id == id) {
                     Some(comment) if comment.is_own => {
-                        comment.body = request.body()["body"].as_str().unwrap().to_owned();
+                        request.body()["body"].as_str().unwrap().clone_into(&mut comment.body);
                         answer("200 OK", "", &json!({"id": id}).to_string())
                     }
                     Some(_) => message("403 Forbidden", "this is somebody else's"),

@@ -151,6 +151,9 @@ mod tests {
     use super::*;
     use crate::ci::Platform;
 
+    /// The head that an event tells, the parents of what is checked out, and what follows.
+    type Row<'a> = (Option<&'a str>, &'a [&'a str], &'a str, &'a Option<Base>);
+
     #[test]
     fn what_is_compared() {
         let job = |head: Option<&str>| Job {
@@ -161,7 +164,7 @@ mod tests {
             repository: None,
         };
         let (merge_base, first) = (Some(Base::MergeBase("base".to_owned())), Some(Base::Commit("first".to_owned())));
-        let table: [(Option<&str>, &[&str], &str, &Option<Base>); 5] = [
+        let table: [Row<'_>; 5] = [
             // What a merge would make is checked out.
             (Some("head"), &["first", "head"], "here", &first),
             // The branch itself, which has merged something.
