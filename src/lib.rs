@@ -48,6 +48,7 @@ pub mod selector;
 pub mod session;
 
 pub mod apply;
+pub mod chat;
 pub mod conditions;
 pub mod diff;
 pub mod drift;
@@ -58,6 +59,7 @@ pub mod status;
 pub mod why;
 
 pub mod delete;
+pub mod init;
 pub mod install;
 pub mod inventory;
 pub mod pause;

@@ -3,6 +3,8 @@
 mod apply;
 mod applyset;
 mod argocd;
+mod called;
+mod chat;
 mod cluster;
 mod completion;
 mod control;
@@ -12,10 +14,13 @@ mod diff;
 mod explain;
 mod function;
 mod images;
+mod init;
 mod install;
 mod lint;
+mod man;
 mod output;
 mod paths;
+mod plugins;
 mod preset;
 mod push;
 mod rbac;
@@ -32,8 +37,9 @@ mod why;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use called::Called;
 use output::Color;
 pub use output::Exit;
 
@@ -51,6 +57,8 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Write a small repository to begin with
+    Init(init::Args),
     /// Print the manifests that Workspaces stand for
     Render(render::Args),
     /// Check Workspaces and what belongs to them, without rendering anything
@@ -80,6 +88,8 @@ enum Command {
     Status(status::Args),
     /// Show what Workspaces are made of in a cluster: objects, pods and nodes, and how each is doing
     Tree(tree::Args),
+    /// Talk to a model that runs in a cluster
+    Chat(chat::Args),
     /// Print the rights that files need in a cluster: Roles and bindings
     Rbac(rbac::Args),
     /// Print which files and directories are read to render, for Argo CD and CI
@@ -104,11 +114,24 @@ enum Command {
     Crd(crd::Args),
     /// Print a completion script for a shell
     Completion(completion::Args),
+    /// Make this program a plugin of kubectl: kubectl kaito render, diff, apply, ...
+    InstallPlugins(plugins::Args),
+    /// Write the pages of man
+    Man(man::Args),
 }
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    if let Some(answered) = completion::answer_shell() {
+        return answered.into();
+    }
+    let called = Called::of(std::env::args_os());
+    if called.completes {
+        return completion::answer_cobra(&called).into();
+    }
+    let mut command = called.command(Cli::command());
+    let parsed = command.try_get_matches_from_mut(called.words).and_then(|mut matches| Cli::from_arg_matches_mut(&mut matches));
+    let cli = match parsed.map_err(|error| error.format(&mut command)) {
         Ok(cli) => cli,
         Err(error) => {
             let code = error.exit_code();
@@ -118,6 +141,7 @@ pub fn run() -> ExitCode {
         }
     };
     let exit = match cli.command {
+        Command::Init(args) => init::run(&args, cli.color),
         Command::Render(args) => render::run(&args, cli.color),
         Command::Lint(args) => lint::run(&args, cli.color),
         Command::Diff(args) => diff::run(&args, cli.color),
@@ -132,6 +156,7 @@ pub fn run() -> ExitCode {
         Command::Delete(args) => delete::run(&args, cli.color),
         Command::Status(args) => status::run(&args, cli.color),
         Command::Tree(args) => tree::run(&args, cli.color),
+        Command::Chat(args) => chat::run(&args, cli.color),
         Command::Rbac(args) => rbac::run(&args, cli.color),
         Command::Paths(args) => paths::run(&args, cli.color),
         Command::Fn(function::Args {}) => function::run(cli.color),
@@ -143,6 +168,8 @@ pub fn run() -> ExitCode {
         Command::Schema(args) => schema::run(&args),
         Command::Crd(args) => crd::run(&args),
         Command::Completion(args) => completion::run(&args),
+        Command::InstallPlugins(args) => plugins::run(&args),
+        Command::Man(args) => man::run(&args),
     };
     exit.into()
 }

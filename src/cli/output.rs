@@ -119,6 +119,11 @@ pub(super) fn done(message: &str) {
     say(&format!("{message}\n"));
 }
 
+/// Asks for a line, which is read from standard input.
+pub(super) fn prompt(question: &str) {
+    say(question);
+}
+
 /// Writes to standard error; that nobody can read it is no reason to stop.
 fn say(text: &str) {
     _ = io::stderr().write_all(text.as_bytes());
@@ -247,13 +252,6 @@ impl Screen {
             }
         }
     }
-}
-
-/// Prints the completion script of a shell.
-pub(super) fn completion(shell: clap_complete::Shell, mut command: clap::Command) -> Exit {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut command, "kaito", &mut script);
-    data(&String::from_utf8_lossy(&script))
 }
 
 /// A line of a log.

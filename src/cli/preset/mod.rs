@@ -7,6 +7,7 @@ use clap::Subcommand;
 use serde::Serialize;
 use serde_json::json;
 
+use super::completion::values;
 use super::output::{self, Color, Exit};
 use super::setup::{CatalogArgs, catalog_only};
 use crate::diagnostic::Diagnostic;
@@ -40,6 +41,7 @@ pub(super) struct ListArgs {
 #[derive(Debug, clap::Args)]
 pub(super) struct ShowArgs {
     /// Alias or Hugging Face id, in any case
+    #[arg(add = values::presets())]
     name: String,
     #[command(flatten)]
     catalog: CatalogArgs,
