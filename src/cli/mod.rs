@@ -46,7 +46,16 @@ pub use output::Exit;
 /// Kaito's Workspaces as the Kubernetes manifests they stand for.
 #[derive(Debug, Parser)]
 #[command(name = "kaito", version = concat!(env!("CARGO_PKG_VERSION"), " (renders Kaito 0.12 and 0.3)"), arg_required_else_help = true, propagate_version = false)]
-#[command(after_help = "Exit codes: 0 done, 1 the input is invalid or rendering failed, 2 wrong usage.")]
+#[command(after_help = "Exit codes: 0 done, 1 the input is invalid or something could not be done, 2 wrong usage; what else there is says each verb.
+
+Examples:
+  kaito init                                           # a small repository to begin with
+  kaito render -f workspace.yaml                       # what a Workspace stands for, without a cluster
+  kaito diff main...HEAD                               # what a branch changes
+  kaito apply -f workspace.yaml --wait                 # make it so, and wait until the model is served
+  kaito status                                         # how it is doing
+  kaito chat phi-4                                     # talk to the model
+  kaito render --help                                  # all about a verb")]
 pub struct Cli {
     /// When to colour messages
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
@@ -68,11 +77,11 @@ enum Command {
     Diff(diff::Args),
     /// Make a cluster hold what Workspaces stand for: server-side apply, inventory, prune, health
     Apply(apply::Args),
-    /// Keep a cluster as files say, which may change
+    /// Keep a cluster as a git repository or a directory says, change by change
     Watch(Box<watch::Args>),
     /// Print what runs `kaito watch` in a cluster: rights, Deployment and what belongs to it
     Install(Box<install::Args>),
-    /// Print by its names what `kaito install` has printed, for `kubectl delete`
+    /// Print the names of what `kaito install` has printed, for `kubectl delete`
     Uninstall(install::UninstallArgs),
     /// Leave a set that is watched alone, or some of its Workspaces
     Suspend(control::SuspendArgs),
@@ -80,7 +89,7 @@ enum Command {
     Resume(control::ResumeArgs),
     /// Go back to an earlier revision of a set that is watched
     Rollback(control::RollbackArgs),
-    /// Have a set that is watched looked at now
+    /// Have a set that is watched looked at now, not at its next turn
     Reconcile(control::ReconcileArgs),
     /// Delete what was applied, the last applied first
     Delete(delete::Args),
@@ -114,7 +123,7 @@ enum Command {
     Crd(crd::Args),
     /// Print a completion script for a shell
     Completion(completion::Args),
-    /// Make this program a plugin of kubectl: kubectl kaito render, diff, apply, ...
+    /// Make this program a plugin of kubectl, for `kubectl kaito render` and other verbs
     InstallPlugins(plugins::Args),
     /// Write the pages of man
     Man(man::Args),

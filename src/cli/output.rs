@@ -119,6 +119,11 @@ pub(super) fn done(message: &str) {
     say(&format!("{message}\n"));
 }
 
+/// Whether somebody sits there who can be asked.
+pub(super) fn can_ask() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
 /// Asks for a line, which is read from standard input.
 pub(super) fn prompt(question: &str) {
     say(question);

@@ -3,7 +3,7 @@
 mod questions;
 
 use std::fs;
-use std::io::{self, IsTerminal};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -77,6 +77,9 @@ fn extras() -> impl TypedValueParser<Value = Extra> {
     PossibleValuesParser::new(Extra::ALL.map(Extra::name)).try_map(|name| Extra::by_name(&name).ok_or("there is no such thing"))
 }
 
+/// Those that make nodes.
+pub(super) const CLOUDS: [Cloud; 2] = [Cloud::Azure, Cloud::Aws];
+
 /// Those that need nothing more than a Workspace says.
 const PROVISIONERS: [NodeProvisioner; 3] = [NodeProvisioner::GpuProvisioner, NodeProvisioner::Karpenter, NodeProvisioner::Machine];
 
@@ -114,7 +117,7 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
 }
 
 fn init(args: &Args) -> Result<String, Refusal> {
-    let asks = !args.yes && io::stdin().is_terminal() && io::stderr().is_terminal();
+    let asks = !args.yes && output::can_ask();
     let version = args.kaito_version.clone().or_else(|| embedded_versions().into_iter().next()).unwrap_or_default();
     let catalog = Catalog::load(&version, &[Layer::embedded(&version)]).map_err(Refusal::Invalid)?;
     let preset = match &args.preset {
@@ -136,6 +139,10 @@ fn init(args: &Args) -> Result<String, Refusal> {
         None if asks => questions::cloud()?,
         None => Cloud::default(),
     };
+    if !CLOUDS.contains(&cloud) {
+        let finding = Diagnostic::error(format!("there is no such repository for {}, where nodes are your own", cloud.name()));
+        return Err(finding.help("declare them in kaito.yaml: nodeProvisioner: byo, and nodes").into());
+    }
     let namespace = match &args.namespace {
         Some(namespace) if !namespace.is_empty() => namespace.clone(),
         None if asks => questions::namespace()?,
@@ -230,7 +237,7 @@ fn write(directory: &Path, files: &[(String, String)]) -> Result<(), Diagnostic>
         let fault = |error: io::Error| Diagnostic::error(format!("{}: {error}", path.display()));
         path.parent().map_or(Ok(()), fs::create_dir_all).map_err(fault)?;
         let mut file = fs::OpenOptions::new().write(true).create_new(true).open(&path).map_err(fault)?;
-        io::Write::write_all(&mut file, text.as_bytes()).map_err(fault)?;
+        file.write_all(text.as_bytes()).map_err(fault)?;
     }
     Ok(())
 }
@@ -238,33 +245,36 @@ fn write(directory: &Path, files: &[(String, String)]) -> Result<(), Diagnostic>
 /// What was written, and what comes next.
 fn told(args: &Args, repository: &Repository<'_>, files: &[(String, String)]) -> String {
     let mut lines: Vec<String> = files.iter().map(|(path, _)| format!("wrote {}", args.directory.join(path).display())).collect();
-    let mut next = Vec::new();
-    if args.directory != Path::new(".") {
-        next.push(format!("cd {}", shlex::try_quote(&args.directory.to_string_lossy()).unwrap_or_default()));
-    }
     let Repository { namespace, name, .. } = repository;
-    next.push("kaito render -R -f workspaces                      # what it stands for".to_owned());
-    next.push(format!("kaito explain {name} -R -f workspaces  # why it is so"));
-    if let Some(secret) = &repository.token_secret {
-        next.push(format!("kubectl create secret generic {secret} -n {namespace} --from-literal=HF_TOKEN=..."));
-    }
     let has = |extra| repository.extras.contains(&extra);
+    let mut next: Vec<(String, &str)> = Vec::new();
+    if args.directory != Path::new(".") {
+        next.push((format!("cd {}", shlex::try_quote(&args.directory.to_string_lossy()).unwrap_or_default()), ""));
+    }
+    next.push(("kaito render -R -f workspaces".to_owned(), "what it stands for"));
+    next.push((format!("kaito explain {name} -R -f workspaces"), "why it is so"));
+    if let Some(secret) = &repository.token_secret {
+        let create = format!("kubectl create secret generic {secret} -n {namespace} --from-literal=HF_TOKEN=...");
+        next.push((create, "a token of Hugging Face"));
+    }
     if has(Extra::Github) {
-        next.push("gh variable set KAITO_IMAGE                        # an image with kaito in it, for the workflow".to_owned());
+        next.push(("gh variable set KAITO_IMAGE".to_owned(), "an image with kaito in it, for the workflow"));
     }
     if has(Extra::Flux) {
-        next.push(format!("kaito render -R -f workspaces --push . --push-branch {BRANCH}   # after the first commit, unless CI does it"));
-        next.push("kubectl apply -f flux".to_owned());
+        let push = format!("kaito render -R -f workspaces --push . --push-branch {BRANCH}");
+        next.push((push, "with every commit, unless the workflow does it"));
+        next.push(("kubectl apply -f flux".to_owned(), "Flux follows that branch"));
     }
     if has(Extra::Argocd) {
-        next.push("kubectl apply -f argocd                            # once Argo CD has the plugin".to_owned());
+        next.push(("kubectl apply -f argocd".to_owned(), "once Argo CD has the plugin"));
     }
     if !has(Extra::Flux) && !has(Extra::Argocd) {
-        next.push(format!("kaito apply -R -f workspaces --applyset {name} --wait"));
+        next.push((format!("kaito apply -R -f workspaces -n {namespace} --applyset {name} --wait"), "make it so"));
     }
-    next.push(format!("kaito chat {name} -n {namespace}"));
+    next.push((format!("kaito chat {name} -n {namespace}"), "talk to the model"));
+    let width = next.iter().map(|(command, _)| command.len()).filter(|width| *width < 60).max().unwrap_or(0);
     lines.push("\nNext:".to_owned());
-    lines.extend(next.into_iter().map(|step| format!("  {step}")));
+    lines.extend(next.iter().map(|(command, why)| if why.is_empty() { format!("  {command}") } else { format!("  {command:width$}  # {why}") }));
     lines.join("\n")
 }
 

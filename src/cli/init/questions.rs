@@ -3,7 +3,7 @@
 use std::io;
 
 use super::super::output;
-use super::{Refusal, check_preset, described, workspace};
+use super::{CLOUDS, Refusal, check_preset, described, workspace};
 use crate::cli::setup::namespace_name;
 use crate::diagnostic::Diagnostic;
 use crate::init::{Extra, Size};
@@ -31,9 +31,9 @@ pub(super) fn namespace() -> Result<String, Refusal> {
 }
 
 pub(super) fn cloud() -> Result<Cloud, Refusal> {
-    let names = Cloud::ALL.map(Cloud::name).join(", ");
+    let names = CLOUDS.map(Cloud::name).join(", ");
     ask(&format!("Cloud ({names})"), Cloud::default().name(), |answer| {
-        Cloud::by_name(answer).ok_or_else(|| format!("clouds are {names}"))
+        Cloud::by_name(answer).filter(|cloud| CLOUDS.contains(cloud)).ok_or_else(|| format!("clouds are {names}"))
     })
 }
 
