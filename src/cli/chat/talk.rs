@@ -36,7 +36,7 @@ impl<'c> Talk<'c> {
             body.extend_from_slice(piece);
             if body.len() < LONGEST { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })?;
-        let protocol = Protocol::of(status, &body, model).map_err(|why| refused(&place, &why))?;
+        let protocol = Protocol::of(status, &body, model).map_err(|why| Box::new(refused(&place, &why)))?;
         let said = system.iter().map(|text| Message { role: "system", content: (*text).to_owned() }).collect();
         Ok(Self { cluster, place, protocol, wishes, said })
     }
@@ -74,7 +74,7 @@ impl<'c> Talk<'c> {
         });
         let status = status.inspect_err(|_| drop(shown.end_line()))?;
         if status != 200 {
-            return Err(refused(&self.place, &refusal(status, &refusing)));
+            return Err(Box::new(refused(&self.place, &refusal(status, &refusing))));
         }
         if fault.is_none() && shown.result.is_ok() {
             match answer.end() {
@@ -84,7 +84,7 @@ impl<'c> Talk<'c> {
         }
         let written = shown.end_line();
         if let Some(why) = fault {
-            return Err(refused(&self.place, &why));
+            return Err(Box::new(refused(&self.place, &why)));
         }
         if answer.is_cut {
             output::done("(the answer was cut: --max-tokens allows longer ones, as far as the model does)");
@@ -171,7 +171,7 @@ fn send(
     cluster.ask_pod((&place.namespace, &place.pod), place.port, request, take).map_err(|error| Box::new(error.finding()))
 }
 
-fn refused(place: &Place, why: &str) -> Box<Diagnostic> {
+fn refused(place: &Place, why: &str) -> Diagnostic {
     let finding = Diagnostic::error(format!("the model in pod {}/{} refuses: {}", place.namespace, place.pod, printable(why)));
-    Box::new(finding.help(format!("`kubectl logs {} -n {}` tells more", place.pod, place.namespace)))
+    finding.help(format!("`kubectl logs {} -n {}` tells more", place.pod, place.namespace))
 }

@@ -125,11 +125,11 @@ fn value_of(names: &'static [&'static str]) -> Option<String> {
 }
 
 fn values_of(names: &'static [&'static str]) -> impl Iterator<Item = String> {
-    values(words().collect(), names).into_iter()
+    values(&words().collect::<Vec<_>>(), names).into_iter()
 }
 
 /// `--flag VALUE`, `--flag=VALUE`, `-fVALUE`.
-fn values(words: Vec<String>, names: &[&str]) -> Vec<String> {
+fn values(words: &[String], names: &[&str]) -> Vec<String> {
     let after = words.windows(2).filter(|pair| names.contains(&pair[0].as_str())).map(|pair| pair[1].clone());
     let within = words.iter().filter_map(|word| {
         names.iter().find_map(|name| {
@@ -159,7 +159,7 @@ mod tests {
             ("explain --first", &["-f", "--filename"], &[]),
         ];
         for (line, names, want) in table {
-            let mut have = values(line.split(' ').map(ToOwned::to_owned).collect(), names);
+            let mut have = values(&line.split(' ').map(ToOwned::to_owned).collect::<Vec<_>>(), names);
             have.sort();
             assert_eq!(have, want, "{line}");
         }

@@ -50,7 +50,7 @@ pub(super) struct Args {
     /// Kaito version whose rendering is wanted [default: the newest]
     #[arg(long, value_name = "VERSION", value_parser = known_version, add = values::versions())]
     kaito_version: Option<String>,
-    /// Secret with a token of Hugging Face in its key HF_TOKEN, for models that want a login
+    /// Secret with a token of Hugging Face in its key `HF_TOKEN`, for models that want a login
     #[arg(long, value_name = "SECRET", value_parser = secret)]
     token_secret: Option<String>,
     /// What else is written
