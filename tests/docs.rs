@@ -192,7 +192,8 @@ fn commands(line: &str) -> Vec<Vec<String>> {
 #[test]
 fn every_command_that_is_shown_is_understood() {
     use clap::CommandFactory;
-    let mut pages: Vec<String> = crate::support::names("docs").iter().filter(|name| name.ends_with(".md")).map(|name| format!("docs/{name}")).collect();
+    let mut pages: Vec<String> =
+        crate::support::names("docs").iter().filter_map(|name| Some(format!("docs/{}.md", name.strip_suffix(".md")?))).collect();
     pages.extend(["README.md", "docs/reference/cli.md"].map(ToOwned::to_owned));
     let (mut faults, mut understood) = (Vec::new(), 0);
     for page in pages {

@@ -74,7 +74,13 @@ fn spelled(arg: &Arg) -> String {
     let short = arg.get_short().map(|short| format!("-{short}"));
     let long = arg.get_long().map(|long| format!("--{long}"));
     let flag = short.into_iter().chain(long).collect::<Vec<_>>().join(", ");
-    let shown = if arg.is_positional() { names.join(" ") } else if value.is_empty() { flag } else { format!("{flag} {value}") };
+    let shown = if arg.is_positional() {
+        names.join(" ")
+    } else if value.is_empty() {
+        flag
+    } else {
+        format!("{flag} {value}")
+    };
     format!("`{}`", cell(&shown))
 }
 
@@ -156,10 +162,12 @@ fn sources(directory: &Path, found: &mut Vec<String>) {
 
 /// Every key with a domain of Kaito's in a text, such as `kaito.sh/force`, that stands between these.
 fn keys(text: &str, quote: char) -> BTreeSet<String> {
-    let words = text.split(quote).filter(|word| word.split_once("kaito.sh/").is_some_and(|(before, name)| {
-        let is_name = |part: &str, more: char| part.chars().all(|c| c.is_ascii_lowercase() || c == more);
-        !name.is_empty() && is_name(name, '-') && is_name(before, '.')
-    }));
+    let words = text.split(quote).filter(|word| {
+        word.split_once("kaito.sh/").is_some_and(|(before, name)| {
+            let is_name = |part: &str, more: char| part.chars().all(|c| c.is_ascii_lowercase() || c == more);
+            !name.is_empty() && is_name(name, '-') && is_name(before, '.')
+        })
+    });
     words.map(ToOwned::to_owned).collect()
 }
 
@@ -174,7 +182,9 @@ fn every_label_and_annotation_is_in_the_reference() {
     let mut templates = Vec::new();
     sources(Path::new("templates"), &mut templates);
     // Templates have them bare, before a colon.
-    used.extend(templates.iter().flat_map(|text| text.lines()).filter_map(|line| line.split_once(": ")).flat_map(|(key, _)| keys(key.trim(), ' ')));
+    used.extend(
+        templates.iter().flat_map(|text| text.lines()).filter_map(|line| line.split_once(": ")).flat_map(|(key, _)| keys(key.trim(), ' ')),
+    );
     NO_KEYS.iter().for_each(|key| assert!(used.remove(*key), "{key}"));
     let page = fs::read_to_string("docs/reference/keys.md").unwrap();
     let shown: BTreeSet<String> = page.lines().filter(|line| line.starts_with("| `")).flat_map(|line| keys(line, '`')).collect();

@@ -75,7 +75,8 @@ impl Answer {
             self.has_begun = true;
             return Ok(String::new());
         }
-        let event: Value = serde_json::from_str(data).map_err(|_| format!("the answer can't be understood: {}", crate::health::line(data)))?;
+        let event: Value =
+            serde_json::from_str(data).map_err(|_| format!("the answer can't be understood: {}", crate::health::line(data)))?;
         if !event["error"].is_null() || event["object"] == "error" {
             return Err(fault(&event).unwrap_or_else(|| crate::health::line(data)));
         }

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::CommandFactory;
 
-use super::output::{self, Exit};
 use super::Cli;
+use super::output::{self, Exit};
 
 /// Write the pages of man: kaito.1, and one for each verb.
 #[derive(Debug, clap::Args)]

@@ -46,7 +46,8 @@ pub use output::Exit;
 /// Kaito's Workspaces as the Kubernetes manifests they stand for.
 #[derive(Debug, Parser)]
 #[command(name = "kaito", version = concat!(env!("CARGO_PKG_VERSION"), " (renders Kaito 0.12 and 0.3)"), arg_required_else_help = true, propagate_version = false)]
-#[command(after_help = "Exit codes: 0 done, 1 the input is invalid or something could not be done, 2 wrong usage; what else there is says each verb.
+#[command(
+    after_help = "Exit codes: 0 done, 1 the input is invalid or something could not be done, 2 wrong usage; what else there is says each verb.
 
 Examples:
   kaito init                                           # a small repository to begin with
@@ -55,7 +56,8 @@ Examples:
   kaito apply -f workspace.yaml --wait                 # make it so, and wait until the model is served
   kaito status                                         # how it is doing
   kaito chat phi-4                                     # talk to the model
-  kaito render --help                                  # all about a verb")]
+  kaito render --help                                  # all about a verb"
+)]
 pub struct Cli {
     /// When to colour messages
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]

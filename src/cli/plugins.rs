@@ -9,20 +9,39 @@ use super::output::{self, Exit};
 /// The verbs that are plugins unless somebody names others. `kubectl-kaito` itself is Kaito's own plugin, which goes on to answer all that isn't
 /// among these, such as `kubectl kaito deploy` and `kubectl kaito chat`.
 const VERBS: [&str; 19] = [
-    "apply", "delete", "diff", "explain", "images", "init", "lint", "preset", "rbac", "reconcile", "render", "resume", "rollback", "sku",
-    "status", "suspend", "tree", "watch", "why",
+    "apply",
+    "delete",
+    "diff",
+    "explain",
+    "images",
+    "init",
+    "lint",
+    "preset",
+    "rbac",
+    "reconcile",
+    "render",
+    "resume",
+    "rollback",
+    "sku",
+    "status",
+    "suspend",
+    "tree",
+    "watch",
+    "why",
 ];
 
 /// Make this program a plugin of kubectl: links called kubectl-kaito-VERB, and those by which kubectl completes their arguments.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "kubectl-kaito, which is the plugin of Kaito's own, is left alone and answers all other verbs; of its verbs, `status` becomes
+#[command(
+    after_help = "kubectl-kaito, which is the plugin of Kaito's own, is left alone and answers all other verbs; of its verbs, `status` becomes
 that of this program.
 
 Examples:
   kaito install-plugins
   kaito install-plugins ~/.local/bin
   kaito install-plugins ~/.local/bin --verbs render,diff,chat
-  kubectl kaito render -f workspace.yaml")]
+  kubectl kaito render -f workspace.yaml"
+)]
 pub(super) struct Args {
     /// Directory for the links, which should be one of PATH [default: where this program is]
     #[arg(value_name = "DIR")]

@@ -54,7 +54,9 @@ impl ForwardError {
         match self {
             Self::Cluster(error) => error.finding(),
             Self::Refused { is_forbidden: true, .. } => finding.help("it takes the verbs get and create on pods/portforward"),
-            Self::Refused { .. } => finding.help("the server must reach the kubelet of the pod's node; see whether `kubectl port-forward` does better"),
+            Self::Refused { .. } => {
+                finding.help("the server must reach the kubelet of the pod's node; see whether `kubectl port-forward` does better")
+            }
             Self::Broken { pod, .. } => finding.help(format!("`kubectl logs {pod}` tells what the model's server is doing")),
         }
     }
@@ -95,7 +97,9 @@ impl Cluster {
             kube::Error::Api(status) if status.code != 401 => {
                 ForwardError::Refused { pod: pod.to_owned(), why: words(status), is_forbidden: status.code == 403 }
             }
-            kube::Error::UpgradeConnection(error) => ForwardError::Refused { pod: pod.to_owned(), why: error.to_string(), is_forbidden: false },
+            kube::Error::UpgradeConnection(error) => {
+                ForwardError::Refused { pod: pod.to_owned(), why: error.to_string(), is_forbidden: false }
+            }
             error => ClusterError::unreachable(&self.server, &format!("port-forward to pod {pod}"), error).into(),
         }
     }

@@ -1,8 +1,8 @@
 //! `kaito chat` through a real API server and a kubelet's own port-forward, to a model that answers on this machine.
 
 use std::fs;
-use std::process::{Command, Stdio};
 use std::io::Write;
+use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 

@@ -59,7 +59,9 @@ fn plugins_run() {
 fn help_and_errors_name_the_plugin() {
     let plugins = Plugins::new(&[]);
     let help = plugins.kubectl(&["kaito", "render", "--help"]);
-    for part in ["Usage: kubectl kaito render [OPTIONS]", "  kubectl kaito render -f workspace.yaml\n", "| kubectl kaito render -f - -o name"] {
+    for part in
+        ["Usage: kubectl kaito render [OPTIONS]", "  kubectl kaito render -f workspace.yaml\n", "| kubectl kaito render -f - -o name"]
+    {
         assert!(help.stdout.contains(part), "{part}: {}", help.stdout);
     }
     assert!(!help.stdout.replace("kubectl kaito", "").contains("kaito render"), "{}", help.stdout);
@@ -78,7 +80,9 @@ fn arguments_are_completed() {
         }
         directive
     };
-    let is = |args: &[&str], wanted: &[&str]| assert_eq!(plugins.complete(args), (wanted.iter().map(ToString::to_string).collect(), ":4".into()));
+    let is = |args: &[&str], wanted: &[&str]| {
+        assert_eq!(plugins.complete(args), (wanted.iter().map(ToString::to_string).collect(), ":4".into()))
+    };
     is(&["render", "--cloud", ""], &["azure", "aws", "arc"]);
     is(&["render", "--cloud=a"], &["--cloud=azure", "--cloud=aws", "--cloud=arc"]);
     is(&["render", "-o", "j"], &["json"]);
@@ -96,8 +100,11 @@ fn arguments_are_completed() {
 
 #[test]
 fn workspaces_of_the_cluster_are_completed() {
-    let scene = Scene::new("complete", &["apiVersion: kaito.sh/v1beta1\nkind: Workspace\nmetadata: {name: phi-4}\n\
-        resource: {instanceType: Standard_NC24ads_A100_v4, labelSelector: {matchLabels: {a: b}}}\ninference: {preset: {name: phi-4}}\n"]);
+    let scene = Scene::new(
+        "complete",
+        &["apiVersion: kaito.sh/v1beta1\nkind: Workspace\nmetadata: {name: phi-4}\n\
+        resource: {instanceType: Standard_NC24ads_A100_v4, labelSelector: {matchLabels: {a: b}}}\ninference: {preset: {name: phi-4}}\n"],
+    );
     scene.apply();
     let plugins = Plugins::new(&["--verbs", "status,chat"]);
     for verb in ["status", "chat"] {

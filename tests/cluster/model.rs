@@ -73,7 +73,8 @@ pub(super) struct Kubelet {
 impl Kubelet {
     pub(super) fn new(to: SocketAddr) -> Self {
         let program = programs::path("kubelet-forward").unwrap_or_else(|fault| panic!("{fault}"));
-        let mut child = Command::new(program).arg(to.to_string()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child =
+            Command::new(program).arg(to.to_string()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         Self { port: line.trim().parse().unwrap(), _stdin: child.stdin.take().unwrap(), child }

@@ -22,7 +22,8 @@ const DONE: &str = "asked";
 
 /// Talk to a model that runs in a cluster, through the API server: no Service, Ingress or port of this machine is needed.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Without a message and on a terminal it is a talk, in which the model sees all that was said before; Ctrl-D or Ctrl-C ends it.
+#[command(
+    after_help = "Without a message and on a terminal it is a talk, in which the model sees all that was said before; Ctrl-D or Ctrl-C ends it.
 
 It takes the rights to list what `kaito status` lists, and the verbs get and create on pods/portforward.
 
@@ -31,7 +32,8 @@ Exit codes: 0 done, 1 no such Workspace, or the model refuses, 2 wrong usage, 3 
 Examples:
   kaito chat phi-4
   kaito chat phi-4 -n models -m 'What is a Workspace?'
-  kaito chat phi-4 --system 'Answer in one sentence.' < question.txt")]
+  kaito chat phi-4 --system 'Answer in one sentence.' < question.txt"
+)]
 pub(super) struct Args {
     /// Workspace whose model is asked
     #[arg(value_name = "WORKSPACE", add = values::running())]

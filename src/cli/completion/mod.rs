@@ -5,9 +5,9 @@ pub(super) mod values;
 use std::ffi::OsString;
 
 use clap::CommandFactory;
+use clap_complete::Shell;
 use clap_complete::engine::{self, CompletionCandidate};
 use clap_complete::env::{CompleteEnv, Shells};
-use clap_complete::Shell;
 
 use super::called::Called;
 use super::output::{self, Exit};

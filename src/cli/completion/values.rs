@@ -65,7 +65,8 @@ pub(in crate::cli) fn contexts() -> ArgValueCandidates {
 /// The Workspaces of the files that are named.
 pub(in crate::cli) fn declared() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {
-        let paths: Vec<PathBuf> = values_of(&["-f", "--filename"]).flat_map(|value| split(&value)).filter(|path| path != "-").map(PathBuf::from).collect();
+        let paths: Vec<PathBuf> =
+            values_of(&["-f", "--filename"]).flat_map(|value| split(&value)).filter(|path| path != "-").map(PathBuf::from).collect();
         let recursive = words().any(|word| word == "-R" || word == "--recursive");
         let inputs = Inputs { tree: &Disk, paths: &paths, recursive, except: &[], config: None };
         let mut findings = Vec::new();

@@ -19,12 +19,14 @@ use crate::spec::names;
 
 /// Write a small repository to begin with: kaito.yaml, a Workspace whose model fits its nodes, and what CI, Argo CD or Flux need.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "On a terminal it asks for what isn't said, unless --yes; elsewhere it never asks. Nothing that is there is written over.
+#[command(
+    after_help = "On a terminal it asks for what isn't said, unless --yes; elsewhere it never asks. Nothing that is there is written over.
 
 Examples:
   kaito init
   kaito init fleet --preset phi-4 --cloud azure
-  kaito init fleet --preset phi-4 --with github,flux --url https://git.example.com/fleet.git")]
+  kaito init fleet --preset phi-4 --with github,flux --url https://git.example.com/fleet.git"
+)]
 pub(super) struct Args {
     /// Directory of the repository, which may be there already
     #[arg(value_name = "DIR", default_value = ".")]
@@ -226,8 +228,12 @@ fn nothing_fits(repository: &Repository<'_>) -> Diagnostic {
 
 /// Writes all files, or none if one of them is there.
 fn write(directory: &Path, files: &[(String, String)]) -> Result<(), Diagnostic> {
-    let there: Vec<String> =
-        files.iter().map(|(path, _)| directory.join(path)).filter(|path| path.symlink_metadata().is_ok()).map(|path| path.display().to_string()).collect();
+    let there: Vec<String> = files
+        .iter()
+        .map(|(path, _)| directory.join(path))
+        .filter(|path| path.symlink_metadata().is_ok())
+        .map(|path| path.display().to_string())
+        .collect();
     if !there.is_empty() {
         let finding = Diagnostic::error(format!("nothing is written over, and there is {}", there.join(", ")));
         return Err(finding.help("name another directory, or another --name"));
@@ -274,7 +280,9 @@ fn told(args: &Args, repository: &Repository<'_>, files: &[(String, String)]) ->
     next.push((format!("kaito chat {name} -n {namespace}"), "talk to the model"));
     let width = next.iter().map(|(command, _)| command.len()).filter(|width| *width < 60).max().unwrap_or(0);
     lines.push("\nNext:".to_owned());
-    lines.extend(next.iter().map(|(command, why)| if why.is_empty() { format!("  {command}") } else { format!("  {command:width$}  # {why}") }));
+    lines.extend(
+        next.iter().map(|(command, why)| if why.is_empty() { format!("  {command}") } else { format!("  {command:width$}  # {why}") }),
+    );
     lines.join("\n")
 }
 

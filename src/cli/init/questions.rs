@@ -16,9 +16,9 @@ const SHOWN: usize = 8;
 pub(super) fn preset(catalog: &Catalog) -> Result<String, Refusal> {
     let usual = if catalog.is_v0_3() { "phi-3-mini-4k-instruct" } else { "phi-4" };
     ask("Model (`kaito preset list` shows all)", usual, |answer| {
-        check_preset(catalog, answer).map(|()| answer.to_owned()).map_err(|finding| {
-            std::iter::once(finding.message).chain(finding.help).collect::<Vec<_>>().join("; ")
-        })
+        check_preset(catalog, answer)
+            .map(|()| answer.to_owned())
+            .map_err(|finding| std::iter::once(finding.message).chain(finding.help).collect::<Vec<_>>().join("; "))
     })
 }
 
