@@ -90,7 +90,7 @@ fn extras_are_manifests() {
     let workflow = &read(".github/workflows/kaito.yaml")[0];
     let steps = workflow["jobs"]["check"]["steps"].as_array().unwrap();
     assert!(steps.len() == 4 && workflow["jobs"]["push"]["needs"] == "check", "{workflow}");
-    assert_eq!(workflow["env"]["KAITO"], "docker run --rm -v ${{ github.workspace }}:/work -w /work ${{ vars.KAITO_IMAGE }}");
+    assert_eq!(workflow["env"]["KAITO"], "docker run --rm --user 0 -v ${{ github.workspace }}:/work -w /work ${{ vars.KAITO_IMAGE }}");
 }
 
 #[test]

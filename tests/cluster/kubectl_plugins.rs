@@ -81,7 +81,7 @@ fn arguments_are_completed() {
         directive
     };
     let is = |args: &[&str], wanted: &[&str]| {
-        assert_eq!(plugins.complete(args), (wanted.iter().map(ToString::to_string).collect(), ":4".into()))
+        assert_eq!(plugins.complete(args), (wanted.iter().map(ToString::to_string).collect(), ":4".into()));
     };
     is(&["render", "--cloud", ""], &["azure", "aws", "arc"]);
     is(&["render", "--cloud=a"], &["--cloud=azure", "--cloud=aws", "--cloud=arc"]);
