@@ -48,6 +48,7 @@ pub mod selector;
 pub mod session;
 
 pub mod apply;
+pub mod chat;
 pub mod ci;
 pub mod conditions;
 pub mod diff;
@@ -59,6 +60,7 @@ pub mod status;
 pub mod why;
 
 pub mod delete;
+pub mod init;
 pub mod install;
 pub mod inventory;
 pub mod pause;

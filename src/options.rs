@@ -119,6 +119,9 @@ pub enum NodeImageFamily {
 }
 
 impl NodeImageFamily {
+    /// Every one.
+    pub const ALL: [Self; 2] = [Self::Ubuntu, Self::AzureLinux];
+
     /// The name as annotations spell it.
     pub fn name(self) -> &'static str {
         match self {
@@ -129,7 +132,7 @@ impl NodeImageFamily {
 
     /// The family of that name, in any case and with spaces around it.
     pub fn by_name(name: &str) -> Option<Self> {
-        [Self::Ubuntu, Self::AzureLinux].into_iter().find(|family| family.name().eq_ignore_ascii_case(name.trim()))
+        Self::ALL.into_iter().find(|family| family.name().eq_ignore_ascii_case(name.trim()))
     }
 }
 

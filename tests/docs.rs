@@ -99,6 +99,7 @@ fn every_link_leads_somewhere() {
         "README.md",
         "ARCHITECTURE.md",
         "docs/argocd.md",
+        "docs/chat.md",
         "docs/ci.md",
         "docs/conditions.md",
         "docs/configuration.md",
@@ -107,11 +108,17 @@ fn every_link_leads_somewhere() {
         "docs/crds.md",
         "docs/diff-live.md",
         "docs/install.md",
+        "docs/kubectl.md",
         "docs/lint.md",
         "docs/notifications.md",
         "docs/presets.md",
         "docs/status.md",
+        "docs/quickstart.md",
         "docs/rbac.md",
+        "docs/reference/README.md",
+        "docs/reference/cli.md",
+        "docs/reference/keys.md",
+        "docs/reference/metrics.md",
         "docs/rendered-branch.md",
         "docs/templates.md",
         "docs/verify.md",
@@ -172,4 +179,52 @@ fn the_json_that_is_shown_is_real() {
     let story = fs::read_to_string("golden/status/sets.txt").unwrap();
     let (_, printed) = story.split_once("$ kaito status -o json\n").unwrap();
     assert_eq!(shown("docs/status.md"), fields(printed.split_once("[exit code").unwrap().0));
+}
+
+/// What is typed on a line of a page: the words of each `kaito VERB ...`, without what a shell makes of the rest.
+fn commands(line: &str) -> Vec<Vec<String>> {
+    let line = line.trim().trim_start_matches("$ ").split("  #").next().unwrap_or_default();
+    let is_command = |part: &str| part.trim().starts_with("kaito ");
+    let parts = line.split(['|', '>', '<', '(', ')', ';']).flat_map(|part| part.split("&&")).filter(|part| is_command(part));
+    parts.filter_map(|part| shlex::split(part.trim().trim_end_matches('\\'))).collect()
+}
+
+/// Every command that a page or a help text shows has verbs and flags that there are.
+#[test]
+fn every_command_that_is_shown_is_understood() {
+    use clap::CommandFactory;
+    let mut pages: Vec<String> =
+        crate::support::names("docs").iter().filter_map(|name| Some(format!("docs/{}.md", name.strip_suffix(".md")?))).collect();
+    pages.extend(["README.md", "docs/reference/cli.md"].map(ToOwned::to_owned));
+    let (mut faults, mut understood) = (Vec::new(), 0);
+    for page in pages {
+        let text = fs::read_to_string(&page).unwrap();
+        let is_help = page.ends_with("cli.md");
+        let shown = text.lines().filter(|line| line.starts_with("$ ") || (is_help && line.starts_with("  kaito ")));
+        for words in shown.flat_map(commands) {
+            match kaito::cli::Cli::command().try_get_matches_from(&words) {
+                Ok(_) => understood += 1,
+                Err(error) if error.exit_code() == 0 => understood += 1,
+                Err(error) => faults.push(format!("{page}: {}\n{}", words.join(" "), error.to_string().lines().next().unwrap_or_default())),
+            }
+        }
+    }
+    assert!(faults.is_empty() && understood > 150, "{understood} are understood\n{}", faults.join("\n"));
+}
+
+/// The first steps, as they stand there.
+#[test]
+fn the_quick_start_works_as_written() {
+    let home = tempfile::tempdir().unwrap();
+    let mut here = home.path().to_owned();
+    let shown = &blocks("docs/quickstart.md", "console")[0];
+    for words in shown.lines().map(|line| shlex::split(line.trim_start_matches("$ ")).unwrap()) {
+        if words[0] == "cd" {
+            here.push(&words[1]);
+            continue;
+        }
+        let run = crate::support::finish(crate::support::kaito().current_dir(&here).args(&words[1..]));
+        assert_eq!(run.code, 0, "{words:?}: {}", run.stderr);
+    }
+    assert!(here.join("workspaces/phi-4.yaml").exists());
 }

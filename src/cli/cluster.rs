@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::completion::values;
 use super::output::{self, Color, Exit};
 use super::setup::{InputArgs, RenderingArgs, Setup};
 use crate::cluster::{Cluster, ClusterError, Connection, User};
@@ -23,7 +24,7 @@ pub(super) struct ClusterArgs {
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
     /// Context of the kubeconfig [default: its current one]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = values::contexts())]
     context: Option<String>,
     /// User to act as, which may be a ServiceAccount: system:serviceaccount:NAMESPACE:NAME
     #[arg(long = "as", value_name = "USER")]

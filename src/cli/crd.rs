@@ -10,6 +10,9 @@ use crate::yaml;
 
 /// Print the CRDs of the kinds that kaito reads, for clusters without Kaito's own.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  kaito crd | kubectl apply --server-side -f -
+  kaito crd workspaces -o json")]
 pub(super) struct Args {
     /// Kinds, as kubectl names them; all of them by default
     #[arg(value_parser = kinds(), ignore_case = true, value_name = "NAME")]

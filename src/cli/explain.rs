@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::completion::values;
 use super::output::{self, Color, Exit};
 use super::setup::{InputArgs, RenderingArgs, Setup};
 use crate::diagnostic::{Diagnostic, did_you_mean};
@@ -15,6 +16,7 @@ use crate::spec::{Input, RagEngine, Workspace, names};
 #[command(after_help = "Example:\n  kaito explain phi-4 -f workspace.yaml")]
 pub(super) struct Args {
     /// Name of a Workspace or set, or NAMESPACE/NAME [default: all]
+    #[arg(add = values::declared())]
     workspace: Option<String>,
     #[command(flatten)]
     input: InputArgs,

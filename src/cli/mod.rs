@@ -3,6 +3,8 @@
 mod apply;
 mod applyset;
 mod argocd;
+mod called;
+mod chat;
 mod ci;
 mod cluster;
 mod completion;
@@ -13,10 +15,13 @@ mod diff;
 mod explain;
 mod function;
 mod images;
+mod init;
 mod install;
 mod lint;
+mod man;
 mod output;
 mod paths;
+mod plugins;
 mod preset;
 mod push;
 mod rbac;
@@ -33,15 +38,27 @@ mod why;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use called::Called;
 use output::Color;
 pub use output::Exit;
 
 /// Kaito's Workspaces as the Kubernetes manifests they stand for.
 #[derive(Debug, Parser)]
 #[command(name = "kaito", version = concat!(env!("CARGO_PKG_VERSION"), " (renders Kaito 0.12 and 0.3)"), arg_required_else_help = true, propagate_version = false)]
-#[command(after_help = "Exit codes: 0 done, 1 the input is invalid or rendering failed, 2 wrong usage.")]
+#[command(
+    after_help = "Exit codes: 0 done, 1 the input is invalid or something could not be done, 2 wrong usage; what else there is says each verb.
+
+Examples:
+  kaito init                                           # a small repository to begin with
+  kaito render -f workspace.yaml                       # what a Workspace stands for, without a cluster
+  kaito diff main...HEAD                               # what a branch changes
+  kaito apply -f workspace.yaml --wait                 # make it so, and wait until the model is served
+  kaito status                                         # how it is doing
+  kaito chat phi-4                                     # talk to the model
+  kaito render --help                                  # all about a verb"
+)]
 pub struct Cli {
     /// When to colour messages
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
@@ -52,6 +69,8 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Write a small repository to begin with
+    Init(init::Args),
     /// Print the manifests that Workspaces stand for
     Render(render::Args),
     /// Check Workspaces and what belongs to them, without rendering anything
@@ -63,11 +82,11 @@ enum Command {
     Ci(Box<ci::Args>),
     /// Make a cluster hold what Workspaces stand for: server-side apply, inventory, prune, health
     Apply(apply::Args),
-    /// Keep a cluster as files say, which may change
+    /// Keep a cluster as a git repository or a directory says, change by change
     Watch(Box<watch::Args>),
     /// Print what runs `kaito watch` in a cluster: rights, Deployment and what belongs to it
     Install(Box<install::Args>),
-    /// Print by its names what `kaito install` has printed, for `kubectl delete`
+    /// Print the names of what `kaito install` has printed, for `kubectl delete`
     Uninstall(install::UninstallArgs),
     /// Leave a set that is watched alone, or some of its Workspaces
     Suspend(control::SuspendArgs),
@@ -75,7 +94,7 @@ enum Command {
     Resume(control::ResumeArgs),
     /// Go back to an earlier revision of a set that is watched
     Rollback(control::RollbackArgs),
-    /// Have a set that is watched looked at now
+    /// Have a set that is watched looked at now, not at its next turn
     Reconcile(control::ReconcileArgs),
     /// Delete what was applied, the last applied first
     Delete(delete::Args),
@@ -83,6 +102,8 @@ enum Command {
     Status(status::Args),
     /// Show what Workspaces are made of in a cluster: objects, pods and nodes, and how each is doing
     Tree(tree::Args),
+    /// Talk to a model that runs in a cluster
+    Chat(chat::Args),
     /// Print the rights that files need in a cluster: Roles and bindings
     Rbac(rbac::Args),
     /// Print which files and directories are read to render, for Argo CD and CI
@@ -107,11 +128,24 @@ enum Command {
     Crd(crd::Args),
     /// Print a completion script for a shell
     Completion(completion::Args),
+    /// Make this program a plugin of kubectl, for `kubectl kaito render` and other verbs
+    InstallPlugins(plugins::Args),
+    /// Write the pages of man
+    Man(man::Args),
 }
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    if let Some(answered) = completion::answer_shell() {
+        return answered.into();
+    }
+    let called = Called::of(std::env::args_os());
+    if called.completes {
+        return completion::answer_cobra(&called).into();
+    }
+    let mut command = called.command(Cli::command());
+    let parsed = command.try_get_matches_from_mut(called.words).and_then(|mut matches| Cli::from_arg_matches_mut(&mut matches));
+    let cli = match parsed.map_err(|error| error.format(&mut command)) {
         Ok(cli) => cli,
         Err(error) => {
             let code = error.exit_code();
@@ -121,6 +155,7 @@ pub fn run() -> ExitCode {
         }
     };
     let exit = match cli.command {
+        Command::Init(args) => init::run(&args, cli.color),
         Command::Render(args) => render::run(&args, cli.color),
         Command::Lint(args) => lint::run(&args, cli.color),
         Command::Diff(args) => diff::run(&args, cli.color),
@@ -136,6 +171,7 @@ pub fn run() -> ExitCode {
         Command::Delete(args) => delete::run(&args, cli.color),
         Command::Status(args) => status::run(&args, cli.color),
         Command::Tree(args) => tree::run(&args, cli.color),
+        Command::Chat(args) => chat::run(&args, cli.color),
         Command::Rbac(args) => rbac::run(&args, cli.color),
         Command::Paths(args) => paths::run(&args, cli.color),
         Command::Fn(function::Args {}) => function::run(cli.color),
@@ -147,6 +183,8 @@ pub fn run() -> ExitCode {
         Command::Schema(args) => schema::run(&args),
         Command::Crd(args) => crd::run(&args),
         Command::Completion(args) => completion::run(&args),
+        Command::InstallPlugins(args) => plugins::run(&args),
+        Command::Man(args) => man::run(&args),
     };
     exit.into()
 }

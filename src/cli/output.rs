@@ -119,6 +119,16 @@ pub(super) fn done(message: &str) {
     say(&format!("{message}\n"));
 }
 
+/// Whether somebody sits there who can be asked.
+pub(super) fn can_ask() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+/// Asks for a line, which is read from standard input.
+pub(super) fn prompt(question: &str) {
+    say(question);
+}
+
 /// Writes to standard error; that nobody can read it is no reason to stop.
 fn say(text: &str) {
     _ = io::stderr().write_all(text.as_bytes());
@@ -247,13 +257,6 @@ impl Screen {
             }
         }
     }
-}
-
-/// Prints the completion script of a shell.
-pub(super) fn completion(shell: clap_complete::Shell, mut command: clap::Command) -> Exit {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut command, "kaito", &mut script);
-    data(&String::from_utf8_lossy(&script))
 }
 
 /// A line of a log.

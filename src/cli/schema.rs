@@ -13,6 +13,9 @@ use crate::yaml;
 
 /// Print a JSON schema, for editors that check and complete what is written.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  kaito schema > kaito.schema.json
+  kaito schema workspace > workspace.schema.json")]
 pub(super) struct Args {
     /// What the schema is of
     #[arg(value_enum, default_value_t)]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
+use super::completion::values;
 use crate::config::{RenderConfig, unknown_gate};
 use crate::diagnostic::{Diagnostic, SourceFile, either};
 use crate::diff::Prices;
@@ -50,7 +51,7 @@ pub(super) struct RenderingArgs {
     #[arg(short, long, value_name = "NAME", value_parser = namespace_name)]
     pub namespace: Option<String>,
     /// Kaito version whose rendering is wanted [default: the newest]
-    #[arg(long, value_name = "VERSION", value_parser = known_version)]
+    #[arg(long, value_name = "VERSION", value_parser = known_version, add = values::versions())]
     pub kaito_version: Option<String>,
     /// What makes nodes [default: gpu-provisioner]
     #[arg(long, value_parser = provisioners(), value_name = "NAME")]
@@ -59,10 +60,10 @@ pub(super) struct RenderingArgs {
     #[arg(long, value_parser = clouds(), value_name = "NAME")]
     pub cloud: Option<Cloud>,
     /// Kaito's feature gates, as A=true,B=false
-    #[arg(long, value_name = "GATES", value_delimiter = ',', value_parser = gate)]
+    #[arg(long, value_name = "GATES", value_delimiter = ',', value_parser = gate, add = values::feature_gates())]
     pub feature_gates: Vec<(String, bool)>,
     /// Operating system of nodes unless a Workspace says otherwise [default: ubuntu]
-    #[arg(long, value_name = "FAMILY", value_parser = image_family)]
+    #[arg(long, value_name = "FAMILY", value_parser = image_family, add = values::image_families())]
     pub default_node_image_family: Option<NodeImageFamily>,
     /// Whether the StorageClass kaito-local-nvme-disk is there, as Kaito's chart installs it [default: true on azure]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
@@ -113,7 +114,7 @@ impl RenderingArgs {
 #[command(next_help_heading = "Catalog")]
 pub(super) struct CatalogArgs {
     /// Kaito version whose catalog is wanted [default: the newest]
-    #[arg(long, value_name = "VERSION", value_parser = known_version)]
+    #[arg(long, value_name = "VERSION", value_parser = known_version, add = values::versions())]
     kaito_version: Option<String>,
     /// Configuration file, whose presets are looked into too [default: the kaito.yaml here or above]
     #[arg(long, value_name = "FILE")]

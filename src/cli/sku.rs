@@ -15,6 +15,8 @@ pub(super) enum Command {
 
 /// `kaito sku list`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  kaito sku list --cloud aws")]
 pub(super) struct ListArgs {
     /// Only the sizes of this cloud
     #[arg(long, value_parser = clouds(), value_name = "NAME")]

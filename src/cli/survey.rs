@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::applyset::{self, named};
 use super::cluster::{ClusterArgs, Stop, Verb, unreachable};
+use super::completion::values;
 use super::output::{self, Color};
 use super::setup::namespace_name;
 use crate::cluster::{Cluster, ClusterError, Survey, Unread};
@@ -22,7 +23,7 @@ const DONE: &str = "shown";
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct ScopeArgs {
     /// Workspaces, or ragengine/NAME [default: all]
-    #[arg(value_name = "NAME", value_parser = Name::parse)]
+    #[arg(value_name = "NAME", value_parser = Name::parse, add = values::running())]
     names: Vec<Name>,
     /// Namespace [default: the one of the context]
     #[arg(short, long, value_name = "NAME", value_parser = namespace_name)]

@@ -99,7 +99,8 @@ impl Connection {
     }
 
     /// The same, for connections on which nothing may come for minutes.
-    pub(super) fn for_watching(&self) -> Self {
+    #[must_use]
+    pub fn for_watching(&self) -> Self {
         let mut connection = self.clone();
         connection.config.read_timeout = Some(READ_WATCH);
         connection
@@ -125,6 +126,12 @@ async fn config(kubeconfig: Option<&Path>, context: Option<&str>) -> Result<Conf
     let options = KubeConfigOptions { context: context.map(ToOwned::to_owned), ..KubeConfigOptions::default() };
     let known: Vec<String> = read.contexts.iter().map(|context| context.name.clone()).collect();
     Config::from_custom_kubeconfig(read, &options).await.map_err(|error| ClusterError::context(context, &known, &error))
+}
+
+/// The contexts of a kubeconfig; without a file, of `KUBECONFIG` or `~/.kube/config`. None if it can't be read.
+pub fn contexts(kubeconfig: Option<&Path>) -> Vec<String> {
+    let read = kubeconfig.map_or_else(Kubeconfig::read, Kubeconfig::read_from);
+    read.map(|read| read.contexts.into_iter().map(|context| context.name).collect()).unwrap_or_default()
 }
 
 fn is_missing(error: &KubeconfigError) -> bool {

@@ -36,12 +36,15 @@ static KWOK: Tools = Tools { folder: "tests/cluster/tools/kwok", versions: &[("k
 static KARPENTER: Tools =
     Tools { folder: "tests/cluster/tools/karpenter", versions: &[("karpenter", "sigs.k8s.io/karpenter")], is_program: true };
 
+static KUBELET: Tools = Tools { folder: "tests/cluster/tools/kubelet", versions: &[("kubelet", "k8s.io/kubelet")], is_program: true };
+
 static PROGRAMS: &[Program] = &[
     Program { name: "etcd", package: "go.etcd.io/etcd/server/v3", tools: &KUBERNETES },
     Program { name: "kube-apiserver", package: "k8s.io/kubernetes/cmd/kube-apiserver", tools: &KUBERNETES },
     Program { name: "kube-controller-manager", package: "k8s.io/kubernetes/cmd/kube-controller-manager", tools: &KUBERNETES },
     Program { name: "kube-scheduler", package: "k8s.io/kubernetes/cmd/kube-scheduler", tools: &KUBERNETES },
     Program { name: "kubectl", package: "k8s.io/kubernetes/cmd/kubectl", tools: &KUBERNETES },
+    Program { name: "kubelet-forward", package: ".", tools: &KUBELET },
     Program { name: "kwok", package: "sigs.k8s.io/kwok/cmd/kwok", tools: &KWOK },
     Program { name: "karpenter-kwok", package: ".", tools: &KARPENTER },
 ];

@@ -7,6 +7,7 @@ use clap::Subcommand;
 use serde::Serialize;
 use serde_json::json;
 
+use super::completion::values;
 use super::output::{self, Color, Exit};
 use super::setup::{CatalogArgs, catalog_only};
 use crate::diagnostic::Diagnostic;
@@ -28,6 +29,9 @@ pub(super) enum Command {
 
 /// `kaito preset list`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  kaito preset list
+  kaito preset list -o wide --presets presets")]
 pub(super) struct ListArgs {
     #[command(flatten)]
     catalog: CatalogArgs,
@@ -38,8 +42,12 @@ pub(super) struct ListArgs {
 
 /// `kaito preset show`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  kaito preset show phi-4
+  kaito preset show meta-llama/Llama-3.3-70B-Instruct")]
 pub(super) struct ShowArgs {
     /// Alias or Hugging Face id, in any case
+    #[arg(add = values::presets())]
     name: String,
     #[command(flatten)]
     catalog: CatalogArgs,
