@@ -51,6 +51,7 @@ pub mod apply;
 pub mod conditions;
 pub mod diff;
 pub mod drift;
+pub mod flux;
 mod github;
 pub mod health;
 pub mod rendered_branch;

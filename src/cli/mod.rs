@@ -20,6 +20,7 @@ mod preset;
 mod push;
 mod rbac;
 mod render;
+mod rendered_branch;
 mod schema;
 mod setup;
 mod sku;
@@ -53,6 +54,8 @@ pub struct Cli {
 enum Command {
     /// Print the manifests that Workspaces stand for
     Render(render::Args),
+    /// Push these manifests to a registry, as an artifact for Flux
+    Push(push::Args),
     /// Check Workspaces and what belongs to them, without rendering anything
     #[command(visible_alias = "validate")]
     Lint(lint::Args),
@@ -119,6 +122,7 @@ pub fn run() -> ExitCode {
     };
     let exit = match cli.command {
         Command::Render(args) => render::run(&args, cli.color),
+        Command::Push(args) => push::run(&args, cli.color),
         Command::Lint(args) => lint::run(&args, cli.color),
         Command::Diff(args) => diff::run(&args, cli.color),
         Command::Apply(args) => apply::run(&args, cli.color),

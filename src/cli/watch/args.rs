@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::apply::Adopt;
 use crate::cli::applyset::named;
 use crate::cli::cluster::{ClusterArgs, duration, field_manager};
-use crate::cli::push::PushArgs;
+use crate::cli::rendered_branch::PushArgs;
 use crate::cli::setup::RenderingArgs;
 use crate::shard::Shard;
 use crate::telemetry::{LogFormat, level};

@@ -11,7 +11,7 @@ use super::planner::Planner;
 use super::{Args, cluster};
 use crate::apply::DryRun;
 use crate::cli::cluster::touched_namespaces;
-use crate::cli::push::command;
+use crate::cli::rendered_branch::command;
 use crate::cluster::{Cluster, Connection, Events, User};
 use crate::diagnostic::Diagnostic;
 use crate::inventory::Parent;
