@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 use crate::support::{expect, names};
 
 /// The objects of a file.
-fn objects(path: &Path) -> Vec<Value> {
+pub(crate) fn objects(path: &Path) -> Vec<Value> {
     let (text, mut findings) = (fs::read_to_string(path).unwrap(), Vec::new());
     let documents = yaml::read(&SourceFile::new(path.display().to_string(), text), yaml::Limits::default(), &mut findings);
     assert!(findings.is_empty(), "{}: {findings:?}", path.display());

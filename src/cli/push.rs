@@ -7,15 +7,16 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 use serde_json::json;
 
-use super::cluster::with_side;
 use super::output::{self, Color, Exit};
 use super::setup::{InputArgs, RenderingArgs, Setup};
-use crate::diagnostic::{Diagnostic};
+use crate::diagnostic::Diagnostic;
 use crate::diff::Side;
 use crate::flux::{Artifact, CREATED, Image, Revision};
 use crate::rendered_branch::{self, Layout, Twice, manifests};
 use crate::selector::Selector;
+use crate::session::Session;
 use crate::source::{Login, Registry, RegistryAccess, RegistryAddress, RegistryError, Repository, shown_url};
+use crate::spec::Input;
 use crate::yaml;
 
 /// What nothing was, if it can't be.
@@ -114,7 +115,7 @@ fn annotation(text: &str) -> Result<(String, String), String> {
 
 /// Pushes.
 pub(super) fn run(args: &Args, color: Color) -> Exit {
-    match push(args) {
+    match push(args, color) {
         Ok(exit) => exit,
         Err((findings, exit)) => {
             output::findings(findings, color, DONE);
@@ -126,7 +127,7 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
 /// What is wrong, and how it ends.
 type Failure = (Vec<Diagnostic>, Exit);
 
-fn push(args: &Args) -> Result<Exit, Failure> {
+fn push(args: &Args, color: Color) -> Result<Exit, Failure> {
     let usage = |finding| (vec![finding], Exit::Usage);
     let invalid = |finding| (vec![finding], Exit::Invalid);
     let origin = Origin::of(args).map_err(usage)?;
@@ -134,8 +135,7 @@ fn push(args: &Args) -> Result<Exit, Failure> {
     let (mut findings, rendering) = (Vec::new(), args.for_flux());
     let Some(mut setup) = Setup::new(&rendering, &origin.input, &mut findings) else { return Err((findings, Exit::Invalid)) };
     setup.options.selector.clone_from(&args.artifact.selector);
-    let artifact = with_side(&setup, &origin.input, findings, "push", |side| args.artifact.make(side));
-    let artifact = artifact.map_err(|findings| (findings, Exit::Invalid))?.map_err(|findings| (findings, Exit::Invalid))?;
+    let artifact = args.artifact.make(&setup, &origin.input, findings, color).map_err(|findings| (findings, Exit::Invalid))?;
     let annotations: BTreeMap<String, String> = args.artifact.annotations.iter().cloned().collect();
     let image = Image::new(artifact, &origin.source, &origin.revision, &annotations);
     let mut tags = vec![args.address.tag.clone()];
@@ -175,11 +175,24 @@ impl Args {
 
 impl ArtifactArgs {
     /// The artifact, if all of the input can be rendered: what is left out would be deleted by Flux.
-    fn make(&self, side: &Side<'_>) -> Result<Artifact, Vec<Diagnostic>> {
-        if side.findings.iter().any(Diagnostic::is_error) {
-            return Err(side.findings.to_vec());
+    fn make(&self, setup: &Setup, input: &InputArgs, mut findings: Vec<Diagnostic>, color: Color) -> Result<Artifact, Vec<Diagnostic>> {
+        let files = setup.read(input, &mut findings);
+        let input = Input::read(&files, &setup.options, &mut findings);
+        let session = Session::new(&input, &setup.catalog, &setup.options, false, &mut findings);
+        let is_broken = findings.iter().any(Diagnostic::is_error);
+        if session.is_empty() && input.passed.is_empty() && !is_broken {
+            let finding = Diagnostic::error("there is nothing to push: the input has no Workspace and no manifest");
+            findings.push(finding.help("name the files with -f (and -R for directories below)"));
         }
-        let manifests = manifests(side, self.include_workspace).map_err(|error| vec![*error.0])?;
+        let engine = setup.engine();
+        session.rehearse(&engine, &mut findings);
+        if findings.iter().any(Diagnostic::is_error) {
+            return Err(findings);
+        }
+        // Warnings.
+        output::findings(findings, color, DONE);
+        let side = Side::new(&session, &input, &engine, &[]);
+        let manifests = manifests(&side, self.include_workspace).map_err(|error| vec![*error.0])?;
         let layout = self.layout.parse::<Layout>().unwrap_or_default();
         let fault = |message: String| vec![Diagnostic::error(message)];
         let files = rendered_branch::files(&manifests, layout).map_err(|Twice(path)| {
@@ -191,9 +204,8 @@ impl ArtifactArgs {
 
 impl RegistryArgs {
     fn access(&self, address: &RegistryAddress) -> Result<RegistryAccess, Diagnostic> {
-        let read = |flag: &str, path: &Path| {
-            fs::read(path).map_err(|error| Diagnostic::error(format!("{flag}: {}: {error}", path.display())))
-        };
+        let read =
+            |flag: &str, path: &Path| fs::read(path).map_err(|error| Diagnostic::error(format!("{flag}: {}: {error}", path.display())));
         let from_file = |path: &PathBuf| {
             let text = String::from_utf8(read("--creds-file", path)?);
             text.map_err(|_| Diagnostic::error(format!("--creds-file: {} is not UTF-8", path.display())))

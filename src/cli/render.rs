@@ -171,7 +171,14 @@ pub(super) fn run_for(args: &Args, application: Option<&Application>, color: Col
     }
     if args.push.is_asked() {
         let side = Side::new(&session, &input, &engine, &[]);
-        return rendered_branch::run((&args.push, args.push_once), &input_args, &args.rendering, &side, args.output.include_workspace, color);
+        return rendered_branch::run(
+            (&args.push, args.push_once),
+            &input_args,
+            &args.rendering,
+            &side,
+            args.output.include_workspace,
+            color,
+        );
     }
     let written = write(args, application, &engine, &session, passed);
     timings.end("render", || "and write".to_owned());

@@ -75,7 +75,6 @@ impl Image {
         let config = json!({
             "architecture": "",
             "created": all[CREATED],
-            "history": [{"created": "0001-01-01T00:00:00Z"}],
             "os": "",
             "rootfs": {"type": "layers", "diff_ids": [artifact.uncompressed_digest]},
             "config": {},

@@ -23,7 +23,7 @@ pub use http::is_private;
 pub use hub::Hub;
 pub use listing::repository_in;
 pub use memory::Memory;
-pub use registry::{Login, Registry, RegistryAccess, RegistryAddress, RegistryError};
 pub use named::{from_repository, named_alike};
+pub use registry::{Login, Registry, RegistryAccess, RegistryAddress, RegistryError};
 pub use tree::{Content, Disk, Kind, Tree};
 pub use within::Within;

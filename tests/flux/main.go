@@ -14,12 +14,9 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/fluxcd/pkg/apis/kustomize"
 	"github.com/fluxcd/pkg/envsubst"
 	"github.com/fluxcd/pkg/oci"
-	"github.com/fluxcd/pkg/runtime/cel"
 	"github.com/google/go-containerregistry/pkg/crane"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
 func main() {
@@ -39,18 +36,10 @@ func main() {
 		fmt.Println(digest)
 	case "health":
 		lines(func(line struct {
-			Expressions kustomize.HealthCheckExpressions
+			Expressions expressions
 			Object      map[string]any
 		}) (any, error) {
-			evaluator, err := cel.NewStatusEvaluator(&line.Expressions)
-			if err != nil {
-				return nil, err
-			}
-			result, err := evaluator.Evaluate(context.Background(), &unstructured.Unstructured{Object: integers(line.Object).(map[string]any)})
-			if err != nil {
-				return nil, err
-			}
-			return result.Status, nil
+			return line.Expressions.status(integers(line.Object).(map[string]any))
 		})
 	case "substitute":
 		lines(func(line struct {

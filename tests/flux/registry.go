@@ -155,10 +155,10 @@ func papers() (tls.Certificate, string) {
 		fail(err)
 		return der, key
 	}
-	until := time.Now().Add(24 * time.Hour)
-	authority := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: until, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+	since, until := time.Now().Add(-time.Hour), time.Now().Add(24*time.Hour)
+	authority := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: since, NotAfter: until, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
 	authorityDER, authorityKey := sign(authority, authority, nil)
-	own := &x509.Certificate{SerialNumber: big.NewInt(2), NotAfter: until, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
+	own := &x509.Certificate{SerialNumber: big.NewInt(2), NotBefore: since, NotAfter: until, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
 	der, key := sign(own, authority, authorityKey)
 	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: authorityDER})
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, string(text)

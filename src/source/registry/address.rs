@@ -30,7 +30,7 @@ impl RegistryAddress {
 
     /// Whether this is a tag.
     pub fn is_tag(tag: &str) -> bool {
-        is_reference(&format!("a:{tag}"))
+        !tag.contains(['/', '@']) && is_reference(&format!("a:{tag}"))
     }
 }
 

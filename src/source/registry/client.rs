@@ -255,7 +255,9 @@ impl Registry {
         Err(match status.as_u16() {
             401 | 403 => RegistryError::Refused { registry, why, is_known: self.access.login.is_some() },
             404 => RegistryError::NoRepository { repository: self.address.name(), why },
-            408 | 429 | 500..=599 => RegistryError::Unreachable { registry, why, after: after.map(Duration::from_secs), is_transient: true },
+            408 | 429 | 500..=599 => {
+                RegistryError::Unreachable { registry, why, after: after.map(Duration::from_secs), is_transient: true }
+            }
             _ => self.strange(why),
         })
     }

@@ -75,7 +75,9 @@ impl RegistryError {
     pub fn finding(&self) -> Diagnostic {
         let finding = Diagnostic::error(self.to_string());
         match self {
-            Self::Unreachable { .. } => finding.help("see whether the name is right, and whether a proxy is wanted, which HTTPS_PROXY names"),
+            Self::Unreachable { .. } => {
+                finding.help("see whether the name is right, and whether a proxy is wanted, which HTTPS_PROXY names")
+            }
             Self::Untrusted { .. } => {
                 let finding = finding.help("if it has a certificate of an authority of your own, name that with --ca-file");
                 finding.help("if it has none, as registries on a machine of one's own, say --insecure-registry")

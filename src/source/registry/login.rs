@@ -59,9 +59,12 @@ impl Login {
     /// The configuration can't be read, or the program that it names for it fails.
     pub fn of_docker(address: &RegistryAddress) -> Result<Option<Self>, Diagnostic> {
         for path in configurations() {
-            let fault = |why: &str| Diagnostic::error(format!("the login for {} can't be had from {}: {why}", address.host, path.display()));
+            let fault =
+                |why: &str| Diagnostic::error(format!("the login for {} can't be had from {}: {why}", address.host, path.display()));
             match File::open(&path) {
-                Ok(file) => return find(&file, address).map_err(|why| fault(&why).help("log in anew, or give the login with --creds-file")),
+                Ok(file) => {
+                    return find(&file, address).map_err(|why| fault(&why).help("log in anew, or give the login with --creds-file"));
+                }
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 Err(error) => return Err(fault(&error.to_string())),
             }
@@ -129,7 +132,11 @@ mod tests {
         let table = [
             (r#"{"auths": {"ghcr.io": {"auth": "bWU6cGFzcw=="}}}"#, "oci://ghcr.io/a", Ok(Some(basic("me", "pass")))),
             (r#"{"auths": {"https://ghcr.io/v2/": {"auth": "bWU6cGFzcw=="}}}"#, "oci://ghcr.io/a", Ok(Some(basic("me", "pass")))),
-            (r#"{"auths": {"https://index.docker.io/v1/": {"auth": "bWU6cGFzcw=="}}}"#, "oci://docker.io/a/b", Ok(Some(basic("me", "pass")))),
+            (
+                r#"{"auths": {"https://index.docker.io/v1/": {"auth": "bWU6cGFzcw=="}}}"#,
+                "oci://docker.io/a/b",
+                Ok(Some(basic("me", "pass"))),
+            ),
             (r#"{"auths": {"r.io": {"username": "me", "password": "pass"}}}"#, "oci://r.io/a", Ok(Some(basic("me", "pass")))),
             (r#"{"auths": {"r.io": {"auth": "bWU6", "identitytoken": "t"}}}"#, "oci://r.io/a", Ok(Some(Login::Identity("t".to_owned())))),
             (r#"{"auths": {"other.io": {"auth": "bWU6cGFzcw=="}}}"#, "oci://ghcr.io/a", Ok(None)),

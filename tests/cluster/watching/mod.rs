@@ -8,6 +8,7 @@ mod killed;
 mod memory;
 mod metrics;
 mod outage;
+mod published;
 mod pushed;
 mod refused;
 mod reload;
