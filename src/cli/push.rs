@@ -36,8 +36,8 @@ What is pushed is what a commit holds: HEAD, or --revision. The same commit make
 Logins are those of docker login. KAITO_REGISTRY_CREDS holds another one, as USER:PASSWORD.
 To a branch of a git repository, `kaito render --push` pushes.")]
 pub(super) struct Args {
-    /// Where to: oci://HOST/REPOSITORY, with :TAG or else under the tag latest
-    #[arg(value_name = "ADDRESS")]
+    /// Repository of a registry, and the tag in it [default: latest]
+    #[arg(value_name = "oci://HOST/REPOSITORY[:TAG]")]
     address: RegistryAddress,
     #[command(flatten)]
     input: InputArgs,
@@ -251,16 +251,15 @@ impl Origin {
                 return Ok(Self { input, source, revision: revision.to_string() });
             }
         };
-        let revision = match known {
-            Some(revision) => revision,
-            None => {
-                let named = said.unwrap_or("HEAD");
-                let commit = repository.side(named)?.commit.ok_or_else(|| {
-                    Diagnostic::error(format!("{named} is no commit, and only what a commit holds is pushed"))
-                        .help("name a commit, a branch or a tag")
-                })?;
-                Revision::new(repository.pointer(named), &commit)
-            }
+        let revision = if let Some(revision) = known {
+            revision
+        } else {
+            let named = said.unwrap_or("HEAD");
+            let commit = repository.side(named)?.commit.ok_or_else(|| {
+                Diagnostic::error(format!("{named} is no commit, and only what a commit holds is pushed"))
+                    .help("name a commit, a branch or a tag")
+            })?;
+            Revision::new(repository.pointer(named), &commit)
         };
         let origin = || repository.origin().map(|url| shown_url(&url));
         let source = args.artifact.source.clone().or_else(origin).ok_or_else(|| {

@@ -31,9 +31,11 @@ impl Artifact {
         let mut compressed = tar::Builder::new(GzBuilder::new().mtime(0).write(Vec::new(), Compression::default()));
         let mut plain = tar::Builder::new(Vec::new());
         for (path, text) in files {
-            // Owner and time are zero in it.
+            // Its time is zero.
             let mut header = tar::Header::new_ustar();
             header.set_mode(MODE);
+            header.set_uid(0);
+            header.set_gid(0);
             header.set_size(text.len() as u64);
             let added = plain.append_data(&mut header.clone(), path, text.as_bytes());
             added.and_then(|()| compressed.append_data(&mut header, path, text.as_bytes())).map_err(|error| format!("{path}: {error}"))?;

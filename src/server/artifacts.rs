@@ -10,7 +10,10 @@ const KEPT: usize = 3;
 
 /// Artifacts, by path. Clones are the same.
 #[derive(Clone, Default)]
-pub struct Artifacts(Arc<Mutex<BTreeMap<String, Vec<(String, Bytes)>>>>);
+pub struct Artifacts(Arc<Mutex<ByName>>);
+
+/// The artifacts of each name with their paths, the oldest first.
+type ByName = BTreeMap<String, Vec<(String, Bytes)>>;
 
 impl Artifacts {
     /// None yet.

@@ -166,7 +166,7 @@ pub struct SetConfig {
     pub include_workspace: Option<bool>,
     /// Where the rendered manifests are committed to; nowhere without it.
     pub push: Option<PushConfig>,
-    /// The ExternalArtifact by which Flux is told of the rendered manifests; none without it.
+    /// The `ExternalArtifact` by which Flux is told of the rendered manifests; none without it.
     pub external_artifact: Option<ExternalArtifactConfig>,
     /// Whether anything is applied; it is unless this is `false`, which is for a set that is only pushed or published.
     pub apply: Option<bool>,

@@ -160,7 +160,7 @@ impl Publisher {
             Ok(true) => tracing::info!(set, revision, artifact, "published"),
             Ok(false) => tracing::debug!(set, revision, artifact, "published already"),
             Err(finding) => {
-                tracing::error!(set, revision, artifact, error = finding.message, help = finding.help.join("; "), "not published")
+                tracing::error!(set, revision, artifact, error = finding.message, help = finding.help.join("; "), "not published");
             }
         }
     }

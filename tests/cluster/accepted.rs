@@ -97,6 +97,6 @@ fn what_is_read() {
 fn what_is_deployed_for_flux() {
     let built = crate::flux::deployed();
     let manifests: Vec<Manifest> = built.iter().flat_map(|built| built.as_array().unwrap().iter().cloned().map(Manifest::from)).collect();
-    assert_eq!(manifests.len(), 4);
+    assert_eq!(manifests.len(), 7);
     ask(&manifests);
 }

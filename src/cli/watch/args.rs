@@ -122,7 +122,7 @@ pub(crate) struct SetArgs {
     /// Apply what is rendered; without it, it is only committed to the branch of --push, or published as --external-artifact
     #[arg(long, value_name = "BOOL", default_value = "true", num_args = 0..=1, require_equals = true, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub apply: bool,
-    /// Publish what is rendered as this ExternalArtifact, for Flux
+    /// Publish what is rendered as this `ExternalArtifact`, for Flux
     #[arg(long, value_name = "NAME", requires = "artifact_listen")]
     pub external_artifact: Option<String>,
     /// ApplySet that keeps what was applied: a Secret's NAME, or secrets/NAME, configmaps/NAME
@@ -182,7 +182,7 @@ pub(crate) struct ProcessArgs {
     /// Address for artifacts at /artifacts/, which Flux fetches
     #[arg(long, value_name = "ADDRESS")]
     pub artifact_listen: Option<String>,
-    /// Where Flux finds this address [default: http://HOST:PORT, with the host in POD_IP if the address names none]
+    /// Where Flux finds this address [default: http://HOST:PORT, with the host in `POD_IP` if the address names none]
     #[arg(long, value_name = "URL", requires = "artifact_listen")]
     pub artifact_url: Option<String>,
     /// Be one of several processes, of which one works at a time

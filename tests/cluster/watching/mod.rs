@@ -4,6 +4,7 @@
 mod broken;
 mod drift;
 mod files;
+mod flux;
 mod killed;
 mod memory;
 mod metrics;
