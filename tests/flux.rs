@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use crate::git::Repo;
 use crate::golden::case_args;
-use crate::health::objects;
+use crate::health::cases;
 use crate::patch::kustomize;
 use crate::support::{Run, finish, kaito, names, run, run_with_input};
 
@@ -395,8 +395,7 @@ fn health_checks() {
     let patch = read(&fs::read_to_string("deploy/flux/health.yaml").unwrap()).remove(0);
     let expressions = patch["spec"]["healthCheckExprs"].as_array().unwrap();
     let is_for = |expression: &Value, object: &Value| ["apiVersion", "kind"].iter().all(|field| expression[*field] == object[*field]);
-    let all = names("golden/health").into_iter().filter(|name| name.ends_with(".yaml"));
-    let mut all: Vec<Value> = all.flat_map(|name| objects(&Path::new("golden/health").join(name))).collect();
+    let mut all: Vec<Value> = cases().into_iter().flat_map(|(_, objects)| objects).collect();
     // A server lets none of these be without one.
     let pools = all.iter_mut().filter(|object| object["kind"] == "NodePool" && object["spec"].is_null());
     pools.for_each(|pool| pool["spec"] = json!({}));

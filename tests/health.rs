@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 use crate::support::{expect, names};
 
 /// The objects of a file.
-pub(crate) fn objects(path: &Path) -> Vec<Value> {
+fn objects(path: &Path) -> Vec<Value> {
     let (text, mut findings) = (fs::read_to_string(path).unwrap(), Vec::new());
     let documents = yaml::read(&SourceFile::new(path.display().to_string(), text), yaml::Limits::default(), &mut findings);
     assert!(findings.is_empty(), "{}: {findings:?}", path.display());
@@ -24,7 +24,7 @@ pub(crate) fn objects(path: &Path) -> Vec<Value> {
 }
 
 /// The objects of all files, by the file's name without its end.
-fn cases() -> Vec<(String, Vec<Value>)> {
+pub(crate) fn cases() -> Vec<(String, Vec<Value>)> {
     let files = names("golden/health").into_iter().filter_map(|name| name.strip_suffix(".yaml").map(ToOwned::to_owned));
     files.map(|name| (name.clone(), objects(&Path::new("golden/health").join(format!("{name}.yaml"))))).collect()
 }

@@ -22,7 +22,7 @@ fn fetched(object: &Value) -> String {
     let artifact = &object["status"]["artifact"];
     let mut answer = ureq::get(artifact["url"].as_str().unwrap()).call().unwrap();
     let bytes = answer.body_mut().read_to_vec().unwrap();
-    let digest: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
     assert_eq!(artifact["digest"], format!("sha256:{digest}"));
     assert_eq!(artifact["revision"], format!("latest@sha256:{digest}"));
     assert_eq!(artifact["size"], bytes.len());
