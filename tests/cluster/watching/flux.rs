@@ -1,6 +1,6 @@
 //! Flux itself applies what is pushed and published: its source-controller and kustomize-controller, on the real API server.
 //!
-//! Building them takes minutes, so this runs only when it is asked for: docs/flux.md tells how.
+//! Building them takes minutes, so this runs only when it is asked for: `tests/flux/controllers` builds them.
 
 use std::fs;
 use std::path::Path;
