@@ -47,6 +47,8 @@ pub struct RenderConfig {
     /// Whether the StorageClass `kaito-local-nvme-disk` is there.
     #[serde(rename = "localNVMe")]
     pub local_nvme: Option<bool>,
+    /// Whether Flux applies it: objects that hold what looks like its variables are left out of its substitution.
+    pub flux: Option<bool>,
     /// The namespace of Workspaces that name none.
     pub namespace: Option<String>,
     /// The registry of Kaito's own images.

@@ -53,6 +53,7 @@ pub mod ci;
 pub mod conditions;
 pub mod diff;
 pub mod drift;
+pub mod flux;
 mod github;
 pub mod health;
 pub mod rendered_branch;

@@ -225,6 +225,8 @@ pub struct Options {
     pub default_node_image_family: NodeImageFamily,
     /// Whether the StorageClass `kaito-local-nvme-disk` is there.
     pub local_nvme: bool,
+    /// Whether Flux applies it: what looks like its variables is marked, so that it leaves that alone.
+    pub flux: bool,
     /// The namespace of objects that name none.
     pub namespace: String,
     /// Whether the user asked for that namespace, so that another one in the input is a fault.
@@ -271,6 +273,7 @@ impl Default for Options {
             feature_gates: FeatureGates::default(),
             default_node_image_family: NodeImageFamily::default(),
             local_nvme: true,
+            flux: false,
             namespace: "default".to_owned(),
             namespace_is_required: false,
             selector: None,

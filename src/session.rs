@@ -13,6 +13,7 @@ pub use rehearsal::Patched;
 
 use crate::admission;
 use crate::diagnostic::Diagnostic;
+use crate::flux;
 use crate::manifest::ObjectRef;
 use crate::options::{NodeProvisioner, Options};
 use crate::patch::{self, Outcome};
@@ -103,8 +104,21 @@ impl<'a> Session<'a> {
         self.context.input.mirrors.iter().map(|located| {
             let mut value = located.document.root.to_value();
             plan::drop_what_servers_write(&mut value);
-            (ObjectRef::new("kaito.sh", "ModelMirror", None, &located.value.metadata.name), value)
+            (ObjectRef::new("kaito.sh", "ModelMirror", None, &located.value.metadata.name), self.for_flux(value))
         })
+    }
+
+    /// A Workspace as it was declared.
+    pub fn declared(&self, plan: &Plan<'_>) -> Value {
+        self.for_flux(plan.declared())
+    }
+
+    /// A declared object as Flux wants it, if Flux applies it.
+    fn for_flux(&self, mut object: Value) -> Value {
+        if self.context.options.flux {
+            flux::keep_from_substitution(&mut object);
+        }
+        object
     }
 
     /// Whether nothing of Kaito's is rendered.
@@ -193,7 +207,20 @@ impl<'a> Session<'a> {
         used: &mut BTreeSet<usize>,
     ) -> Result<Outcome, TemplateError> {
         let options = self.context.options;
-        patch::apply(&options.patches, reference, object, &options.namespace, used).map_err(TemplateError)
+        let mut outcome = patch::apply(&options.patches, reference, &object, &options.namespace, used).map_err(TemplateError)?;
+        if options.flux {
+            match &mut outcome {
+                Outcome::Untouched => {
+                    let mut value = object();
+                    if flux::keep_from_substitution(&mut value) {
+                        outcome = Outcome::Changed(value);
+                    }
+                }
+                Outcome::Changed(value) => _ = flux::keep_from_substitution(value),
+                Outcome::Deleted => {}
+            }
+        }
+        Ok(outcome)
     }
 
     /// The default training configurations in use, each with its namespace.

@@ -100,8 +100,8 @@ fn nobody_uses_the_door_and_only_one_file_prints() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// Rendering is offline: one file speaks to a network for it, and one verb asks it to. Remote repositories have files of their own, two
-/// listen, two tell forges and others something, and one traces.
+/// Rendering is offline: one file speaks to a network for it, and one verb asks it to. Remote repositories and registries have files of their
+/// own, two listen, two tell forges and others something, and one traces.
 #[test]
 fn only_an_import_asks_the_network() {
     let allowed = |word: &str| match word {
@@ -113,6 +113,7 @@ fn only_an_import_asks_the_network() {
             "src/source/git/remote/http.rs",
             "src/source/git/remote/proxy.rs",
             "src/source/git/remote/tls.rs",
+            "src/source/registry/client.rs",
             "src/server/listen.rs",
             "src/notify/forge.rs",
             "src/notify/post.rs",

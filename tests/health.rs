@@ -24,7 +24,7 @@ fn objects(path: &Path) -> Vec<Value> {
 }
 
 /// The objects of all files, by the file's name without its end.
-fn cases() -> Vec<(String, Vec<Value>)> {
+pub(crate) fn cases() -> Vec<(String, Vec<Value>)> {
     let files = names("golden/health").into_iter().filter_map(|name| name.strip_suffix(".yaml").map(ToOwned::to_owned));
     files.map(|name| (name.clone(), objects(&Path::new("golden/health").join(format!("{name}.yaml"))))).collect()
 }

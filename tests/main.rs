@@ -18,6 +18,7 @@ mod diff;
 mod diff_external;
 mod diff_revisions;
 mod docs;
+mod flux;
 mod git;
 mod git_remote;
 mod golden;

@@ -26,6 +26,7 @@ mod preset;
 mod push;
 mod rbac;
 mod render;
+mod rendered_branch;
 mod schema;
 mod setup;
 mod sku;
@@ -73,6 +74,8 @@ enum Command {
     Init(init::Args),
     /// Print the manifests that Workspaces stand for
     Render(render::Args),
+    /// Push these manifests to a registry, as an artifact for Flux
+    Push(push::Args),
     /// Check Workspaces and what belongs to them, without rendering anything
     #[command(visible_alias = "validate")]
     Lint(lint::Args),
@@ -157,6 +160,7 @@ pub fn run() -> ExitCode {
     let exit = match cli.command {
         Command::Init(args) => init::run(&args, cli.color),
         Command::Render(args) => render::run(&args, cli.color),
+        Command::Push(args) => push::run(&args, cli.color),
         Command::Lint(args) => lint::run(&args, cli.color),
         Command::Diff(args) => diff::run(&args, cli.color),
         Command::Ci(args) => ci::run(&args, cli.color),

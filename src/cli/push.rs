@@ -1,176 +1,275 @@
-//! `--push`: the flags that say to which branch what is rendered is committed, and `kaito render` with them.
+//! `kaito push`: manifests as an artifact for Flux, in a registry.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+use serde_json::json;
 
 use super::output::{self, Color, Exit};
-use super::setup::{InputArgs, RenderingArgs};
-use crate::diagnostic::{Diagnostic, plural};
+use super::setup::{InputArgs, RenderingArgs, Setup};
+use crate::diagnostic::Diagnostic;
 use crate::diff::Side;
-use crate::rendered_branch::manifests;
+use crate::flux::{Artifact, CREATED, Image, Revision};
+use crate::rendered_branch::{self, Layout, Twice, manifests};
 use crate::selector::Selector;
-use crate::source::{Access, Destination, Mirror, Person, Pushed, Repository, Values, shown_url};
-use crate::watch::PushConfig;
-use crate::watch::config::GitConfig;
+use crate::session::Session;
+use crate::source::{Login, Registry, RegistryAccess, RegistryAddress, RegistryError, Repository, shown_url};
+use crate::spec::Input;
+use crate::yaml;
 
-/// The repository that is rendered, as it is called in one.
-const ORIGIN: &str = "origin";
+/// What nothing was, if it can't be.
+const DONE: &str = "pushed";
 
-/// Where rendered manifests are committed to.
-#[derive(Clone, Debug, Default, clap::Args)]
-#[command(next_help_heading = "Rendered branch")]
-pub(super) struct PushArgs {
-    /// Commit the manifests to a branch of this git repository: https://..., ssh://..., user@host:path, a path on disk, or origin, which is where they come from and what --push means alone
-    #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = ORIGIN, requires = "push_branch")]
-    push: Option<String>,
-    /// Branch that they are committed to, on top of what it holds; it is made if it isn't there
-    #[arg(long, value_name = "NAME", requires = "push")]
-    push_branch: Option<String>,
-    /// Directory of the branch that they are in [default: its root]
-    #[arg(long, value_name = "DIR", requires = "push")]
-    push_path: Option<String>,
-    /// One manifest.yaml, as Argo CD's Source Hydrator has it, or a file an object, as in a directory of manifests [default: manifest]
-    #[arg(long, value_name = "LAYOUT", value_parser = ["manifest", "files"], requires = "push")]
-    push_layout: Option<String>,
-    /// Directory with credentials for the repository, a file for each key of Flux' Secrets: username, password, identity, ...
-    #[arg(long, value_name = "DIR", requires = "push")]
-    push_credentials: Option<PathBuf>,
-    /// File with the private key of SSH or OpenPGP that signs the commit
-    #[arg(long, value_name = "FILE", requires = "push")]
-    push_signing_key: Option<PathBuf>,
-    /// File with the passphrase of that key
-    #[arg(long, value_name = "FILE", requires = "push_signing_key")]
-    push_signing_passphrase: Option<PathBuf>,
-    /// Author of the commit [default: kaito <kaito@localhost>]
-    #[arg(long, value_name = "NAME <EMAIL>", value_parser = person, requires = "push")]
-    push_author: Option<String>,
-    /// Committer [default: the author]
-    #[arg(long, value_name = "NAME <EMAIL>", value_parser = person, requires = "push")]
-    push_committer: Option<String>,
+/// The variable that holds a login, so that it stands in no list of processes.
+const LOGIN: &str = "KAITO_REGISTRY_CREDS";
+
+/// Push the manifests that Workspaces stand for to a registry, as the artifact that Flux' `OCIRepository` fetches.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  kaito push oci://ghcr.io/org/fleet -R -f clusters/prod
+  kaito push oci://ghcr.io/org/fleet:$(git rev-parse --short HEAD) -R -f clusters/prod --tag latest -o json
+  kustomize build . | kaito push oci://ghcr.io/org/fleet -f - --source https://git.example.com/fleet.git --revision main@sha1:$(git rev-parse HEAD)
+
+What is pushed is what a commit holds: HEAD, or --revision. The same commit makes the same digest.
+Logins are those of docker login. KAITO_REGISTRY_CREDS holds another one, as USER:PASSWORD.
+To a branch of a git repository, `kaito render --push` pushes.")]
+pub(super) struct Args {
+    /// Repository of a registry, and the tag in it [default: latest]
+    #[arg(value_name = "oci://HOST/REPOSITORY[:TAG]")]
+    address: RegistryAddress,
+    #[command(flatten)]
+    input: InputArgs,
+    #[command(flatten)]
+    rendering: RenderingArgs,
+    #[command(flatten)]
+    artifact: ArtifactArgs,
+    #[command(flatten)]
+    registry: RegistryArgs,
+    /// Format in which to print where the artifact is [default: a line for people]
+    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    output: Option<Format>,
 }
 
-/// What only who pushes once can say.
-#[derive(Clone, Copy, Debug, Default, clap::Args)]
-#[command(next_help_heading = "Rendered branch")]
-pub(super) struct OnceArgs {
-    /// Let what an older commit is rendered to take the place of what a newer one is
-    #[arg(long, requires = "push")]
-    push_older: bool,
-}
-
-fn person(text: &str) -> Result<String, String> {
-    text.parse::<Person>().map(|_| text.to_owned())
-}
-
-impl PushArgs {
-    /// Whether anything is to be pushed.
-    pub(super) fn is_asked(&self) -> bool {
-        self.push.is_some()
-    }
-
-    /// The same as the file of sources says it.
-    pub(super) fn config(&self, include_workspace: bool) -> Option<PushConfig> {
-        let url = self.push.clone()?;
-        let text = |path: &Option<PathBuf>| path.as_ref().map(|path| path.to_string_lossy().into_owned());
-        Some(PushConfig {
-            url: Some(url).filter(|url| url != ORIGIN),
-            branch: self.push_branch.clone().unwrap_or_default(),
-            path: self.push_path.clone(),
-            layout: self.push_layout.clone(),
-            credentials: text(&self.push_credentials),
-            signing_key: text(&self.push_signing_key),
-            signing_passphrase: text(&self.push_signing_passphrase),
-            author: self.push_author.clone(),
-            committer: self.push_committer.clone(),
-            include_workspace,
-            ..PushConfig::default()
-        })
-    }
-}
-
-/// The command that renders the same, for whoever wants to.
-pub(super) fn command(
-    paths: &[PathBuf],
-    is_recursive: bool,
-    rendering: &RenderingArgs,
-    selector: Option<&Selector>,
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Artifact")]
+struct ArtifactArgs {
+    /// Address of the git repository that it is made from [default: its origin]
+    #[arg(long, value_name = "URL")]
+    source: Option<String>,
+    /// Another tag for it; can be repeated
+    #[arg(long, value_name = "TAG", value_parser = tag)]
+    tag: Vec<String>,
+    /// Annotation of it; can be repeated
+    #[arg(short, long = "annotations", value_name = "KEY=VALUE", value_parser = annotation)]
+    annotations: Vec<(String, String)>,
+    /// One manifest.yaml, or a file an object
+    #[arg(long, value_name = "LAYOUT", default_value = "manifest", value_parser = ["manifest", "files"])]
+    layout: String,
+    /// Take only the objects of the input with these labels, as kubectl's -l
+    #[arg(short = 'l', long, value_name = "SELECTOR")]
+    selector: Option<Selector>,
+    /// Push the Workspaces and ModelMirrors of the input too
+    #[arg(long)]
     include_workspace: bool,
-) -> String {
-    let mut words = vec!["kaito".to_owned(), "render".to_owned()];
-    words.extend(is_recursive.then(|| "-R".to_owned()));
-    words.extend(paths.iter().flat_map(|path| ["-f".to_owned(), path.to_string_lossy().into_owned()]));
-    words.extend(selector.iter().flat_map(|selector| ["-l".to_owned(), selector.to_string()]));
-    words.extend(include_workspace.then(|| "--include-workspace".to_owned()));
-    words.extend(rendering.words());
-    shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "))
 }
 
-/// The input of a rendering that is pushed: that of a commit, by which people find what was rendered.
-pub(super) fn committed(input: &InputArgs) -> Result<InputArgs, Diagnostic> {
-    if input.filename.iter().any(|path| path.as_os_str() == "-") {
-        let finding = Diagnostic::error("what comes from standard input isn't pushed: no commit holds it");
-        return Err(finding.help("commit it, and name it with -f"));
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Registry")]
+struct RegistryArgs {
+    /// Login, as USER:PASSWORD or a token alone; others on this machine can read it in the list of processes
+    #[arg(long, value_name = "LOGIN", conflicts_with = "creds_file")]
+    creds: Option<String>,
+    /// File that holds it
+    #[arg(long, value_name = "FILE")]
+    creds_file: Option<PathBuf>,
+    /// Ask over HTTP, without TLS
+    #[arg(long)]
+    insecure_registry: bool,
+    /// PEM file of the authorities to trust, instead of the well-known ones
+    #[arg(long, value_name = "FILE", conflicts_with = "insecure_registry")]
+    ca_file: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// url, repository, tag and digest, as flux prints them
+    Json,
+    /// The same in YAML
+    Yaml,
+}
+
+fn tag(text: &str) -> Result<String, String> {
+    let is_tag = RegistryAddress::is_tag(text);
+    is_tag.then(|| text.to_owned()).ok_or_else(|| "a tag has up to 128 letters, digits, ., _ and -".to_owned())
+}
+
+fn annotation(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').filter(|(key, _)| !key.is_empty()).ok_or("write KEY=VALUE")?;
+    if key == CREATED && value.parse::<jiff::Timestamp>().is_err() {
+        return Err("write a moment as in RFC 3339: 2026-01-31T12:00:00Z".to_owned());
     }
-    Ok(InputArgs { revision: input.revision.clone().or_else(|| Some("HEAD".to_owned())), ..input.clone() })
+    Ok((key.to_owned(), value.to_owned()))
 }
 
-/// Commits what was rendered to a branch.
-pub(super) fn run(
-    (args, once): (&PushArgs, OnceArgs),
-    input: &InputArgs,
-    rendering: &RenderingArgs,
-    side: &Side<'_>,
-    with: bool,
-    color: Color,
-) -> Exit {
-    match push((args, once), input, rendering, side, with) {
-        Ok(message) => {
-            output::done(&message);
-            Exit::Done
+/// Pushes.
+pub(super) fn run(args: &Args, color: Color) -> Exit {
+    match push(args, color) {
+        Ok(exit) => exit,
+        Err((findings, exit)) => {
+            output::findings(findings, color, DONE);
+            exit
         }
-        Err(finding) => {
-            output::findings(vec![finding], color, "pushed");
-            Exit::Invalid
-        }
     }
 }
 
-fn push(
-    (args, once): (&PushArgs, OnceArgs),
-    input: &InputArgs,
-    rendering: &RenderingArgs,
-    side: &Side<'_>,
-    with: bool,
-) -> Result<String, Diagnostic> {
-    let repository = Repository::open()?;
-    let revision = input.revision.as_deref().unwrap_or("HEAD");
-    let commit = repository.side(revision)?.commit.and_then(|id| repository.commit(&id));
-    let commit = commit.ok_or_else(|| {
-        Diagnostic::error(format!("{revision} is no commit, and only what a commit holds is pushed"))
-            .help("name a commit, a branch or a tag")
-    })?;
-    let origin = repository.origin().map(|url| shown_url(&url));
-    let config = args.config(with).unwrap_or_default();
-    let source = GitConfig { url: origin.clone().unwrap_or_default(), ..GitConfig::default() };
-    if config.url.is_none() && origin.is_none() {
-        let finding = Diagnostic::error("this repository has no remote that is called origin, to which it could be pushed");
-        return Err(finding.help("name the repository: --push URL"));
+/// What is wrong, and how it ends.
+type Failure = (Vec<Diagnostic>, Exit);
+
+fn push(args: &Args, color: Color) -> Result<Exit, Failure> {
+    let usage = |finding| (vec![finding], Exit::Usage);
+    let invalid = |finding| (vec![finding], Exit::Invalid);
+    let origin = Origin::of(args).map_err(usage)?;
+    let access = args.registry.access(&args.address).map_err(usage)?;
+    let (mut findings, rendering) = (Vec::new(), args.for_flux());
+    let Some(mut setup) = Setup::new(&rendering, &origin.input, &mut findings) else { return Err((findings, Exit::Invalid)) };
+    setup.options.selector.clone_from(&args.artifact.selector);
+    let artifact = args.artifact.make(&setup, &origin.input, findings, color).map_err(|findings| (findings, Exit::Invalid))?;
+    let annotations: BTreeMap<String, String> = args.artifact.annotations.iter().cloned().collect();
+    let image = Image::new(artifact, &origin.source, &origin.revision, &annotations);
+    let mut tags = vec![args.address.tag.clone()];
+    tags.extend(args.artifact.tag.iter().filter(|tag| **tag != args.address.tag).cloned());
+    let failed = |error: RegistryError| {
+        let is_far = matches!(error, RegistryError::Unreachable { .. } | RegistryError::Untrusted { .. });
+        (vec![error.finding()], if is_far { Exit::Unreachable } else { Exit::Invalid })
+    };
+    let mut registry = Registry::new(args.address.clone(), access).map_err(|error| invalid(error.finding()))?;
+    registry.push(&image, &tags).map_err(failed)?;
+    Ok(tell(args, &image, &tags, &origin.revision))
+}
+
+/// Says where the artifact is.
+fn tell(args: &Args, image: &Image, tags: &[String], revision: &str) -> Exit {
+    let (name, digest) = (args.address.name(), &image.manifest.digest);
+    let url = format!("oci://{name}@{digest}");
+    let Some(format) = args.output else {
+        output::done(&format!("{url}: {revision} under the {} {}", if tags.len() == 1 { "tag" } else { "tags" }, tags.join(", ")));
+        return Exit::Done;
+    };
+    let value = json!({"url": url, "repository": name, "tag": args.address.tag, "digest": digest});
+    let mut text = String::new();
+    match format {
+        Format::Json => text = yaml::to_json(&value) + "\n",
+        Format::Yaml => yaml::to_yaml(&value, &mut text),
     }
-    if let Some((_, fault)) = config.faults(Some(&source)).into_iter().next() {
-        return Err(fault);
+    output::data(&text)
+}
+
+impl Args {
+    /// How it is rendered: for Flux, unless it is said otherwise.
+    fn for_flux(&self) -> RenderingArgs {
+        RenderingArgs { flux: self.rendering.flux.or(Some(true)), ..self.rendering.clone() }
     }
-    let access = config.credentials.iter().fold(Access::anonymous(), |access, path| access.with(Values::Directory(path.into())));
-    let to = Destination { goes_back: once.push_older, ..config.destination(access) };
-    let cache = tempfile::tempdir().map_err(|error| Diagnostic::error(format!("there can be no temporary directory: {error}")))?;
-    let mirror = Mirror::open(cache.path(), &config.repository(&source).url).map_err(|error| error.finding())?;
-    let manifests = manifests(side, with).map_err(|error| *error.0)?;
-    let selector = side.session.context().options.selector.as_ref();
-    let command = command(&input.filename, input.recursive, rendering, selector, with);
-    let rendering = to.rendering(manifests, &command, commit.dry(&source.url));
-    let pushed = mirror.push(&to, &rendering).map_err(|error| error.finding())?;
-    let Pushed { commit, is_new, written, removed } = pushed;
-    let branch = format!("{} of {}", to.branch, mirror.url());
-    if !is_new {
-        return Ok(format!("{branch}: unchanged, commit {commit}"));
+}
+
+impl ArtifactArgs {
+    /// The artifact, if all of the input can be rendered: what is left out would be deleted by Flux.
+    fn make(&self, setup: &Setup, input: &InputArgs, mut findings: Vec<Diagnostic>, color: Color) -> Result<Artifact, Vec<Diagnostic>> {
+        let files = setup.read(input, &mut findings);
+        let input = Input::read(&files, &setup.options, &mut findings);
+        let session = Session::new(&input, &setup.catalog, &setup.options, false, &mut findings);
+        let is_broken = findings.iter().any(Diagnostic::is_error);
+        if session.is_empty() && input.passed.is_empty() && !is_broken {
+            let finding = Diagnostic::error("there is nothing to push: the input has no Workspace and no manifest");
+            findings.push(finding.help("name the files with -f (and -R for directories below)"));
+        }
+        let engine = setup.engine();
+        session.rehearse(&engine, &mut findings);
+        if findings.iter().any(Diagnostic::is_error) {
+            return Err(findings);
+        }
+        // Warnings.
+        output::findings(findings, color, DONE);
+        let side = Side::new(&session, &input, &engine, &[]);
+        let manifests = manifests(&side, self.include_workspace).map_err(|error| vec![*error.0])?;
+        let layout = self.layout.parse::<Layout>().unwrap_or_default();
+        let fault = |message: String| vec![Diagnostic::error(message)];
+        let files = rendered_branch::files(&manifests, layout).map_err(|Twice(path)| {
+            vec![Diagnostic::error(format!("two objects would be written to {path}")).help("push them as one file: --layout manifest")]
+        })?;
+        Artifact::of(&files).map_err(fault)
     }
-    Ok(format!("{branch}: {} written, {removed} removed, commit {commit}", plural(written as u64, "file")))
+}
+
+impl RegistryArgs {
+    fn access(&self, address: &RegistryAddress) -> Result<RegistryAccess, Diagnostic> {
+        let read =
+            |flag: &str, path: &Path| fs::read(path).map_err(|error| Diagnostic::error(format!("{flag}: {}: {error}", path.display())));
+        let from_file = |path: &PathBuf| {
+            let text = String::from_utf8(read("--creds-file", path)?);
+            text.map_err(|_| Diagnostic::error(format!("--creds-file: {} is not UTF-8", path.display())))
+        };
+        let from_environment = || std::env::var(LOGIN).ok().filter(|login| !login.is_empty()).map(|login| (LOGIN, login));
+        let given = self.creds.clone().map(|login| ("--creds", login));
+        let given = match &self.creds_file {
+            Some(path) => Some(("--creds-file", from_file(path)?)),
+            None => given.or_else(from_environment),
+        };
+        let login = match given {
+            Some((whence, text)) => Some(Login::read(&text).map_err(|why| Diagnostic::error(format!("{whence} holds no login: {why}")))?),
+            None => Login::of_docker(address)?,
+        };
+        let authorities = self.ca_file.as_deref().map(|path| read("--ca-file", path)).transpose()?;
+        Ok(RegistryAccess { login, is_insecure: self.insecure_registry, authorities })
+    }
+}
+
+/// What an artifact is made from.
+struct Origin {
+    /// The files, which are those of a commit if there is a repository.
+    input: InputArgs,
+    source: String,
+    revision: String,
+}
+
+impl Origin {
+    /// What flags say, and for the rest the repository that this is in.
+    fn of(args: &Args) -> Result<Self, Diagnostic> {
+        let said = args.input.revision.as_deref();
+        let known = said.and_then(|revision| revision.parse::<Revision>().ok());
+        let is_piped = args.input.filename.iter().any(|path| path.as_os_str() == "-");
+        let repository = if is_piped { Err(piped()) } else { Repository::open() };
+        let repository = match repository {
+            Ok(repository) => repository,
+            // Who has no repository says what it was.
+            Err(finding) => {
+                let (Some(revision), Some(source)) = (known, args.artifact.source.clone()) else {
+                    return Err(finding.help("say what it is made from: --source URL --revision main@sha1:COMMIT"));
+                };
+                let input = InputArgs { revision: None, ..args.input.clone() };
+                return Ok(Self { input, source, revision: revision.to_string() });
+            }
+        };
+        let revision = if let Some(revision) = known {
+            revision
+        } else {
+            let named = said.unwrap_or("HEAD");
+            let commit = repository.side(named)?.commit.ok_or_else(|| {
+                Diagnostic::error(format!("{named} is no commit, and only what a commit holds is pushed"))
+                    .help("name a commit, a branch or a tag")
+            })?;
+            Revision::new(repository.pointer(named), &commit)
+        };
+        let origin = || repository.origin().map(|url| shown_url(&url));
+        let source = args.artifact.source.clone().or_else(origin).ok_or_else(|| {
+            Diagnostic::error("this repository has no remote that is called origin").help("say where it is: --source URL")
+        })?;
+        let input = InputArgs { revision: Some(revision.id.clone()), ..args.input.clone() };
+        Ok(Self { input, source, revision: revision.to_string() })
+    }
+}
+
+fn piped() -> Diagnostic {
+    Diagnostic::error("nobody knows of which commit it is what comes from standard input")
 }

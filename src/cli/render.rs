@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::argocd::{self, Application};
 use super::explain;
 use super::output::{self, Color, Exit, Stdout};
-use super::push::{self, OnceArgs, PushArgs};
+use super::rendered_branch::{self, OnceArgs, PushArgs};
 use super::setup::{InputArgs, RenderingArgs, Setup};
 use super::timings::Timings;
 use crate::argocd::for_application;
@@ -117,7 +117,7 @@ pub(super) fn run_for(args: &Args, application: Option<&Application>, color: Col
     }
     let mut timings = Timings::start(args.output.timings);
     let mut findings = Vec::new();
-    let input_args = if args.push.is_asked() { push::committed(&args.input) } else { Ok(args.input.clone()) };
+    let input_args = if args.push.is_asked() { rendered_branch::committed(&args.input) } else { Ok(args.input.clone()) };
     let input_args = match input_args {
         Ok(input_args) => input_args,
         Err(finding) => {
@@ -171,7 +171,14 @@ pub(super) fn run_for(args: &Args, application: Option<&Application>, color: Col
     }
     if args.push.is_asked() {
         let side = Side::new(&session, &input, &engine, &[]);
-        return push::run((&args.push, args.push_once), &input_args, &args.rendering, &side, args.output.include_workspace, color);
+        return rendered_branch::run(
+            (&args.push, args.push_once),
+            &input_args,
+            &args.rendering,
+            &side,
+            args.output.include_workspace,
+            color,
+        );
     }
     let written = write(args, application, &engine, &session, passed);
     timings.end("render", || "and write".to_owned());
@@ -286,7 +293,7 @@ fn fill(
             let mut written = Vec::new();
             if include_workspace {
                 let reference = ObjectRef::new("kaito.sh", "Workspace", Some(&owner.0), &owner.1);
-                written.push(Written::declared(&reference, plan.declared(), form));
+                written.push(Written::declared(&reference, session.declared(plan), form));
             }
             written.extend(objects.iter().map(|object| Written::rendered(object, form)));
             Ok((owner, written))

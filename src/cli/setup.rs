@@ -68,6 +68,9 @@ pub(super) struct RenderingArgs {
     /// Whether the StorageClass kaito-local-nvme-disk is there, as Kaito's chart installs it [default: true on azure]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub local_nvme: Option<bool>,
+    /// Whether Flux applies it: objects with ${...} get the annotation by which its variable substitution leaves them alone [default: false; true for kaito push]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub flux: Option<bool>,
     /// StorageClass of mirrors unless a Workspace says otherwise
     #[arg(long, value_name = "NAME")]
     pub default_model_mirror_storage_class: Option<String>,
@@ -105,7 +108,9 @@ impl RenderingArgs {
         ];
         let words = said.into_iter().filter_map(|(name, value)| Some([format!("--{name}"), value?]));
         // A flag that may stand alone takes its value so.
-        words.flatten().chain(self.local_nvme.map(|is_there| format!("--local-nvme={is_there}"))).collect()
+        let alone = [("local-nvme", self.local_nvme), ("flux", self.flux)];
+        let alone = alone.into_iter().filter_map(|(name, value)| Some(format!("--{name}={}", value?)));
+        words.flatten().chain(alone).collect()
     }
 }
 
@@ -364,6 +369,7 @@ fn options(args: &RenderingArgs, config: &RenderConfig, version: &str, findings:
         feature_gates,
         default_node_image_family: args.default_node_image_family.or(config.default_node_image_family).unwrap_or_default(),
         local_nvme: args.local_nvme.or(config.local_nvme).unwrap_or(cloud == Cloud::Azure),
+        flux: args.flux.or(config.flux).unwrap_or(false),
         namespace: namespace(args, config, findings),
         namespace_is_required: args.namespace.as_ref().is_some_and(|name| !name.is_empty()),
         selector: None,

@@ -7,6 +7,7 @@ mod ask;
 mod client;
 mod connection;
 mod delete;
+mod ensure;
 mod error;
 mod event;
 mod few;

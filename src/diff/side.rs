@@ -164,7 +164,7 @@ impl<'s> Side<'s> {
         for plan in self.session.plans().filter(|plan| is_meant(&owner("Workspace", plan.key()))) {
             let (namespace, name) = plan.key();
             let reference = ObjectRef::new("kaito.sh", "Workspace", Some(namespace), name);
-            wanted.entry(Some(owner("Workspace", plan.key()))).or_default().insert(reference, make(plan.declared()));
+            wanted.entry(Some(owner("Workspace", plan.key()))).or_default().insert(reference, make(self.session.declared(plan)));
         }
     }
 

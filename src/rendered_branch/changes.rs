@@ -6,10 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::metadata::attributes;
-use super::{Layout, Rendering};
+use super::{Layout, MANIFEST, Rendering, Twice};
 
-/// The files in each directory of manifests.
-const MANIFEST: &str = "manifest.yaml";
+/// What is beside the manifests in their directory.
 pub(super) const METADATA: &str = "hydrator.metadata";
 const README: &str = "README.md";
 const ATTRIBUTES: &str = ".gitattributes";
@@ -62,25 +61,15 @@ impl Rendering {
         Ok(Some(Changes { written, removed }))
     }
 
-    /// The manifests as files.
+    /// The manifests as files of the branch, and the list of these if there are many.
     fn files(&self) -> Result<BTreeMap<String, String>, Foreign> {
-        let mut files = BTreeMap::new();
-        if self.layout == Layout::Manifest {
-            let texts: Vec<&str> = self.manifests.iter().map(|manifest| manifest.text.as_str()).collect();
-            files.insert(self.path(MANIFEST), texts.join("---\n"));
-            return Ok(files);
-        }
+        let files = super::files(&self.manifests, self.layout).map_err(|Twice(path)| Foreign(self.path(&path)))?;
         let mut list = "# The files that kaito has written here, and may replace and remove.\n".to_owned();
-        for manifest in &self.manifests {
-            let owner = manifest.owner.as_ref().map(|(namespace, name)| (namespace.as_str(), name.as_str()));
-            let paths = [false, true].map(|with_group| manifest.reference.file_path(owner, with_group));
-            let free = paths.into_iter().find(|path| !files.contains_key(&self.path(path)));
-            let path = free.ok_or_else(|| Foreign(self.path(&manifest.reference.file_path(owner, true))))?;
-            files.insert(self.path(&path), manifest.text.clone());
+        files.keys().for_each(|path| _ = writeln!(list, "{path}"));
+        let mut files: BTreeMap<String, String> = files.into_iter().map(|(path, text)| (self.path(&path), text)).collect();
+        if self.layout == Layout::Files {
+            files.insert(self.path(LIST), list);
         }
-        let prefix = self.path("");
-        files.keys().for_each(|path| _ = writeln!(list, "{}", path.strip_prefix(&prefix).unwrap_or(path)));
-        files.insert(self.path(LIST), list);
         Ok(files)
     }
 

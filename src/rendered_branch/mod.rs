@@ -15,6 +15,8 @@ mod changes;
 mod dry;
 mod metadata;
 
+use std::collections::BTreeMap;
+
 use crate::diff::Side;
 use crate::diff::live::{self, Wanted};
 use crate::manifest::ObjectRef;
@@ -83,6 +85,33 @@ pub fn manifests(side: &Side<'_>, include_workspaces: bool) -> Result<Vec<Manife
         .collect();
     manifests.sort_by(|one, other| one.reference.cmp(&other.reference));
     Ok(manifests)
+}
+
+/// Two manifests that would be the file of this path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Twice(pub String);
+
+/// The name of the file that holds all manifests.
+const MANIFEST: &str = "manifest.yaml";
+
+/// Manifests as files, by their paths.
+///
+/// # Errors
+/// Two would be one file.
+pub fn files(manifests: &[Manifest], layout: Layout) -> Result<BTreeMap<String, String>, Twice> {
+    if layout == Layout::Manifest {
+        let texts: Vec<&str> = manifests.iter().map(|manifest| manifest.text.as_str()).collect();
+        return Ok(BTreeMap::from([(MANIFEST.to_owned(), texts.join("---\n"))]));
+    }
+    let mut files = BTreeMap::new();
+    for manifest in manifests {
+        let owner = manifest.owner.as_ref().map(|(namespace, name)| (namespace.as_str(), name.as_str()));
+        let paths = [false, true].map(|with_group| manifest.reference.file_path(owner, with_group));
+        let free = paths.iter().find(|path| !files.contains_key(*path)).cloned();
+        let path = free.ok_or_else(|| Twice(manifest.reference.file_path(owner, true)))?;
+        files.insert(path, manifest.text.clone());
+    }
+    Ok(files)
 }
 
 /// Manifests for a branch.

@@ -58,7 +58,7 @@ impl Service {
             Ok((body, _held)) => (self.answer)(&Request::from_parts(head, body)),
             Err(status) => answer(status, status.canonical_reason().unwrap_or_default()),
         };
-        response.map(|text| Full::new(Bytes::from(text)))
+        response.map(Full::new)
     }
 
     /// The whole body, and its share of what all may hold.

@@ -1,10 +1,11 @@
-//! HTTP/1.1 that others ask: webhooks, health and metrics. It knows no cluster and no source; what is heard and what is said are
+//! HTTP/1.1 that others ask: webhooks, health, metrics and artifacts. It knows no cluster and no source; what is heard and what is said are
 //! closures of whoever starts it.
 //!
 //! ```text
 //! listen (connections) -> connection (one: requests within limits) -> routes (path to answer) -> hook (who says what)
 //! ```
 
+mod artifacts;
 mod connection;
 mod error;
 pub mod hook;
@@ -13,7 +14,9 @@ mod routes;
 
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use hyper::body::Bytes;
 
+pub use artifacts::Artifacts;
 pub use error::ServerError;
 pub use listen::{Limits, Server};
 pub use routes::Routes;
@@ -22,7 +25,7 @@ pub use routes::Routes;
 pub type Request = http::Request<Vec<u8>>;
 
 /// What is answered.
-pub type Response = http::Response<String>;
+pub type Response = http::Response<Bytes>;
 
 /// An answer of one line of plain text.
 pub fn answer(status: StatusCode, line: &str) -> Response {
@@ -33,6 +36,11 @@ pub fn answer(status: StatusCode, line: &str) -> Response {
 
 /// A text of some type.
 fn text(content_type: &'static str, body: String) -> Response {
+    typed(content_type, Bytes::from(body))
+}
+
+/// Bytes of some type.
+fn typed(content_type: &'static str, body: Bytes) -> Response {
     let mut response = Response::new(body);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -7,7 +7,7 @@ use http::header::{ALLOW, HeaderValue};
 use http::{Method, StatusCode};
 
 use super::hook::Hooks;
-use super::{Request, Response, answer, text};
+use super::{Artifacts, Request, Response, answer, text, typed};
 
 /// The type of metrics, which Prometheus asks for first:
 /// <https://prometheus.io/docs/specs/om/open_metrics_spec/#content-type>.
@@ -49,6 +49,15 @@ impl Routes {
     #[must_use]
     pub fn metrics(self, metrics: impl Fn() -> String + Send + Sync + 'static) -> Self {
         self.get("/metrics", move |_| text(OPEN_METRICS, metrics()))
+    }
+
+    /// `/artifacts/...`: what is published.
+    #[must_use]
+    pub fn artifacts(self, artifacts: Artifacts) -> Self {
+        self.get("/artifacts/", move |request| {
+            let path = request.uri().path().trim_start_matches("/artifacts/");
+            artifacts.get(path).map_or_else(|| answer(StatusCode::NOT_FOUND, "not found"), |bytes| typed("application/gzip", bytes))
+        })
     }
 
     /// `/hook/...`: webhooks.
@@ -107,7 +116,11 @@ mod tests {
     #[test]
     fn paths_and_methods() {
         let routes = Routes::new().health(|| Ok(()), || Err("nothing has been listed yet".to_owned()));
-        let routes = routes.and(Routes::new().metrics(|| "# EOF\n".to_owned()).hooks(Arc::new(Hooks::new(|_, _| {}))));
+        let artifacts = Artifacts::new();
+        artifacts.publish("a", "n/a/1.tar.gz", b"gz".to_vec());
+        let routes = routes
+            .and(Routes::new().artifacts(artifacts))
+            .and(Routes::new().metrics(|| "# EOF\n".to_owned()).hooks(Arc::new(Hooks::new(|_, _| {}))));
         let table = [
             ("GET", "/healthz", 200, "ok\n"),
             ("HEAD", "/healthz", 200, "ok\n"),
@@ -116,6 +129,9 @@ mod tests {
             ("GET", "/metrics", 200, "# EOF\n"),
             ("POST", "/metrics", 405, "ask with GET\n"),
             ("GET", "/metrics/", 404, "not found\n"),
+            ("GET", "/artifacts/n/a/1.tar.gz", 200, "gz"),
+            ("GET", "/artifacts/n/a/2.tar.gz", 404, "not found\n"),
+            ("POST", "/artifacts/n/a/1.tar.gz", 405, "ask with GET\n"),
             ("GET", "/hook/a", 405, "ask with POST\n"),
             ("POST", "/hook/a", 401, "unauthorized\n"),
             ("POST", "/hook", 404, "not found\n"),
@@ -124,7 +140,7 @@ mod tests {
         for (method, path, status, body) in table {
             let request = http::Request::builder().method(method).uri(path).body(Vec::new()).unwrap();
             let response = routes.answer(&request);
-            assert_eq!((response.status().as_u16(), response.body().as_str()), (status, body), "{method} {path}");
+            assert_eq!((response.status().as_u16(), std::str::from_utf8(response.body()).unwrap()), (status, body), "{method} {path}");
             assert_eq!(response.headers().contains_key(ALLOW), status == 405, "{method} {path}");
         }
     }

@@ -8,6 +8,7 @@ mod hub;
 mod listing;
 mod memory;
 mod named;
+mod registry;
 mod tree;
 mod within;
 
@@ -23,5 +24,6 @@ pub use hub::Hub;
 pub use listing::repository_in;
 pub use memory::Memory;
 pub use named::{from_repository, named_alike};
+pub use registry::{Login, Registry, RegistryAccess, RegistryAddress, RegistryError};
 pub use tree::{Content, Disk, Kind, Tree};
 pub use within::Within;

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::notifications::NotificationConfig;
+use super::publish::ExternalArtifactConfig;
 use super::push::PushConfig;
 use crate::diagnostic::Diagnostic;
 use crate::quantity;
@@ -165,7 +166,9 @@ pub struct SetConfig {
     pub include_workspace: Option<bool>,
     /// Where the rendered manifests are committed to; nowhere without it.
     pub push: Option<PushConfig>,
-    /// Whether anything is applied; it is unless this is `false`, which is for a set that is only pushed.
+    /// The `ExternalArtifact` by which Flux is told of the rendered manifests; none without it.
+    pub external_artifact: Option<ExternalArtifactConfig>,
+    /// Whether anything is applied; it is unless this is `false`, which is for a set that is only pushed or published.
     pub apply: Option<bool>,
 }
 
@@ -174,7 +177,12 @@ impl SetConfig {
     pub fn faults(&self, git: Option<&GitConfig>) -> Vec<(Vec<Step<'static>>, Diagnostic)> {
         let faults = self.push.iter().flat_map(|push| push.faults(git));
         let mut faults: Vec<_> = faults.map(|(field, fault)| (vec![Step::Field("push"), Step::Field(field)], fault)).collect();
-        if self.apply == Some(false) && self.push.is_none() {
+        let artifact = self.external_artifact.iter().filter(|artifact| !names::is_dns_label(&artifact.name));
+        faults.extend(artifact.map(|artifact| {
+            let fault = Diagnostic::error(format!("{:?} is no name for an ExternalArtifact", artifact.name));
+            (vec![Step::Field("externalArtifact"), Step::Field("name")], fault.help("use lower-case letters, digits and dashes"))
+        }));
+        if self.apply == Some(false) && self.push.is_none() && self.external_artifact.is_none() {
             let fault = Diagnostic::error("nothing is to be done: it is neither applied nor pushed");
             faults.push((vec![Step::Field("apply")], fault.help("say where it is to be pushed to, or leave out that it isn't applied")));
         }

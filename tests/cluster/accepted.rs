@@ -91,3 +91,12 @@ fn what_is_read() {
     assert!(manifests.len() > 50, "{} documents", manifests.len());
     ask(&manifests);
 }
+
+/// By Flux' own CRDs.
+#[test]
+fn what_is_deployed_for_flux() {
+    let built = crate::flux::deployed();
+    let manifests: Vec<Manifest> = built.iter().flat_map(|built| built.as_array().unwrap().iter().cloned().map(Manifest::from)).collect();
+    assert_eq!(manifests.len(), 7);
+    ask(&manifests);
+}

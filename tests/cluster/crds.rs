@@ -26,6 +26,9 @@ const PUBLISHED: &[(&str, &str)] = &[
     (CLUSTER_API_AZURE, "config/aso/crds.yaml"),
     ("sigs.k8s.io/cluster-api-provider-aws/v2@v2.13.0", "config/crd/bases/infrastructure.cluster.x-k8s.io_awsmanagedmachinepools.yaml"),
     ("github.com/fluxcd/source-controller@v1.8.0", "config/crd/bases/source.toolkit.fluxcd.io_ocirepositories.yaml"),
+    ("github.com/fluxcd/source-controller@v1.8.0", "config/crd/bases/source.toolkit.fluxcd.io_gitrepositories.yaml"),
+    ("github.com/fluxcd/source-controller@v1.8.0", "config/crd/bases/source.toolkit.fluxcd.io_externalartifacts.yaml"),
+    ("github.com/fluxcd/kustomize-controller@v1.9.4", "config/crd/bases/kustomize.toolkit.fluxcd.io_kustomizations.yaml"),
 ];
 
 const CLUSTER_API_AZURE: &str = "sigs.k8s.io/cluster-api-provider-azure@v1.21.0";

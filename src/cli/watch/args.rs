@@ -7,10 +7,12 @@ use std::time::Duration;
 use crate::apply::Adopt;
 use crate::cli::applyset::named;
 use crate::cli::cluster::{ClusterArgs, duration, field_manager};
-use crate::cli::push::PushArgs;
+use crate::cli::rendered_branch::PushArgs;
 use crate::cli::setup::RenderingArgs;
+use crate::diagnostic::Diagnostic;
 use crate::shard::Shard;
 use crate::telemetry::{LogFormat, level};
+use crate::watch::ExternalArtifactConfig;
 use crate::watch::config::{
     API_VERSION, ClusterConfig, GitConfig, SecretRef, SetConfig, SourceConfig, VerifyConfig, WatchConfig, WebhookConfig, is_commit,
 };
@@ -25,6 +27,7 @@ Examples:
   kaito watch -R -f clusters/prod --applyset prod
   kaito watch --source cluster
   kaito watch --url https://git.example.com/fleet.git --branch main -f clusters/prod -R --push --push-branch environments/prod --apply=false
+  kaito watch --url https://git.example.com/fleet.git -f clusters/prod -R --external-artifact models --artifact-listen :9790 --apply=false
   kaito watch --watch-config /etc/kaito/watch.yaml --leader-elect --webhook-listen :9292"
 )]
 pub(crate) struct Args {
@@ -108,7 +111,7 @@ pub(crate) struct SourceArgs {
     #[arg(long, value_name = "TYPE", default_value = "auto", requires = "webhook_token")]
     pub webhook_type: String,
     /// File that says which sources are followed and which sets are applied from each, in the place of flags
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["filename", "url", "source", "applyset", "webhook_token", "push"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["filename", "url", "source", "applyset", "webhook_token", "push", "external_artifact"])]
     pub watch_config: Option<PathBuf>,
 }
 
@@ -116,9 +119,12 @@ pub(crate) struct SourceArgs {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Set")]
 pub(crate) struct SetArgs {
-    /// Apply what is rendered; without it, it is only committed to the branch of --push
+    /// Apply what is rendered; without it, it is only committed to the branch of --push, or published as --external-artifact
     #[arg(long, value_name = "BOOL", default_value = "true", num_args = 0..=1, require_equals = true, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub apply: bool,
+    /// Publish what is rendered as this `ExternalArtifact`, for Flux
+    #[arg(long, value_name = "NAME", requires = "artifact_listen")]
+    pub external_artifact: Option<String>,
     /// ApplySet that keeps what was applied: a Secret's NAME, or secrets/NAME, configmaps/NAME
     #[arg(long, value_name = "[RESOURCE/]NAME", value_parser = named, default_value = "kaito")]
     pub applyset: String,
@@ -173,6 +179,12 @@ pub(crate) struct ProcessArgs {
     /// Address for /metrics
     #[arg(long, value_name = "ADDRESS")]
     pub metrics_listen: Option<String>,
+    /// Address for artifacts at /artifacts/, which Flux fetches
+    #[arg(long, value_name = "ADDRESS")]
+    pub artifact_listen: Option<String>,
+    /// Where Flux finds this address [default: http://HOST:PORT, with the host in `POD_IP` if the address names none]
+    #[arg(long, value_name = "URL", requires = "artifact_listen")]
+    pub artifact_url: Option<String>,
     /// Be one of several processes, of which one works at a time
     #[arg(long)]
     pub leader_elect: bool,
@@ -191,6 +203,32 @@ pub(crate) struct ProcessArgs {
     /// What is logged: error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", default_value = "info", value_parser = known_level)]
     pub log_level: String,
+}
+
+impl ProcessArgs {
+    /// Where others find artifacts, up to the path of one.
+    ///
+    /// # Errors
+    /// Nobody says where.
+    pub(super) fn artifacts_at(&self) -> Result<String, Diagnostic> {
+        let Some(address) = &self.artifact_listen else {
+            let finding = Diagnostic::error("an ExternalArtifact is to be published, and there is no address at which it could be fetched");
+            return Err(finding.help("name it with --artifact-listen, such as :9790"));
+        };
+        let named = address.strip_prefix(':').map_or_else(|| Some(address.clone()), |port| Some(format!("{}:{port}", pod_ip()?)));
+        let url = self.artifact_url.clone().or_else(|| named.map(|address| format!("http://{address}")));
+        let url = url.ok_or_else(|| {
+            let finding = Diagnostic::error(format!("{address} says nothing of where others find it"));
+            finding.help("say so with --artifact-url http://HOST:PORT, or have the address of the pod in POD_IP")
+        })?;
+        Ok(format!("{}/artifacts", url.trim_end_matches('/')))
+    }
+}
+
+/// The address of the pod, as it is written before a port.
+fn pod_ip() -> Option<String> {
+    let ip = std::env::var("POD_IP").ok().filter(|ip| !ip.is_empty())?;
+    Some(if ip.contains(':') { format!("[{ip}]") } else { ip })
 }
 
 fn commit(text: &str) -> Result<String, String> {
@@ -241,6 +279,7 @@ impl Args {
             replace: self.set.replace,
             include_workspace: Some(self.set.include_workspace),
             push: self.push.config(false),
+            external_artifact: self.set.external_artifact.clone().map(|name| ExternalArtifactConfig { name, include_workspace: false }),
             apply: Some(self.set.apply),
         };
         let webhook = self.source.webhook_token.as_ref();

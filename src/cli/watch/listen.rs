@@ -8,7 +8,7 @@ use super::Told;
 use super::args::ProcessArgs;
 use crate::diagnostic::Diagnostic;
 use crate::server::hook::{Heard, Hooks, Receiver};
-use crate::server::{Limits, Routes, Server};
+use crate::server::{Artifacts, Limits, Routes, Server};
 use crate::telemetry::Metrics;
 use crate::watch::Readiness;
 use crate::watch::config::WatchConfig;
@@ -48,7 +48,7 @@ pub(super) fn start(
     args: &ProcessArgs,
     metrics: &Arc<Metrics>,
     ready: &Arc<Mutex<Vec<Readiness>>>,
-    hooks: &Arc<Hooks>,
+    (hooks, artifacts): (&Arc<Hooks>, &Artifacts),
 ) -> Result<Vec<Server>, Diagnostic> {
     let (ready, metrics) = (Arc::clone(ready), Arc::clone(metrics));
     let is_ready = move || {
@@ -58,6 +58,7 @@ pub(super) fn start(
     let wanted = [
         (&args.webhook_listen, Routes::new().hooks(Arc::clone(hooks))),
         (&args.health_listen, Routes::new().health(|| Ok(()), is_ready)),
+        (&args.artifact_listen, Routes::new().artifacts(artifacts.clone())),
         (&args.metrics_listen, Routes::new().metrics(move || metrics.text())),
     ];
     let mut by_address: Vec<(&str, Routes)> = Vec::new();

@@ -23,6 +23,7 @@ use super::setup::Setup;
 use crate::cluster::{Asked, Candidate, Election, Events, Leadership};
 use crate::diagnostic::Diagnostic;
 use crate::notify::Notifier;
+use crate::server::Artifacts;
 use crate::server::hook::{Hooks, Push, same_repository};
 use crate::source::{Changes, Disk, read_file};
 use crate::telemetry::{Metrics, Traces, level, start_logs};
@@ -122,6 +123,7 @@ impl<'a> Watching<'a> {
             traces,
             events: Arc::new(events),
             notifier,
+            artifacts: Artifacts::new(),
             mirrors: BTreeMap::new(),
             cache: args.process.cache_dir.clone().unwrap_or_else(cache_dir),
         };
@@ -133,7 +135,7 @@ impl<'a> Watching<'a> {
         signals(tell.clone())?;
         let hooks = listen::hooks(tell.clone(), &self.shared.metrics);
         hooks.set_receivers(listen::receivers(&config)?);
-        let _servers = listen::start(&self.args.process, &self.shared.metrics, &self.ready, &hooks)?;
+        let _servers = listen::start(&self.args.process, &self.shared.metrics, &self.ready, (&hooks, &self.shared.artifacts))?;
         let _changes = self.config_changes(tell.clone())?;
         let candidate = self.stand(&tell)?;
         if let Some(candidate) = &candidate {

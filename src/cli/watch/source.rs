@@ -11,18 +11,19 @@ use super::planner::Planner;
 use super::{Args, cluster};
 use crate::apply::DryRun;
 use crate::cli::cluster::touched_namespaces;
-use crate::cli::push::command;
+use crate::cli::rendered_branch::command;
 use crate::cluster::{Cluster, Connection, Events, User};
 use crate::diagnostic::Diagnostic;
 use crate::inventory::Parent;
 use crate::notify::{self, Notifier, Notify};
 use crate::quantity;
 use crate::reconcile::{Settings, Workspaces};
-use crate::source::{Access, Disk, Head, Mirror, Reference, Tree, Values, Verifier, Verify, normal_url};
+use crate::server::Artifacts;
+use crate::source::{Access, Disk, Head, Mirror, Reference, Tree, Values, Verifier, Verify, normal_url, shown_url};
 use crate::telemetry::{Metrics, Traces};
 use crate::watch::config::{GitConfig, SecretRef, SetConfig, SourceConfig, VerifyConfig};
 use crate::watch::feed::{Audience, Call, Directory, Git};
-use crate::watch::{At, Event, PushConfig, Pusher, Readiness, Snapshot, Teller, Work, Worker};
+use crate::watch::{At, Event, ExternalArtifactConfig, Publisher, PushConfig, Pusher, Readiness, Snapshot, Teller, Work, Worker};
 
 /// How long to wait for something to be gone before what takes its place is made. What takes longer is gone on with later.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -41,6 +42,8 @@ pub(super) struct Shared<'a> {
     pub traces: Option<Arc<Traces>>,
     pub events: Arc<Events>,
     pub notifier: Notifier,
+    /// What Flux fetches.
+    pub artifacts: Artifacts,
     /// The repositories that are followed and pushed to, each once, by directory and address.
     pub mirrors: BTreeMap<(PathBuf, String), Weak<Mirror>>,
     /// The directory in which they are kept.
@@ -54,6 +57,7 @@ pub(super) struct Source {
     /// What applies and pushes. What looks for files isn't waited for: it writes nothing, and may be asking a remote that doesn't answer.
     writers: Vec<JoinHandle<()>>,
     workers: Vec<(Sender<Event>, Readiness)>,
+    /// What pushes and publishes.
     pushers: Vec<Sender<Event>>,
 }
 
@@ -92,9 +96,11 @@ impl Source {
             let worker = if set.apply == Some(false) { None } else { Some(beginning.worker(set, shared, &mut watched)?) };
             let listener = worker.as_ref().map(|(_, outbox)| outbox.clone());
             let pusher = set.push.as_ref().filter(|_| pushes).map(|push| beginning.pusher(set, push, listener, shared)).transpose()?;
-            started.push((worker, pusher));
+            let publisher = set.external_artifact.as_ref().filter(|_| pushes);
+            let publisher = publisher.map(|artifact| beginning.publisher(set, artifact, shared, &mut watched)).transpose()?;
+            started.push((worker, pusher, publisher));
         }
-        for (worker, pusher) in started {
+        for (worker, pusher, publisher) in started {
             if let Some((worker, outbox)) = worker {
                 audience.add(outbox.clone());
                 self.workers.push((outbox, worker.readiness()));
@@ -105,6 +111,12 @@ impl Source {
                 audience.add(outbox.clone());
                 self.pushers.push(outbox);
                 self.writers.push(spawn("pusher", move || pusher.run(&inbox))?);
+            }
+            if let Some(publisher) = publisher {
+                let (outbox, inbox) = channel();
+                audience.add(outbox.clone());
+                self.pushers.push(outbox);
+                self.writers.push(spawn("publisher", move || publisher.run(&inbox))?);
             }
         }
         let interval = config.interval.as_deref().and_then(quantity::nanoseconds).and_then(|interval| u64::try_from(interval).ok());
@@ -313,6 +325,40 @@ impl Beginning<'_> {
             mirror: shared.pushed_mirror(&repository.url)?,
             to: push.destination(shared.access(&repository)),
             teller,
+        })
+    }
+
+    /// What publishes the manifests of a set for Flux. What it reads on disk is added to what is watched.
+    fn publisher(
+        &self,
+        set: &SetConfig,
+        artifact: &ExternalArtifactConfig,
+        shared: &Shared<'_>,
+        watched: &mut Vec<PathBuf>,
+    ) -> Result<Publisher, Diagnostic> {
+        if self.config.cluster.is_some() {
+            let finding = Diagnostic::error("what people declare in the cluster itself isn't published for Flux");
+            return Err(finding.help("follow a git repository, or files"));
+        }
+        let namespace = set.namespace.clone().unwrap_or_else(|| shared.namespace.clone());
+        let parent = Parent::parse(&set.applyset, &namespace).map_err(Diagnostic::error)?;
+        let mut planner = planner(set, shared, &namespace);
+        planner.rendering.flux = planner.rendering.flux.or(Some(true));
+        if self.config.git.is_none() {
+            let disk: Arc<dyn Tree> = Arc::new(Disk);
+            watched.extend(planner.watched(&disk));
+        }
+        Ok(Publisher {
+            name: format!("{namespace}/{}", parent.name),
+            parent: parent.reference(),
+            config: artifact.clone(),
+            source: self.mirror.map(|mirror| shown_url(mirror.url())),
+            planner: Arc::new(planner),
+            cluster: shared.connection(set, &namespace).cluster().map_err(|error| error.finding())?,
+            namespace,
+            manager: shared.args.set.field_manager.clone(),
+            artifacts: shared.artifacts.clone(),
+            url: shared.args.process.artifacts_at()?,
         })
     }
 

@@ -8,7 +8,7 @@ mod objects;
 mod push;
 mod range;
 mod reference;
-mod remote;
+pub(super) mod remote;
 mod revision;
 mod signature;
 mod store;
@@ -116,6 +116,11 @@ impl Repository {
     /// What a commit says of itself, by its whole id.
     pub fn commit(&self, id: &str) -> Option<Commit> {
         self.objects.described(id)
+    }
+
+    /// The branch or tag that a revision is called by, if it is one; for `HEAD` the branch that it stands for.
+    pub fn pointer(&self, revision: &str) -> Option<String> {
+        self.objects.pointer(revision)
     }
 
     /// The address of the remote repository that is called `origin`, as it stands in the configuration: there may be a secret in it.

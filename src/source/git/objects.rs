@@ -160,6 +160,14 @@ impl Objects {
         known.filter_map(|found| found.shorthand().ok().map(ToOwned::to_owned)).collect()
     }
 
+    /// The branch or tag that a revision is called by: that which it names, or for `HEAD` the branch that it stands for.
+    pub(super) fn pointer(&self, revision: &str) -> Option<String> {
+        let repository = self.lock();
+        let named = repository.resolve_reference_from_short_name(revision).ok()?;
+        let named = if revision == "HEAD" { repository.head().ok()? } else { named };
+        (named.is_branch() || named.is_tag()).then(|| named.shorthand().ok().map(ToOwned::to_owned))?
+    }
+
     /// What a revision such as `main~1` or `v1.0` means.
     pub(super) fn find(&self, revision: &str) -> Result<Found, Missing> {
         let repository = self.lock();

@@ -153,7 +153,7 @@ impl Pusher {
             return Ok(pushed);
         }
         let mut rendered = Err(Diagnostic::error("there is nothing to push"));
-        let planned = self.planner.plan(&snapshot.tree, &mut |planned| rendered = self.manifests(planned));
+        let planned = self.planner.plan(&snapshot.tree, &mut |planned| rendered = whole_manifests(planned, self.include_workspace));
         planned.map_err(|findings| broken(&findings))?;
         let rendering = self.to.rendering(rendered?, &self.command, dry);
         let pushed = match self.mirror.push_while(&self.to, &rendering, &*self.may_push) {
@@ -165,15 +165,6 @@ impl Pusher {
         }?;
         *last = key.map(|key| Last { key, commit: pushed.commit.clone() });
         Ok(pushed)
-    }
-
-    fn manifests(&self, planned: &Planned<'_>) -> Result<Vec<Manifest>, Diagnostic> {
-        let side = planned.side;
-        // What is left out would be deleted by whoever applies the branch.
-        if side.findings.iter().any(Diagnostic::is_error) {
-            return Err(broken(side.findings));
-        }
-        manifests(side, self.include_workspace).map_err(|error| *error.0)
     }
 
     fn tell(&self, snapshot: &Snapshot, result: Result<Pushed, Diagnostic>, is_news: bool) {
@@ -204,10 +195,19 @@ impl Pusher {
     }
 }
 
+/// All manifests, if all can be rendered: what is left out would be deleted by whoever applies them.
+pub(super) fn whole_manifests(planned: &Planned<'_>, include_workspace: bool) -> Result<Vec<Manifest>, Diagnostic> {
+    let side = planned.side;
+    if side.findings.iter().any(Diagnostic::is_error) {
+        return Err(broken(side.findings));
+    }
+    manifests(side, include_workspace).map_err(|error| *error.0)
+}
+
 /// Why not all of an input can be rendered.
-fn broken(findings: &[Diagnostic]) -> Diagnostic {
+pub(super) fn broken(findings: &[Diagnostic]) -> Diagnostic {
     let errors: Vec<&Diagnostic> = findings.iter().filter(|finding| finding.is_error()).collect();
     let first = errors.first().map_or_else(String::new, |finding| finding.line());
-    let help = "the branch stays as it is until all of it can be rendered: what is left out would be deleted by whoever applies it";
+    let help = "what was pushed before stays until all can be rendered: what is left out would be deleted by whoever applies it";
     Diagnostic::error(format!("not all can be rendered: {first}")).help(help)
 }

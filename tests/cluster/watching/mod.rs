@@ -4,10 +4,12 @@
 mod broken;
 mod drift;
 mod files;
+mod flux;
 mod killed;
 mod memory;
 mod metrics;
 mod outage;
+mod published;
 mod pushed;
 mod refused;
 mod reload;

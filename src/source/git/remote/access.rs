@@ -164,7 +164,7 @@ pub(super) struct Identity {
 
 /// By what a TLS server is known, and who asks it.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub(super) struct Tls {
+pub(in crate::source) struct Tls {
     /// The authorities, in PEM, instead of the well-known ones.
     pub authorities: Option<Vec<u8>>,
     /// A certificate and its key, in PEM.
@@ -173,7 +173,7 @@ pub(super) struct Tls {
 
 /// A proxy that somebody names.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct ProxyLogin {
+pub(in crate::source) struct ProxyLogin {
     pub address: String,
     pub username: Option<String>,
     pub password: Option<String>,

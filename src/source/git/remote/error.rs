@@ -197,7 +197,7 @@ fn broken(error: &io::Error) -> String {
 }
 
 /// The words of a server, as one line of no great length.
-pub(super) fn in_a_line(words: &str) -> String {
+pub(in crate::source) fn in_a_line(words: &str) -> String {
     const MOST: usize = 300;
     let words = words.split(|character: char| character.is_control() || character == ' ').filter(|word| !word.is_empty());
     words.collect::<Vec<_>>().join(" ").chars().take(MOST).collect()

@@ -1,18 +1,18 @@
 //! A remote repository: what it has, packs of it, and packs for it.
 
-mod access;
+pub(in crate::source) mod access;
 mod address;
-mod error;
+pub(in crate::source) mod error;
 mod github_app;
 mod http;
 mod known_hosts;
 mod local;
 mod pkt_line;
 mod protocol;
-mod proxy;
+pub(in crate::source) mod proxy;
 mod receive_pack;
 mod ssh;
-mod tls;
+pub(in crate::source) mod tls;
 
 use std::io::{Read, Write};
 

@@ -7,7 +7,7 @@ use ureq::Proxy;
 use super::access::ProxyLogin;
 
 /// The proxy for an address; the error says what is wrong.
-pub(super) fn for_url(url: &str, given: Option<&ProxyLogin>) -> Result<Option<Proxy>, &'static str> {
+pub(in crate::source) fn for_url(url: &str, given: Option<&ProxyLogin>) -> Result<Option<Proxy>, &'static str> {
     if let Some(given) = given {
         let proxy = with_login(given).ok_or("the proxy's address is none: write http://host:port, https://host:port or socks5://host:port");
         return proxy.map(Some);

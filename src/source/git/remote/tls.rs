@@ -5,7 +5,7 @@ use ureq::tls::{ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig};
 use super::access::Tls;
 
 /// How a server is known, and who asks it; the error says what is wrong.
-pub(super) fn config(tls: &Tls) -> Result<TlsConfig, &'static str> {
+pub(in crate::source) fn config(tls: &Tls) -> Result<TlsConfig, &'static str> {
     let mut config = TlsConfig::builder();
     if let Some(pem) = &tls.authorities {
         let authorities = certificates(pem);
