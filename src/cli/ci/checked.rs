@@ -6,7 +6,7 @@ use super::Args;
 use super::commits::Commits;
 use crate::ci::Outdated;
 use crate::cli::setup::{InputArgs, Setup};
-use crate::cli::{push, render};
+use crate::cli::{rendered_branch, render};
 use crate::diagnostic::{Diagnostic, SourceFile};
 use crate::lint;
 use crate::rule::{Levels, LintConfig};
@@ -68,7 +68,7 @@ fn compare(args: &Args, tree: &dyn Tree, wanted: &crate::output_dir::Files) -> R
     let shown = directory.to_string_lossy().into_owned();
     let found = wanted.differences(tree, directory).map_err(|error| Diagnostic::error(format!("{shown} can't be read: {error}")))?;
     let files = found.lines();
-    let command = push::command(&args.filename, true, &args.rendering, None, args.include_workspace);
+    let command = rendered_branch::command(&args.filename, true, &args.rendering, None, args.include_workspace);
     let into = shlex::try_quote(&shown).map_or_else(|_| shown.clone(), std::borrow::Cow::into_owned);
     Ok((!files.is_empty()).then(|| Outdated { directory: shown, files, command: format!("{command} --output-dir {into}") }))
 }
