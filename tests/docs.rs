@@ -93,38 +93,47 @@ fn every_flag_of_install_is_told() {
     }
 }
 
+/// The pages below `docs`.
+fn pages() -> Vec<String> {
+    let below = |folder: &str| {
+        let names = crate::support::names(folder).into_iter().filter(|name| name.ends_with(".md"));
+        names.map(|name| format!("{folder}/{name}")).collect::<Vec<_>>()
+    };
+    [below("docs"), below("docs/reference")].concat()
+}
+
+#[test]
+fn every_page_is_in_the_table_of_contents() {
+    let contents = fs::read_to_string("docs/README.md").unwrap();
+    for page in crate::support::names("docs").iter().filter(|name| name.ends_with(".md") && *name != "README.md") {
+        assert!(contents.contains(&format!("({page})")), "{page} is missing");
+    }
+}
+
+/// What troubleshooting says that kaito says, it does.
+#[test]
+fn every_message_that_is_told_of_is_in_the_sources() {
+    fn texts(folder: &std::path::Path, all: &mut String) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { texts(&path, all) } else { all.push_str(&fs::read_to_string(path).unwrap_or_default()) }
+        }
+    }
+    let mut sources = String::new();
+    texts(std::path::Path::new("src"), &mut sources);
+    let page = fs::read_to_string("docs/troubleshooting.md").unwrap();
+    let messages: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` |")).map(|(message, _)| message).collect();
+    assert!(messages.len() > 15, "{messages:?}");
+    for part in messages.iter().flat_map(|message| message.split("...")).map(str::trim).filter(|part| !part.is_empty()) {
+        assert!(sources.contains(part), "nobody says {part:?}");
+    }
+}
+
 #[test]
 fn every_link_leads_somewhere() {
-    for page in [
-        "README.md",
-        "ARCHITECTURE.md",
-        "docs/argocd.md",
-        "docs/chat.md",
-        "docs/ci.md",
-        "docs/conditions.md",
-        "docs/configuration.md",
-        "docs/delete.md",
-        "docs/diff.md",
-        "docs/crds.md",
-        "docs/diff-live.md",
-        "docs/install.md",
-        "docs/kubectl.md",
-        "docs/lint.md",
-        "docs/notifications.md",
-        "docs/presets.md",
-        "docs/status.md",
-        "docs/quickstart.md",
-        "docs/rbac.md",
-        "docs/reference/README.md",
-        "docs/reference/cli.md",
-        "docs/reference/keys.md",
-        "docs/reference/metrics.md",
-        "docs/rendered-branch.md",
-        "docs/templates.md",
-        "docs/verify.md",
-        "docs/watch.md",
-        "benches/peers/README.md",
-    ] {
+    let further = ["README.md", "ARCHITECTURE.md", "benches/peers/README.md"].map(ToOwned::to_owned);
+    for page in pages().into_iter().chain(further) {
+        let page = page.as_str();
         let text = fs::read_to_string(page).unwrap();
         let folder = std::path::Path::new(page).parent().unwrap();
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()).filter(|link| !link.starts_with("http")) {
@@ -139,10 +148,10 @@ fn every_link_leads_somewhere() {
 }
 
 #[test]
-fn every_example_is_in_the_readme() {
-    let readme = fs::read_to_string("README.md").unwrap();
+fn every_example_is_told_of() {
+    let page = fs::read_to_string("docs/examples.md").unwrap();
     for name in crate::support::names("examples") {
-        assert!(readme.contains(&format!("(examples/{name})")), "{name} is missing");
+        assert!(page.contains(&format!("(../examples/{name})")), "{name} is missing");
     }
 }
 
