@@ -192,7 +192,11 @@ fn the_json_that_is_shown_is_real() {
 
 /// What is typed on a line of a page: the words of each `kaito VERB ...`, without what a shell makes of the rest.
 fn commands(line: &str) -> Vec<Vec<String>> {
-    let line = line.trim().trim_start_matches("$ ").split("  #").next().unwrap_or_default();
+    let mut line = line.trim().trim_start_matches("$ ").split("  #").next().unwrap_or_default().to_owned();
+    // What a command in a command prints is a word.
+    while let Some((start, length)) = line.find("$(").and_then(|start| Some((start, line[start..].find(')')?))) {
+        line.replace_range(start..=start + length, "printed");
+    }
     let is_command = |part: &str| part.trim().starts_with("kaito ");
     let parts = line.split(['|', '>', '<', '(', ')', ';']).flat_map(|part| part.split("&&")).filter(|part| is_command(part));
     parts.filter_map(|part| shlex::split(part.trim().trim_end_matches('\\'))).collect()
