@@ -6,7 +6,7 @@ use super::Args;
 use super::commits::Commits;
 use crate::ci::Outdated;
 use crate::cli::setup::{InputArgs, Setup};
-use crate::cli::{rendered_branch, render};
+use crate::cli::{render, rendered_branch};
 use crate::diagnostic::{Diagnostic, SourceFile};
 use crate::lint;
 use crate::rule::{Levels, LintConfig};
