@@ -1,11 +1,9 @@
 //! kaito as a config management plugin, run as argocd-cmp-server runs one; and what Argo CD thinks of Kaito's kinds.
 
 use std::fs;
-use std::io::Write as _;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::thread;
 
 use kaito::argocd::PARAMETERS;
 use kaito::diagnostic::SourceFile;
@@ -14,7 +12,7 @@ use kaito::yaml;
 use serde_json::{Value, json};
 
 use crate::patch::kustomize;
-use crate::support::{Run, expect, finish, kaito, run};
+use crate::support::{Run, expect, finish, json_lines, kaito, run};
 
 /// The YAML of a text.
 fn read(text: &str) -> Vec<Value> {
@@ -250,13 +248,7 @@ fn lua(lines: &[Value]) -> Vec<Value> {
     let program = tempfile::Builder::new().prefix("lua").tempfile().unwrap().into_temp_path();
     let built = Command::new("go").args(["build", "-o"]).arg(&program).arg(".").current_dir("tests/lua").status();
     assert!(built.is_ok_and(|status| status.success()), "Go is needed to run Lua as Argo CD does");
-    let mut child = Command::new(&program).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    let input: String = lines.iter().flat_map(|line| [line.to_string(), "\n".to_owned()]).collect();
-    let writer = thread::spawn(move || stdin.write_all(input.as_bytes()).unwrap());
-    let output = child.wait_with_output().unwrap();
-    writer.join().unwrap();
-    String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    json_lines(&mut Command::new(&program), lines)
 }
 
 /// What Argo CD thinks is what kaito thinks, except that what is stuck is degraded where Kaito says that it has failed.

@@ -96,8 +96,8 @@ fn every_flag_of_install_is_told() {
 /// The pages below `docs`.
 fn pages() -> Vec<String> {
     let below = |folder: &str| {
-        let names = crate::support::names(folder).into_iter().filter(|name| name.ends_with(".md"));
-        names.map(|name| format!("{folder}/{name}")).collect::<Vec<_>>()
+        let stems = crate::support::names(folder).into_iter().filter_map(|name| name.strip_suffix(".md").map(ToOwned::to_owned));
+        stems.map(|stem| format!("{folder}/{stem}.md")).collect::<Vec<_>>()
     };
     [below("docs"), below("docs/reference")].concat()
 }
@@ -105,7 +105,7 @@ fn pages() -> Vec<String> {
 #[test]
 fn every_page_is_in_the_table_of_contents() {
     let contents = fs::read_to_string("docs/README.md").unwrap();
-    for page in crate::support::names("docs").iter().filter(|name| name.ends_with(".md") && *name != "README.md") {
+    for page in pages().iter().filter_map(|page| page.strip_prefix("docs/")).filter(|page| !page.contains('/') && *page != "README.md") {
         assert!(contents.contains(&format!("({page})")), "{page} is missing");
     }
 }

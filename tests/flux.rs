@@ -1,13 +1,11 @@
 //! `kaito push` to real registries, from which Flux' own packages pull; and what Flux thinks of what is rendered.
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader, Write as _};
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
-use std::thread;
 
 use kaito::diagnostic::SourceFile;
 use kaito::health::{Status, health};
@@ -19,7 +17,7 @@ use crate::git::Repo;
 use crate::golden::case_args;
 use crate::health::cases;
 use crate::patch::kustomize;
-use crate::support::{Run, finish, kaito, names, run, run_with_input};
+use crate::support::{Run, files, finish, json_lines, kaito, names, run, run_with_input};
 
 /// The program of `tests/flux`, which Go builds.
 fn program() -> &'static Path {
@@ -40,13 +38,7 @@ fn flux(args: &[&str]) -> String {
 
 /// An answer for each line.
 fn each(verb: &str, lines: &[Value]) -> Vec<Value> {
-    let mut child = Command::new(program()).arg(verb).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    let input: String = lines.iter().flat_map(|line| [line.to_string(), "\n".to_owned()]).collect();
-    let writer = thread::spawn(move || stdin.write_all(input.as_bytes()).unwrap());
-    let output = child.wait_with_output().unwrap();
-    writer.join().unwrap();
-    String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    json_lines(Command::new(program()).arg(verb), lines)
 }
 
 /// Registries that end with this.
@@ -137,24 +129,6 @@ impl Scene {
 fn get(url: &str) -> Value {
     let mut answer = ureq::get(url).header("accept", "application/vnd.oci.image.manifest.v1+json").call().unwrap();
     serde_json::from_str(&answer.body_mut().read_to_string().unwrap()).unwrap()
-}
-
-/// The files below a directory.
-fn files(directory: &Path) -> BTreeMap<String, String> {
-    let mut found = BTreeMap::new();
-    let mut open = vec![directory.to_owned()];
-    while let Some(next) = open.pop() {
-        for entry in fs::read_dir(next).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                open.push(path);
-            } else {
-                let name = path.strip_prefix(directory).unwrap().to_str().unwrap().to_owned();
-                found.insert(name, fs::read_to_string(path).unwrap());
-            }
-        }
-    }
-    found
 }
 
 fn documents(text: &str) -> Vec<&str> {

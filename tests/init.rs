@@ -5,28 +5,11 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::{Run, finish, kaito};
+use crate::support::{Run, files, finish, kaito};
 
 /// Runs `kaito ARGS` in a directory.
 fn run_in(home: &Path, args: &[&str]) -> Run {
     finish(kaito().current_dir(home).args(args))
-}
-
-/// The files below a directory.
-fn files(directory: &Path) -> BTreeMap<String, String> {
-    let mut found = BTreeMap::new();
-    let mut open = vec![directory.to_owned()];
-    while let Some(next) = open.pop() {
-        for entry in fs::read_dir(next).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                open.push(path);
-            } else {
-                found.insert(path.strip_prefix(directory).unwrap().display().to_string(), fs::read_to_string(&path).unwrap());
-            }
-        }
-    }
-    found
 }
 
 #[test]

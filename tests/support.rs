@@ -1,9 +1,12 @@
 //! Running the binary, and comparing with files that hold what is expected.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::{fs, thread};
+
+use serde_json::Value;
 
 /// What a run of the binary left.
 pub(crate) struct Run {
@@ -72,4 +75,32 @@ pub(crate) fn names(directory: &str) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
+}
+
+/// The files below a directory, by their paths from there.
+pub(crate) fn files(directory: &Path) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    let mut open = vec![directory.to_owned()];
+    while let Some(next) = open.pop() {
+        for entry in fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else {
+                found.insert(path.strip_prefix(directory).unwrap().display().to_string(), fs::read_to_string(&path).unwrap());
+            }
+        }
+    }
+    found
+}
+
+/// What a program answers that answers each line of JSON with one.
+pub(crate) fn json_lines(command: &mut Command, lines: &[Value]) -> Vec<Value> {
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let input: String = lines.iter().flat_map(|line| [line.to_string(), "\n".to_owned()]).collect();
+    let writer = thread::spawn(move || stdin.write_all(input.as_bytes()).unwrap());
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }

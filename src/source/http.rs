@@ -7,8 +7,10 @@ use std::thread;
 use std::time::Duration;
 
 use fluent_uri::{Uri, UriRef};
+use ureq::config::ConfigBuilder;
 use ureq::http::{HeaderMap, StatusCode};
 use ureq::tls::{PemItem, RootCerts, TlsConfig};
+use ureq::typestate::AgentScope;
 
 use crate::diagnostic::Diagnostic;
 
@@ -20,6 +22,24 @@ const MOST_REDIRECTS: usize = 5;
 const TRIES: u32 = 4;
 /// The longest time to wait for somebody busy, in seconds.
 const MOST_PATIENCE: u64 = 60;
+
+/// How long nothing may come before the other side is given up.
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// The settings of an agent that asks where credentials go along: redirections are left to the caller, so that these go no further than
+/// the port they are for, and nobody is waited for endlessly.
+pub(super) fn cautious(user_agent: &str) -> ConfigBuilder<AgentScope> {
+    ureq::Agent::config_builder()
+        .user_agent(user_agent)
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .timeout_connect(Some(Duration::from_secs(15)))
+        .timeout_resolve(Some(Duration::from_secs(15)))
+        .timeout_recv_response(Some(SILENCE))
+        .timeout_per_read(Some(SILENCE))
+        .timeout_per_write(Some(SILENCE))
+}
 
 /// Why there is no answer.
 pub(super) type Failure = Box<Diagnostic>;

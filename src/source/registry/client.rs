@@ -19,14 +19,12 @@ use crate::flux::{Blob, Image};
 use crate::source::git::remote::access::Tls;
 use crate::source::git::remote::error::in_a_line;
 use crate::source::git::remote::{proxy, tls};
-use crate::source::http::{is_private, origin, resolve};
+use crate::source::http::{cautious, is_private, origin, resolve};
 
 /// How often it is tried when the registry is busy or breaks off.
 const TRIES: u32 = 4;
 /// The longest time to leave a registry alone that wants it.
 const MOST_PATIENCE: Duration = Duration::from_secs(60);
-/// How long nothing may come before the registry is given up.
-const SILENCE: Duration = Duration::from_secs(60);
 /// The most bytes of an answer that is read: tokens are the longest.
 const MOST_BYTES: u64 = 1 << 20;
 
@@ -69,16 +67,7 @@ impl Registry {
         let base = format!("{}://{}", if access.is_insecure { "http" } else { "https" }, address.host);
         let fault = |why: &str| RegistryError::Access(why.to_owned());
         let trusted = Tls { authorities: access.authorities.clone(), client: None };
-        let config = Agent::config_builder()
-            .user_agent(concat!("kaito/", env!("CARGO_PKG_VERSION")))
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .timeout_connect(Some(Duration::from_secs(15)))
-            .timeout_resolve(Some(Duration::from_secs(15)))
-            .timeout_recv_response(Some(SILENCE))
-            .timeout_per_read(Some(SILENCE))
-            .timeout_per_write(Some(SILENCE))
+        let config = cautious(concat!("kaito/", env!("CARGO_PKG_VERSION")))
             .proxy(proxy::for_url(&base, None).map_err(fault)?)
             .tls_config(tls::config(&trusted).map_err(|_| fault("--ca-file holds no certificate in PEM"))?)
             .build();

@@ -16,14 +16,12 @@ use super::error::{RemoteError, in_a_line};
 use super::github_app::Tokens;
 use super::{Service, proxy, tls};
 use crate::source::git::store::MOST_PACKED;
-use crate::source::http::{is_private, origin, resolve};
+use crate::source::http::{cautious, is_private, origin, resolve};
 
 /// The redirections that are followed.
 const MOST_REDIRECTS: usize = 5;
 /// The most bytes of an answer.
 const MOST_BYTES: u64 = MOST_PACKED;
-/// How long nothing may come before the server is given up.
-const SILENCE: Duration = Duration::from_secs(60);
 /// How long a connection is kept that nobody uses.
 const IDLE: Duration = Duration::from_secs(90);
 
@@ -87,18 +85,8 @@ impl Http {
             return Ok(());
         }
         let fault = |why| RemoteError::credentials(address, why, "see that the Secret or directory has it whole");
-        let config = Agent::config_builder()
-            // Servers answer as to git only who says so.
-            .user_agent(concat!("git/kaito-", env!("CARGO_PKG_VERSION")))
-            .http_status_as_error(false)
-            // Redirections are followed here, so that credentials go no further than the port they are for.
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .timeout_connect(Some(Duration::from_secs(15)))
-            .timeout_resolve(Some(Duration::from_secs(15)))
-            .timeout_recv_response(Some(SILENCE))
-            .timeout_per_read(Some(SILENCE))
-            .timeout_per_write(Some(SILENCE))
+        // Servers answer as to git only who says so.
+        let config = cautious(concat!("git/kaito-", env!("CARGO_PKG_VERSION")))
             .max_idle_age(IDLE)
             .proxy(proxy::for_url(&self.url, who.proxy.as_ref()).map_err(fault)?)
             .tls_config(tls::config(&who.tls).map_err(fault)?)
