@@ -39,6 +39,7 @@ mod prune;
 mod rbac;
 mod reference;
 mod rendered_branch;
+mod security;
 mod server;
 mod strings;
 mod support;

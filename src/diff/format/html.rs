@@ -4,7 +4,8 @@ use minijinja::value::Serde;
 use minijinja::{Environment, Value};
 use serde::Serialize;
 
-use super::lines::{self, Sign, visible};
+use super::lines::{self, Sign};
+use crate::diagnostic::visible;
 use super::{changed_sizes, differing, figure, mark, nothing, pair, restart, short_title, title, total, what};
 use crate::diff::{Disruption, ObjectChange, OwnerChange, Report};
 
