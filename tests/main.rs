@@ -24,6 +24,7 @@ mod git_remote;
 mod golden;
 mod health;
 mod hostile;
+mod image;
 mod images;
 mod init;
 mod input;

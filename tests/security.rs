@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::Arc;
-use std::{fs, process};
 
 use kaito::server::hook::{Hooks, Kind, Receiver};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::git::Repo;
 use crate::support::{Run, finish, kaito, run, run_with_input};
@@ -76,10 +76,12 @@ fn no_program_of_a_repository_is_run() {
     let program = format!("touch {}", ran.display());
     repo.write("apps/w.yaml", WORKSPACE);
     repo.write(".gitattributes", "*.yaml filter=evil diff=evil merge=evil\n");
-    let user = json!({"name": "u", "user": {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "sh", "args": ["-c", program]}}});
+    let user =
+        json!({"name": "u", "user": {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "sh", "args": ["-c", program]}}});
     let kubeconfig = json!({"apiVersion": "v1", "kind": "Config", "users": [user], "current-context": "c",
         "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1"}}], "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}]});
-    let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "kubeconfig"}, "stringData": {"value": kubeconfig.to_string()}});
+    let secret =
+        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "kubeconfig"}, "stringData": {"value": kubeconfig.to_string()}});
     let function = json!({"apiVersion": "example.com/v1", "kind": "Function", "metadata": {"name": "f", "annotations":
         {"config.kubernetes.io/function": format!("exec: {{path: {program}}}")}}});
     for path in ["kubeconfig", ".kube/config", "apps/.kube/config"] {
@@ -155,19 +157,26 @@ fn annotations_that_are_none() {
     assert!(keys.len() > 20, "{keys:?}");
     keys.extend(["kaito.sh/suspend", "kaito.sh/reconcile", "kaito.sh/prune", "kaito.sh/adopted", "kaito.sh/history", "kaito.sh/revision"]);
     let long = "a/".repeat(100_000);
-    let values = ["", "/", ",", "{", "[[", "-1", "99999999999999999999", "1e999", "OnPodCompletion", "true/", "\u{0}\n\t", "é🦀", "*", &long];
+    let values =
+        ["", "/", ",", "{", "[[", "-1", "99999999999999999999", "1e999", "OnPodCompletion", "true/", "\u{0}\n\t", "é🦀", "*", &long];
     for place in ["annotations", "labels"] {
         for value in values {
             let mut input = String::new();
             for (number, key) in keys.iter().enumerate() {
                 let metadata = json!({"name": format!("w{number}"), place: {*key: value}});
                 _ = writeln!(input, "{}---", WORKSPACE.replace("{name: phi}", &metadata.to_string()));
-                let set = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": format!("c{number}"), place: {*key: value}}});
+                let set =
+                    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": format!("c{number}"), place: {*key: value}}});
                 _ = writeln!(input, "{set}\n---");
             }
             for verb in [&["render", "-f", "-"][..], &["lint", "-f", "-"], &["render", "-f", "-", "--node-provisioner", "karpenter"]] {
                 let run = run_with_input(verb, &input);
-                assert!([0, 1].contains(&run.code) && !run.stderr.contains("panicked"), "{place}: {value:.20}: {} {:.2000}", run.code, run.stderr);
+                assert!(
+                    [0, 1].contains(&run.code) && !run.stderr.contains("panicked"),
+                    "{place}: {value:.20}: {} {:.2000}",
+                    run.code,
+                    run.stderr
+                );
             }
         }
     }
@@ -223,7 +232,8 @@ fn no_field_of_a_webhook_is_relied_on() {
             [{"new": {"type": "branch", "name": "a", "target": {"hash": commit}}, "old": null}]}}),
         json!({"eventKey": "repo:refs_changed", "changes": [{"ref": {"id": "refs/heads/a"}, "toHash": commit}], "repository": {"links": {}}}),
     ];
-    let others = [json!(null), json!(true), json!(-1), json!(1e300), json!(""), json!("\u{0}é"), json!([]), json!([[], 1]), json!({"a": {}})];
+    let others =
+        [json!(null), json!(true), json!(-1), json!(1e300), json!(""), json!("\u{0}é"), json!([]), json!([[], 1]), json!({"a": {}})];
     let events = ["Push Hook", "Tag Push Hook", "System Hook", "", "x"];
     let mut statuses = BTreeSet::new();
     for (body, event) in bodies.iter().flat_map(|body| events.map(|event| (body, event))) {
