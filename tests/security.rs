@@ -156,7 +156,7 @@ fn annotations_that_are_none() {
     let mut keys: BTreeSet<&str> = quoted.filter(|text| text.contains('/') && !text.ends_with('/') && !text.contains(' ')).collect();
     assert!(keys.len() > 20, "{keys:?}");
     keys.extend(["kaito.sh/suspend", "kaito.sh/reconcile", "kaito.sh/prune", "kaito.sh/adopted", "kaito.sh/history", "kaito.sh/revision"]);
-    let long = "a/".repeat(100_000);
+    let long = "a/".repeat(10_000);
     let values =
         ["", "/", ",", "{", "[[", "-1", "99999999999999999999", "1e999", "OnPodCompletion", "true/", "\u{0}\n\t", "é🦀", "*", &long];
     for place in ["annotations", "labels"] {
