@@ -164,10 +164,13 @@ fn the_release_is_pinned() {
         let commit = commit.split(' ').next().unwrap();
         assert!(commit.len() == 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit()), "{action}");
     }
-    for script in text.split("run: ").skip(1) {
-        let script = script.split("\n    - ").next().unwrap();
-        let (script, _) = script.split_once("\n  publish:").unwrap_or((script, ""));
-        assert!(!script.contains("${{"), "{script}");
+    // A script is what stands behind `run:`, and the lines below it that are further in.
+    let mut script = None;
+    for line in text.lines() {
+        let depth = line.len() - line.trim_start().len();
+        let begins = line.trim_start().trim_start_matches("- ").starts_with("run:");
+        script = if begins { Some(depth) } else { script.filter(|begun| depth > *begun && !line.trim().is_empty()) };
+        assert!(script.is_none() || !line.contains("${{"), "{line}");
     }
     for part in ["kaito-linux-$ARCH.cdx.json", "SHA256SUMS", "x86_64-unknown-linux-musl", "aarch64-unknown-linux-musl"] {
         assert!(text.contains(part), "{part} is missing");

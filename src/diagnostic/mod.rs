@@ -152,7 +152,7 @@ impl Diagnostic {
             Severity::Warning => Level::WARNING,
             Severity::Note => Level::NOTE,
         };
-        let title = level.primary_title(self.title());
+        let title = level.primary_title(visible(&self.title()));
         let mut group = Group::with_title(match rule {
             Some(rule) => title.id(rule),
             None => title,
@@ -164,13 +164,15 @@ impl Diagnostic {
             let (number, start) = place.file.line(place.span.start);
             let line = place.file.text[start..].lines().next().unwrap_or_default();
             let annotation = AnnotationKind::Primary.span(within_line(line, start, &place.span));
+            // Those that `Snippet` leaves, by one of as many bytes.
+            let line = line.replace(|c| matches!(c, '\u{80}'..='\u{9f}'), "\u{b7}");
             group = group.element(Snippet::source(line).line_start(number).path(&file).annotation(annotation));
         } else if let Some(place) = &self.place {
             let (line, column) = place.file.line_column(place.span.start);
             group = group.element(Origin::path(&file).line(line).char_column(column));
         }
         for help in &self.help {
-            group = group.element(Level::HELP.message(help));
+            group = group.element(Level::HELP.message(visible(help)));
         }
         let renderer = if styled { Renderer::styled() } else { Renderer::plain() };
         renderer.render(&[group])
