@@ -119,7 +119,7 @@ fn sbom(target: &str) -> Value {
     serde_json::from_slice(&made.stdout).unwrap()
 }
 
-/// As CycloneDX has it: every component once, with its licence and digest, and dependencies that are all there.
+/// As its format has it: every component once, with its licence and digest, and dependencies that are all there.
 #[test]
 fn the_sbom_is_whole() {
     let target = "x86_64-unknown-linux-musl";
