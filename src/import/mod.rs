@@ -95,10 +95,19 @@ pub fn searches(namespace: Option<&str>) -> Vec<Search> {
         or_in: None,
     };
     let declared = DECLARED.iter().map(|kind| search(GROUP, kind, None, namespace));
+    // Nodes are in no namespace, but know that of their Workspace.
+    let of = |name: &str, of_namespace: &str| match namespace {
+        Some(namespace) => Some(format!("{name},{of_namespace}={namespace}")),
+        None => Some(name.to_owned()),
+    };
+    let (claims, pools) = (
+        of("kaito.sh/workspace", "kaito.sh/workspacenamespace"),
+        of("karpenter.kaito.sh/workspace-name", "karpenter.kaito.sh/workspace-namespace"),
+    );
     let around = [
-        ("karpenter.sh", "NodeClaim", Some("kaito.sh/workspace")),
-        ("karpenter.sh", "Machine", Some("kaito.sh/workspace")),
-        ("karpenter.sh", "NodePool", Some("karpenter.kaito.sh/managed-by=kaito")),
+        ("karpenter.sh", "NodeClaim", claims.as_deref()),
+        ("karpenter.sh", "Machine", claims.as_deref()),
+        ("karpenter.sh", "NodePool", pools.as_deref()),
         ("apps", "Deployment", None),
         ("", "Node", None),
         ("storage.k8s.io", "StorageClass", None),

@@ -50,7 +50,7 @@ pub(super) fn find(seen: &Seen<'_>, declared: &[&Value]) -> Settings {
     if operator.is_none() {
         findings.push(no_operator(seen));
     }
-    let version = version(operator.as_ref(), seen, &mut findings);
+    let version = version(operator.as_ref(), seen, declared, &mut findings);
     let mut facts = Facts { seen, declared, operator, version: text_of(&version), cloud: Cloud::default() };
     let cloud = facts.cloud();
     facts.cloud = Cloud::by_name(&text_of(&cloud)).unwrap_or_default();
@@ -101,12 +101,13 @@ fn text(settings: &[Setting]) -> String {
 }
 
 /// The version of Kaito that is rendered: the one that runs, or the one that makes the like.
-fn version(operator: Option<&Operator<'_>>, seen: &Seen<'_>, findings: &mut Vec<Diagnostic>) -> Setting {
+fn version(operator: Option<&Operator<'_>>, seen: &Seen<'_>, declared: &[&Value], findings: &mut Vec<Diagnostic>) -> Setting {
     let known = embedded_versions();
     let newest = known.first().cloned().unwrap_or_default();
     let is_of = |version: &str, known: &str| version.strip_prefix(known).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
     // Only Kaito 0.3 makes Machines, and Deployments for Workspaces.
-    let is_old = seen.of("Machine").next().is_some() || seen.of("Deployment").any(|object| is_of_workspace(object));
+    let is_near = |object: &Value| declared.iter().any(|other| other["metadata"]["namespace"] == object["metadata"]["namespace"]);
+    let is_old = seen.of("Machine").next().is_some() || seen.of("Deployment").any(|object| is_of_workspace(object) && is_near(object));
     let like = if is_old { "0.3".to_owned() } else { newest.clone() };
     let Some((runs, why)) = operator.and_then(Operator::version) else {
         let why = if is_old { "there are Machines or Deployments of Workspaces" } else { "" };
