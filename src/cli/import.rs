@@ -9,7 +9,7 @@ use super::output::{self, Color, Exit};
 use super::setup::namespace_name;
 use crate::cluster::{Cluster, ClusterError, Unread};
 use crate::diagnostic::{Diagnostic, plural};
-use crate::import::{self, GROUP, Repository, Seen, Sets};
+use crate::import::{self, Choices, GROUP, Repository, Seen, Sets};
 use crate::inventory::GroupKind;
 use crate::output_dir;
 
@@ -40,6 +40,10 @@ pub(super) struct Args {
     /// Write the Workspaces of InferenceSets and MultiRoleInferences in the place of these sets, so that they keep their names and nodes
     #[arg(long)]
     expand_sets: bool,
+    /// Patch in kaito.yaml the names that NodeClaims and Machines have, for Argo CD, Flux and `kubectl apply`, which can't look for them as
+    /// `kaito apply` and `kaito watch` do
+    #[arg(long)]
+    keep_node_names: bool,
     /// Directory to write to
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     output_dir: PathBuf,
@@ -81,7 +85,8 @@ fn import(args: &Args, color: Color) -> Result<Repository, Stop> {
     let mut objects = seen.objects;
     let named = import::config_maps(&objects, sets);
     objects.extend(config_maps(&cluster, named).map_err(refused)?);
-    let repository = import::repository(Seen { objects: &objects, unread: &unread }, sets);
+    let repository =
+        import::repository(Seen { objects: &objects, unread: &unread }, Choices { sets, keeps_node_names: args.keep_node_names });
     if repository.files.is_empty() {
         let place = namespace.map_or_else(|| "the cluster".to_owned(), |namespace| format!("the namespace {namespace}"));
         let finding = Diagnostic::error(format!("{place} has no Workspace, and nothing else of {GROUP}"));

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::operator::Operator;
 use super::settings::Setting;
-use super::{Seen, is_of, is_of_workspace};
+use super::{Seen, is_of, is_of_workspace, node_names};
 use crate::diagnostic::Diagnostic;
 use crate::options::{Cloud, FeatureGates, NodeImageFamily, NodeProvisioner};
 use crate::preset::{Catalog, Layer};
@@ -257,5 +257,12 @@ impl Facts<'_> {
         let why: Vec<&str> = said.iter().map(|(_, (_, why))| why.as_str()).collect();
         let value: serde_json::Map<String, Value> = said.iter().map(|(field, (value, _))| ((*field).to_owned(), (*value).into())).collect();
         (!value.is_empty()).then(|| Setting::known("modelStreaming", value, why.join(", ")))
+    }
+
+    /// Patches by which nodes are rendered as they are called.
+    pub(super) fn node_names(&self) -> Option<Setting> {
+        let patches = node_names::patches(self.seen, self.declared);
+        (!patches.is_empty())
+            .then(|| Setting::known("patches", patches, "the names that the nodes of Workspaces have; a patch goes with its node"))
     }
 }

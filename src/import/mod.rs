@@ -6,6 +6,7 @@
 mod declared;
 mod defaults;
 mod facts;
+mod node_names;
 mod nodes;
 mod operator;
 mod settings;
@@ -42,6 +43,15 @@ pub enum Sets {
     Whole,
     /// As the Workspaces that Kaito's operator has made for them, which keep their names, and so their nodes.
     Expanded,
+}
+
+/// What is chosen of what a repository may be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Choices {
+    /// How sets of Workspaces are written.
+    pub sets: Sets,
+    /// Whether nodes are rendered by the names that they have, also without asking the cluster.
+    pub keeps_node_names: bool,
 }
 
 /// What was read of a cluster.
@@ -100,12 +110,12 @@ pub fn searches(namespace: Option<&str>) -> Vec<Search> {
         Some(namespace) => Some(format!("{name},{of_namespace}={namespace}")),
         None => Some(name.to_owned()),
     };
-    let (claims, pools) = (
-        of("kaito.sh/workspace", "kaito.sh/workspacenamespace"),
-        of("karpenter.kaito.sh/workspace-name", "karpenter.kaito.sh/workspace-namespace"),
-    );
+    let claims = of("kaito.sh/workspace", "kaito.sh/workspacenamespace");
+    let engines = of("kaito.sh/ragengine", "kaito.sh/ragenginenamespace");
+    let pools = of("karpenter.kaito.sh/workspace-name", "karpenter.kaito.sh/workspace-namespace");
     let around = [
         ("karpenter.sh", "NodeClaim", claims.as_deref()),
+        ("karpenter.sh", "NodeClaim", engines.as_deref()),
         ("karpenter.sh", "Machine", claims.as_deref()),
         ("karpenter.sh", "NodePool", pools.as_deref()),
         ("apps", "Deployment", None),
@@ -133,12 +143,12 @@ pub fn is_declared(object: &Value) -> bool {
 }
 
 /// The repository for what was read; without files if nothing is declared.
-pub fn repository(seen: Seen<'_>, sets: Sets) -> Repository {
-    let declared = seen.declared(sets);
+pub fn repository(seen: Seen<'_>, choices: Choices) -> Repository {
+    let declared = seen.declared(choices.sets);
     if declared.is_empty() {
         return Repository::default();
     }
-    let settings = settings::find(&seen, &declared);
+    let settings = settings::find(&seen, &declared, choices.keeps_node_names);
     let mut repository = Repository { findings: settings.findings, ..Repository::default() };
     let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
     for object in declared.iter().copied().chain(seen.of("ConfigMap")) {
@@ -156,7 +166,7 @@ pub fn repository(seen: Seen<'_>, sets: Sets) -> Repository {
         }
     }
     repository.files.insert(config::FILE_NAME.to_owned(), settings.text);
-    repository.findings.extend(warnings::all(&seen, &declared, sets));
+    repository.findings.extend(warnings::all(&seen, &declared, choices.sets));
     let counts = counts.into_iter().map(|(kind, count)| diagnostic::plural(count, kind));
     repository.contents = [config::FILE_NAME.to_owned()].into_iter().chain(counts).collect::<Vec<_>>().join(", ");
     repository

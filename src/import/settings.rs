@@ -44,7 +44,7 @@ pub(super) struct Settings {
 }
 
 /// Finds out under which settings the same is rendered as is there.
-pub(super) fn find(seen: &Seen<'_>, declared: &[&Value]) -> Settings {
+pub(super) fn find(seen: &Seen<'_>, declared: &[&Value], keeps_node_names: bool) -> Settings {
     let mut findings = Vec::new();
     let operator = Operator::among(seen.objects);
     if operator.is_none() {
@@ -63,6 +63,7 @@ pub(super) fn find(seen: &Seen<'_>, declared: &[&Value]) -> Settings {
         facts.registry(),
         facts.node_classes(makes_nodes),
         facts.streaming(&gates, &mut findings),
+        facts.node_names().filter(|_| keeps_node_names),
     ];
     let gates = facts.switched(&gates);
     let settings: Vec<Setting> = [version, cloud, provisioner].into_iter().chain(gates).chain(others.into_iter().flatten()).collect();

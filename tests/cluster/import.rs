@@ -163,6 +163,13 @@ fn a_cluster_becomes_a_repository() {
     story.run(&import, "kaito import --live --output-dir repository", &[], 1);
     story.run(&import, "kaito import --live --output-dir repository", &["--force"], 0);
     assert_eq!(fs::read_to_string(&file).unwrap(), text);
+    story.tell("for tools that render without the cluster");
+    story.run(&import, "kaito import --live --output-dir repository", &["--keep-node-names", "--force"], 0);
+    let claim = made.iter().find(|object| object.kind() == "NodeClaim").unwrap();
+    let mut render = support::kaito();
+    render.current_dir(story.scene.directory.path()).args(["render", "-R", "-f", "repository", "-o", "name"]);
+    let rendered = support::finish(&mut render);
+    assert!(rendered.stdout.contains(claim.name()), "{}: {}{}", claim.name(), rendered.stdout, rendered.stderr);
     story.tell("what was imported is applied, and stays what it was");
     story.run(&["apply", "-R", "-f", "repository", "-n", &namespace], "kaito apply -R -f repository", &[], 0);
     story.run(&["diff", "-R", "-f", "repository", "--live"], "kaito diff -R -f repository --live", &[], 0);
