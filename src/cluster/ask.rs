@@ -11,6 +11,7 @@ use super::Cluster;
 use super::error::{ClusterError, words};
 use super::kinds::{Kind, Kinds};
 use super::look::{AT_ONCE, all};
+use crate::apply::is_of_operator;
 use crate::diff::live::{AllWanted, Answer, Conflict, Live, Wanted, spelled_as};
 
 impl Cluster {
@@ -30,11 +31,12 @@ impl Cluster {
 
     async fn try_one(&self, kinds: &Kinds, wanted: &mut Wanted, manager: &str) -> Result<(), ClusterError> {
         let Some(kind) = kinds.of(&wanted.desired) else { return Ok(()) };
+        let mut params = PatchParams { field_validation: Some(ValidationDirective::Strict), ..PatchParams::apply(manager).dry_run() };
         // As an apply would send it.
         if let Live::Object(live) = &wanted.live {
             wanted.desired = spelled_as(&wanted.desired, live);
+            params.force = is_of_operator(live, manager);
         }
-        let mut params = PatchParams { field_validation: Some(ValidationDirective::Strict), ..PatchParams::apply(manager).dry_run() };
         wanted.answer = Some(match self.apply_object(kind, &wanted.desired, &params).await? {
             Ok(object) => Answer::Applied(object),
             Err(status) => {

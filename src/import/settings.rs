@@ -103,24 +103,236 @@ fn text(settings: &[Setting]) -> String {
 
 /// The version of Kaito that is rendered: the one that runs, or the one that makes the like.
 fn version(operator: Option<&Operator<'_>>, seen: &Seen<'_>, declared: &[&Value], findings: &mut Vec<Diagnostic>) -> Setting {
+    const FIELD: &str = "kaitoVersion";
     let known = embedded_versions();
     let newest = known.first().cloned().unwrap_or_default();
     let is_of = |version: &str, known: &str| version.strip_prefix(known).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
     // Only Kaito 0.3 makes Machines, and Deployments for Workspaces.
     let is_near = |object: &Value| declared.iter().any(|other| other["metadata"]["namespace"] == object["metadata"]["namespace"]);
     let is_old = seen.of("Machine").next().is_some() || seen.of("Deployment").any(|object| is_of_workspace(object) && is_near(object));
-    let like = if is_old { "0.3".to_owned() } else { newest.clone() };
+    let like = if is_old { "0.3".to_owned() } else { newest };
     let Some((runs, why)) = operator.and_then(Operator::version) else {
-        let why = if is_old { "there are Machines or Deployments of Workspaces" } else { "" };
-        return match is_old {
-            true => Setting::known("kaitoVersion", like, why),
-            false => Setting::known("kaitoVersion", newest, "nothing says which version runs: this is the newest one that kaito renders"),
+        let why = if is_old {
+            "there are Machines or Deployments of Workspaces"
+        } else {
+            "nothing says which version runs: this is the newest one that kaito renders"
         };
+        return Setting::known(FIELD, like, why);
     };
     if let Some(known) = known.iter().find(|known| is_of(runs, known)) {
-        return Setting::known("kaitoVersion", known.clone(), why);
+        return Setting::known(FIELD, known.clone(), why);
     }
     let finding = Diagnostic::warning(format!("Kaito {runs} runs here, which kaito doesn't render: it is taken as {like}"));
     findings.push(finding.help(format!("known is {}; `kaito diff --live` shows what comes out otherwise", known.join(" and "))));
-    Setting::known("kaitoVersion", like, format!("{why}, which is nearest to this one"))
+    Setting::known(FIELD, like, format!("{why}, which is nearest to this one"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::inventory::GroupKind;
+
+    /// What is there, whose kinds can't be read, the fields of `kaito.yaml` behind its first two, and parts of what is said.
+    type Case = (&'static str, Vec<Value>, Vec<&'static str>, Value, Vec<&'static str>);
+
+    fn operator(tag: &str, args: &[&str], variables: &[(&str, &str)]) -> Value {
+        let env: Vec<Value> = variables.iter().map(|(name, value)| json!({"name": name, "value": value})).collect();
+        let container = json!({"image": format!("mcr.microsoft.com/aks/kaito/workspace:{tag}"), "args": args, "env": env});
+        json!({"kind": "Deployment", "metadata": {"name": "w", "namespace": "k"}, "spec": {"template": {"spec": {"containers": [container]}}}})
+    }
+
+    fn workspace(size: &str) -> Value {
+        json!({
+            "apiVersion": "kaito.sh/v1beta1",
+            "kind": "Workspace",
+            "metadata": {"name": "phi", "namespace": "models"},
+            "resource": {"instanceType": size, "labelSelector": {"matchLabels": {"a": "b"}}},
+            "inference": {"preset": {"name": "phi-4"}},
+        })
+    }
+
+    fn claim(kind: &str, class: &str) -> Value {
+        json!({
+            "kind": kind,
+            "metadata": {
+                "name": "ws1",
+                "labels": {"kaito.sh/workspace": "phi", "kaito.sh/workspacenamespace": "models"},
+                "annotations": {"kaito.sh/node-image-family": "azurelinux"},
+            },
+            "spec": {"nodeClassRef": {"kind": class}},
+        })
+    }
+
+    fn stateful_set(image: &str) -> Value {
+        let owner = json!([{"apiVersion": "kaito.sh/v1beta1", "kind": "Workspace", "name": "phi"}]);
+        let spec = json!({"template": {"spec": {"containers": [{"image": image}]}}});
+        json!({"kind": "StatefulSet", "metadata": {"name": "phi", "namespace": "models", "ownerReferences": owner}, "spec": spec})
+    }
+
+    fn disks() -> Value {
+        json!({"kind": "StorageClass", "metadata": {"name": "kaito-local-nvme-disk"}})
+    }
+
+    #[test]
+    fn what_is_found_out() {
+        const SIZE: &str = "Standard_NC24ads_A100_v4";
+        let defaults = |provisioner: &str| json!({"kaitoVersion": "0.12", "cloud": "azure", "nodeProvisioner": provisioner});
+        let with = |mut settings: Value, more: Value| {
+            settings.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            settings
+        };
+        let table: Vec<Case> = vec![
+            (
+                "the operator says all",
+                vec![
+                    operator(
+                        "0.12.0",
+                        &["--node-provisioner=azure-gpu-provisioner", "--feature-gates=vLLM=true"],
+                        &[("CLOUD_PROVIDER", "azure")],
+                    ),
+                    workspace(SIZE),
+                    disks(),
+                ],
+                vec![],
+                defaults("gpu-provisioner"),
+                vec![],
+            ),
+            (
+                "the operator says otherwise",
+                vec![
+                    operator(
+                        "0.12.1",
+                        &["--feature-gates=vLLM=false,ModelMirror=true,other=true", "--default-node-image-family= AzureLinux"],
+                        &[("CLOUD_PROVIDER", "aws"), ("PRESET_REGISTRY_NAME", "registry.example.com/kaito/")],
+                    ),
+                    workspace("g5.xlarge"),
+                ],
+                vec![],
+                json!({
+                    "kaitoVersion": "0.12",
+                    "cloud": "aws",
+                    "nodeProvisioner": "gpu-provisioner",
+                    "featureGates": {"ModelMirror": true, "vLLM": false},
+                    "defaultNodeImageFamily": "azurelinux",
+                    "presetRegistry": "registry.example.com/kaito",
+                }),
+                vec!["the feature gate other"],
+            ),
+            (
+                "nodes of one's own, by the gate",
+                vec![
+                    operator("0.12.0", &["--feature-gates=disableNodeAutoProvisioning=true"], &[("CLOUD_PROVIDER", "arc")]),
+                    workspace(""),
+                ],
+                vec![],
+                json!({"kaitoVersion": "0.12", "cloud": "arc", "nodeProvisioner": "byo"}),
+                vec![],
+            ),
+            (
+                "the operator may not be seen",
+                vec![workspace(SIZE), claim("NodeClaim", "KaitoNodeClass"), stateful_set("mirror.example.com/kaito-base:0.5.0")],
+                vec!["Deployment", "StorageClass"],
+                with(defaults("gpu-provisioner"), json!({"defaultNodeImageFamily": "azurelinux", "presetRegistry": "mirror.example.com"})),
+                vec!["the Deployment of Kaito's operator was not found: forbidden", "localNVMe was not found out"],
+            ),
+            (
+                "there are no disks",
+                vec![operator("0.12.0", &[], &[("CLOUD_PROVIDER", "azure")]), workspace(SIZE)],
+                vec![],
+                with(defaults("gpu-provisioner"), json!({"localNVMe": false})),
+                vec![],
+            ),
+            (
+                "Karpenter with classes of one's own",
+                vec![
+                    operator(
+                        "0.12.0",
+                        &[
+                            "--node-provisioner=karpenter",
+                            r#"--karpenter-node-classes=[{"name":"big","default":true,"spec":{"a":1}},{"name":"small"}]"#,
+                        ],
+                        &[("CLOUD_PROVIDER", "azure")],
+                    ),
+                    workspace(SIZE),
+                    disks(),
+                ],
+                vec![],
+                with(
+                    defaults("karpenter"),
+                    json!({"karpenter": {
+                        "group": "karpenter.azure.com",
+                        "kind": "AKSNodeClass",
+                        "version": "v1beta1",
+                        "classes": [{"name": "big", "default": true}, {"name": "small"}],
+                    }}),
+                ),
+                vec![],
+            ),
+            (
+                "a part of a GPU, and a cloud that nobody tells",
+                vec![
+                    {
+                        let mut workspace = workspace("");
+                        workspace["resource"]["partition"] = json!({"mode": "mig"});
+                        workspace
+                    },
+                    disks(),
+                ],
+                vec![],
+                json!({"kaitoVersion": "0.12", "nodeProvisioner": "byo", "featureGates": {"enableMIG": true}}),
+                vec!["the Deployment of Kaito's operator was not found", "cloud was not found out"],
+            ),
+            (
+                "Kaito 0.3",
+                vec![operator("v0.3.2", &[], &[]), workspace(SIZE), claim("Machine", ""), disks()],
+                vec![],
+                json!({"kaitoVersion": "0.3", "cloud": "azure", "nodeProvisioner": "machine"}),
+                vec![],
+            ),
+            (
+                "a version that isn't rendered",
+                vec![operator("0.9.1", &[], &[("CLOUD_PROVIDER", "azure")]), workspace(SIZE), disks()],
+                vec![],
+                defaults("gpu-provisioner"),
+                vec!["Kaito 0.9.1 runs here"],
+            ),
+            (
+                "weights are streamed",
+                vec![
+                    operator(
+                        "0.12.0",
+                        &["--feature-gates=ModelMirror=true,ModelStreaming=true", "--default-model-mirror-storage-class", "blob"],
+                        &[("CLOUD_PROVIDER", "azure")],
+                    ),
+                    workspace(SIZE),
+                    disks(),
+                ],
+                vec![],
+                with(
+                    defaults("gpu-provisioner"),
+                    json!({"featureGates": {"ModelMirror": true, "ModelStreaming": true}, "modelStreaming": {"storageClass": "blob"}}),
+                ),
+                vec!["the blob containers of the mirrors"],
+            ),
+        ];
+        for (what, objects, unread, want, said) in table {
+            let unread: BTreeMap<GroupKind, String> =
+                unread.into_iter().map(|kind| (GroupKind::new("", kind), "forbidden".to_owned())).collect();
+            let seen = Seen { objects: &objects, unread: &unread };
+            let declared: Vec<&Value> = seen.of("Workspace").collect();
+            let settings = find(&seen, &declared, false);
+            let mut faults = Vec::new();
+            let file = crate::diagnostic::SourceFile::new("kaito.yaml", settings.text.clone());
+            let documents = yaml::read(&file, yaml::Limits::default(), &mut faults);
+            let mut found = documents[0].root.to_value();
+            assert!(crate::config::RenderConfig::read(&documents[0], |_, _| None, &mut faults).is_some(), "{what}: {faults:?}");
+            found.as_object_mut().unwrap().retain(|field, _| !["apiVersion", "kind"].contains(&field.as_str()));
+            assert_eq!(found, want, "{what}: {}", settings.text);
+            let messages: Vec<&str> = settings.findings.iter().map(|finding| finding.message.as_str()).collect();
+            assert_eq!(messages.len(), said.len(), "{what}: {messages:?}");
+            said.iter().for_each(|part| assert!(messages.iter().any(|message| message.contains(part)), "{what}: {part} in {messages:?}"));
+        }
+    }
 }
