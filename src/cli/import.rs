@@ -152,8 +152,10 @@ fn write(args: &Args, repository: Repository, color: Color) -> Exit {
     }
     output::findings(repository.findings, color, DONE);
     output::done(&match changed.len() {
-        0 => format!("{shown} is up to date: {}", repository.contents),
-        count => format!("wrote {} into {shown}: {}", plural(count.try_into().unwrap_or(u64::MAX), "file"), repository.contents),
+        0 => format!("{shown} is up to date, and holds {}", repository.contents),
+        count => {
+            format!("wrote {} into {shown}, which holds {}", plural(count.try_into().unwrap_or(u64::MAX), "file"), repository.contents)
+        }
     });
     Exit::Done
 }

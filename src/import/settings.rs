@@ -89,7 +89,8 @@ fn text(settings: &[Setting]) -> String {
     let mut text = "# Found out by `kaito import --live`; each comment says from what.\n".to_owned();
     yaml::to_yaml(&json!({"apiVersion": API_VERSION, "kind": "RenderConfig"}), &mut text);
     for Setting { field, value, why } in settings {
-        let why = why.replace(char::is_control, " ");
+        // A comment ends with its line, and readers differ in what that is.
+        let why = why.replace(|c: char| c.is_control() || ['\u{2028}', '\u{2029}'].contains(&c), " ");
         match value {
             Some(value) => {
                 _ = writeln!(text, "# {why}");
