@@ -14,8 +14,8 @@ const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 /// How the names begin of the annotations in which Kaito's operator keeps hashes and revisions.
 const REVISIONS: [&str; 3] = ["workspace.kaito.io/", "inferenceset.kaito.io/", "ragengine.kaito.io/"];
 
-/// How the names begin of what Kaito's operator notes when it upgrades a base image: a label and an annotation.
-const UPGRADES: &str = "kaito.sh/upgrade-";
+/// What Kaito's operator notes when it upgrades a base image: a label and an annotation.
+const UPGRADES: [&str; 2] = ["kaito.sh/upgrade-to-version", "kaito.sh/upgrade-start-time"];
 
 /// The kinds that make others of `kaito.sh`, where Kaito's operator runs.
 pub(super) const MAKERS: [&str; 2] = ["InferenceSet", "MultiRoleInference"];
@@ -65,7 +65,7 @@ pub fn clean(object: &mut Value) {
 /// Takes out of an object what Kaito's operator notes in it, and by what tools know what is theirs.
 pub(super) fn drop_notes(object: &mut Value) {
     let is_noted = |mark: &str| {
-        REVISIONS.iter().chain([&UPGRADES]).any(|start| mark.starts_with(start)) || mark == PART_OF || apply::is_mark_of_tool(mark)
+        REVISIONS.iter().any(|start| mark.starts_with(start)) || UPGRADES.contains(&mark) || mark == PART_OF || apply::is_mark_of_tool(mark)
     };
     drop_marks(object, is_noted);
 }

@@ -139,7 +139,7 @@ impl Facts<'_> {
     }
 
     /// The gates that are not as they are by themselves. Whether nodes are made is said by the provisioner.
-    pub(super) fn switched(&self, gates: &[Gate]) -> Option<Setting> {
+    pub(super) fn switched(gates: &[Gate]) -> Option<Setting> {
         let defaults = FeatureGates::default();
         let is_switched = |(gate, on, _): &&Gate| defaults.is_on(gate) != *on && gate != "disableNodeAutoProvisioning";
         let switched: Vec<_> = gates.iter().filter(is_switched).collect();

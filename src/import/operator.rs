@@ -31,14 +31,14 @@ impl<'o> Operator<'o> {
     /// The value of a flag, unless it is empty: `--name=value` or `--name value`, with one dash or two.
     pub(super) fn flag(&self, name: &str) -> Option<&'o str> {
         let words: Vec<&str> =
-            ["command", "args"].iter().flat_map(|field| self.container[field].as_array()).flatten().filter_map(Value::as_str).collect();
+            ["command", "args"].iter().filter_map(|field| self.container[field].as_array()).flatten().filter_map(Value::as_str).collect();
         let bare = |word: &'o str| word.strip_prefix("--").or_else(|| word.strip_prefix('-'));
         let value = |(at, word): (usize, &&'o str)| match bare(word)?.split_once('=') {
             Some((flag, value)) => (flag == name).then_some(value),
             None => (bare(word)? == name).then(|| words.get(at + 1).copied())?,
         };
         // As Go has it, the last one counts.
-        words.iter().enumerate().filter_map(value).last().map(str::trim).filter(|value| !value.is_empty())
+        words.iter().enumerate().filter_map(value).next_back().map(str::trim).filter(|value| !value.is_empty())
     }
 
     /// The value of an environment variable, unless it is empty.

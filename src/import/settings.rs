@@ -65,7 +65,7 @@ pub(super) fn find(seen: &Seen<'_>, declared: &[&Value], keeps_node_names: bool)
         facts.streaming(&gates, &mut findings),
         facts.node_names().filter(|_| keeps_node_names),
     ];
-    let gates = facts.switched(&gates);
+    let gates = Facts::switched(&gates);
     let settings: Vec<Setting> = [version, cloud, provisioner].into_iter().chain(gates).chain(others.into_iter().flatten()).collect();
     findings.extend(settings.iter().filter(|setting| setting.value.is_none()).map(|setting| {
         Diagnostic::warning(format!("{} was not found out: {}", setting.field, setting.why))
