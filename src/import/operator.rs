@@ -22,8 +22,9 @@ impl<'o> Operator<'o> {
         let deployment = deployments.find(|deployment| operator_name(deployment) == Some("workspace"))?;
         let containers = deployment.pointer("/spec/template/spec/containers")?.as_array()?;
         // Meshes put containers of theirs beside it.
-        let is_it = |container: &&Value| container["image"].as_str().is_some_and(|image| image::split(image).0.ends_with("/workspace"));
-        let container = containers.iter().find(is_it).or(containers.first())?;
+        let has_image = |container: &&Value| container["image"].as_str().is_some_and(|image| image::split(image).0.ends_with("/workspace"));
+        let is_named = |container: &&Value| container["name"] == "workspace";
+        let container = containers.iter().find(has_image).or(containers.iter().find(is_named)).or(containers.first())?;
         let text = |name: &str| deployment["metadata"][name].as_str().unwrap_or_default();
         Some(Self { title: format!("Deployment {}/{}", text("namespace"), text("name")), deployment, container })
     }
@@ -78,6 +79,7 @@ mod tests {
     fn deployment(image: &str, labels: &Value, container: &Value) -> Value {
         let mut container = container.clone();
         container["image"] = image.into();
+        container["name"] = "workspace".into();
         json!({
             "kind": "Deployment",
             "metadata": {"name": "kaito-workspace", "namespace": "kaito-workspace", "labels": labels},
