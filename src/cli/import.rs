@@ -84,7 +84,7 @@ fn import(args: &Args, color: Color) -> Result<Repository, Stop> {
     let sets = if args.expand_sets { Sets::Expanded } else { Sets::Whole };
     let mut objects = seen.objects;
     let named = import::config_maps(&objects, sets);
-    objects.extend(config_maps(&cluster, named).map_err(refused)?);
+    objects.extend(config_maps(&cluster, &named).map_err(refused)?);
     let repository =
         import::repository(Seen { objects: &objects, unread: &unread }, Choices { sets, keeps_node_names: args.keep_node_names });
     if repository.files.is_empty() {
@@ -100,7 +100,7 @@ fn import(args: &Args, color: Color) -> Result<Repository, Stop> {
     Ok(repository)
 }
 
-fn config_maps(cluster: &Cluster, named: BTreeSet<(String, String)>) -> Result<Vec<serde_json::Value>, ClusterError> {
+fn config_maps(cluster: &Cluster, named: &BTreeSet<(String, String)>) -> Result<Vec<serde_json::Value>, ClusterError> {
     let found = named.iter().map(|(namespace, name)| cluster.config_map(namespace, name));
     Ok(found.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
 }

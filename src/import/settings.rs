@@ -176,15 +176,20 @@ mod tests {
         json!({"kind": "StorageClass", "metadata": {"name": "kaito-local-nvme-disk"}})
     }
 
-    #[test]
-    fn what_is_found_out() {
-        const SIZE: &str = "Standard_NC24ads_A100_v4";
-        let defaults = |provisioner: &str| json!({"kaitoVersion": "0.12", "cloud": "azure", "nodeProvisioner": provisioner});
-        let with = |mut settings: Value, more: Value| {
-            settings.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-            settings
-        };
-        let table: Vec<Case> = vec![
+    const SIZE: &str = "Standard_NC24ads_A100_v4";
+
+    fn defaults(provisioner: &str) -> Value {
+        json!({"kaitoVersion": "0.12", "cloud": "azure", "nodeProvisioner": provisioner})
+    }
+
+    fn with(mut settings: Value, more: &Value) -> Value {
+        settings.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        settings
+    }
+
+    /// What is usual.
+    fn usual() -> Vec<Case> {
+        vec![
             (
                 "the operator says all",
                 vec![
@@ -235,16 +240,22 @@ mod tests {
                 "the operator may not be seen",
                 vec![workspace(SIZE), claim("NodeClaim", "KaitoNodeClass"), stateful_set("mirror.example.com/kaito-base:0.5.0")],
                 vec!["Deployment", "StorageClass"],
-                with(defaults("gpu-provisioner"), json!({"defaultNodeImageFamily": "azurelinux", "presetRegistry": "mirror.example.com"})),
+                with(defaults("gpu-provisioner"), &json!({"defaultNodeImageFamily": "azurelinux", "presetRegistry": "mirror.example.com"})),
                 vec!["the Deployment of Kaito's operator was not found: forbidden", "localNVMe was not found out"],
             ),
             (
                 "there are no disks",
                 vec![operator("0.12.0", &[], &[("CLOUD_PROVIDER", "azure")]), workspace(SIZE)],
                 vec![],
-                with(defaults("gpu-provisioner"), json!({"localNVMe": false})),
+                with(defaults("gpu-provisioner"), &json!({"localNVMe": false})),
                 vec![],
             ),
+        ]
+    }
+
+    /// What needs fields of its own.
+    fn special() -> Vec<Case> {
+        vec![
             (
                 "Karpenter with classes of one's own",
                 vec![
@@ -262,7 +273,7 @@ mod tests {
                 vec![],
                 with(
                     defaults("karpenter"),
-                    json!({"karpenter": {
+                    &json!({"karpenter": {
                         "group": "karpenter.azure.com",
                         "kind": "AKSNodeClass",
                         "version": "v1beta1",
@@ -285,6 +296,12 @@ mod tests {
                 json!({"kaitoVersion": "0.12", "nodeProvisioner": "byo", "featureGates": {"enableMIG": true}}),
                 vec!["the Deployment of Kaito's operator was not found", "cloud was not found out"],
             ),
+        ]
+    }
+
+    /// Other versions, and weights that are streamed.
+    fn rare() -> Vec<Case> {
+        vec![
             (
                 "Kaito 0.3",
                 vec![operator("v0.3.2", &[], &[]), workspace(SIZE), claim("Machine", ""), disks()],
@@ -313,12 +330,16 @@ mod tests {
                 vec![],
                 with(
                     defaults("gpu-provisioner"),
-                    json!({"featureGates": {"ModelMirror": true, "ModelStreaming": true}, "modelStreaming": {"storageClass": "blob"}}),
+                    &json!({"featureGates": {"ModelMirror": true, "ModelStreaming": true}, "modelStreaming": {"storageClass": "blob"}}),
                 ),
                 vec!["the blob containers of the mirrors"],
             ),
-        ];
-        for (what, objects, unread, want, said) in table {
+        ]
+    }
+
+    #[test]
+    fn what_is_found_out() {
+        for (what, objects, unread, want, said) in [usual(), special(), rare()].concat() {
             let unread: BTreeMap<GroupKind, String> =
                 unread.into_iter().map(|kind| (GroupKind::new("", kind), "forbidden".to_owned())).collect();
             let seen = Seen { objects: &objects, unread: &unread };
