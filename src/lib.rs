@@ -61,6 +61,7 @@ pub mod status;
 pub mod why;
 
 pub mod delete;
+pub mod import;
 pub mod init;
 pub mod install;
 pub mod inventory;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
+use crate::diagnostic::visible_in_a_line;
 use crate::spec::names;
 
 /// What identifies an object. Orders as objects are applied: by kind, namespace, name.
@@ -124,10 +125,12 @@ impl ObjectRef {
         }
     }
 
-    /// As kubectl prints it with `-o name`: `statefulset.apps/phi-4`, `service/phi-4`.
+    /// As kubectl prints it with `-o name`: `statefulset.apps/phi-4`, `service/phi-4`. It is for people: an object that passes through may
+    /// be called anything.
     pub fn resource_name(&self) -> String {
         let kind = self.kind.to_lowercase();
-        if self.group.is_empty() { format!("{kind}/{}", self.name) } else { format!("{kind}.{}/{}", self.group, self.name) }
+        let name = if self.group.is_empty() { format!("{kind}/{}", self.name) } else { format!("{kind}.{}/{}", self.group, self.name) };
+        visible_in_a_line(&name)
     }
 
     /// The path of its file below a directory of manifests: in the folder of the Workspace that it belongs to, or else of its

@@ -144,7 +144,7 @@ fn few_files_know_git() {
 /// One edge asks API servers, and one verb asks it to; of others, only a login over SSH waits for anything.
 #[test]
 fn only_verbs_of_a_cluster_ask_one() {
-    const VERBS: [&str; 13] = [
+    const VERBS: [&str; 14] = [
         "applyset.rs",
         "chat",
         "cluster.rs",
@@ -153,6 +153,7 @@ fn only_verbs_of_a_cluster_ask_one() {
         "apply",
         "delete",
         "diff/live.rs",
+        "import.rs",
         "rbac.rs",
         "status.rs",
         "survey.rs",

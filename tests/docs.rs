@@ -132,7 +132,7 @@ fn every_message_that_is_told_of_is_in_the_sources() {
 
 #[test]
 fn every_link_leads_somewhere() {
-    let further = ["README.md", "ARCHITECTURE.md", "benches/peers/README.md"].map(ToOwned::to_owned);
+    let further = ["README.md", "ARCHITECTURE.md", "SECURITY.md", "benches/peers/README.md"].map(ToOwned::to_owned);
     for page in pages().into_iter().chain(further) {
         let page = page.as_str();
         let text = fs::read_to_string(page).unwrap();
@@ -150,6 +150,31 @@ fn every_link_leads_somewhere() {
             assert!(heading.is_empty() || has(fs::read_to_string(&target).unwrap()), "{page}: {link} leads to no heading");
         }
     }
+}
+
+/// Each crate is there for something that is said, and no other is said to be.
+#[test]
+fn every_dependency_has_its_reason() {
+    let manifest = fs::read_to_string("Cargo.toml").unwrap();
+    let mut section = "";
+    let mut wanted = BTreeSet::new();
+    for line in manifest.lines() {
+        if let Some(name) = line.strip_prefix('[') {
+            section = name.trim_end_matches(']');
+        } else if section.ends_with("dependencies")
+            && section != "dev-dependencies"
+            && let Some((name, _)) = line.split_once('=')
+        {
+            wanted.insert(name.trim());
+        }
+    }
+    let text = fs::read_to_string("ARCHITECTURE.md").unwrap();
+    let (_, table) = text.split_once("\n## Dependencies\n").unwrap();
+    let (table, _) = table.split_once("\n## ").unwrap();
+    let cells = table.lines().filter_map(|line| line.strip_prefix("| `")?.split_once(" | ").map(|(crates, _)| crates));
+    let said: BTreeSet<&str> = cells.flat_map(|crates| crates.split('`').step_by(2)).collect();
+    assert_eq!(said.difference(&wanted).collect::<Vec<_>>(), Vec::<&&str>::new(), "nobody needs them");
+    assert_eq!(wanted.difference(&said).collect::<Vec<_>>(), Vec::<&&str>::new(), "ARCHITECTURE.md says not what for");
 }
 
 #[test]

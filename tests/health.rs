@@ -79,7 +79,7 @@ fn no_field_is_relied_on() {
 }
 
 /// The JSON pointers of all fields.
-fn paths(value: &Value) -> Vec<String> {
+pub(crate) fn paths(value: &Value) -> Vec<String> {
     let below = |(name, value): (String, &Value)| paths(value).into_iter().map(move |path| format!("/{name}{path}")).collect::<Vec<_>>();
     let escaped = |name: &String| name.replace('~', "~0").replace('/', "~1");
     let mut all = vec![String::new()];

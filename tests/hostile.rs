@@ -210,6 +210,11 @@ fn templates_of_ones_own_are_stopped() {
     let home = tempfile::tempdir().unwrap();
     let table = [
         ("{% for i in range(99999) %}{% for j in range(99999) %}x{% endfor %}{% endfor %}", "was stopped"),
+        ("a: {{ ('a\\n' * 10000)|indent(99999999) }}", "was stopped"),
+        ("a: {{ 'a'|indent(18446744073709551615) }}", "was stopped"),
+        ("a: {{ 'x' * 999999999 }}", "was stopped"),
+        ("a: {{ '%999999999d'|format(1) }}", "was stopped"),
+        ("apiVersion: v1\nkind: Service\nmetadata: {name: x, annotations: {a: {{ 'x' * 9999999 }}}}", "an API server takes 3145728"),
         ("{% include \"/etc/passwd\" %}", "/etc/passwd"),
         ("apiVersion: v1\nkind: {{ nothing }}\nmetadata: {name: x}", "undefined"),
         ("apiVersion: v1\nkind: {{ name|safe }}\nmetadata: {name: x}", "filter"),

@@ -67,6 +67,11 @@ const TOOLS: [(&str, &str); 9] = [
     ("Config Sync", "configsync.gke.io/manager"),
 ];
 
+/// Whether a label or annotation is one by which a tool knows what is its own.
+pub fn is_mark_of_tool(name: &str) -> bool {
+    TOOLS.iter().any(|(_, mark)| *mark == name)
+}
+
 /// Whose a live object is, where this field manager and this set are ours.
 pub fn holder(live: &Value, manager: &str, set: Option<&str>) -> Holder {
     match inventory::part_of(live) {
@@ -115,21 +120,28 @@ fn is_kaitos(owner: &Value) -> bool {
 }
 
 /// Whether a Deployment is one of Kaito's operators, and is meant to run: one that is being restarted looks after its objects in a
-/// moment. Their images are called `workspace` and `ragengine` wherever they are hosted.
+/// moment.
+pub fn is_operator(deployment: &Value) -> bool {
+    operator_name(deployment).is_some() && deployment["spec"]["replicas"].as_u64() != Some(0)
+}
+
+/// Which of Kaito's operators a Deployment is, `workspace` or `ragengine`, which are the names of their images wherever these are
+/// hosted; none for others.
 ///
 /// Source: Kaito's charts, `charts/kaito/workspace` and `charts/kaito/ragengine`.
-pub fn is_operator(deployment: &Value) -> bool {
-    let containers = deployment.pointer("/spec/template/spec/containers").and_then(Value::as_array);
-    let is_its = |image: &str| {
+pub fn operator_name(deployment: &Value) -> Option<&'static str> {
+    let images = || {
+        let containers = deployment.pointer("/spec/template/spec/containers").and_then(Value::as_array);
+        containers.into_iter().flatten().filter_map(|container| container["image"].as_str())
+    };
+    let is_called = |image: &str, operator: &str| {
         let name = image.split('@').next().unwrap_or_default();
         let (path, last) = name.rsplit_once('/').unwrap_or(("", name));
-        path.ends_with("kaito") && last.split(':').next().is_some_and(|name| OPERATORS.contains(&name))
+        path.ends_with("kaito") && last.split(':').next() == Some(operator)
     };
-    let labels = &deployment["metadata"]["labels"];
-    let of_chart = |chart: &str| OPERATORS.iter().any(|name| chart.strip_prefix(name).is_some_and(|rest| rest.starts_with('-')));
-    let is_chart = labels["helm.sh/chart"].as_str().is_some_and(of_chart);
-    let is_named = containers.into_iter().flatten().any(|container| container["image"].as_str().is_some_and(is_its));
-    (is_named || is_chart) && deployment["spec"]["replicas"].as_u64() != Some(0)
+    let chart = deployment["metadata"]["labels"]["helm.sh/chart"].as_str().unwrap_or_default();
+    let is_of_chart = |operator: &str| chart.strip_prefix(operator).is_some_and(|rest| rest.starts_with('-'));
+    OPERATORS.into_iter().find(|operator| is_of_chart(operator) || images().any(|image| is_called(image, operator)))
 }
 
 const OPERATORS: [&str; 2] = ["workspace", "ragengine"];

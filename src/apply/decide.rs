@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use serde_json::Value;
 
 use super::adopt::{holder, other_owners};
-use super::immutable::{Obstacle, finalizers, is_kept, keep, obstacle};
+use super::immutable::{KEPT, Obstacle, finalizers, is_kept, keep, obstacle};
 use super::{Action, Adopt, Holder, Operator, Refusal, Step, Terms, Why};
 use crate::diff::live::{self, AllWanted, Live, Wanted, is_settled};
 use crate::diff::{Owner, is_node};
@@ -190,15 +190,46 @@ pub fn touches_operator(wanted: &AllWanted, manager: &str, set: Option<&str>) ->
     live.into_iter().any(|live| matches!(holder(live, manager, set), Holder::Operator(_)))
 }
 
-/// Leaves what Kaito's operator made as it is where it can't be changed, as an apply would.
+/// By what kaito knows its objects, and those of a Workspace: labels, or annotations where labels become those of nodes.
+const MARKS: [&str; 6] = [
+    "app.kubernetes.io/managed-by",
+    "kaito.sh/workspace",
+    "kaito.sh/workspacenamespace",
+    "kaito.sh/ragengine",
+    "kaito.sh/ragenginenamespace",
+    KEPT,
+];
+
+/// Leaves what Kaito's operator made as it is where it can't be changed, as an apply would. That an apply marks it is no difference.
 pub fn keep_what_was_made(wanted: &mut AllWanted, manager: &str) {
     for Wanted { desired, live, .. } in wanted.values_mut().flat_map(BTreeMap::values_mut) {
         let Live::Object(live) = live else { continue };
-        let is_made = is_kept(live) || matches!(holder(live, manager, inventory::part_of(live)), Holder::Operator(_));
+        let is_operators = is_of_operator(live, manager);
+        let is_made = is_kept(live) || is_operators;
         if let Some(Obstacle::Replace(fields, _)) =
             live::change(desired, live, manager).filter(|_| is_made).as_ref().and_then(|change| obstacle(change, live))
         {
             keep(desired, live, &fields);
+        }
+        if is_operators {
+            drop_new_marks(desired, live);
+        }
+    }
+}
+
+/// Whether a live object is Kaito's operator's, so that an apply takes it over by force.
+pub fn is_of_operator(live: &Value, manager: &str) -> bool {
+    matches!(holder(live, manager, inventory::part_of(live)), Holder::Operator(_))
+}
+
+fn drop_new_marks(desired: &mut Value, live: &Value) {
+    let Some(metadata) = desired.get_mut("metadata").and_then(Value::as_object_mut) else { return };
+    for place in ["labels", "annotations"] {
+        if let Some(marks) = metadata.get_mut(place).and_then(Value::as_object_mut) {
+            marks.retain(|mark, _| !MARKS.contains(&mark.as_str()) || !live["metadata"][place][mark].is_null());
+            if marks.is_empty() {
+                metadata.remove(place);
+            }
         }
     }
 }

@@ -64,7 +64,7 @@ fn costs(reference: &ObjectRef) -> &'static str {
 }
 
 /// The annotation of an object that was taken over with fields that can't be changed, and stay as they were made.
-const KEPT: &str = "kaito.sh/adopted";
+pub(super) const KEPT: &str = "kaito.sh/adopted";
 const AS_IS: &str = "as-is";
 
 /// Whether an object was taken over with fields that can't be changed.

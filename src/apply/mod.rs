@@ -19,8 +19,8 @@ use crate::diff::Owner;
 use crate::manifest::ObjectRef;
 use crate::raw_object::RawObject;
 
-pub use adopt::{Adopt, Holder, adopt_nodes, holder, is_operator};
-pub use decide::{decide, is_left_alone, keep_what_was_made, touches_operator};
+pub use adopt::{Adopt, Holder, adopt_nodes, holder, is_mark_of_tool, is_operator, operator_name};
+pub use decide::{decide, is_left_alone, is_of_operator, keep_what_was_made, touches_operator};
 pub use immutable::{FORCE, is_about_immutable, is_forced};
 pub use outcome::{Done, DryRun, Failure, Outcome};
 pub use takeover::taken_over;

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::NonEmptyStringValueParser;
+
 use super::completion::values;
 use super::output::{self, Color, Exit};
 use super::setup::{InputArgs, RenderingArgs, Setup};
@@ -26,11 +28,12 @@ pub(super) struct ClusterArgs {
     /// Context of the kubeconfig [default: its current one]
     #[arg(long, value_name = "NAME", add = values::contexts())]
     context: Option<String>,
+    // An empty name would be no name, and what was to be done with few rights would be done with all of them.
     /// User to act as, which may be a ServiceAccount: system:serviceaccount:NAMESPACE:NAME
-    #[arg(long = "as", value_name = "USER")]
+    #[arg(long = "as", value_name = "USER", value_parser = NonEmptyStringValueParser::new())]
     as_user: Option<String>,
     /// Group to act as; can be repeated
-    #[arg(long, value_name = "GROUP", requires = "as_user")]
+    #[arg(long, value_name = "GROUP", requires = "as_user", value_parser = NonEmptyStringValueParser::new())]
     as_group: Vec<String>,
 }
 

@@ -15,6 +15,7 @@ mod diff;
 mod explain;
 mod function;
 mod images;
+mod import;
 mod init;
 mod install;
 mod lint;
@@ -107,6 +108,8 @@ enum Command {
     Tree(tree::Args),
     /// Talk to a model that runs in a cluster
     Chat(chat::Args),
+    /// Write the repository for a cluster that Kaito's operator runs: Workspaces and kaito.yaml
+    Import(import::Args),
     /// Print the rights that files need in a cluster: Roles and bindings
     Rbac(rbac::Args),
     /// Print which files and directories are read to render, for Argo CD and CI
@@ -176,6 +179,7 @@ pub fn run() -> ExitCode {
         Command::Status(args) => status::run(&args, cli.color),
         Command::Tree(args) => tree::run(&args, cli.color),
         Command::Chat(args) => chat::run(&args, cli.color),
+        Command::Import(args) => import::run(&args, cli.color),
         Command::Rbac(args) => rbac::run(&args, cli.color),
         Command::Paths(args) => paths::run(&args, cli.color),
         Command::Fn(function::Args {}) => function::run(cli.color),

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::ValueEnum;
 
-use crate::diagnostic::{self, Diagnostic, Severity};
+use crate::diagnostic::{self, Diagnostic, Severity, visible};
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,12 +111,12 @@ pub(super) fn findings_with(mut findings: Vec<Diagnostic>, color: Color, follows
 
 /// Says something that is about no text.
 pub(super) fn error(message: &str) {
-    say(&format!("error: {message}\n"));
+    say(&format!("error: {}\n", visible(message)));
 }
 
 /// Says what was done.
 pub(super) fn done(message: &str) {
-    say(&format!("{message}\n"));
+    say(&format!("{}\n", visible(message)));
 }
 
 /// Whether somebody sits there who can be asked.

@@ -9,7 +9,7 @@ use crate::diagnostic::Diagnostic;
 use crate::diff::{Side, live};
 use crate::inventory::Parent;
 use crate::manifest::ObjectRef;
-use crate::rbac::{Account, Purpose, Rights, Use, rights};
+use crate::rbac::{Account, Purpose, Rights, Use, import_rights, rights};
 use crate::session::Session;
 use crate::shard::Shard;
 use crate::spec::Input;
@@ -21,7 +21,9 @@ use crate::yaml;
   kaito rbac -R -f clusters/prod --service-account ci:deployer | kubectl apply -f -
   kaito rbac -R -f clusters/prod --applyset prod --prune --service-account ci:deployer
   kaito rbac -R -f clusters/prod --for diff --service-account ci:reviewer
-  kaito rbac -R -f clusters/prod --for watch --applyset prod --leader-elect -n kaito --service-account kaito:kaito")]
+  kaito rbac -R -f clusters/prod --for watch --applyset prod --leader-elect -n kaito --service-account kaito:kaito
+  kaito rbac --for import -n models --service-account ci:importer")]
+#[command(mut_arg("filename", |arg| arg.required(false).required_unless_present("purpose")))]
 pub(super) struct Args {
     #[command(flatten)]
     input: InputArgs,
@@ -80,7 +82,7 @@ impl RightsArgs {
 
 impl ValueEnum for Purpose {
     fn value_variants<'a>() -> &'a [Self] {
-        &[Self::Apply, Self::Diff, Self::Status, Self::Delete, Self::Watch]
+        &[Self::Apply, Self::Diff, Self::Status, Self::Delete, Self::Watch, Self::Import]
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
@@ -90,6 +92,14 @@ impl ValueEnum for Purpose {
 
 /// Prints the rights.
 pub(super) fn run(args: &Args, color: Color) -> Exit {
+    if args.rights.purpose == Purpose::Import {
+        let namespace = args.rendering.namespace.as_deref().filter(|name| !name.is_empty());
+        return output::data(&text(&import_rights(namespace, args.rights.service_account.clone())));
+    }
+    if args.input.filename.is_empty() {
+        output::error("the rights are for files: name them with -f (and -R for directories below)");
+        return Exit::Usage;
+    }
     match print(args) {
         Ok((rights, warnings)) => {
             output::findings(warnings, color, "printed");

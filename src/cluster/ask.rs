@@ -11,7 +11,8 @@ use super::Cluster;
 use super::error::{ClusterError, words};
 use super::kinds::{Kind, Kinds};
 use super::look::{AT_ONCE, all};
-use crate::diff::live::{AllWanted, Answer, Conflict, Live, Wanted};
+use crate::apply::is_of_operator;
+use crate::diff::live::{AllWanted, Answer, Conflict, Live, Wanted, spelled_as};
 
 impl Cluster {
     /// Asks about everything of which it isn't known what an apply would do, or about really everything.
@@ -31,6 +32,11 @@ impl Cluster {
     async fn try_one(&self, kinds: &Kinds, wanted: &mut Wanted, manager: &str) -> Result<(), ClusterError> {
         let Some(kind) = kinds.of(&wanted.desired) else { return Ok(()) };
         let mut params = PatchParams { field_validation: Some(ValidationDirective::Strict), ..PatchParams::apply(manager).dry_run() };
+        // As an apply would send it.
+        if let Live::Object(live) = &wanted.live {
+            wanted.desired = spelled_as(&wanted.desired, live);
+            params.force = is_of_operator(live, manager);
+        }
         wanted.answer = Some(match self.apply_object(kind, &wanted.desired, &params).await? {
             Ok(object) => Answer::Applied(object),
             Err(status) => {

@@ -24,6 +24,13 @@ struct Known {
     kind: Kind,
 }
 
+impl Survey {
+    /// Whether the server knows any kind of a group that is looked for.
+    pub fn has_group(&self, group: &str) -> bool {
+        self.0.iter().any(|known| known.search.kind.group == group)
+    }
+}
+
 /// What was seen.
 #[derive(Debug, Default)]
 pub struct Seen {

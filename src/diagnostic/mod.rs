@@ -3,6 +3,7 @@
 mod place;
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -151,23 +152,27 @@ impl Diagnostic {
             Severity::Warning => Level::WARNING,
             Severity::Note => Level::NOTE,
         };
-        let title = level.primary_title(self.title());
+        let title = level.primary_title(visible(&self.title()));
         let mut group = Group::with_title(match rule {
             Some(rule) => title.id(rule),
             None => title,
         });
         let shown = self.place.as_ref().filter(|place| place.file.may_show(place.span.start));
+        // Whoever gives a file its name may not be who reads this.
+        let file = self.place.as_ref().map(|place| visible_in_a_line(&place.file.name)).unwrap_or_default();
         if let Some(place) = shown {
             let (number, start) = place.file.line(place.span.start);
             let line = place.file.text[start..].lines().next().unwrap_or_default();
             let annotation = AnnotationKind::Primary.span(within_line(line, start, &place.span));
-            group = group.element(Snippet::source(line).line_start(number).path(&place.file.name).annotation(annotation));
+            // Those that `Snippet` leaves, by one of as many bytes.
+            let line = line.replace(|c| matches!(c, '\u{80}'..='\u{9f}'), "\u{b7}");
+            group = group.element(Snippet::source(line).line_start(number).path(&file).annotation(annotation));
         } else if let Some(place) = &self.place {
             let (line, column) = place.file.line_column(place.span.start);
-            group = group.element(Origin::path(&place.file.name).line(line).char_column(column));
+            group = group.element(Origin::path(&file).line(line).char_column(column));
         }
         for help in &self.help {
-            group = group.element(Level::HELP.message(help));
+            group = group.element(Level::HELP.message(visible(help)));
         }
         let renderer = if styled { Renderer::styled() } else { Renderer::plain() };
         renderer.render(&[group])
@@ -177,6 +182,29 @@ impl Diagnostic {
 /// A number of things: `1 node`, `2 nodes`.
 pub fn plural(count: u64, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
+/// A text in which nothing moves a cursor, colours a terminal or turns the reading direction. Its lines and tabs stay.
+pub fn visible(text: &str) -> String {
+    escaped(text, |c| c == '\n' || c == '\t')
+}
+
+/// The same in one line, for names: of files and objects, which whoever may write a repository chooses.
+pub fn visible_in_a_line(text: &str) -> String {
+    escaped(text, |_| false)
+}
+
+fn escaped(text: &str, stays: impl Fn(char) -> bool) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        // Source of the latter: "Trojan Source", the overrides and isolates of Unicode's bidirectional algorithm.
+        if c.is_control() && !stays(c) || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
+            _ = write!(shown, "{}", c.escape_default());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
 }
 
 /// A message without the middle of a very long one, which quotes somebody's very long value.

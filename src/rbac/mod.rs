@@ -2,6 +2,7 @@
 //!
 //! What is asked of a server, and so what is needed, is decided in `cluster`; `tests/cluster/rbac.rs` tries with exactly these rights.
 
+mod import;
 mod installed;
 mod kinds;
 
@@ -16,6 +17,7 @@ use crate::diff::live::AllWanted;
 use crate::inventory::{GroupKind, Parent};
 use crate::manifest::{ObjectRef, plural};
 use crate::spec::names;
+pub use import::import_rights;
 pub use installed::{Installed, Rules, rendered_kinds};
 use kinds::Known;
 pub use kinds::{Resource, is_cluster_wide, known};
@@ -36,6 +38,8 @@ pub enum Purpose {
     Delete,
     /// `kaito watch`.
     Watch,
+    /// `kaito import --live`, for which there are no files: see [`import_rights`].
+    Import,
 }
 
 /// How the verb is used.
@@ -81,6 +85,8 @@ pub struct Rights {
     pub guessed: BTreeMap<GroupKind, Resource>,
 }
 
+/// What is said where nobody gets the rights.
+const BOUND_TO_NOBODY: &str = "Bound to nobody: --service-account NAMESPACE:NAME binds it.";
 /// The order in which verbs are written.
 const VERBS: [&str; 7] = ["get", "list", "watch", "create", "update", "patch", "delete"];
 /// What is done to see changes as they come.
@@ -212,7 +218,7 @@ impl Use {
                 applying.into_iter().chain(watching).chain(deletes.then_some("delete")).collect()
             }
             Purpose::Diff => applying.to_vec(),
-            Purpose::Status => vec!["list"],
+            Purpose::Status | Purpose::Import => vec!["list"],
             Purpose::Delete => vec!["get", "list", "delete"],
         }
     }
@@ -228,7 +234,7 @@ impl Use {
             Purpose::Apply => (&["get", "patch"], &["create"]),
             Purpose::Watch => (&["get", "list", "watch", "patch"], &["create"]),
             Purpose::Delete => (&["get", "patch", "delete"], &[]),
-            Purpose::Diff | Purpose::Status => (&[], &[]),
+            Purpose::Diff | Purpose::Status | Purpose::Import => (&[], &[]),
         }
     }
 
@@ -264,7 +270,7 @@ impl Use {
 fn notes(references: &[&ObjectRef], namespaces: &BTreeSet<&str>, how: &Use) -> Vec<String> {
     let mut notes = vec![format!("What `kaito {}` of these files needs, and no more.", how.purpose.command())];
     if how.account.is_none() {
-        notes.push("Bound to nobody: --service-account NAMESPACE:NAME binds it.".to_owned());
+        notes.push(BOUND_TO_NOBODY.to_owned());
     }
     let list = |of: &dyn Fn(&ObjectRef) -> bool| {
         let found = references.iter().filter(|reference| of(reference));
@@ -303,6 +309,7 @@ impl Purpose {
             Self::Status => "status",
             Self::Delete => "delete",
             Self::Watch => "watch",
+            Self::Import => "import --live",
         }
     }
 }

@@ -27,8 +27,14 @@ use super::fields::Fields;
 use super::shape::{CLOSE, OPEN, Object, Shape, holds_tokens};
 use super::trace::{Marked, Trace};
 
-/// How much a template of the user's own may do before it is stopped.
-const FUEL: u64 = 5_000_000;
+/// How much a template of the user's own may do before it is stopped: so many instructions, or 64 times as many bytes.
+const FUEL: u64 = 1_000_000;
+
+/// The bytes for which a unit of it pays, as minijinja has it.
+const BYTES_OF_FUEL: usize = 64;
+
+/// The most bytes of an object that a template of the user's own makes, as JSON: what an API server takes in a request.
+const MOST_BYTES: usize = 3 << 20;
 
 #[derive(RustEmbed)]
 #[folder = "templates/"]
@@ -169,8 +175,15 @@ impl Engine {
                 all.insert(object.reference().clone(), Arc::new(trace));
             }
         }
-        if self.has_overrides() && holds_tokens(&object.to_value().to_string()) {
-            return Err(self.fault(name, "a value holds a part of what a block or macro has left; print that by itself"));
+        if self.has_overrides() {
+            let json = object.to_value().to_string();
+            if holds_tokens(&json) {
+                return Err(self.fault(name, "a value holds a part of what a block or macro has left; print that by itself"));
+            }
+            if json.len() > MOST_BYTES {
+                let message = format!("it made an object of {} bytes; an API server takes {MOST_BYTES}", json.len());
+                return Err(self.fault(name, &message));
+            }
         }
         Ok(object)
     }
@@ -241,9 +254,13 @@ fn block_lines() -> SyntaxConfig {
 }
 
 /// Indents all lines but the first, as minijinja does, but text of a macro stays text.
-fn indent(value: &minijinja::Value, width: usize) -> minijinja::Value {
-    let text = value.to_string().replace('\n', &format!("\n{}", " ".repeat(width)));
-    if value.is_safe() { minijinja::Value::from_safe_string(text) } else { minijinja::Value::from(text) }
+fn indent(state: &State<'_, '_>, value: &minijinja::Value, width: usize) -> Result<minijinja::Value, Error> {
+    let text = value.to_string();
+    let lines = text.bytes().filter(|byte| *byte == b'\n').count();
+    // It is paid for before it is made.
+    state.consume_fuel((width.saturating_mul(lines.max(1)) / BYTES_OF_FUEL) as u64)?;
+    let text = text.replace('\n', &format!("\n{}", " ".repeat(width)));
+    Ok(if value.is_safe() { minijinja::Value::from_safe_string(text) } else { minijinja::Value::from(text) })
 }
 
 /// Writes a token for a value. Only what macros and captures have written, which holds tokens itself, stays text.

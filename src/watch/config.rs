@@ -186,6 +186,10 @@ impl SetConfig {
             let fault = Diagnostic::error("nothing is to be done: it is neither applied nor pushed");
             faults.push((vec![Step::Field("apply")], fault.help("say where it is to be pushed to, or leave out that it isn't applied")));
         }
+        if let Some(name) = self.service_account_name.as_ref().filter(|name| !names::is_dns_subdomain(name)) {
+            let fault = Diagnostic::error(format!("{name:?} is no name for a ServiceAccount"));
+            faults.push((vec![Step::Field("serviceAccountName")], fault.help("name one of the set's namespace, or leave the field out")));
+        }
         faults
     }
 }

@@ -25,7 +25,7 @@ inference: {preset: {name: phi-4}}
 static OPERATOR: RwLock<()> = RwLock::new(());
 
 /// As long as this is held, no other test runs an operator, or needs that there is none.
-fn alone() -> RwLockWriteGuard<'static, ()> {
+pub(super) fn alone() -> RwLockWriteGuard<'static, ()> {
     OPERATOR.write().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -52,7 +52,7 @@ fn as_operator_makes(mut object: Value, workspace: &Value) -> Manifest {
 }
 
 /// Has the operator make objects for a Workspace.
-fn make(objects: Vec<Value>, workspace: &Manifest) -> Vec<Manifest> {
+pub(super) fn make(objects: Vec<Value>, workspace: &Manifest) -> Vec<Manifest> {
     let client = &playground().client;
     let workspace = client.make(workspace, "kaito-workspace").unwrap();
     let made: Vec<Manifest> = objects.into_iter().map(|object| as_operator_makes(object, &workspace)).collect();
@@ -122,7 +122,7 @@ fn what_cannot_be_changed_stays_as_it_was_made() {
 }
 
 /// Takes over what the operator made of an input, and looks for what was made again.
-fn adopt(scene: &Scene, input: &Path, args: &[String], made: &[Manifest]) -> Result<(), String> {
+pub(super) fn adopt(scene: &Scene, input: &Path, args: &[String], made: &[Manifest]) -> Result<(), String> {
     let client = &playground().client;
     let before: Vec<Value> = made.iter().map(|object| client.find(object).unwrap()).collect();
     let run = |verb: &[&str]| {
@@ -187,38 +187,4 @@ fn examples_are_adopted() {
         faults.extend(adopt(&scene, &input, &[], &made).err().map(|fault| format!("{name}: {fault}")));
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
-}
-
-/// Recordings of what Kaito's own controllers made, where `KAITO_RECORDINGS` says they are.
-#[test]
-fn recordings_are_adopted() {
-    let _undisturbed = undisturbed();
-    let Some(folder) = std::env::var_os("KAITO_RECORDINGS") else { return };
-    let mut adopted = 0;
-    let mut faults = Vec::new();
-    for case in names(&folder.to_string_lossy()) {
-        let path = Path::new(&folder).join(&case);
-        let read = |file: &str| fs::read_to_string(path.join(file)).unwrap();
-        let recorded: Value = serde_json::from_str(&read("case.json")).unwrap();
-        let input = read("input.yaml");
-        let workspaces: Vec<Manifest> = Manifest::all(&case, &input).into_iter().filter(|one| one.kind() == "Workspace").collect();
-        // Children of sets have names of their own, so that theirs are other objects.
-        let is_of_set = ["InferenceSet", "MultiRoleInference", "RAGEngine"].iter().any(|kind| input.contains(&format!("kind: {kind}")));
-        let ([workspace], false, "objects") = (workspaces.as_slice(), is_of_set, recorded["expect"].as_str().unwrap()) else { continue };
-        let expected: Vec<Value> = serde_json::from_str(&read("expected.json")).unwrap();
-        let scene = Scene::new(&case, &[]);
-        let args: Vec<String> = serde_json::from_value(recorded["args"].clone()).unwrap();
-        let mut workspace = workspace.value.clone();
-        workspace["metadata"]["namespace"] = json!(scene.namespace);
-        let placed = expected.into_iter().map(|mut object| {
-            if object["kind"] != "NodeClaim" && object["kind"] != "NodePool" {
-                object["metadata"]["namespace"] = json!(scene.namespace);
-            }
-            object
-        });
-        let made = make(placed.collect(), &workspace.into());
-        adopted += 1;
-        faults.extend(adopt(&scene, &path.join("input.yaml"), &args, &made).err().map(|fault| format!("{case}: {fault}")));
-    }
-    assert!(adopted > 0 && faults.is_empty(), "of {adopted} recordings {} are not adopted\n{}", faults.len(), faults.join("\n"));
 }

@@ -121,6 +121,26 @@ fn redirections_carry_no_credentials() {
     assert!(shown(&error).contains("from https to http"), "{}", shown(&error));
 }
 
+/// A repository says where its submodules are, which may be a server of whoever wrote it.
+#[test]
+fn submodules_elsewhere_get_no_credentials() {
+    let served = Served::new();
+    let elsewhere = Served::new();
+    let other = elsewhere.repo.git(&["rev-parse", "HEAD"]);
+    served.repo.write(".gitmodules", format!("[submodule \"sub\"]\n\tpath = sub\n\turl = {}\n", elsewhere.http()));
+    served.repo.git(&["add", "-A"]);
+    served.repo.git(&["update-index", "--add", "--cacheinfo", &format!("160000,{},sub", other.trim())]);
+    served.repo.git(&["commit", "-q", "-m", "a submodule"]);
+    served.rules(&json!({"Username": "me", "Password": SECRET}));
+    let login = access(&[("username", "me"), ("password", SECRET)]);
+    let mirror = Mirror::open(served.cache(), &served.http()).unwrap();
+    let head = mirror.resolve(&Reference::Default, &login).unwrap();
+    mirror.fetch_with_submodules(&head, &login).unwrap();
+    let asked = elsewhere.asked();
+    assert!(!asked.is_empty() && asked.iter().all(|asked| asked.authorization.is_empty()), "{asked:?}");
+    assert!(served.asked().iter().all(|asked| !asked.authorization.is_empty()));
+}
+
 #[test]
 fn proxies() {
     let served = Served::new();

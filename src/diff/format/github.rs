@@ -2,9 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::lines::visible;
 use super::{differing, title};
-use crate::diagnostic::{Place, SourceFile};
+use crate::diagnostic::{Place, SourceFile, visible};
 use crate::diff::{Disruption, OwnerChange, Report};
 use crate::github;
 

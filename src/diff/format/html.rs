@@ -4,8 +4,9 @@ use minijinja::value::Serde;
 use minijinja::{Environment, Value};
 use serde::Serialize;
 
-use super::lines::{self, Sign, visible};
+use super::lines::{self, Sign};
 use super::{changed_sizes, differing, figure, mark, nothing, pair, restart, short_title, title, total, what};
+use crate::diagnostic::visible;
 use crate::diff::{Disruption, ObjectChange, OwnerChange, Report};
 
 /// Its name ends in `.html`, so that every value is escaped.

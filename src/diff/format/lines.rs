@@ -1,10 +1,9 @@
 //! What is different of an object, as lines that are gone, new or the same.
 
-use std::fmt::Write as _;
-
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
+use crate::diagnostic::visible;
 use crate::diff::report::{Change, Field, ObjectChange};
 use crate::yaml;
 
@@ -102,19 +101,4 @@ pub(super) fn of_value(value: &Value) -> Vec<String> {
         other => other.to_string(),
     };
     text.lines().map(ToOwned::to_owned).collect()
-}
-
-/// A text in which nothing moves a cursor, colours a terminal or turns the reading direction.
-pub(super) fn visible(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        let is_hidden = c.is_control() && c != '\n' && c != '\t';
-        // Source of the latter: "Trojan Source", the overrides and isolates of Unicode's bidirectional algorithm.
-        if is_hidden || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
-            _ = write!(shown, "{}", c.escape_default());
-        } else {
-            shown.push(c);
-        }
-    }
-    shown
 }

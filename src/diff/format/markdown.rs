@@ -4,9 +4,9 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::lines::{self, Sign, visible};
+use super::lines::{self, Sign};
 use super::{changed_sizes, differing, figure, mark, nothing, pair, restart, short_title, title, total, what};
-use crate::diagnostic::plural;
+use crate::diagnostic::{plural, visible};
 use crate::diff::{Count, ObjectChange, OwnerChange, Report};
 
 /// By this a comment is found again, to be replaced by a newer one.

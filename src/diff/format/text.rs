@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::lines::{self, Line, Sign, visible};
+use super::lines::{self, Line, Sign};
 use super::{changed_sizes, counts, differing, mark, money, title};
+use crate::diagnostic::visible;
 use crate::diff::report::{Change, Field, ObjectChange, OwnerChange};
 use crate::diff::{Disruption, Report, Totals};
 

@@ -4,6 +4,7 @@
 //! about the others the server is asked. What it says, [`Answer`], and what was read, [`Live`], come to the same
 //! [`Report`](super::Report) as two directories do.
 
+mod command;
 mod managers;
 mod merge;
 mod owned;

@@ -1,7 +1,9 @@
-//! Values that the server writes otherwise than they were sent, and that are the same: quantities, and what it fills in.
+//! Values that are written otherwise than they were sent, and that are the same: quantities and what the server fills in, flags and
+//! requirements in another order.
 
 use serde_json::{Value, json};
 
+use super::command::is_same_command;
 use crate::quantity;
 
 /// Whether a value that is taken as a whole is live as it is wanted. `path` names the fields that lead to it.
@@ -19,14 +21,20 @@ pub(super) fn same(desired: &Value, live: &Value, path: &[&str]) -> bool {
                 && desired.iter().all(is_there)
                 && live.iter().filter(|(name, _)| !desired.contains_key(*name)).all(is_default)
         }
+        (Value::Array(desired), Value::Array(live)) if is_unordered(path) => {
+            let is_there = |item: &Value| live.iter().any(|live| same(item, live, path));
+            desired.len() == live.len()
+                && desired.iter().all(is_there)
+                && live.iter().all(|live| desired.iter().any(|item| same(item, live, path)))
+        }
         (Value::Array(desired), Value::Array(live)) => {
             desired.len() == live.len() && desired.iter().zip(live).all(|(desired, live)| same(desired, live, path))
         }
-        _ => scalar_same(desired, live) || is_same_quantity(desired, live, path),
+        _ => scalar_same(desired, live) || is_same_text(desired, live, path),
     }
 }
 
-/// What is wanted, with quantities that are the same written as they are: who compares them as texts sees no change then.
+/// What is wanted, with what is the same written as it is: who compares them as texts sees no change then, and restarts nothing.
 pub fn spelled_as(desired: &Value, live: &Value) -> Value {
     respelled(desired, live, &mut Vec::new())
 }
@@ -44,13 +52,29 @@ fn respelled<'d>(desired: &'d Value, live: &Value, path: &mut Vec<&'d str>) -> V
             }
             Value::Object(fields)
         }
+        (Value::Array(_), Value::Array(_)) if is_unordered(path) && same(desired, live, path) => live.clone(),
         // Items by their place: of those that have moved nothing is the same, and nothing is lost.
         (Value::Array(desired), Value::Array(live)) if desired.len() == live.len() => {
             desired.iter().zip(live).map(|(desired, live)| respelled(desired, live, path)).collect()
         }
-        _ if is_same_quantity(desired, live, path) => live.clone(),
+        _ if is_same_text(desired, live, path) => live.clone(),
         _ => desired.clone(),
     }
+}
+
+/// Whether the items of a list all hold at once, so that their order says nothing.
+fn is_unordered(path: &[&str]) -> bool {
+    path.last() == Some(&"matchExpressions")
+}
+
+/// Whether two texts are written otherwise and are the same.
+fn is_same_text(desired: &Value, live: &Value, path: &[&str]) -> bool {
+    is_same_quantity(desired, live, path) || is_same_command_of(desired, live, path)
+}
+
+fn is_same_command_of(desired: &Value, live: &Value, path: &[&str]) -> bool {
+    let is_command = path.last().is_some_and(|name| ["command", "args"].contains(name));
+    is_command && desired.as_str().zip(live.as_str()).is_some_and(|(desired, live)| is_same_command(desired, live))
 }
 
 /// What the API server puts into a field of this name that is missing, in lists of ports and in what is taken as a whole: the
@@ -91,6 +115,26 @@ pub(super) fn is_same_duration(one: &str, other: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_written_otherwise_is_spelled_as_it_is() {
+        let pod = |command: &str, keys: [&str; 2], cpu: &str| {
+            let expressions = keys.map(|key| json!({"key": key, "operator": "In", "values": ["x"]}));
+            json!({
+                "affinity": {"terms": [{"matchExpressions": expressions}]},
+                "containers": [{"command": ["/bin/sh", "-c", command], "resources": {"requests": {"cpu": cpu}}}],
+            })
+        };
+        let live = pod("serve --b --a=1", ["l", "k"], "500m");
+        assert_eq!(spelled_as(&pod("serve --a=1 --b", ["k", "l"], "0.5"), &live), live);
+        assert!(same(&pod("serve --a=1 --b", ["k", "l"], "0.5"), &live, &[]));
+        let other = pod("serve --a=2 --b", ["k", "m"], "1");
+        assert_eq!(spelled_as(&other, &live), other);
+        assert!(!same(&pod("serve --a=1 --b", ["k", "k"], "0.5"), &live, &[]));
+        // What is no command is no other text for having flags in it.
+        let note = |text: &str| json!({"annotations": {"note": text}});
+        assert!(!same(&note("a --b --c"), &note("a --c --b"), &[]));
+    }
 
     #[test]
     fn durations() {

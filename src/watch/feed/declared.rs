@@ -5,27 +5,11 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+use crate::import::{clean, config_maps_of, is_made};
 use crate::inventory::{PART_OF, part_of};
-use crate::plan::drop_what_servers_write;
 
 /// What tells an input to look things up in an object, and not to print it.
 const LOCAL: &str = "config.kubernetes.io/local-config";
-
-/// An annotation in which kubectl keeps a whole object.
-const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
-
-/// The kinds that make others of `kaito.sh`, where Kaito's operator runs.
-const MAKERS: [&str; 2] = ["InferenceSet", "MultiRoleInference"];
-
-/// Where a kind names ConfigMaps of its namespace; `*` is each item.
-const CONFIG_MAPS: [(&str, &str); 6] = [
-    ("Workspace", "inference.config"),
-    ("Workspace", "tuning.config"),
-    ("InferenceSet", "spec.template.inference.config"),
-    ("MultiRoleInference", "spec.roles.*.runtimeConfig"),
-    ("MultiRoleInference", "spec.eppPluginsConfig"),
-    ("RAGEngine", "spec.guardrails.configMapRef.name"),
-];
 
 /// Whose objects are not declared by people.
 #[derive(Clone, Debug)]
@@ -72,7 +56,7 @@ impl Own {
             (_, Some(version)) => object["apiVersion"] = version.into(),
             _ => {}
         }
-        Some(Declared { config_maps: config_maps(&object), text: object.to_string().into() })
+        Some(Declared { config_maps: config_maps_of(&object), text: object.to_string().into() })
     }
 }
 
@@ -94,49 +78,12 @@ fn node(node: &Value) -> Value {
     object
 }
 
-/// Whether Kaito's operator makes an object for another one that is declared: rendered is that one.
-fn is_made(object: &Value) -> bool {
-    let owners = object["metadata"]["ownerReferences"].as_array().into_iter().flatten();
-    owners.into_iter().any(|owner| {
-        let is_kaitos = owner["apiVersion"].as_str().is_some_and(|version| version.starts_with("kaito.sh/"));
-        is_kaitos && MAKERS.iter().any(|kind| owner["kind"] == *kind)
-    })
-}
-
-fn clean(object: &mut Value) {
-    drop_what_servers_write(object);
-    let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else { return };
-    for field in ["ownerReferences", "finalizers", "generateName"] {
-        metadata.remove(field);
-    }
-    if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
-        annotations.remove(LAST_APPLIED);
-        if annotations.is_empty() {
-            metadata.remove("annotations");
-        }
-    }
-}
-
 fn mark_as_local(object: &mut Value) {
     let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else { return };
     let annotations = metadata.entry("annotations").or_insert_with(|| Map::new().into());
     if let Some(annotations) = annotations.as_object_mut() {
         annotations.insert(LOCAL.to_owned(), "true".into());
     }
-}
-
-fn config_maps(object: &Value) -> Vec<String> {
-    let paths = CONFIG_MAPS.iter().filter(|(kind, _)| object["kind"] == *kind);
-    let found = paths.flat_map(|(_, path)| path.split('.').fold(vec![object], step));
-    found.filter_map(Value::as_str).filter(|name| !name.is_empty()).map(ToOwned::to_owned).collect()
-}
-
-fn step<'v>(values: Vec<&'v Value>, field: &str) -> Vec<&'v Value> {
-    let below = |value: &'v Value| match field {
-        "*" => value.as_array().into_iter().flatten().collect(),
-        _ => value.get(field).into_iter().collect::<Vec<_>>(),
-    };
-    values.into_iter().flat_map(below).collect()
 }
 
 #[cfg(test)]
@@ -162,7 +109,7 @@ mod tests {
                 "generation": 2,
                 "creationTimestamp": "2026-01-01T00:00:00Z",
                 "finalizers": ["workspace.finalizer.kaito.sh"],
-                "annotations": {LAST_APPLIED: "{}"},
+                "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}"},
                 "managedFields": [{"manager": "kubectl-client-side-apply", "operation": "Update", "fieldsV1": {}}],
             },
             "resource": {"instanceType": "Standard_NC24ads_A100_v4"},
@@ -214,33 +161,6 @@ mod tests {
         ];
         for (what, change, want) in table {
             assert_eq!(own().declared(workspace(change)).is_some(), want, "{what}");
-        }
-    }
-
-    #[test]
-    fn config_maps_are_found() {
-        let object = |kind: &str, fields: Value| {
-            let mut object = fields;
-            object["kind"] = kind.into();
-            object
-        };
-        let table = [
-            (object("Workspace", json!({"inference": {"config": "a"}})), vec!["a"]),
-            (object("Workspace", json!({"inference": {"config": ""}, "tuning": {"config": "b"}})), vec!["b"]),
-            (object("Workspace", json!({"inference": {"preset": {"name": "phi-4"}}})), vec![]),
-            (object("InferenceSet", json!({"spec": {"template": {"inference": {"config": "a"}}}})), vec!["a"]),
-            (
-                object(
-                    "MultiRoleInference",
-                    json!({"spec": {"roles": [{"runtimeConfig": "a"}, {}, {"runtimeConfig": "b"}], "eppPluginsConfig": "c"}}),
-                ),
-                vec!["a", "b", "c"],
-            ),
-            (object("RAGEngine", json!({"spec": {"guardrails": {"configMapRef": {"name": "a"}}}})), vec!["a"]),
-            (object("ModelMirror", json!({"inference": {"config": "a"}})), vec![]),
-        ];
-        for (object, want) in table {
-            assert_eq!(config_maps(&object), want, "{object}");
         }
     }
 
