@@ -24,8 +24,10 @@ struct Controller(Child);
 impl Controller {
     fn start(stage: &Stage, name: &str, args: &[&str]) -> Self {
         let directory = std::env::var_os(CONTROLLERS).unwrap_or_else(|| panic!("{CONTROLLERS} names no directory with {name}"));
-        let log = fs::File::create(stage.directory.path().join(format!("{name}.log"))).unwrap();
-        let mut command = Command::new(Path::new(&directory).join(name));
+        // Beside the program, where it can be read when all is over.
+        let program = Path::new(&directory).join(name);
+        let log = fs::File::create(program.with_extension("log")).unwrap();
+        let mut command = Command::new(program);
         command.args(["--watch-all-namespaces=false", "--metrics-addr=127.0.0.1:0", "--health-addr=127.0.0.1:0"]).args(args);
         command.env("RUNTIME_NAMESPACE", &stage.namespace).env("KUBECONFIG", &stage.proxy.kubeconfig);
         Self(command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap())
@@ -51,7 +53,7 @@ fn kustomization(stage: &Stage, name: &str, source: &Value) -> Value {
         "metadata": {"name": name, "namespace": stage.namespace},
         "spec": {
             "interval": "10m", "retryInterval": "2s", "path": "./", "prune": true, "wait": true, "timeout": "1m",
-            "sourceRef": source, "postBuild": {"substitute": {"CLUSTER": "test"}},
+            "sourceRef": source, "targetNamespace": stage.namespace, "postBuild": {"substitute": {"CLUSTER": "test"}},
         },
     })
 }
