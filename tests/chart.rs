@@ -4,11 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use kaito::options::NodeProvisioner;
-use serde_json::Value;
-
 use crate::install::{objects, prints};
 use crate::support::{expect, names};
 
@@ -158,58 +155,4 @@ fn the_chart_is_what_is_printed() {
     }
     let chart = &objects(&fs::read_to_string("deploy/helm/kaito/Chart.yaml").unwrap())[0];
     assert_eq!((&chart["version"], &chart["appVersion"]), (&env!("CARGO_PKG_VERSION").into(), &env!("CARGO_PKG_VERSION").into()));
-}
-
-/// helm makes of the chart what is printed, for whoever has helm: the program that `HELM` names.
-#[test]
-fn helm_makes_what_is_printed() {
-    let Some(helm) = std::env::var_os("HELM") else { return };
-    let table: [(&[&str], &[&str]); 2] = [
-        (&["--url", "URL", "--applyset", "kaito", "--namespaces", "*"], &["--set", "args={--url=URL}"]),
-        (
-            &[
-                "--url",
-                "URL",
-                "--applyset=prod",
-                "--credentials=fleet",
-                "--webhook-token=hook",
-                "--namespaces=models,search",
-                "--service-monitor",
-                "--replicas=3",
-                "--node-provisioner=capi",
-            ],
-            &[
-                "--set",
-                "args={--url=URL,--node-provisioner=capi},credentials=fleet,webhookToken=hook,namespaces={models,search}",
-                "--set",
-                "serviceMonitor.enabled=true,replicas=3,nodeProvisioner=capi,applyset=prod",
-            ],
-        ),
-    ];
-    for (flags, values) in table {
-        let mut want: Vec<String> = objects(&prints(&[&["install", "--image", "registry.example.com/kaito:0.1.0"], flags].concat()))
-            .into_iter()
-            .filter(|object| object["kind"] != "Namespace")
-            .map(sorted_args)
-            .collect();
-        let output = Command::new(&helm)
-            .args(["template", "kaito", "deploy/helm/kaito", "-n", "kaito-system", "--set", "image.repository=registry.example.com/kaito"])
-            .args(values)
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let made = String::from_utf8(output.stdout).unwrap();
-        let mut have: Vec<String> = objects(&made).into_iter().filter(|object| !object.is_null()).map(sorted_args).collect();
-        want.sort();
-        have.sort();
-        assert_eq!(want, have);
-    }
-}
-
-/// An object as a text, the same in whatever order its arguments stand.
-fn sorted_args(mut object: Value) -> String {
-    if let Some(args) = object.pointer_mut("/spec/template/spec/containers/0/args").and_then(Value::as_array_mut) {
-        args.sort_by_key(ToString::to_string);
-    }
-    object.to_string()
 }

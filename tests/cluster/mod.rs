@@ -18,6 +18,7 @@ mod event;
 mod faults;
 mod few;
 mod gpu_provisioner;
+mod helm;
 mod import;
 mod installed;
 mod interrupted;
