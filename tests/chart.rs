@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use kaito::options::NodeProvisioner;
 use crate::install::{objects, prints};
 use crate::support::{expect, names};
+use kaito::options::NodeProvisioner;
 
 /// Flags whose values are found again in what is printed.
 const FLAGS: [&str; 7] = [
@@ -87,12 +87,16 @@ fn with_conditions(text: &str) -> String {
     out
 }
 
-/// What is printed with more flags: the objects' kinds, and their texts with values of the chart.
-fn templates(more: &[&str]) -> Vec<(String, String)> {
-    let printed = prints(&[&FLAGS[..], more].concat());
+/// What is printed with these flags: the objects' kinds, and their texts with values of the chart.
+fn templates_of(flags: &[&str]) -> Vec<(String, String)> {
     let template = |text: &str| VALUES.iter().fold(with_conditions(text), |text, (word, value)| text.replace(word, value));
     let kind = |text: &str| text.lines().find_map(|line| line.strip_prefix("kind: ")).unwrap().to_owned();
-    printed.split("---\n").map(|text| (kind(text), template(text))).collect()
+    prints(flags).split("---\n").map(|text| (kind(text), template(text))).collect()
+}
+
+/// What is printed with more flags.
+fn templates(more: &[&str]) -> Vec<(String, String)> {
+    templates_of(&[&FLAGS[..], more].concat())
 }
 
 fn when(value: &str, text: &str) -> String {
@@ -105,13 +109,21 @@ fn of(templates: &[(String, String)], kinds: &[&str]) -> String {
     texts.join("---\n")
 }
 
-/// The rights, which depend on what makes nodes.
+/// The rights, which depend on what makes nodes, and on whether people declare Workspaces in the cluster. They are enough wherever objects
+/// may be.
 fn roles() -> String {
-    let roles = |provisioner: &str| of(&templates(&["--node-provisioner", provisioner]), &["ClusterRole", "Role"]);
-    NodeProvisioner::ALL
-        .map(NodeProvisioner::name)
-        .map(|provisioner| when(&format!("eq .Values.nodeProvisioner \"{provisioner}\""), &roles(provisioner)))
-        .concat()
+    let narrow = ["--namespaces", "place"];
+    let of_cluster: Vec<&str> =
+        FLAGS.into_iter().filter(|flag| !["--url", "--cred", "--webh"].iter().any(|of| flag.starts_with(of))).collect();
+    let roles = |flags: &[&str], provisioner: &str| {
+        of(&templates_of(&[flags, &narrow, &["--node-provisioner", provisioner]].concat()), &["ClusterRole", "Role"])
+    };
+    let of_one = |provisioner: &str| {
+        let (cluster, repository) = (roles(&of_cluster, provisioner), roles(&FLAGS, provisioner));
+        let either = format!("{{{{- if has \"--source=cluster\" .Values.args }}}}\n{cluster}{{{{- else }}}}\n{repository}{{{{- end }}}}\n");
+        when(&format!("eq .Values.nodeProvisioner \"{provisioner}\""), &either)
+    };
+    NodeProvisioner::ALL.map(NodeProvisioner::name).map(of_one).concat()
 }
 
 /// Who has them, and where.

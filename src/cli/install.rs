@@ -174,7 +174,9 @@ impl Args {
             ..Use::default()
         };
         let provisioner = watch.rendering.node_provisioner.or(by_gate).unwrap_or_default();
-        Ok(Installed { how, provisioner, is_declared, sees_storage: is_declared && is_on("ModelStreaming") }.rules())
+        let sees_storage = is_declared && is_on("ModelStreaming");
+        let is_everywhere = self.where_.install().namespaces.is_empty();
+        Ok(Installed { how, provisioner, is_declared, sees_storage, is_everywhere }.rules())
     }
 }
 

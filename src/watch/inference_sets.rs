@@ -71,7 +71,7 @@ impl Worker {
         let Some(declared) = self.ledger.declared(owner) else { return Ok(()) };
         let made = self.statuses.asked.values().filter_map(|asked| asked.made.as_ref());
         let workspaces: Vec<&Value> = made.filter(|made| made.by.contains(owner)).map(|made| &made.workspace).collect();
-        let routing = self.ledger.wanted_by(&Owner { kind: "InferenceSet", ..owner.clone() });
+        let routing = self.ledger.wanted_by(owner);
         let fault = |message: &String| Trouble { cause: Cause::Invalid, message: message.clone(), helps_to_retry: false };
         let facts = SetFacts {
             declared: &declared,

@@ -46,7 +46,7 @@ impl Sighting {
     /// Trims an object as a cluster has it; `None` of what is no object. Fields count as settled as this field manager has applied them.
     pub fn of(mut object: Value, manager: &str) -> Option<Self> {
         let reference = ObjectRef::of(&object).ok()?;
-        let (owner, set) = (status::owner_of(&object), inventory::part_of(&object).map(ToOwned::to_owned));
+        let (owner, set) = (status::whose(&object, None), inventory::part_of(&object).map(ToOwned::to_owned));
         let keeps = inventory::kept(&object).map(|(id, _)| id.to_owned());
         let hash = hash(&object, manager);
         trim(&mut object);
@@ -58,7 +58,7 @@ impl Sighting {
         &self.reference
     }
 
-    /// The Workspace or RAGEngine that it belongs to, or is.
+    /// The Workspace or RAGEngine that it belongs to, or is, or the set that it is for.
     pub fn owner(&self) -> Option<&Owner> {
         self.owner.as_ref()
     }

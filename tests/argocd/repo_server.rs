@@ -103,7 +103,8 @@ fn manifests(answer: &Value) -> Vec<Value> {
 fn applications_of_argo_cd_itself() {
     let (servers, files, repo) = (ArgoCd::start(), repository(), Repo::new());
     // A link that leads out of the repository is refused by Argo CD before a plugin is asked.
-    for path in ["apps/prod/phi-4.yaml", "apps/prod/notes.yaml", "apps/prod/below/other.yaml", "apps/empty/README.md", "apps/wrong/a.yaml"] {
+    for path in ["apps/prod/phi-4.yaml", "apps/prod/notes.yaml", "apps/prod/below/other.yaml", "apps/empty/README.md", "apps/wrong/a.yaml"]
+    {
         repo.write(path, fs::read(files.path().join(path)).unwrap());
     }
     let first = repo.commit("one");
@@ -124,7 +125,9 @@ fn applications_of_argo_cd_itself() {
         assert_eq!(manifests(answer), read(&generate(files.path(), variables).stdout));
     }
     // What is wrong is said where people look for it.
-    for (answer, says) in answers[3..].iter().zip(["the preset \"phi-5\" is unknown", "there is nothing to render", "outside of the repository"]) {
+    for (answer, says) in
+        answers[3..].iter().zip(["the preset \"phi-5\" is unknown", "there is nothing to render", "outside of the repository"])
+    {
         let error = answer["error"].as_str().unwrap_or_else(|| panic!("{answer}"));
         assert!(error.contains(says), "{error}");
     }

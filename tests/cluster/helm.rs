@@ -19,7 +19,8 @@ fn helm(home: &Path, args: &[&str]) -> Run {
 #[test]
 fn helm_makes_what_is_printed() {
     let home = tempfile::tempdir().unwrap();
-    let table: [(&[&str], &[&str]); 2] = [
+    let table: [(&[&str], &[&str]); 3] = [
+        (&["--applyset=kaito", "--namespaces", "models"], &["--set", "args={--source=cluster},namespaces={models}"]),
         (&["--url", "URL", "--applyset", "kaito", "--namespaces", "*"], &["--set", "args={--url=URL}"]),
         (
             &[

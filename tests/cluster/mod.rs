@@ -21,6 +21,7 @@ mod gpu_provisioner;
 mod helm;
 mod import;
 mod installed;
+mod installed_rights;
 mod interrupted;
 mod kinds;
 mod kubectl;
