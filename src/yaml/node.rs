@@ -3,11 +3,10 @@
 use std::fmt::Write as _;
 use std::ops::Range;
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Number, Value};
 
 /// A value and the bytes it was read from.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug)]
 pub struct Node {
     /// The bytes of the value in its file.
     pub span: Range<usize>,
@@ -16,14 +15,13 @@ pub struct Node {
 }
 
 /// The value of a node.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug)]
 pub enum Kind {
     /// Nothing: the same as an absent field.
     Null,
     /// `true` or `false`.
     Bool(bool),
     /// An integer, or a finite number with a fraction.
-    #[serde(with = "number")]
     Number(Number),
     /// A string.
     String(String),
@@ -34,7 +32,7 @@ pub enum Kind {
 }
 
 /// One `key: value` of a mapping.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug)]
 pub struct Entry {
     /// The key.
     pub key: String,
@@ -170,32 +168,5 @@ impl Node {
             node = next;
         }
         (span, true)
-    }
-}
-
-/// Numbers for formats that must know before they read what it will be.
-mod number {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
-    use serde_json::Number;
-
-    #[derive(Deserialize, Serialize)]
-    enum Any {
-        Unsigned(u64),
-        Signed(i64),
-        Float(f64),
-    }
-
-    pub(super) fn serialize<S: Serializer>(number: &Number, serializer: S) -> Result<S::Ok, S::Error> {
-        let unsigned = number.as_u64().map(Any::Unsigned);
-        let any = unsigned.or_else(|| number.as_i64().map(Any::Signed));
-        any.unwrap_or_else(|| Any::Float(number.as_f64().unwrap_or_default())).serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'d, D: Deserializer<'d>>(deserializer: D) -> Result<Number, D::Error> {
-        match Any::deserialize(deserializer)? {
-            Any::Unsigned(number) => Ok(number.into()),
-            Any::Signed(number) => Ok(number.into()),
-            Any::Float(number) => Number::from_f64(number).ok_or_else(|| D::Error::custom("the number isn't finite")),
-        }
     }
 }
