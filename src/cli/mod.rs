@@ -70,6 +70,7 @@ pub struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 enum Command {
     /// Write a small repository to begin with
     Init(init::Args),

@@ -8,6 +8,7 @@ use crate::options::Cloud;
 
 /// Look into the tables of node sizes.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(super) enum Command {
     /// List the sizes that clouds offer
     List(ListArgs),

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, LazyLock};
 
-use rayon::prelude::*;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -13,6 +12,7 @@ use crate::config::{FILE_NAME, gate_is_off};
 use crate::diagnostic::{Diagnostic, SourceFile, did_you_mean};
 use crate::manifest::ObjectRef;
 use crate::options::{Options, OwnNode};
+use crate::parallel;
 use crate::rule;
 use crate::schema;
 use crate::sku::NodeShape;
@@ -103,17 +103,17 @@ impl Input {
     /// Reads files; every fault of all of them is added to `findings`.
     pub fn read(files: &[Arc<SourceFile>], options: &Options, findings: &mut Vec<Diagnostic>) -> Self {
         let parts: Vec<_> = files.iter().flat_map(|file| yaml::split(&file.text).into_iter().map(move |part| (file, part))).collect();
-        let read = parts.into_par_iter().map(|(file, part)| {
+        let read = parallel::map(&parts, |(file, part)| {
             let mut findings = Vec::new();
             let mut reader = Reader { options, declared: Vec::with_capacity(1), findings: Vec::new() };
-            for document in yaml::read_part(file, part, yaml::Limits::default(), &mut findings) {
+            for document in yaml::read_part(file, part.clone(), yaml::Limits::default(), &mut findings) {
                 reader.add(document);
             }
             findings.append(&mut reader.findings);
             (reader.declared, findings)
         });
         let mut input = Self { nodes: options.own_nodes.clone(), ..Self::default() };
-        for (declared, faults) in read.collect::<Vec<_>>() {
+        for (declared, faults) in read {
             findings.extend(faults);
             declared.into_iter().for_each(|declared| input.add(declared));
         }
