@@ -3,21 +3,22 @@
 use std::fmt;
 
 use serde_json::Value;
+use smol_str::SmolStr;
 
 use crate::diagnostic::visible_in_a_line;
 use crate::spec::names;
 
-/// What identifies an object. Orders as objects are applied: by kind, namespace, name.
+/// What identifies an object. Orders as objects are applied: by kind, namespace, name. There are many, and their texts are short.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ObjectRef {
     /// The API group; empty for the core.
-    pub group: String,
+    pub group: SmolStr,
     /// The kind.
-    pub kind: String,
+    pub kind: SmolStr,
     /// The namespace, of an object that has one.
-    pub namespace: Option<String>,
+    pub namespace: Option<SmolStr>,
     /// The name.
-    pub name: String,
+    pub name: SmolStr,
 }
 
 /// The kinds in the order in which they are applied; others come before the workloads, by name.
@@ -89,7 +90,7 @@ pub enum Stage {
 impl ObjectRef {
     /// A reference from its parts.
     pub fn new(group: &str, kind: &str, namespace: Option<&str>, name: &str) -> Self {
-        Self { group: group.to_owned(), kind: kind.to_owned(), namespace: namespace.map(ToOwned::to_owned), name: name.to_owned() }
+        Self { group: group.into(), kind: kind.into(), namespace: namespace.map(SmolStr::from), name: name.into() }
     }
 
     /// The reference of an object.
@@ -150,7 +151,7 @@ impl ObjectRef {
     /// given one too, so that nobody has to know which kinds those are.
     #[must_use]
     pub fn in_namespace(mut self, default: &str) -> Self {
-        self.namespace.get_or_insert_with(|| default.to_owned());
+        self.namespace.get_or_insert_with(|| default.into());
         self
     }
 
