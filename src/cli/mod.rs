@@ -69,6 +69,7 @@ pub struct Cli {
     command: Command,
 }
 
+// The flags of a verb are only built if it is asked for; what is said of it stands here, and so not at its flags.
 #[derive(Debug, Subcommand)]
 #[command(defer = true)]
 enum Command {

@@ -8,7 +8,6 @@ use crate::options::Cloud;
 
 /// Look into the tables of node sizes.
 #[derive(Debug, Subcommand)]
-#[command(defer = true)]
 pub(super) enum Command {
     /// List the sizes that clouds offer
     List(ListArgs),

@@ -16,7 +16,6 @@ use crate::yaml;
 
 /// Look into the catalog of models, and add to it.
 #[derive(Debug, Subcommand)]
-#[command(defer = true)]
 pub(super) enum Command {
     /// List the models
     List(ListArgs),
