@@ -1,9 +1,11 @@
-//! A document as a tree of values that know their place. The build reads presets into such trees, so nothing else is named here.
+//! A document as a tree of values that know their place. There are many such values, and most are short. The build reads presets into such
+//! trees, so nothing else is named here.
 
 use std::fmt::Write as _;
 use std::ops::Range;
 
 use serde_json::{Map, Number, Value};
+use smol_str::SmolStr;
 
 /// A value and the bytes it was read from.
 #[derive(Clone, Debug)]
@@ -24,18 +26,18 @@ pub enum Kind {
     /// An integer, or a finite number with a fraction.
     Number(Number),
     /// A string.
-    String(String),
+    String(SmolStr),
     /// A list.
-    Sequence(Vec<Node>),
+    Sequence(Box<[Node]>),
     /// A mapping in the order of its text, without repeated keys.
-    Mapping(Vec<Entry>),
+    Mapping(Box<[Entry]>),
 }
 
 /// One `key: value` of a mapping.
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// The key.
-    pub key: String,
+    pub key: SmolStr,
     /// The bytes of the key.
     pub key_span: Range<usize>,
     /// The value.
@@ -131,10 +133,10 @@ impl Node {
             Kind::Null => Value::Null,
             Kind::Bool(value) => Value::Bool(*value),
             Kind::Number(value) => Value::Number(value.clone()),
-            Kind::String(value) => Value::String(value.clone()),
+            Kind::String(value) => Value::String(value.to_string()),
             Kind::Sequence(items) => items.iter().map(Node::to_value).collect(),
             Kind::Mapping(entries) => {
-                Value::Object(entries.iter().map(|entry| (entry.key.clone(), entry.value.to_value())).collect::<Map<_, _>>())
+                Value::Object(entries.iter().map(|entry| (entry.key.to_string(), entry.value.to_value())).collect::<Map<_, _>>())
             }
         }
     }
