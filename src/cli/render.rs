@@ -24,7 +24,7 @@ use crate::session::Session;
 use crate::spec::{Input, Passed};
 use crate::yaml;
 
-/// Print the manifests that Workspaces stand for: nodes, Services, `StatefulSets`, and the plain manifests of the input.
+// Print the manifests that Workspaces stand for: nodes, Services, `StatefulSets`, and the plain manifests of the input.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   kaito render -f workspace.yaml
@@ -336,7 +336,7 @@ impl Written {
         if form.format != Format::Yaml || form.application.is_some() {
             return Self::declared(object.reference(), object.to_value(), form);
         }
-        let mut text = String::with_capacity(4096);
+        let mut text = String::new();
         object.to_yaml(&mut text);
         Self { reference: object.reference().clone(), text }
     }
