@@ -291,7 +291,11 @@ impl<'a> Session<'a> {
         });
         made.extend(rag_engines.chain(mirrors));
         let passed = self.context.input.passed.iter().map(|passed| (passed.reference.identity(namespace), None));
-        let mut owners: HashMap<[&str; 4], Option<Owner<'_>>, foldhash::fast::RandomState> = passed.collect();
+        let count = passed.len() + made.iter().map(|(_, _, references)| references.len()).sum::<usize>();
+        // At its full size from the start: a table that grows is there twice.
+        let mut owners: HashMap<[&str; 4], Option<Owner<'_>>, foldhash::fast::RandomState> =
+            HashMap::with_capacity_and_hasher(count, foldhash::fast::RandomState::default());
+        owners.extend(passed);
         for pool in &self.pools {
             let name = format!("{}-inferencepool", pool.name);
             let kinds = [("source.toolkit.fluxcd.io", "OCIRepository"), ("helm.toolkit.fluxcd.io", "HelmRelease")];
