@@ -24,7 +24,7 @@ use crate::session::Session;
 use crate::spec::{Input, Passed};
 use crate::yaml;
 
-// Print the manifests that Workspaces stand for: nodes, Services, `StatefulSets`, and the plain manifests of the input.
+/// Print the manifests that Workspaces stand for.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   kaito render -f workspace.yaml
