@@ -1,6 +1,7 @@
 //! Kubernetes objects by what identifies them: group, kind, namespace, name.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use serde_json::Value;
 use smol_str::SmolStr;
@@ -87,6 +88,34 @@ pub enum Stage {
     Webhooks,
 }
 
+/// A reference for which another is the same that means the same object: a key that takes little memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Identity<'r> {
+    reference: &'r ObjectRef,
+    default: &'r str,
+}
+
+impl Identity<'_> {
+    fn parts(&self) -> [&str; 4] {
+        let ObjectRef { group, kind, namespace, name } = self.reference;
+        [group, kind, namespace.as_deref().unwrap_or(self.default), name]
+    }
+}
+
+impl PartialEq for Identity<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.parts() == other.parts()
+    }
+}
+
+impl Eq for Identity<'_> {}
+
+impl Hash for Identity<'_> {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.parts().hash(hasher);
+    }
+}
+
 impl ObjectRef {
     /// A reference from its parts.
     pub fn new(group: &str, kind: &str, namespace: Option<&str>, name: &str) -> Self {
@@ -155,9 +184,9 @@ impl ObjectRef {
         self
     }
 
-    /// What two references have in common that mean one object, as [`in_namespace`](Self::in_namespace) has it: group, kind, namespace, name.
-    pub fn identity<'r>(&'r self, default: &'r str) -> [&'r str; 4] {
-        [&self.group, &self.kind, self.namespace.as_deref().unwrap_or(default), &self.name]
+    /// What two references have in common that mean one object, as [`in_namespace`](Self::in_namespace) has it.
+    pub fn identity<'r>(&'r self, default: &'r str) -> Identity<'r> {
+        Identity { reference: self, default }
     }
 
     /// Which objects are applied at the same time: those of a stage, when those of earlier stages are there.

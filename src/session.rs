@@ -13,7 +13,7 @@ pub use rehearsal::Patched;
 use crate::admission;
 use crate::diagnostic::Diagnostic;
 use crate::flux;
-use crate::manifest::ObjectRef;
+use crate::manifest::{Identity, ObjectRef};
 use crate::options::{NodeProvisioner, Options};
 use crate::parallel;
 use crate::patch::{self, Outcome};
@@ -293,7 +293,7 @@ impl<'a> Session<'a> {
         let passed = self.context.input.passed.iter().map(|passed| (passed.reference.identity(namespace), None));
         let count = passed.len() + made.iter().map(|(_, _, references)| references.len()).sum::<usize>();
         // At its full size from the start: a table that grows is there twice.
-        let mut owners: HashMap<[&str; 4], Option<Owner<'_>>, foldhash::fast::RandomState> =
+        let mut owners: HashMap<Identity<'_>, Option<&Owner<'_>>, foldhash::fast::RandomState> =
             HashMap::with_capacity_and_hasher(count, foldhash::fast::RandomState::default());
         owners.extend(passed);
         for pool in &self.pools {
@@ -307,11 +307,11 @@ impl<'a> Session<'a> {
         }
         for (owner, document, references) in &made {
             for reference in references {
-                let Some(other) = owners.insert(reference.identity(namespace), Some(*owner)) else { continue };
+                let Some(other) = owners.insert(reference.identity(namespace), Some(owner)) else { continue };
                 let whose = match other {
                     None => "the input itself".to_owned(),
                     // The same Workspace twice has been reported as such.
-                    Some(other) if other == *owner => continue,
+                    Some(other) if other == owner => continue,
                     Some((kind, (namespace, name))) => format!("the {kind} {namespace}/{name}"),
                 };
                 findings.push(clash(document, reference, &whose));

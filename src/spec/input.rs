@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{InferenceSet, ModelMirror, MultiRoleInference, ObjectMeta, RagEngine, Workspace};
 use crate::config::{FILE_NAME, gate_is_off};
 use crate::diagnostic::{Diagnostic, SourceFile, did_you_mean};
-use crate::manifest::ObjectRef;
+use crate::manifest::{Identity, ObjectRef};
 use crate::options::{Options, OwnNode};
 use crate::parallel;
 use crate::rule;
@@ -182,7 +182,7 @@ impl Input {
         let mirrors = self.mirrors.iter().map(|one| (declared("ModelMirror", None, &one.value.metadata.name), &one.document));
         let others = self.objects().map(|object| (Cow::Borrowed(&object.reference), &*object.document));
         let all: Vec<(Cow<'_, ObjectRef>, &Document)> = workspaces.chain(rag_engines).chain(mirrors).chain(others).collect();
-        let mut first: HashMap<[&str; 4], &Document, foldhash::fast::RandomState> =
+        let mut first: HashMap<Identity<'_>, &Document, foldhash::fast::RandomState> =
             HashMap::with_capacity_and_hasher(all.len(), foldhash::fast::RandomState::default());
         let name = [Step::Field("metadata"), Step::Field("name")];
         for (reference, document) in &all {
