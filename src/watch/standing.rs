@@ -267,7 +267,7 @@ impl Worker {
         let Verdict { event, summary, details } = verdict;
         let parent = &self.config.parent;
         let shard = self.config.shard.map(|shard| shard.to_string());
-        let set = Set { kind: parent.reference().kind, namespace: parent.namespace.clone(), name: parent.name.clone(), shard };
+        let set = Set { kind: parent.reference().kind.into(), namespace: parent.namespace.clone(), name: parent.name.clone(), shard };
         let at = jiff::Timestamp::from_second(jiff::Timestamp::now().as_second()).unwrap_or_default();
         notify.notify(Notice { set, source: self.config.source.clone(), revision, event, summary, details, is_news, at });
     }

@@ -342,7 +342,8 @@ impl Worker {
     /// Somebody may go on with a Workspace that was left alone: whatever has happened meanwhile is looked at.
     fn look_at_resumed(&mut self, reference: &ObjectRef) {
         let is_it = |owner: &&Owner| {
-            (owner.kind, Some(&owner.namespace), &owner.name) == (reference.kind.as_str(), reference.namespace.as_ref(), &reference.name)
+            (owner.kind, Some(owner.namespace.as_str()), owner.name.as_str())
+                == (reference.kind.as_str(), reference.namespace.as_deref(), reference.name.as_str())
         };
         let Some(owner) = self.paused.iter().find(is_it).cloned() else { return };
         if self.ledger.declared(&owner).is_some_and(|workspace| pause_of(&workspace).is_none()) {

@@ -308,7 +308,7 @@ impl Beginning<'_> {
             Some(worker) => Teller::Worker(worker),
             None => Teller::Notified {
                 notify: self.notify(&shared.notifier),
-                set: notify::Set { kind: parent.reference().kind, namespace, name: parent.name, shard: None },
+                set: notify::Set { kind: parent.reference().kind.into(), namespace, name: parent.name, shard: None },
                 source: self.config.name.clone(),
             },
         };

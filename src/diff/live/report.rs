@@ -35,7 +35,7 @@ pub fn report(side: &Side<'_>, wanted: AllWanted, gone: Vec<Value>, manager: &st
             .into_iter()
             .filter_map(|(reference, wanted)| {
                 let mut change = changed(reference, wanted, manager, show_secrets)?;
-                let is_coming = coming.contains(&(change.reference.group.clone(), change.reference.kind.clone()));
+                let is_coming = coming.contains(&(change.reference.group.to_string(), change.reference.kind.to_string()));
                 change.notes.retain(|note| !(is_coming && *note == Note::UnknownKind));
                 Some(change)
             })
