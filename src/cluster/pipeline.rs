@@ -51,7 +51,7 @@ impl Cluster {
         let (definitions, steps) = split(steps, |step| step.reference.stage() == Stage::Definitions);
         let (webhooks, steps) = split(steps, |step| step.reference.stage() == Stage::Webhooks);
         let (settings, steps) = split(steps, of_all(Stage::Settings));
-        self.runtime.block_on(async {
+        self.wait(async {
             let mut failed = Vec::new();
             let mut take_definition = |done: Done| {
                 if matches!(done.outcome, Outcome::Failed(_)) {

@@ -40,7 +40,9 @@ mod unread;
 mod worker;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::diagnostic::Diagnostic;
 use crate::diff::Side;

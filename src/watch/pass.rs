@@ -1,7 +1,9 @@
 //! One pass of a worker: which owners it is about, and what is known of them then.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::fingerprint::{Fingerprints, digest, fingerprints};
 use super::log::Times;
@@ -113,7 +115,7 @@ impl Worker {
         }
         let about = &scope.about;
         let operator = self.operator.clone().filter(|(_, at)| at.elapsed() < OPERATOR_KNOWN).map(|(operator, _)| operator);
-        let (digest, now) = (digest(&prints), super::now());
+        let (digest, now) = (digest(&prints), self.now());
         let pass = Pass {
             cluster: &self.cluster,
             side: planned.side,
@@ -205,11 +207,11 @@ impl Worker {
 
     /// The files are another revision, about which there is nothing to do. The digest is that of what is rendered; none if that is the same.
     fn advance(&mut self, snapshot: &Snapshot, digest: Option<&str>) -> Result<(), Diagnostic> {
-        let has_failed = self.owners.failures().next().is_some();
+        let (has_failed, now) = (self.owners.failures().next().is_some(), self.now());
         let (Some(set), Some(revision)) = (&mut self.set, &snapshot.revision) else { return Ok(()) };
         // What wasn't applied whole before isn't now.
         let noted = if has_failed || !set.unlisted().is_empty() {
-            set.note_incomplete(&self.cluster, revision, digest, &super::now())
+            set.note_incomplete(&self.cluster, revision, digest, &now)
         } else {
             set.advance(&self.cluster, revision)
         };

@@ -1,7 +1,9 @@
 //! What a pass of the loop does to each owner: what became of its objects, and what went wrong.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::ledger::{Ledger, Sighting};
 use super::owners::{Failure, Whose};

@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
 
 use super::backoff::Backoff;
 use super::control::Control;
@@ -75,6 +78,8 @@ pub struct Work {
     pub look: Arc<dyn Fn() + Send + Sync>,
     /// Gets the files of another revision of the source, to go back to.
     pub at: At,
+    /// What time it is, for people: the loop itself waits by a clock that knows no jumps.
+    pub now: fn() -> Timestamp,
 }
 
 /// Gets the files of a revision, as Flux writes it.
@@ -101,7 +106,6 @@ pub struct Worker {
     pub(super) connection: Connection,
     pub(super) cluster: Cluster,
     pub(super) planner: Arc<dyn Planner>,
-    inbox: Receiver<Event>,
     pub(super) outbox: Sender<Event>,
     pub(super) set: Option<Set>,
     pub(super) following: Following,
@@ -148,7 +152,7 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// A worker that is told of events by `inbox`; `outbox` is its other end.
+    /// A worker that is told of events by `outbox`.
     ///
     /// # Errors
     /// The cluster's configuration can't be used.
@@ -156,7 +160,7 @@ impl Worker {
         config: Work,
         connection: Connection,
         planner: Arc<dyn Planner>,
-        (outbox, inbox): (Sender<Event>, Receiver<Event>),
+        outbox: Sender<Event>,
     ) -> Result<Self, ClusterError> {
         let cluster = connection.cluster()?;
         Ok(Self {
@@ -164,7 +168,6 @@ impl Worker {
             connection,
             cluster,
             planner,
-            inbox,
             outbox,
             set: None,
             following: Following::default(),
@@ -201,13 +204,13 @@ impl Worker {
         self.readiness.clone()
     }
 
-    /// Works until it is told to stop. A pass that has begun is brought to its end.
-    pub fn run(mut self) {
+    /// Works until it is told to stop by `inbox`, the other end of its outbox. A pass that has begun is brought to its end.
+    pub fn run(mut self, inbox: &Receiver<Event>) {
         tracing::info!(set = self.config.name, "started");
         loop {
-            match self.inbox.recv_timeout(self.patience()) {
+            match inbox.recv_timeout(self.patience()) {
                 Ok(event) => {
-                    if !self.take(event) || !self.take_more() {
+                    if !self.take(event) || !self.take_more(inbox) {
                         break;
                     }
                 }
@@ -223,10 +226,10 @@ impl Worker {
     }
 
     /// Takes what comes in the next moment, too; whether to go on.
-    fn take_more(&mut self) -> bool {
+    fn take_more(&mut self, inbox: &Receiver<Event>) -> bool {
         let until = Instant::now() + GATHER;
         loop {
-            match self.inbox.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            match inbox.recv_timeout(until.saturating_duration_since(Instant::now())) {
                 Ok(event) => {
                     if !self.take(event) {
                         return false;
@@ -238,8 +241,8 @@ impl Worker {
         }
     }
 
-    /// How long there is nothing to do.
-    fn patience(&self) -> Duration {
+    /// How long there is nothing to do, unless there is an event.
+    pub fn patience(&self) -> Duration {
         let now = Instant::now();
         if self.control.is_suspended() {
             return IDLE;
@@ -269,7 +272,7 @@ impl Worker {
     }
 
     /// Takes note of an event; whether to go on.
-    fn take(&mut self, event: Event) -> bool {
+    pub fn take(&mut self, event: Event) -> bool {
         match event {
             Event::Stop => return false,
             Event::Snapshot(snapshot) => {
@@ -362,8 +365,8 @@ impl Worker {
         }
     }
 
-    /// Does what is to be done by now; whether that was a pass.
-    fn work(&mut self) -> bool {
+    /// Does what is to be done by now, and waits for the cluster meanwhile; whether that was a pass.
+    pub fn work(&mut self) -> bool {
         let now = Instant::now();
         let is_silent = self.not_before.is_some_and(|not_before| not_before > now);
         if is_silent {
@@ -380,7 +383,7 @@ impl Worker {
         let done = begun.and_then(|()| if is_pass { self.pass(&due) } else { Ok(()) });
         let done = done.and_then(|()| self.note_refused());
         let writing = done.is_ok().then(Instant::now);
-        let done = done.and_then(|()| self.write_statuses(&super::now()).map_err(|error| error.finding()));
+        let done = done.and_then(|()| self.write_statuses(&self.now()).map_err(|error| error.finding()));
         self.trace_end(now, writing, done.as_ref().err());
         match done {
             Ok(()) => {
@@ -415,6 +418,12 @@ impl Worker {
         self.not_before = Some(until);
         self.owners.postponed(due, until);
         self.tell_standing(Some(finding));
+    }
+
+    /// This moment, to the second, as conditions have it.
+    pub(super) fn now(&self) -> String {
+        let now = (self.config.now)();
+        Timestamp::from_second(now.as_second()).unwrap_or(now).to_string()
     }
 
     /// How often in a row no pass could be made.
