@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Response};
-use kube::client::Body;
+use http_body_util::combinators::UnsyncBoxBody;
+use hyper::body::Bytes;
 use kube::Config;
+use kube::client::Body;
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use tower::BoxError;
 use tower::util::BoxCloneSyncService;
@@ -42,7 +44,7 @@ pub struct Connection {
 }
 
 /// Whatever answers as an API server does.
-pub type Service = BoxCloneSyncService<Request<Body>, Response<Body>, BoxError>;
+pub type Service = BoxCloneSyncService<Request<Body>, Response<UnsyncBoxBody<Bytes, BoxError>>, BoxError>;
 
 /// Who is asked, and where that is waited for.
 #[derive(Clone)]
