@@ -65,16 +65,14 @@ impl Worker {
         let last = self.key.take();
         if !self.is_full_due && due.is_empty() && key.is_some() && key == last {
             self.advance(&snapshot, None)?;
-            self.key = key;
-            self.is_new = false;
-            return Ok(());
+        } else {
+            let mut outcome = Ok(());
+            let planned = planner.plan(&snapshot.tree, &mut |planned| outcome = self.pass_over(planned, &snapshot, due, began));
+            if let Err(findings) = planned {
+                return self.unreadable(&snapshot, &findings);
+            }
+            outcome?;
         }
-        let mut outcome = Ok(());
-        let planned = planner.plan(&snapshot.tree, &mut |planned| outcome = self.pass_over(planned, &snapshot, due, began));
-        if let Err(findings) = planned {
-            return self.unreadable(&snapshot, &findings);
-        }
-        outcome?;
         self.key = key;
         self.is_new = false;
         self.is_full_due = false;

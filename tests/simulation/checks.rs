@@ -164,7 +164,9 @@ impl Checks {
         if let Some(why) = lacks(server, content, |_| false) {
             return Some(why);
         }
-        let is_member = |object: &&Value| inventory::part_of(object) == Some(self.id.as_str());
+        // Who is to finalize what is being deleted may be away.
+        let is_going = |object: &Value| !object["metadata"]["deletionTimestamp"].is_null();
+        let is_member = |object: &&Value| inventory::part_of(object) == Some(self.id.as_str()) && !is_going(object);
         if let Some(left) = server.objects().filter(is_member).find(|object| !content.objects.contains_key(&reference(object))) {
             return Some(format!("{} is left over", reference(left)));
         }

@@ -6,6 +6,9 @@ use crate::checks::NOTE;
 use crate::server::{Key, key, reference, remove, set};
 use crate::world::World;
 
+/// A controller that wants fields which aren't its business.
+pub(crate) const MEDDLER: &str = "meddler";
+
 /// What somebody does to an object of the set.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Meddling {
@@ -77,9 +80,9 @@ impl World {
         let (reference, key) = (reference(object), key(object));
         match how {
             Meddling::Edit => self.server.change(&key, ("kubectl-edit", ""), |object| deface(object, "edited")),
-            Meddling::Seize => self.server.change(&key, ("meddler", ""), |object| deface(object, "seized")),
+            Meddling::Seize => self.server.change(&key, (MEDDLER, ""), |object| deface(object, "seized")),
             Meddling::Strip => self.server.change(&key, ("kubectl-edit", ""), |object| {
-                for field in ["/spec/type", "/spec/replicas", "/spec/expireAfter", "/data", "/inference/config"] {
+                for field in ["/spec/type", "/spec/replicas", "/metadata/annotations/karpenter.sh~1do-not-disrupt", "/data", "/inference/config"] {
                     remove(object, field);
                 }
             }),
@@ -103,7 +106,8 @@ fn deface(object: &mut Value, how: &str) {
     let (field, value) = match object["kind"].as_str() {
         Some("Service") => ("/spec/publishNotReadyAddresses", json!(how == "edited")),
         Some("StatefulSet") => ("/spec/replicas", json!(if how == "edited" { 3 } else { 0 })),
-        Some("NodeClaim") => ("/spec/expireAfter", json!(how)),
+        // The rest of it can't be changed.
+        Some("NodeClaim") => ("/metadata/annotations/karpenter.sh~1do-not-disrupt", json!(how)),
         Some("ConfigMap") => ("/data", json!({how: how})),
         Some("Workspace") => ("/inference/config", json!(how)),
         _ => return,

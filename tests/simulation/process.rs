@@ -33,6 +33,7 @@ pub(crate) struct Process {
     /// The number of this life. No two have the same.
     pub life: usize,
     pub name: String,
+    is_forceful: bool,
     pub machine: Arc<Machine>,
     pub worker: Option<Worker>,
     /// Since when the worker has had nothing to do.
@@ -55,7 +56,7 @@ pub(crate) struct Process {
 
 impl Process {
     /// Starts one.
-    pub(crate) fn start(handle: &Handle, net: &Arc<Mutex<Net>>, life: usize) -> Self {
+    pub(crate) fn start(handle: &Handle, net: &Arc<Mutex<Net>>, life: usize, is_forceful: bool) -> Self {
         let machine = Machine::new(handle.clone());
         let host: Arc<dyn Host> = Arc::clone(&machine) as Arc<dyn Host>;
         let connection = Connection::to(net::service(net, life), host, NAMESPACE);
@@ -76,6 +77,7 @@ impl Process {
         Self {
             life,
             name,
+            is_forceful,
             machine,
             worker: None,
             idle_since: Instant::now(),
@@ -105,7 +107,7 @@ impl Process {
     }
 
     fn work(&mut self) {
-        let work = work(Arc::clone(&self.events));
+        let work = work(Arc::clone(&self.events), self.is_forceful);
         let (machine, connection, outbox) = (Arc::clone(&self.machine), self.connection.clone(), self.outbox.clone());
         let candidate = self.candidate.take();
         let run = move || {
@@ -208,7 +210,7 @@ pub(crate) fn wall_clock() -> Timestamp {
     Timestamp::from_second(1_767_225_600 + i64::try_from(passed.as_secs()).unwrap_or_default()).unwrap_or_default()
 }
 
-fn work(events: Arc<Events>) -> Work {
+fn work(events: Arc<Events>, is_forceful: bool) -> Work {
     static METRICS: OnceLock<Arc<Metrics>> = OnceLock::new();
     Work {
         name: SET.to_owned(),
@@ -218,7 +220,7 @@ fn work(events: Arc<Events>) -> Work {
         settings: Settings {
             manager: "kaito".to_owned(),
             dry_run: DryRun::None,
-            force_conflicts: false,
+            force_conflicts: is_forceful,
             adopt: Adopt::IfNoOwner,
             replace: false,
             namespaces: Some(BTreeSet::from([NAMESPACE.to_owned()])),

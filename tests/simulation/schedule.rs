@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::others::Meddling;
+use crate::others::{MEDDLER, Meddling};
 use crate::repository::contents;
 use crate::world::World;
 
@@ -139,6 +139,7 @@ fn disturb(world: &mut World) -> String {
 /// Nothing is disturbed any more: everything becomes as the newest revision says, and then nothing is asked any more.
 fn calm(world: &mut World) {
     world.faults = 0;
+    world.server.give_up(MEDDLER);
     world.go_on_all();
     while world.processes.len() < PROCESSES {
         world.start();

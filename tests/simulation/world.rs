@@ -52,6 +52,8 @@ pub(crate) struct World {
     lives: usize,
     net: Arc<Mutex<Net>>,
     watches: Vec<Watching>,
+    /// Whether kaito takes fields from others by force.
+    is_forceful: bool,
     /// How many requests have a fate of their own.
     pub faults: usize,
     /// What was done, as a number.
@@ -83,6 +85,7 @@ impl World {
             lives: 0,
             net: Arc::default(),
             watches: Vec::new(),
+            is_forceful: false,
             faults: 0,
             trace: DefaultHasher::new(),
             is_told,
@@ -91,6 +94,7 @@ impl World {
             start,
             runtime,
         };
+        world.is_forceful = world.rng.bool();
         world.checks.furnish(&mut world.server);
         world
     }
@@ -124,7 +128,7 @@ impl World {
         let handle = self.runtime.handle().clone();
         let process = {
             let _inside = self.runtime.enter();
-            Process::start(&handle, &self.net, life)
+            Process::start(&handle, &self.net, life, self.is_forceful)
         };
         self.processes.push(process);
         self.settle();

@@ -62,9 +62,13 @@ pub(crate) fn leaves(object: &Value) -> Fields {
     found
 }
 
-/// Whether one field is the other, or within it.
+/// Whether a field is another one, or within it.
+fn is_within(field: &str, other: &str) -> bool {
+    field.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Whether one of two fields is within the other.
 fn overlap(one: &str, other: &str) -> bool {
-    let is_within = |long: &str, short: &str| long.strip_prefix(short).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     is_within(one, other) || is_within(other, one)
 }
 
@@ -99,12 +103,16 @@ pub(crate) fn apply(
     managers.retain(|manager| !is_own(manager));
     for gone in before.difference(&fields) {
         let is_anyones = managers.iter().any(|manager| manager.fields.iter().any(|owned| overlap(owned, gone)));
-        if !is_anyones && !fields.iter().any(|field| overlap(field, gone)) {
+        if !is_anyones && !fields.iter().any(|field| is_within(field, gone)) {
             remove(object, gone);
         }
     }
     for field in &fields {
-        set(object, field, wanted.pointer(field).cloned().unwrap_or_default());
+        let value = wanted.pointer(field).cloned().unwrap_or_default();
+        // Whoever wants a map wants nothing in it to be gone.
+        if !(value.is_object() && object.pointer(field).is_some_and(Value::is_object)) {
+            set(object, field, value);
+        }
     }
     managers.push(Manager { name: name.to_owned(), operation: "Apply", subresource, fields });
     managers.retain(|manager| !manager.fields.is_empty());
@@ -113,7 +121,7 @@ pub(crate) fn apply(
 
 /// Takes note that a manager has changed an object from what it was.
 pub(crate) fn update(before: &Value, after: &Value, managers: &mut Vec<Manager>, (name, subresource): (&str, &'static str)) {
-    let (had, has) = (leaves(before), leaves(after));
+    let has = leaves(after);
     let changed: Fields = has.iter().filter(|field| before.pointer(field) != after.pointer(field)).cloned().collect();
     for manager in &mut *managers {
         manager.fields.retain(|field| has.contains(field) && !changed.contains(field));
@@ -125,7 +133,6 @@ pub(crate) fn update(before: &Value, after: &Value, managers: &mut Vec<Manager>,
             None => managers.push(Manager { name: name.to_owned(), operation: "Update", subresource, fields: changed }),
         }
     }
-    _ = had;
     managers.retain(|manager| !manager.fields.is_empty());
 }
 

@@ -37,7 +37,7 @@ pub(crate) enum Effect {
     /// An object is another one, or is there now.
     Written { reference: ObjectRef, before: Option<Value>, after: Value },
     /// An object was to be deleted, as it was then.
-    Deleted { reference: ObjectRef, before: Value },
+    Deleted { reference: ObjectRef },
 }
 
 /// The server.
@@ -101,6 +101,14 @@ impl Server {
         change(&mut stored.object);
         fields::update(&before, &stored.object, &mut stored.managers, (manager, part));
         self.store(key, stored);
+    }
+
+    /// Somebody no longer wants anything of any object.
+    pub(crate) fn give_up(&mut self, manager: &str) {
+        for (key, mut stored) in self.objects.clone() {
+            stored.managers.retain(|other| other.name != manager);
+            self.store(&key, stored);
+        }
     }
 
     /// Somebody else makes an object.
@@ -290,7 +298,7 @@ impl Server {
                 return (refused(409, "Conflict"), None);
             }
         }
-        let managers = patch["metadata"].as_object_mut().and_then(|metadata| metadata.remove("managedFields"));
+        let managers = patch.pointer_mut("/metadata").and_then(Value::as_object_mut).and_then(|metadata| metadata.remove("managedFields"));
         let mut stored = before.clone();
         if let Some(managers) = managers {
             stored.managers = fields::managers(&managers);
@@ -310,7 +318,7 @@ impl Server {
             return (refused(409, "Conflict"), None);
         }
         self.delete(key);
-        (Answer::ok(json!({"kind": "Status", "status": "Success"})), Some(Effect::Deleted { reference: reference(&before), before }))
+        (Answer::ok(json!({"kind": "Status", "status": "Success"})), Some(Effect::Deleted { reference: reference(&before) }))
     }
 }
 
