@@ -14,6 +14,9 @@ use crate::manifest::ObjectRef;
 use crate::raw_object::RawObject;
 use crate::status;
 
+/// The number of the list of what was applied and not heard of since.
+pub(super) const APPLIED: usize = usize::MAX;
+
 /// A live object, trimmed.
 #[derive(Clone, Debug)]
 pub struct Sighting {
@@ -100,7 +103,18 @@ impl Ledger {
 
     /// Of a list there is only this any more; what is gone.
     pub fn retain(&mut self, list: usize, there: &BTreeSet<ObjectRef>) -> Vec<ObjectRef> {
-        let is_gone = |(reference, (of, _)): &(&ObjectRef, &(usize, Sighting))| *of == list && !there.contains(reference);
+        self.lose_all(|reference, of| of == list && !there.contains(reference))
+    }
+
+    /// Of a kind there is only this in a namespace, or in all; what was applied and is gone.
+    pub fn retain_applied(&mut self, kind: &GroupKind, namespace: Option<&str>, there: &BTreeSet<ObjectRef>) -> Vec<ObjectRef> {
+        let is_here = |reference: &ObjectRef| namespace.is_none() || reference.namespace.as_deref() == namespace;
+        let is_meant = |reference: &ObjectRef| GroupKind::of(reference) == *kind && is_here(reference);
+        self.lose_all(|reference, of| of == APPLIED && is_meant(reference) && !there.contains(reference))
+    }
+
+    fn lose_all(&mut self, is_gone: impl Fn(&ObjectRef, usize) -> bool) -> Vec<ObjectRef> {
+        let is_gone = |(reference, (of, _)): &(&ObjectRef, &(usize, Sighting))| is_gone(reference, *of);
         let gone: Vec<ObjectRef> = self.seen.iter().filter(is_gone).map(|(reference, _)| reference.clone()).collect();
         gone.iter().for_each(|reference| _ = self.lose(reference));
         gone
@@ -375,6 +389,27 @@ mod tests {
         }
         let names: Vec<Value> = ledger.nodes().map(|node| node["metadata"]["name"].clone()).collect();
         assert_eq!(names, ["a", "b"]);
+    }
+
+    #[test]
+    fn what_was_applied_may_be_gone_before_it_is_listed() {
+        let (kind, other) = (GroupKind::new("", "Service"), GroupKind::new("", "Secret"));
+        let reference = ObjectRef::new("", "Service", Some("n"), "phi");
+        let (there, nothing) = (BTreeSet::from([reference.clone()]), BTreeSet::new());
+        let table = [
+            (APPLIED, &kind, None, &nothing, true),
+            (APPLIED, &kind, Some("n"), &nothing, true),
+            (APPLIED, &kind, Some("m"), &nothing, false),
+            (APPLIED, &other, None, &nothing, false),
+            (APPLIED, &kind, None, &there, false),
+            (0, &kind, None, &nothing, false),
+        ];
+        for (list, kind, namespace, there, is_gone) in table {
+            let mut ledger = Ledger::default();
+            ledger.see(list, Sighting::of(service(|_| {}), "kaito").unwrap());
+            let gone = ledger.retain_applied(kind, namespace, there);
+            assert_eq!((gone.len(), ledger.get(&reference).is_none()), (usize::from(is_gone), is_gone), "{list} {kind} {namespace:?} {there:?}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::ledger::{Ledger, Sighting};
+use super::ledger::{APPLIED, Ledger, Sighting};
 use super::owners::{Failure, Whose};
 use super::statuses::cause;
 use crate::apply::{self, Done, Refusal, Why};
@@ -18,9 +18,6 @@ use crate::drift::{Drift, Fight, Round, What, drift};
 use crate::manifest::ObjectRef;
 use crate::prune::{self, Kept};
 use crate::reconcile::{Listener, words};
-
-/// The number of the list of what was applied and not listed since.
-const APPLIED: usize = usize::MAX;
 
 /// An object that was other than it was left, and is as it is wanted again.
 pub(super) struct Repaired {

@@ -181,13 +181,17 @@ fn rest(world: &mut World, has_controllers: bool) {
             return;
         }
     }
-    let before = world.checks.questions;
-    let mut passed = Duration::ZERO;
+    let leader = |world: &World| world.processes.iter().find(|process| process.worker.is_some()).map(|process| process.life);
+    let (mut before, mut passed, mut leads) = (world.checks.questions, Duration::ZERO, leader(world));
     while passed < QUIET {
         world.pass_time(TICK);
         passed += TICK;
         if !come_to_rest(world, has_controllers) {
             return;
+        }
+        // Who begins to lead looks at everything.
+        if leader(world).is_none_or(|life| leads != Some(life)) {
+            (before, passed, leads) = (world.checks.questions, Duration::ZERO, leader(world));
         }
     }
     let asked = world.checks.questions - before;
