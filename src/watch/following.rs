@@ -110,9 +110,7 @@ impl Following {
                 let kind = subject.map(|subject| subject.kind.clone());
                 kind.iter().for_each(|kind| ledger.know(kind));
                 let mut objects = ledger.retain(number, &all);
-                if let Some(Subject { kind, namespace, name: None, .. }) = subject {
-                    objects.extend(ledger.retain_applied(kind, namespace.as_deref(), &all));
-                }
+                objects.extend(subject.into_iter().flat_map(|subject| ledger.retain_applied(subject, &all)));
                 match kind {
                     _ if self.is_complete() && !was_complete => News::Complete,
                     Some(kind) if was_unheard => News::Heard { kind, is_first, objects },

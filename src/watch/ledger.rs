@@ -8,10 +8,12 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use serde_json::{Map, Value, json};
 
+use crate::cluster::Subject;
 use crate::diff::Owner;
 use crate::inventory::{self, GroupKind, Member};
 use crate::manifest::ObjectRef;
 use crate::raw_object::RawObject;
+use crate::selector::Selector;
 use crate::status;
 
 /// The number of the list of what was applied and not heard of since.
@@ -103,18 +105,25 @@ impl Ledger {
 
     /// Of a list there is only this any more; what is gone.
     pub fn retain(&mut self, list: usize, there: &BTreeSet<ObjectRef>) -> Vec<ObjectRef> {
-        self.lose_all(|reference, of| of == list && !there.contains(reference))
+        self.lose_all(|(of, sighting)| *of == list && !there.contains(&sighting.reference))
     }
 
-    /// Of a kind there is only this in a namespace, or in all; what was applied and is gone.
-    pub fn retain_applied(&mut self, kind: &GroupKind, namespace: Option<&str>, there: &BTreeSet<ObjectRef>) -> Vec<ObjectRef> {
-        let is_here = |reference: &ObjectRef| namespace.is_none() || reference.namespace.as_deref() == namespace;
-        let is_meant = |reference: &ObjectRef| GroupKind::of(reference) == *kind && is_here(reference);
-        self.lose_all(|reference, of| of == APPLIED && is_meant(reference) && !there.contains(reference))
+    /// Of a subject there is only this; what was applied and is gone.
+    pub fn retain_applied(&mut self, subject: &Subject, there: &BTreeSet<ObjectRef>) -> Vec<ObjectRef> {
+        let Subject { kind, namespace, selector, name, .. } = subject;
+        let selector: Option<Selector> = selector.as_ref().and_then(|selector| selector.parse().ok());
+        self.lose_all(|(of, sighting)| {
+            let Sighting { reference, object, .. } = sighting;
+            let is_of_kind = *of == APPLIED && reference.kind == kind.kind && reference.group == kind.group;
+            let is_here = namespace.is_none() || reference.namespace == *namespace;
+            let is_called_so = name.as_ref().is_none_or(|name| *name == reference.name);
+            let is_selected = || selector.as_ref().is_none_or(|selector| selector.matches(&labels(&object.read())));
+            is_of_kind && is_here && is_called_so && !there.contains(reference) && is_selected()
+        })
     }
 
-    fn lose_all(&mut self, is_gone: impl Fn(&ObjectRef, usize) -> bool) -> Vec<ObjectRef> {
-        let is_gone = |(reference, (of, _)): &(&ObjectRef, &(usize, Sighting))| is_gone(reference, *of);
+    fn lose_all(&mut self, is_gone: impl Fn(&(usize, Sighting)) -> bool) -> Vec<ObjectRef> {
+        let is_gone = |(_, seen): &(&ObjectRef, &(usize, Sighting))| is_gone(seen);
         let gone: Vec<ObjectRef> = self.seen.iter().filter(is_gone).map(|(reference, _)| reference.clone()).collect();
         gone.iter().for_each(|reference| _ = self.lose(reference));
         gone
@@ -232,6 +241,12 @@ impl Ledger {
     fn sightings(&self) -> impl Iterator<Item = &Sighting> {
         self.seen.values().map(|(_, sighting)| sighting)
     }
+}
+
+/// The labels of an object.
+fn labels(object: &Value) -> BTreeMap<String, String> {
+    let labels = object["metadata"]["labels"].as_object().into_iter().flatten();
+    labels.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect()
 }
 
 /// The metadata that say something about an object's state. The others say what was done to it, or how the server counts.
@@ -393,22 +408,32 @@ mod tests {
 
     #[test]
     fn what_was_applied_may_be_gone_before_it_is_listed() {
-        let (kind, other) = (GroupKind::new("", "Service"), GroupKind::new("", "Secret"));
         let reference = ObjectRef::new("", "Service", Some("n"), "phi");
         let (there, nothing) = (BTreeSet::from([reference.clone()]), BTreeSet::new());
+        let subject = |kind: &str, namespace: Option<&str>, selector: Option<&str>| Subject {
+            kind: GroupKind::new("", kind),
+            namespace: namespace.map(ToOwned::to_owned),
+            selector: selector.map(ToOwned::to_owned),
+            name: None,
+            metadata_only: false,
+        };
         let table = [
-            (APPLIED, &kind, None, &nothing, true),
-            (APPLIED, &kind, Some("n"), &nothing, true),
-            (APPLIED, &kind, Some("m"), &nothing, false),
-            (APPLIED, &other, None, &nothing, false),
-            (APPLIED, &kind, None, &there, false),
-            (0, &kind, None, &nothing, false),
+            (APPLIED, subject("Service", None, None), &nothing, true),
+            (APPLIED, subject("Service", Some("n"), None), &nothing, true),
+            (APPLIED, subject("Service", Some("m"), None), &nothing, false),
+            (APPLIED, subject("Service", None, Some("kaito.sh/workspace")), &nothing, true),
+            (APPLIED, subject("Service", None, Some("kaito.sh/ragengine")), &nothing, false),
+            (APPLIED, subject("Service", None, Some("kaito.sh/workspace=other")), &nothing, false),
+            (APPLIED, Subject { name: Some("other".to_owned()), ..subject("Service", None, None) }, &nothing, false),
+            (APPLIED, subject("Secret", None, None), &nothing, false),
+            (APPLIED, subject("Service", None, None), &there, false),
+            (0, subject("Service", None, None), &nothing, false),
         ];
-        for (list, kind, namespace, there, is_gone) in table {
+        for (list, subject, there, is_gone) in table {
             let mut ledger = Ledger::default();
             ledger.see(list, Sighting::of(service(|_| {}), "kaito").unwrap());
-            let gone = ledger.retain_applied(kind, namespace, there);
-            assert_eq!((gone.len(), ledger.get(&reference).is_none()), (usize::from(is_gone), is_gone), "{list} {kind} {namespace:?} {there:?}");
+            let gone = ledger.retain_applied(&subject, there);
+            assert_eq!((gone.len(), ledger.get(&reference).is_none()), (usize::from(is_gone), is_gone), "{list} {subject:?} {there:?}");
         }
     }
 

@@ -123,10 +123,9 @@ impl Listener for Account<'_> {
         // As the server knows it: with a namespace if it is in one.
         let live = ObjectRef::of(&object).unwrap_or_else(|_| reference.clone());
         self.ledger.settle(&object, owner.clone(), self.manager);
-        // What is told about a Workspace is told on it, also before it is listed.
-        if live.group == "kaito.sh"
-            && let Some(sighting) = Sighting::of(object.clone(), self.manager)
-        {
+        // It may be no longer wanted before anybody hears of it.
+        let is_news = outcome != apply::Outcome::Unchanged || self.ledger.get(&live).is_none();
+        if let Some(sighting) = is_news.then(|| Sighting::of(object, self.manager)).flatten() {
             self.ledger.see(APPLIED, sighting);
         }
         self.outcome.applied.entry(owner.clone()).or_default().push(live.clone());
