@@ -17,6 +17,9 @@ mod server;
 mod world;
 
 use std::fmt::Write as _;
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Instant;
 
@@ -47,25 +50,33 @@ fn schedules() {
         return;
     }
     let (count, began) = (variable("KAITO_TEST_SCHEDULES").unwrap_or(SCHEDULES), Instant::now());
-    let threads = thread::available_parallelism().map_or(1, |threads| u64::try_from(threads.get()).unwrap_or(1));
-    let work = move |thread: u64| {
+    let (next, is_over) = (AtomicU64::new(0), AtomicBool::new(false));
+    let work = || {
         let (mut steps, mut requests) = (0, 0);
-        for seed in (thread..count).step_by(usize::try_from(threads).unwrap_or(1)) {
+        while !is_over.load(Ordering::Relaxed) {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= count {
+                break;
+            }
             let played = play(seed, usize::MAX, false);
             if played.violation.is_some() {
-                return Err(shortest(seed, &played));
+                is_over.store(true, Ordering::Relaxed);
+                return Err(format!("after {} schedules, {}", seed + 1, shortest(seed, &played)));
             }
             steps += played.steps;
             requests += played.requests;
         }
         Ok((steps, requests))
     };
-    let running: Vec<_> = (0..threads).map(|number| thread::spawn(move || work(number))).collect();
     let mut all = (0, 0);
-    for running in running {
-        let (steps, requests) = running.join().unwrap().unwrap_or_else(|why| panic!("{why}"));
-        all = (all.0 + steps, all.1 + requests);
-    }
+    thread::scope(|scope| {
+        let threads = thread::available_parallelism().map_or(1, usize::from);
+        let running: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        for running in running {
+            let (steps, requests) = running.join().unwrap().unwrap_or_else(|why| panic!("{why}"));
+            all = (all.0 + steps, all.1 + requests);
+        }
+    });
     let seconds = began.elapsed().as_secs_f64();
     #[expect(clippy::cast_precision_loss, reason = "it is for people")]
     let rate = count as f64 / seconds;
@@ -78,5 +89,29 @@ fn a_seed_says_everything() {
     for seed in 0..10 {
         let (one, other) = (play(seed, usize::MAX, false), play(seed, usize::MAX, false));
         assert_eq!((one.fingerprint, one.steps, one.requests), (other.fingerprint, other.steps, other.requests), "seed {seed}");
+    }
+}
+
+/// Bugs that were found, each by the seed of a schedule and what was wrong with it.
+const FOUND: [(u64, &str); 0] = [];
+
+#[test]
+fn what_was_found_stays_away() {
+    for (seed, what) in FOUND {
+        let played = play(seed, usize::MAX, false);
+        assert_eq!(played.violation, None, "seed {seed}: {what}");
+    }
+}
+
+/// The bugs that `bugs/run.sh` plants can still be planted.
+#[test]
+fn bugs_can_be_planted() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let patches = std::fs::read_dir(root.join("tests/simulation/bugs")).unwrap().map(|entry| entry.unwrap().path());
+    let patches: Vec<_> = patches.filter(|path| path.extension().is_some_and(|extension| extension == "patch")).collect();
+    assert!(patches.len() >= 3, "{patches:?}");
+    for patch in patches {
+        let tried = Command::new("git").current_dir(root).args(["apply", "--check"]).arg(&patch).output().unwrap();
+        assert!(tried.status.success(), "{}: {}", patch.display(), String::from_utf8_lossy(&tried.stderr));
     }
 }

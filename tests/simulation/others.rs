@@ -25,8 +25,8 @@ pub(crate) enum Meddling {
 }
 
 impl World {
-    /// Controllers do what is to be done: claims get nodes, sets get pods, and what is to go is gone.
-    pub(crate) fn act_controllers(&mut self) {
+    /// Controllers do what is to be done: what is to go is gone, and if they make something, claims get nodes and sets get pods.
+    pub(crate) fn act_controllers(&mut self, make: bool) {
         let all: Vec<Value> = self.server.objects().cloned().collect();
         for object in all.iter().filter(|object| object["metadata"]["name"] != "theirs") {
             let (key, metadata) = (key(object), &object["metadata"]);
@@ -35,8 +35,8 @@ impl World {
                     self.server.delete(&crate::server::key(&node(object)));
                     self.server.finalize(&key);
                 }
-                Some("NodeClaim") => self.launch(&key, object),
-                Some("StatefulSet") => {
+                Some("NodeClaim") if make => self.launch(&key, object),
+                Some("StatefulSet") if make => {
                     let replicas = &object["spec"]["replicas"];
                     let status = json!({
                         "observedGeneration": metadata["generation"],

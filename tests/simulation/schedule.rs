@@ -36,7 +36,8 @@ pub(crate) fn play(seed: u64, most: usize, is_told: bool) -> Played {
     let mut disturbances = Vec::new();
     (0..PROCESSES).for_each(|_| world.start());
     let count = world.rng.usize(2..14);
-    steps(&mut world, 150);
+    let begin = world.rng.usize(0..200);
+    steps(&mut world, begin);
     for _ in 0..count.min(most) {
         if world.checks.violation.is_some() {
             break;
@@ -130,7 +131,7 @@ fn disturb(world: &mut World) -> String {
             format!("{name} can't get at the repository")
         }
         _ => {
-            world.act_controllers();
+            world.act_controllers(true);
             "controllers do what is to be done".to_owned()
         }
     }
@@ -220,9 +221,7 @@ fn come_to_rest(world: &mut World, has_controllers: bool) -> bool {
             world.start();
         } else {
             (0..world.processes.len()).for_each(|place| world.look(place));
-            if has_controllers {
-                world.act_controllers();
-            }
+            world.act_controllers(has_controllers);
             if world.is_quiet() {
                 return true;
             }
