@@ -175,8 +175,8 @@ fn calm(world: &mut World) {
 
 /// When everything is as it should be, nothing more is asked but for leases and watches.
 fn rest(world: &mut World, has_controllers: bool) {
-    // What was heard of last may be looked at once more.
-    for _ in 0..4 {
+    // What was heard of last may be looked at once more, and a watch that had to wait begins anew within a minute.
+    for _ in 0..10 {
         world.pass_time(TICK);
         if !come_to_rest(world, has_controllers) {
             return;
