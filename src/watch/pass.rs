@@ -139,6 +139,8 @@ impl Worker {
         let mut account = Account::new(&mut self.ledger, &self.config.settings.manager, fights);
         let applying = Instant::now();
         let wanted = pass.wanted(Some(&set)).map_err(|trouble| trouble.finding())?;
+        // What has begun to be applied is not taken back because the next files can't be read.
+        self.readable = Some(snapshot.clone());
         let passed = pass.run(wanted, Some(self.kinds.take().unwrap_or_default()), Some(&mut set), &pruning, &mut account);
         let outcome = account.conclude();
         let contents = set.record().map(|record| record.contents.clone()).unwrap_or_default();
