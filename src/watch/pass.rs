@@ -85,6 +85,8 @@ impl Worker {
 
     fn pass_over(&mut self, planned: &Planned<'_>, snapshot: &Snapshot, due: &BTreeSet<Whose>, began: Instant) -> Result<(), Diagnostic> {
         let prints = fingerprints(planned.side, planned.world).map_err(|error| *error.0)?;
+        // Whatever comes of it, it is what goes on if the next files can't be read: not what was before it.
+        self.readable = Some(snapshot.clone());
         self.standing.see_findings(planned.side.findings);
         self.note_sets(planned.side);
         let mut scope = self.scope(planned.side, &prints, due);
@@ -139,8 +141,6 @@ impl Worker {
         let mut account = Account::new(&mut self.ledger, &self.config.settings.manager, fights);
         let applying = Instant::now();
         let wanted = pass.wanted(Some(&set)).map_err(|trouble| trouble.finding())?;
-        // What has begun to be applied is not taken back because the next files can't be read.
-        self.readable = Some(snapshot.clone());
         let passed = pass.run(wanted, Some(self.kinds.take().unwrap_or_default()), Some(&mut set), &pruning, &mut account);
         let outcome = account.conclude();
         let contents = set.record().map(|record| record.contents.clone()).unwrap_or_default();
