@@ -110,7 +110,7 @@ impl Following {
                 let kind = subject.map(|subject| subject.kind.clone());
                 kind.iter().for_each(|kind| ledger.know(kind));
                 let mut objects = ledger.retain(number, &all);
-                objects.extend(subject.into_iter().flat_map(|subject| ledger.retain_applied(subject, &all)));
+                objects.extend(subject.into_iter().flat_map(|subject| ledger.doubt(subject, &all)));
                 match kind {
                     _ if self.is_complete() && !was_complete => News::Complete,
                     Some(kind) if was_unheard => News::Heard { kind, is_first, objects },

@@ -18,6 +18,8 @@ use crate::status;
 
 /// The number of the list of what was applied and not heard of since.
 pub(super) const APPLIED: usize = usize::MAX;
+/// The number of the list of what was applied and should have been listed since, unless the list is older.
+const DOUBTFUL: usize = usize::MAX - 1;
 
 /// A live object, trimmed.
 #[derive(Clone, Debug)]
@@ -105,28 +107,36 @@ impl Ledger {
 
     /// Of a list there is only this any more; what is gone.
     pub fn retain(&mut self, list: usize, there: &BTreeSet<ObjectRef>) -> Vec<ObjectRef> {
-        self.lose_all(|(of, sighting)| *of == list && !there.contains(&sighting.reference))
+        let is_gone = |(reference, (of, _)): &(&ObjectRef, &(usize, Sighting))| *of == list && !there.contains(reference);
+        let gone: Vec<ObjectRef> = self.seen.iter().filter(is_gone).map(|(reference, _)| reference.clone()).collect();
+        gone.iter().for_each(|reference| _ = self.lose(reference));
+        gone
     }
 
-    /// Of a subject there is only this; what was applied and is gone.
-    pub fn retain_applied(&mut self, subject: &Subject, there: &BTreeSet<ObjectRef>) -> Vec<ObjectRef> {
+    /// Of a subject there is only this; what was applied and may be gone. That counts as drifted, if it is wanted.
+    pub fn doubt(&mut self, subject: &Subject, there: &BTreeSet<ObjectRef>) -> Vec<ObjectRef> {
         let Subject { kind, namespace, selector, name, .. } = subject;
         let selector: Option<Selector> = selector.as_ref().and_then(|selector| selector.parse().ok());
-        self.lose_all(|(of, sighting)| {
-            let Sighting { reference, object, .. } = sighting;
-            let is_of_kind = *of == APPLIED && reference.kind == kind.kind && reference.group == kind.group;
+        let is_missing = |(_, (of, Sighting { reference, object, .. })): &(&ObjectRef, &(usize, Sighting))| {
+            let is_of_kind = *of >= DOUBTFUL && reference.kind == kind.kind && reference.group == kind.group;
             let is_here = namespace.is_none() || reference.namespace == *namespace;
             let is_called_so = name.as_ref().is_none_or(|name| *name == reference.name);
             let is_selected = || selector.as_ref().is_none_or(|selector| selector.matches(&labels(&object.read())));
             is_of_kind && is_here && is_called_so && !there.contains(reference) && is_selected()
-        })
+        };
+        let missing: Vec<ObjectRef> = self.seen.iter().filter(is_missing).map(|(reference, _)| reference.clone()).collect();
+        for reference in &missing {
+            match self.seen.get_mut(reference).filter(|_| self.settled.contains_key(reference)) {
+                Some((list, _)) => *list = DOUBTFUL,
+                None => _ = self.lose(reference),
+            }
+        }
+        missing
     }
 
-    fn lose_all(&mut self, is_gone: impl Fn(&(usize, Sighting)) -> bool) -> Vec<ObjectRef> {
-        let is_gone = |(_, seen): &(&ObjectRef, &(usize, Sighting))| is_gone(seen);
-        let gone: Vec<ObjectRef> = self.seen.iter().filter(is_gone).map(|(reference, _)| reference.clone()).collect();
-        gone.iter().for_each(|reference| _ = self.lose(reference));
-        gone
+    /// Whether it isn't known of an object whether it is there, though it was.
+    pub fn is_doubtful(&self, reference: &ObjectRef) -> bool {
+        self.seen.get(reference).is_none_or(|(list, _)| *list == DOUBTFUL)
     }
 
     /// Takes note that an object is gone; whose it was, if it was there.
@@ -167,7 +177,7 @@ impl Ledger {
     pub fn has_drifted(&self, reference: &ObjectRef) -> bool {
         let Some((_, left)) = self.settled.get(reference) else { return false };
         match self.seen.get(reference) {
-            Some((_, seen)) => seen.hash != *left,
+            Some((list, seen)) => *list == DOUBTFUL || seen.hash != *left,
             None => self.known.contains(&GroupKind::of(reference)),
         }
     }
@@ -430,10 +440,20 @@ mod tests {
             (0, subject("Service", None, None), &nothing, false),
         ];
         for (list, subject, there, is_gone) in table {
-            let mut ledger = Ledger::default();
-            ledger.see(list, Sighting::of(service(|_| {}), "kaito").unwrap());
-            let gone = ledger.retain_applied(&subject, there);
-            assert_eq!((gone.len(), ledger.get(&reference).is_none()), (usize::from(is_gone), is_gone), "{list} {subject:?} {there:?}");
+            for is_wanted in [false, true] {
+                let mut ledger = Ledger::default();
+                if is_wanted {
+                    ledger.settle(&service(|_| {}), None, "kaito");
+                }
+                ledger.see(list, Sighting::of(service(|_| {}), "kaito").unwrap());
+                let missing = ledger.doubt(&subject, there);
+                assert_eq!((missing.len(), ledger.is_doubtful(&reference)), (usize::from(is_gone), is_gone), "{list} {subject:?} {there:?}");
+                // What is wanted is looked for; whether it is a member isn't forgotten, should the list be older.
+                let known = (ledger.has_drifted(&reference), ledger.get(&reference).is_some());
+                assert_eq!(known, (is_wanted && is_gone, is_wanted || !is_gone), "{list} {subject:?} {there:?}");
+                ledger.see(APPLIED, Sighting::of(service(|_| {}), "kaito").unwrap());
+                assert!(!ledger.has_drifted(&reference) && !ledger.is_doubtful(&reference));
+            }
         }
     }
 

@@ -124,7 +124,7 @@ impl Listener for Account<'_> {
         let live = ObjectRef::of(&object).unwrap_or_else(|_| reference.clone());
         self.ledger.settle(&object, owner.clone(), self.manager);
         // It may be no longer wanted before anybody hears of it.
-        let is_news = outcome != apply::Outcome::Unchanged || self.ledger.get(&live).is_none();
+        let is_news = outcome != apply::Outcome::Unchanged || self.ledger.is_doubtful(&live);
         if let Some(sighting) = is_news.then(|| Sighting::of(object, self.manager)).flatten() {
             self.ledger.see(APPLIED, sighting);
         }
