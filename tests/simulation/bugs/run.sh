@@ -13,7 +13,7 @@ for patch in "$@"; do
     (cd "$root" && git ls-files -z | xargs -0 tar cf - --) | tar xf - -C "$copy/tree"
     (cd "$copy/tree" && git apply "$patch")
     echo "== $(basename "$patch" .patch): $(head -n 1 "$patch")"
-    if (cd "$copy/tree" && cargo test --locked --test simulation schedules) >"$copy/log" 2>&1; then
+    if (cd "$copy/tree" && cargo test --locked --test simulation -- schedules --nocapture) >"$copy/log" 2>&1; then
         echo "   MISSED in $KAITO_TEST_SCHEDULES schedules"
         missed=1
     elif ! sed -n '/^after [0-9]* schedules, seed/,/^again/s/^/   /p' "$copy/log" | grep .; then
