@@ -447,7 +447,11 @@ mod tests {
                 }
                 ledger.see(list, Sighting::of(service(|_| {}), "kaito").unwrap());
                 let missing = ledger.doubt(&subject, there);
-                assert_eq!((missing.len(), ledger.is_doubtful(&reference)), (usize::from(is_gone), is_gone), "{list} {subject:?} {there:?}");
+                assert_eq!(
+                    (missing.len(), ledger.is_doubtful(&reference)),
+                    (usize::from(is_gone), is_gone),
+                    "{list} {subject:?} {there:?}"
+                );
                 // What is wanted is looked for; whether it is a member isn't forgotten, should the list be older.
                 let known = (ledger.has_drifted(&reference), ledger.get(&reference).is_some());
                 assert_eq!(known, (is_wanted && is_gone, is_wanted || !is_gone), "{list} {subject:?} {there:?}");

@@ -156,12 +156,7 @@ impl Worker {
     ///
     /// # Errors
     /// The cluster's configuration can't be used.
-    pub fn new(
-        config: Work,
-        connection: Connection,
-        planner: Arc<dyn Planner>,
-        outbox: Sender<Event>,
-    ) -> Result<Self, ClusterError> {
+    pub fn new(config: Work, connection: Connection, planner: Arc<dyn Planner>, outbox: Sender<Event>) -> Result<Self, ClusterError> {
         let cluster = connection.cluster()?;
         Ok(Self {
             config,

@@ -139,7 +139,9 @@ impl Checks {
     fn see_record(&mut self, server: &Server, before: Option<&Value>, after: &Value) {
         let revision = |object: &Value| object["metadata"]["annotations"][REVISION].as_str().map(ToOwned::to_owned);
         let Some(says) = revision(after).filter(|says| before.and_then(revision).as_ref() != Some(says)) else { return };
-        let Some(content) = content_of(&says) else { return self.violated(format!("the set says that {says} is applied, which never was")) };
+        let Some(content) = content_of(&says) else {
+            return self.violated(format!("the set says that {says} is applied, which never was"));
+        };
         let lacks = lacks(server, &contents()[content], |reference| self.touched.contains(reference));
         if let Some(why) = lacks {
             self.violated(format!("the set says that {says} is applied, but {why}"));

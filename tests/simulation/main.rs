@@ -38,7 +38,10 @@ fn shortest(seed: u64, played: &Played) -> String {
     let played = fewer.as_ref().unwrap_or(played);
     let mut text = format!("seed {seed}: {}\n", played.violation.as_deref().unwrap_or_default());
     played.disturbances.iter().for_each(|disturbance| _ = writeln!(text, "  {disturbance}"));
-    text + &format!("again, step by step: KAITO_TEST_SEED={seed} KAITO_TEST_DISTURBANCES={} cargo test --test simulation -- --nocapture schedules", played.disturbances.len())
+    text + &format!(
+        "again, step by step: KAITO_TEST_SEED={seed} KAITO_TEST_DISTURBANCES={} cargo test --test simulation -- --nocapture schedules",
+        played.disturbances.len()
+    )
 }
 
 #[test]

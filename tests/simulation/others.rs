@@ -82,13 +82,16 @@ impl World {
             Meddling::Edit => self.server.change(&key, ("kubectl-edit", ""), |object| deface(object, "edited")),
             Meddling::Seize => self.server.change(&key, (MEDDLER, ""), |object| deface(object, "seized")),
             Meddling::Strip => self.server.change(&key, ("kubectl-edit", ""), |object| {
-                for field in ["/spec/type", "/spec/replicas", "/metadata/annotations/karpenter.sh~1do-not-disrupt", "/data", "/inference/config"] {
+                for field in
+                    ["/spec/type", "/spec/replicas", "/metadata/annotations/karpenter.sh~1do-not-disrupt", "/data", "/inference/config"]
+                {
                     remove(object, field);
                 }
             }),
             Meddling::Note => {
                 let note = format!("at {}", self.steps);
-                self.server.change(&key, ("notes", ""), |object| set(object, "/metadata/annotations/example.com~1note", note.clone().into()));
+                self.server
+                    .change(&key, ("notes", ""), |object| set(object, "/metadata/annotations/example.com~1note", note.clone().into()));
                 debug_assert_eq!(NOTE, "example.com/note");
                 if let Some(live) = self.server.get(&key).cloned() {
                     self.checks.noted(&live, &note);

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use crate::host::{Go, Machine, Said, Worker};
 use crate::net::{self, Net};
-use crate::repository::{Memorised, NAMESPACE, contents, content_of, snapshot};
+use crate::repository::{Memorised, NAMESPACE, content_of, contents, snapshot};
 
 /// What keeps the set.
 pub(crate) const SET: &str = "fleet";

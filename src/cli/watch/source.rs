@@ -442,7 +442,14 @@ fn at_revision(
     }
     let tree = if submodules { mirror.side_with_submodules(&head)? } else { mirror.side(&head)? }.tree;
     let commit = mirror.commit(&head);
-    Ok(Snapshot { revision: Some(head.to_string()), commit, tree, noticed: noticed.into(), resolving: Duration::ZERO, fetching: noticed.elapsed() })
+    Ok(Snapshot {
+        revision: Some(head.to_string()),
+        commit,
+        tree,
+        noticed: noticed.into(),
+        resolving: Duration::ZERO,
+        fetching: noticed.elapsed(),
+    })
 }
 
 fn planner(set: &SetConfig, shared: &Shared<'_>, namespace: &str) -> Planner {

@@ -80,7 +80,8 @@ impl Question {
 
     /// In a line.
     pub(crate) fn line(&self) -> String {
-        let parameters = self.parameters.iter().filter(|(name, _)| ["labelSelector", "watch", "fieldManager", "force"].contains(&name.as_str()));
+        let parameters =
+            self.parameters.iter().filter(|(name, _)| ["labelSelector", "watch", "fieldManager", "force"].contains(&name.as_str()));
         let parameters: Vec<String> = parameters.map(|(name, value)| format!("{name}={value}")).collect();
         // The names of events say when they were made, by the one clock that isn't simulated.
         let path = if self.is_event() { "events" } else { &self.path };

@@ -253,13 +253,7 @@ mod tests {
                 ("a", spec(json!({})), false),
                 Ok(spec(json!({"w": 1}))),
             ),
-            (
-                "somebody else owns it",
-                json!({}),
-                vec![("b", spec(json!({"x": 1})))],
-                ("a", spec(json!({"x": 2})), false),
-                Err("/spec/x"),
-            ),
+            ("somebody else owns it", json!({}), vec![("b", spec(json!({"x": 1})))], ("a", spec(json!({"x": 2})), false), Err("/spec/x")),
             (
                 "the same value is no conflict",
                 json!({}),
@@ -267,13 +261,7 @@ mod tests {
                 ("a", spec(json!({"x": 1})), false),
                 Ok(spec(json!({"x": 1}))),
             ),
-            (
-                "by force",
-                json!({}),
-                vec![("b", spec(json!({"x": 1})))],
-                ("a", spec(json!({"x": 2})), true),
-                Ok(spec(json!({"x": 2}))),
-            ),
+            ("by force", json!({}), vec![("b", spec(json!({"x": 1})))], ("a", spec(json!({"x": 2})), true), Ok(spec(json!({"x": 2})))),
             (
                 "a list is one field",
                 json!({}),
@@ -299,7 +287,8 @@ mod tests {
         let mut object = json!({});
         apply(&mut object, &mut managers, &json!({"spec": {"x": 1, "y": 1}}), ("a", "", false)).unwrap();
         update(&object, &json!({"spec": {"x": 2, "z": 1}}), &mut managers, ("b", ""));
-        let owned: Vec<_> = managers.iter().map(|manager| (manager.name.as_str(), manager.fields.iter().cloned().collect::<Vec<_>>())).collect();
+        let owned: Vec<_> =
+            managers.iter().map(|manager| (manager.name.as_str(), manager.fields.iter().cloned().collect::<Vec<_>>())).collect();
         assert_eq!(owned, [("b", vec!["/spec/x".to_owned(), "/spec/z".to_owned()])], "what was taken away is nobody's");
     }
 }

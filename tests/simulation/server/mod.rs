@@ -176,7 +176,9 @@ impl Server {
         match Target::of(&question.path) {
             Some(Target::Group(group)) => nothing(Answer::or_unknown(versions(group))),
             Some(Target::Version(group, version)) => nothing(Answer::or_unknown(resources(group, version))),
-            Some(Target::Objects { kind, namespace, name: None, .. }) if question.method == "POST" => self.create_asked(kind, namespace, question),
+            Some(Target::Objects { kind, namespace, name: None, .. }) if question.method == "POST" => {
+                self.create_asked(kind, namespace, question)
+            }
             Some(Target::Objects { kind, namespace, name: None, .. }) => nothing(self.list(kind, namespace, question)),
             Some(Target::Objects { kind, namespace, name: Some(name), part }) => {
                 let key = key_of(kind, namespace, name);
