@@ -63,12 +63,12 @@ impl Worker {
         made.by.clone().iter().for_each(|set| self.statuses.stir(set));
     }
 
-    /// Writes the status of what stands for several Workspaces, if the cluster has it.
+    /// Writes the status of what stands for several Workspaces, if the cluster has it; whether the server took it.
     ///
     /// # Errors
     /// The cluster doesn't answer.
-    pub(super) fn write_status_of_set(&mut self, owner: &Owner, now: &str) -> Result<(), ClusterError> {
-        let Some(declared) = self.ledger.declared(owner) else { return Ok(()) };
+    pub(super) fn write_status_of_set(&mut self, owner: &Owner, now: &str) -> Result<bool, ClusterError> {
+        let Some(declared) = self.ledger.declared(owner) else { return Ok(true) };
         let made = self.statuses.asked.values().filter_map(|asked| asked.made.as_ref());
         let workspaces: Vec<&Value> = made.filter(|made| made.by.contains(owner)).map(|made| &made.workspace).collect();
         let routing = self.ledger.wanted_by(owner);

@@ -37,6 +37,7 @@ mod tell;
 mod trace;
 mod unlisted;
 mod unread;
+mod unwritten;
 mod worker;
 
 use std::sync::Arc;

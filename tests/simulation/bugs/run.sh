@@ -5,12 +5,12 @@ set -eu
 root=$(cd "$(dirname "$0")/../../.." && pwd)
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
-export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$root/target}" KAITO_TEST_SCHEDULES="${KAITO_TEST_SCHEDULES:-5000}"
+export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$root/target}/planted" KAITO_TEST_SCHEDULES="${KAITO_TEST_SCHEDULES:-5000}"
 [ $# -gt 0 ] || set -- "$root"/tests/simulation/bugs/*.patch
 missed=0
 for patch in "$@"; do
     rm -rf "$copy/tree" && mkdir "$copy/tree"
-    (cd "$root" && git ls-files -z | xargs -0 tar cf - --) | tar xf - -C "$copy/tree"
+    (cd "$root" && git ls-files -z | xargs -0 tar cf - --) | tar xmf - -C "$copy/tree"
     (cd "$copy/tree" && git apply "$patch")
     echo "== $(basename "$patch" .patch): $(head -n 1 "$patch")"
     if (cd "$copy/tree" && cargo test --locked --test simulation -- schedules --nocapture) >"$copy/log" 2>&1; then
