@@ -245,7 +245,14 @@ impl Worker {
         let work = match &self.lost {
             _ if self.is_waiting_for_nothing() => Some(now),
             Some(lost) => lost.due_at(),
-            None => self.owners.next().into_iter().chain(self.unlisted.due_at()).chain(self.statuses.unwritten.due_at()).min().filter(|_| self.has_files()),
+            None => self
+                .owners
+                .next()
+                .into_iter()
+                .chain(self.unlisted.due_at())
+                .chain(self.statuses.unwritten.due_at())
+                .min()
+                .filter(|_| self.has_files()),
         };
         let next = match (work, self.not_before) {
             (Some(work), Some(not_before)) => Some(work.max(not_before)),

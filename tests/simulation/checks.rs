@@ -183,7 +183,7 @@ impl Checks {
                 return Some(format!("somebody else's note on {reference} is gone"));
             }
         }
-        self.status_that_lies(server)
+        Self::status_that_lies(server)
     }
 
     /// What must hold at any moment.
@@ -197,7 +197,7 @@ impl Checks {
     }
 
     /// The status of a Workspace that says something else than what is so.
-    fn status_that_lies(&self, server: &Server) -> Option<String> {
+    fn status_that_lies(server: &Server) -> Option<String> {
         for workspace in server.objects().filter(|object| object["kind"] == "Workspace") {
             let name = &workspace["metadata"]["name"];
             let conditions = workspace["status"]["conditions"].as_array().into_iter().flatten();

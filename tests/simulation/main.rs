@@ -6,6 +6,9 @@
 //! KAITO_TEST_SEED=17 cargo test --test simulation -- --nocapture
 //! ```
 
+#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+#![expect(clippy::print_stdout, reason = "it is for whoever plays a schedule")]
+
 mod checks;
 mod host;
 mod net;

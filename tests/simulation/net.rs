@@ -38,7 +38,7 @@ pub(crate) struct Net {
 }
 
 /// A watch, by which lines are sent.
-pub(crate) type Lines = mpsc::UnboundedSender<Result<Frame<Bytes>, BoxError>>;
+pub(crate) type Lines = mpsc::UnboundedSender<Frame<Bytes>>;
 
 impl Net {
     pub(crate) fn flights(&self) -> impl Iterator<Item = (u64, &Flight)> {
@@ -64,7 +64,7 @@ impl Flight {
     /// Begins a watch.
     pub(crate) fn stream(self) -> Lines {
         let (lines, sent) = mpsc::unbounded_channel();
-        let sent = stream::unfold(sent, |mut sent| async move { sent.recv().await.map(|line| (line, sent)) });
+        let sent = stream::unfold(sent, |mut sent| async move { sent.recv().await.map(|line| (Ok(line), sent)) });
         let body = StreamBody::new(sent.boxed()).boxed_unsync();
         let response = Response::builder().status(200).header("content-type", "application/json").body(body);
         _ = self.reply.send(Ok(response.expect("this is a response")));
@@ -73,8 +73,8 @@ impl Flight {
 }
 
 /// A line of a watch.
-pub(crate) fn line(json: &Value) -> Result<Frame<Bytes>, BoxError> {
-    Ok(Frame::data(Bytes::from(format!("{json}\n"))))
+pub(crate) fn line(json: &Value) -> Frame<Bytes> {
+    Frame::data(Bytes::from(format!("{json}\n")))
 }
 
 /// The way from a process to the server.

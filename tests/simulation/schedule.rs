@@ -211,6 +211,7 @@ fn come_to_rest(world: &mut World, has_controllers: bool) -> bool {
             return false;
         }
         world.steps += 1;
+        (0..world.processes.len()).rev().for_each(|place| world.heed(place));
         if let Some(number) = world.flights().first() {
             world.serve(*number, crate::world::Fate::Answered);
         } else if let Some(place) = world.news().first() {

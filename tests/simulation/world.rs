@@ -167,7 +167,7 @@ impl World {
         &repository::contents()[content_of(&self.head).expect("this is a revision")]
     }
 
-    /// Lets all tasks go on until they wait for something, and processes begin and end as they are told.
+    /// Lets all tasks go on until they wait for something.
     pub(crate) fn settle(&mut self) {
         self.runtime.block_on(async {
             for _ in 0..TURNS {
@@ -176,22 +176,33 @@ impl World {
         });
         let mut place = 0;
         while place < self.processes.len() {
-            let goes_on = {
-                let _inside = self.runtime.enter();
-                self.processes[place].machine.is_held() || self.processes[place].heed_leadership()
-            };
             if let Some(Said::Panicked(why)) = self.processes[place].worker.as_ref().map(|worker| &worker.said) {
                 let why = format!("{} panicked: {why}", self.processes[place].name);
                 self.checks.violated(why);
             }
-            if goes_on && !self.processes[place].has_ended() {
+            if self.processes[place].has_ended() {
+                self.end(place);
+            } else {
                 place += 1;
-                continue;
             }
-            let name = self.processes[place].name.clone();
-            self.tell(|| format!("{name} ends"));
-            self.kill(place);
         }
+    }
+
+    /// A process does what it does when it begins or ceases to lead, which may be some time after it was told.
+    pub(crate) fn heed(&mut self, place: usize) {
+        let goes_on = {
+            let _inside = self.runtime.enter();
+            self.processes[place].machine.is_held() || self.processes[place].heed_leadership()
+        };
+        if !goes_on {
+            self.end(place);
+        }
+    }
+
+    fn end(&mut self, place: usize) {
+        let name = self.processes[place].name.clone();
+        self.tell(|| format!("{name} ends"));
+        self.kill(place);
     }
 
     /// Lets time pass. What is on its way for long comes to an end before.
@@ -239,7 +250,7 @@ impl World {
             Fate::LostBefore => flight.fail(),
             Fate::Refused(code) => flight.answer(&refused(code, "Simulated")),
             Fate::Answered | Fate::LostAfter => {
-                if let Some(stream) = self.server.watch(&flight.question) {
+                if let Some(stream) = Server::watch(&flight.question) {
                     if matches!(fate, Fate::Answered) {
                         let (from, lines) = (flight.from, flight.stream());
                         self.watches.push(Watching { from, stream, lines });
@@ -343,8 +354,8 @@ impl World {
     pub(crate) fn step(&mut self) {
         self.steps += 1;
         let (flights, news, able) = (self.flights(), self.news(), self.able());
-        let looks = self.processes.len();
-        let weights = [flights.len() * 4, news.len() * 4, able.len() * 6, looks, 1, 1];
+        let all = self.processes.len();
+        let weights = [flights.len() * 4, news.len() * 4, able.len() * 6, all, all, 1, 1];
         let mut drawn = self.rng.usize(0..weights.iter().sum());
         let chosen = weights.iter().position(|weight| {
             let is_it = drawn < *weight;
@@ -366,10 +377,14 @@ impl World {
                 self.go_on(place, most);
             }
             Some(3) => {
-                let place = self.rng.usize(0..looks);
+                let place = self.rng.usize(0..all);
                 self.look(place);
             }
-            Some(4) => self.bookmarks(),
+            Some(4) => {
+                let place = self.rng.usize(0..all);
+                self.heed(place);
+            }
+            Some(5) => self.bookmarks(),
             _ => {
                 let time = Duration::from_millis(self.rng.u64(1..2000));
                 self.pass_time(time);

@@ -208,7 +208,7 @@ impl Server {
     }
 
     /// What a watch is told, from where it begins; none if too much was missed.
-    pub(crate) fn watch(&self, question: &Question) -> Option<Stream> {
+    pub(crate) fn watch(question: &Question) -> Option<Stream> {
         let Some(Target::Objects { kind, namespace, name: None, .. }) = Target::of(&question.path) else { return None };
         question.parameter("watch").filter(|watch| *watch == "true" || *watch == "1")?;
         let from = question.parameter("resourceVersion").and_then(|version| version.parse().ok()).unwrap_or_default();
