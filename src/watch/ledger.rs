@@ -119,7 +119,7 @@ impl Ledger {
         let selector: Option<Selector> = selector.as_ref().and_then(|selector| selector.parse().ok());
         let is_missing = |(_, (of, Sighting { reference, object, .. })): &(&ObjectRef, &(usize, Sighting))| {
             let is_of_kind = *of >= DOUBTFUL && reference.kind == kind.kind && reference.group == kind.group;
-            let is_here = namespace.is_none() || reference.namespace == *namespace;
+            let is_here = namespace.is_none() || reference.namespace.as_deref() == namespace.as_deref();
             let is_called_so = name.as_ref().is_none_or(|name| *name == reference.name);
             let is_selected = || selector.as_ref().is_none_or(|selector| selector.matches(&labels(&object.read())));
             is_of_kind && is_here && is_called_so && !there.contains(reference) && is_selected()
