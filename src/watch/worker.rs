@@ -242,17 +242,11 @@ impl Worker {
         if self.control.is_suspended() {
             return IDLE;
         }
+        let due = [self.owners.next(), self.unlisted.due_at(), self.statuses.unwritten.due_at()];
         let work = match &self.lost {
             _ if self.is_waiting_for_nothing() => Some(now),
             Some(lost) => lost.due_at(),
-            None => self
-                .owners
-                .next()
-                .into_iter()
-                .chain(self.unlisted.due_at())
-                .chain(self.statuses.unwritten.due_at())
-                .min()
-                .filter(|_| self.has_files()),
+            None => due.into_iter().flatten().min().filter(|_| self.has_files()),
         };
         let next = match (work, self.not_before) {
             (Some(work), Some(not_before)) => Some(work.max(not_before)),
