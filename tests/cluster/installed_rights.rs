@@ -238,7 +238,8 @@ fn of_a_cluster() {
     let gates =
         "--feature-gates=gatewayAPIInferenceExtension=true,ModelMirror=true,ModelStreaming=true,enableMultiRoleInferenceController=true";
     let storage = ["--default-model-mirror-storage-class=rights", "--default-streaming-service-account=default"];
-    let mut installed = Installed::new(AUDITED[2], &["--", gates, storage[0], storage[1], "--prune-allow=pvc"]);
+    let mut installed =
+        Installed::new(AUDITED[2], &["--namespaces", "rights-cluster-models", "--", gates, storage[0], storage[1], "--prune-allow=pvc"]);
     let place = installed.place.clone();
     let apply = |text: &str| {
         let objects = Manifest::all("declared", text);

@@ -57,7 +57,7 @@ impl Fault {
             3 => Self::Stopped(after, delay),
             4 => Self::CutOff(after, delay, random.gen_bool(0.5)),
             5 => Self::Held(random.gen_range(0..12), delay, random.gen_bool(0.5)),
-            6 => Self::TooMany(random.gen_range(1..20)),
+            6 => Self::TooMany(random.gen_range(1..5)),
             7 => Self::GitFails(*[401, 404, 429, 500, 503].choose(random).expect("some"), delay),
             8 => Self::GitBreaksOff(random.gen_range(1..600), delay),
             _ => Self::Deleted(random.gen_range(0..1000)),
