@@ -34,8 +34,9 @@ const OWNERS: [(&str, &str, &str); 2] = [
     ("RAGEngine", "kaito.sh/ragengine", "kaito.sh/ragenginenamespace"),
 ];
 
-/// The sets for whose Workspaces an object may be, and the labels that name them, the outer set first.
-const SETS: [(&str, &str); 2] = [("MultiRoleInference", names::MULTI_ROLE_CREATED_BY), ("InferenceSet", names::INFERENCE_SET_CREATED_BY)];
+/// The sets that stand for Workspaces, and the labels by which these, and what they share, name them; the outer set first.
+pub const SETS: [(&str, &str); 2] =
+    [("MultiRoleInference", names::MULTI_ROLE_CREATED_BY), ("InferenceSet", names::INFERENCE_SET_CREATED_BY)];
 
 /// How a Workspace or RAGEngine is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]

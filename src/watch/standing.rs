@@ -269,7 +269,7 @@ impl Worker {
         let parent = &self.config.parent;
         let shard = self.config.shard.map(|shard| shard.to_string());
         let set = Set { kind: parent.reference().kind.into(), namespace: parent.namespace.clone(), name: parent.name.clone(), shard };
-        let at = jiff::Timestamp::from_second((self.config.now)().as_second()).unwrap_or_default();
+        let at = super::to_the_second((self.config.now)());
         notify.notify(Notice { set, source: self.config.source.clone(), revision, event, summary, details, is_news, at });
     }
 }

@@ -418,8 +418,7 @@ impl Worker {
 
     /// This moment, to the second, as conditions have it.
     pub(super) fn now(&self) -> String {
-        let now = (self.config.now)();
-        Timestamp::from_second(now.as_second()).unwrap_or(now).to_string()
+        super::to_the_second((self.config.now)()).to_string()
     }
 
     /// How often in a row no pass could be made.

@@ -13,8 +13,11 @@ use crate::support::{Run, finish};
 fn helm(home: &Path, args: &[&str]) -> Run {
     let mut command = Command::new(programs::path("helm").unwrap_or_else(|fault| panic!("{fault}")));
     command.env_clear().env("HOME", home).env("KUBECONFIG", playground().server.kubeconfig_file()).stdin(Stdio::null());
-    finish(command.args(args).args(["--set", "image.repository=registry.example.com/kaito"]))
+    finish(command.args(args))
 }
+
+/// Without it there is nothing to run.
+const IMAGE: [&str; 2] = ["--set", "image.repository=registry.example.com/kaito"];
 
 #[test]
 fn helm_makes_what_is_printed() {
@@ -50,7 +53,7 @@ fn helm_makes_what_is_printed() {
             .filter(|object| object["kind"] != "Namespace" && is_compared(object))
             .map(sorted_args)
             .collect();
-        let made = helm(home.path(), &[&["template", "kaito", "deploy/helm/kaito", "-n", "kaito-system"], values].concat());
+        let made = helm(home.path(), &[&["template", "kaito", "deploy/helm/kaito", "-n", "kaito-system"], &IMAGE[..], values].concat());
         assert_eq!(made.code, 0, "{}", made.stderr);
         let mut have: Vec<String> =
             objects(&made.stdout).into_iter().filter(|object| !object.is_null() && is_compared(object)).map(sorted_args).collect();
@@ -72,7 +75,7 @@ fn sorted_args(mut object: Value) -> String {
 fn helm_installs_it() {
     let home = tempfile::tempdir().unwrap();
     let run = |args: &[&str]| {
-        let run = helm(home.path(), &[args, &["-n", "helm-installed", "--set", "args={--source=cluster}"]].concat());
+        let run = helm(home.path(), &[args, &["-n", "helm-installed", "--set", "args={--source=cluster}"], &IMAGE[..]].concat());
         assert_eq!(run.code, 0, "{args:?}: {}{}", run.stdout, run.stderr);
     };
     let deployment = || playground().client.get("/apis/apps/v1/namespaces/helm-installed/deployments/kaito-watch");
@@ -85,15 +88,13 @@ fn helm_installs_it() {
     assert_eq!(deployment().unwrap()["spec"]["replicas"], 3);
     assert!(resources(&rights().unwrap()).contains("nodepools"));
     // A value that is none is said before anything is changed.
-    let wrong = helm(home.path(), &["upgrade", "kaito", "deploy/helm/kaito", "-n", "helm-installed", "--set", "replicas=three"]);
+    let wrong = helm(
+        home.path(),
+        &["upgrade", "kaito", "deploy/helm/kaito", "-n", "helm-installed", "--set", "replicas=three", IMAGE[0], IMAGE[1]],
+    );
     assert!(wrong.code != 0 && wrong.stderr.contains("replicas"), "{}", wrong.stderr);
-    let gone = Command::new(programs::path("helm").unwrap())
-        .args(["uninstall", "kaito", "-n", "helm-installed"])
-        .env("KUBECONFIG", playground().server.kubeconfig_file())
-        .env("HOME", home.path())
-        .output()
-        .unwrap();
-    assert!(gone.status.success(), "{}", String::from_utf8_lossy(&gone.stderr));
+    let gone = helm(home.path(), &["uninstall", "kaito", "-n", "helm-installed"]);
+    assert_eq!(gone.code, 0, "{}", gone.stderr);
     assert!(deployment().is_err() && rights().is_err());
     // What Workspaces are declared with stays.
     playground().client.get("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/workspaces.kaito.sh").unwrap();

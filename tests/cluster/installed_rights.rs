@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use serde_json::json;
-
 use super::installed::{Installed, git};
 use super::manifest::Manifest;
 use super::playground;
+use super::rbac_watch::gpu_node;
 use super::server::AUDITED;
+use super::source_cluster::ROLES;
 
 /// A right: whether it is one in the loop's own namespace alone, what it is about, and what is done.
 type Right = (bool, String, String);
@@ -149,19 +149,6 @@ fn turn() -> MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A node with a GPU that was made for a Workspace.
-fn node_of(workspace: &str, place: &str) -> String {
-    let client = &playground().client;
-    let (name, path) = (format!("{place}-{workspace}"), format!("/api/v1/nodes/{place}-{workspace}"));
-    let labels = json!({
-        "apps": workspace, "kaito.sh/workspace": workspace, "kaito.sh/workspacenamespace": place,
-        "node.kubernetes.io/instance-type": "Standard_NC24ads_A100_v4",
-    });
-    client.create("/api/v1/nodes", &json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}})).unwrap();
-    client.merge(&format!("{path}/status"), &json!({"status": {"capacity": {"nvidia.com/gpu": "1"}}})).unwrap();
-    path
-}
-
 #[test]
 fn of_a_repository() {
     let _turn = turn();
@@ -175,7 +162,7 @@ fn of_a_repository() {
     followed.commit();
     assert!(!fs::read_to_string(followed.installed.log()).unwrap().contains("pruned\","), "what others declare stays");
     again_and_again(&followed.installed, &["/apis/apps/v1/namespaces/PLACE/statefulsets/more", "/api/v1/namespaces/PLACE/configmaps/more"]);
-    let node = node_of("more", &place);
+    let node = gpu_node(&format!("{place}-more"), "more", &place);
     followed
         .installed
         .wait("the node is labelled", || playground().client.get(&node).unwrap()["metadata"]["labels"]["accelerator"] == "nvidia");
@@ -214,17 +201,6 @@ fn of_a_repository_with_node_pools() {
     followed.installed.was_allowed_everything();
 }
 
-const ROLES: &str = "apiVersion: kaito.sh/v1alpha1
-kind: MultiRoleInference
-metadata: {name: roles, namespace: PLACE}
-spec:
-  labelSelector: {matchLabels: {apps: roles}}
-  model: {name: phi-4-mini-instruct}
-  roles:
-  - {type: prefill, replicas: 1, instanceType: Standard_NC24ads_A100_v4}
-  - {type: decode, replicas: 1, instanceType: Standard_NC24ads_A100_v4}
-";
-
 const STORAGE_CLASS: &str = "apiVersion: storage.k8s.io/v1
 kind: StorageClass
 metadata: {name: rights}
@@ -247,18 +223,18 @@ fn of_a_cluster() {
         objects
     };
     let mut objects: Vec<Manifest> = declared(&place).iter().flat_map(|(_, text)| apply(text)).chain(apply(STORAGE_CLASS)).collect();
-    objects.extend(apply(&ROLES.replace("PLACE", &place)));
+    objects.extend(apply(&ROLES.replace("{name: both}", &format!("{{name: both, namespace: {place}}}"))));
     installed.start();
     let jobs = "/apis/batch/v1/namespaces/PLACE/jobs/phi-4-tuning";
     installed.wait("all is there", || installed.get(jobs).is_some());
     objects.extend(apply(&MORE.replace("PLACE", &place)));
-    let roles = "/apis/kaito.sh/v1alpha1/namespaces/PLACE/multiroleinferences/roles";
+    let roles = "/apis/kaito.sh/v1alpha1/namespaces/PLACE/multiroleinferences/both";
     installed.wait("its status is told", || installed.get(roles).is_some_and(|roles| roles["status"]["conditions"].is_array()));
     again_and_again(
         &installed,
         &["/apis/apps/v1/namespaces/PLACE/statefulsets/more", "/api/v1/namespaces/PLACE/configmaps/ragengine-guardrails-policy-template"],
     );
-    let node = node_of("more", &place);
+    let node = gpu_node(&format!("{place}-more"), "more", &place);
     installed.wait("the node is labelled", || playground().client.get(&node).unwrap()["metadata"]["labels"]["accelerator"] == "nvidia");
     // It is renewed every few seconds.
     installed.wait("the Lease is renewed", || !unused(&installed).iter().any(|right| right.contains("coordination")));

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::env;
-use std::fmt;
 use std::io::Write as _;
 use std::thread;
 use std::time::Duration;
@@ -62,12 +61,6 @@ impl Fault {
             8 => Self::GitBreaksOff(random.gen_range(1..600), delay),
             _ => Self::Deleted(random.gen_range(0..1000)),
         }
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self:?}")
     }
 }
 
@@ -202,7 +195,7 @@ fn at_random() {
     for number in 0..number_in("KAITO_TEST_FAULTS").unwrap_or(FAULTS) {
         let fault = Fault::any(&mut random);
         // Not by a macro: what those print isn't seen before the test is over.
-        _ = writeln!(std::io::stderr(), "seed {seed}, fault {number}: {fault}");
+        _ = writeln!(std::io::stderr(), "seed {seed}, fault {number}: {fault:?}");
         let commit = story.change(number, &mut random);
         story.suffer(fault, &commit);
         story.fleet.until_all_is(&commit);

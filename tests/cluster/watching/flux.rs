@@ -62,7 +62,9 @@ fn deploy(stage: &Stage, file: &str, fields: &Value) {
             "RoleBinding" => object["subjects"][0]["namespace"] = json!(stage.namespace),
             _ => {}
         }
-        fields[&kind].as_object().into_iter().for_each(|_| merge(&mut object["spec"], &fields[&kind]));
+        if fields[&kind].is_object() {
+            merge(&mut object["spec"], &fields[&kind]);
+        }
         playground().client.apply(&object.into(), "").unwrap();
     }
 }
