@@ -205,10 +205,8 @@ pub fn keep_what_was_made(wanted: &mut AllWanted, manager: &str) {
     for Wanted { desired, live, .. } in wanted.values_mut().flat_map(BTreeMap::values_mut) {
         let Live::Object(live) = live else { continue };
         let is_operators = is_of_operator(live, manager);
-        let is_made = is_kept(live) || is_operators;
-        if let Some(Obstacle::Replace(fields, _)) =
-            live::change(desired, live, manager).filter(|_| is_made).as_ref().and_then(|change| obstacle(change, live))
-        {
+        let change = if is_operators || is_kept(live) { live::change(desired, live, manager) } else { None };
+        if let Some(Obstacle::Replace(fields, _)) = change.as_ref().and_then(|change| obstacle(change, live)) {
             keep(desired, live, &fields);
         }
         if is_operators {
