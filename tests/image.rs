@@ -1,5 +1,7 @@
 //! The image and the release: what the Dockerfile is made of, as far as that can be told without building it, the SBOM, and the manifest for krew.
 
+mod static_program;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;

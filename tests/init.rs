@@ -90,7 +90,10 @@ fn extras_are_manifests() {
     assert_eq!(include["remote"], "https://raw.githubusercontent.com/acme/kaito/v0.1.0/deploy/gitlab/kaito.gitlab-ci.yml");
     let of_template = &crate::install::objects(&fs::read_to_string("deploy/gitlab/kaito.gitlab-ci.yml").unwrap())[0]["spec"]["inputs"];
     include["inputs"].as_object().unwrap().keys().for_each(|input| assert!(of_template[input].is_object(), "{input}"));
-    assert_eq!((&include["inputs"]["source"], &include["inputs"]["revision"]), (&"https://github.com/acme/kaito.git".into(), &"v0.1.0".into()));
+    assert_eq!(
+        (&include["inputs"]["source"], &include["inputs"]["revision"]),
+        (&"https://github.com/acme/kaito.git".into(), &"v0.1.0".into())
+    );
 }
 
 #[test]

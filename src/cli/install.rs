@@ -154,7 +154,11 @@ impl Args {
         args.extend(credentials.as_ref().map(|_| format!("--credentials={CREDENTIALS}")));
         args.extend(webhook_token.iter().flat_map(|_| [format!("--webhook-token={WEBHOOK_TOKEN}"), "--webhook-listen=:9292".to_owned()]));
         if let Some(name) = external_artifact {
-            args.extend([format!("--external-artifact={name}"), format!("--artifact-listen={ARTIFACT_LISTEN}"), "--apply=false".to_owned()]);
+            args.extend([
+                format!("--external-artifact={name}"),
+                format!("--artifact-listen={ARTIFACT_LISTEN}"),
+                "--apply=false".to_owned(),
+            ]);
         }
         args.extend(self.node_provisioner.map(|provisioner| format!("--node-provisioner={}", provisioner.name())));
         args.extend(self.args.iter().cloned());

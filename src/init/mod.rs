@@ -126,7 +126,7 @@ impl Repository<'_> {
                 token_secret => &self.token_secret,
                 // JSON's strings are YAML's.
                 repository => Value::from(self.url.clone().unwrap_or_default()).to_string(),
-                origin => &self.origin,
+                origin => self.origin.as_ref().map(|Origin { repository, revision }| context! { repository, revision }),
                 branch => BRANCH,
                 flux => self.extras.contains(&Extra::Flux),
             },

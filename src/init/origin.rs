@@ -2,10 +2,8 @@
 
 use std::str::FromStr;
 
-use serde::Serialize;
-
 /// A repository on GitHub, at a commit or tag that is trusted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
     /// Its owner and its name: `acme/kaito`.
     pub repository: String,
@@ -39,7 +37,9 @@ mod tests {
             let origin: Origin = text.parse().unwrap();
             assert_eq!(format!("{}@{}", origin.repository, origin.revision), text);
         }
-        for text in ["", "acme/kaito", "kaito@v1", "acme/kaito@", "a/b/c@v1", "acme/kaito@../x", "acme/kaito@-x", "acme/kaito@v1 # x", "a: b/c@v1"] {
+        for text in
+            ["", "acme/kaito", "kaito@v1", "acme/kaito@", "a/b/c@v1", "acme/kaito@../x", "acme/kaito@-x", "acme/kaito@v1 # x", "a: b/c@v1"]
+        {
             assert!(text.parse::<Origin>().is_err(), "{text}");
         }
     }

@@ -149,7 +149,7 @@ impl Grants {
             self.add(lease.namespace.as_deref(), leases, Some(&lease.name), &["get", "update"]);
             self.add(lease.namespace.as_deref(), leases, None, &["create"]);
         }
-        for artifact in &how.external_artifact {
+        if let Some(artifact) = &how.external_artifact {
             let (namespace, group, name) = (artifact.namespace.as_deref(), artifact.group.as_str(), Some(artifact.name.as_str()));
             self.add(namespace, (group, "externalartifacts"), name, &["get", "patch"]);
             self.add(namespace, (group, "externalartifacts"), None, &["create"]);

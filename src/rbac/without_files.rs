@@ -9,7 +9,7 @@ use crate::status::{self, Breadth, Search};
 pub fn import_rights(namespace: Option<&str>, account: Option<Account>) -> Rights {
     let mut grants = Grants::default();
     grants.add(namespace, ("", "configmaps"), None, &["get"]);
-    rights(grants, import::searches(namespace), Use { purpose: Purpose::Import, account, ..Use::default() })
+    rights(grants, import::searches(namespace), &Use { purpose: Purpose::Import, account, ..Use::default() })
 }
 
 /// The rights to talk to the models of a namespace, or of all. Nodes need not be seen for that.
@@ -19,11 +19,11 @@ pub fn chat_rights(namespace: Option<&str>, account: Option<Account>) -> Rights 
     // Of all that it looks for, what is in the namespace of a Workspace.
     let near = status::searches(Some("any"), Breadth::Health).into_iter().filter(|search| search.namespace.is_some());
     let searches = near.map(|search| Search { namespace: namespace.map(ToOwned::to_owned), ..search });
-    rights(grants, searches, Use { purpose: Purpose::Chat, account, ..Use::default() })
+    rights(grants, searches, &Use { purpose: Purpose::Chat, account, ..Use::default() })
 }
 
 /// The rights for these lists, and those that there are already.
-fn rights(mut grants: Grants, searches: impl IntoIterator<Item = Search>, how: Use) -> Rights {
+fn rights(mut grants: Grants, searches: impl IntoIterator<Item = Search>, how: &Use) -> Rights {
     let known = Known::with(std::iter::empty());
     for search in searches {
         let (Ok(resource) | Err(resource)) = known.find(&search.kind);
