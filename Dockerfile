@@ -19,9 +19,11 @@ COPY templates templates
 # The same sources give the same bytes: nothing of the time or the machine is in the program.
 ARG SOURCE_DATE_EPOCH=0
 ENV CARGO_INCREMENTAL=0 CARGO_PROFILE_RELEASE_STRIP=symbols RUSTFLAGS="-C target-feature=+crt-static"
-RUN --mount=type=cache,target=/usr/local/cargo/registry cargo build --locked --release --bin kaito \
- && cp target/release/kaito /usr/local/bin/kaito \
- && mkdir --mode=1777 /empty
+# The target is named, though it is the host: otherwise the flags are those of procedural macros too, which can't be static.
+RUN --mount=type=cache,target=/usr/local/cargo/registry target=$(rustc --print host-tuple) \
+ && cargo build --locked --release --bin kaito --target "$target" \
+ && cp "target/$target/release/kaito" /usr/local/bin/kaito \
+ && mkdir -m 1777 /empty
 # It is there, runs, and needs no library.
 RUN kaito --version && ! readelf --dynamic /usr/local/bin/kaito | grep NEEDED
 

@@ -15,6 +15,8 @@ pub const NAMESPACE: &str = "kaito-system";
 pub const CREDENTIALS: &str = "/etc/kaito/git";
 /// Where the token of webhooks is mounted: the key `token` of its Secret.
 pub const WEBHOOK_TOKEN: &str = "/etc/kaito/webhook/token";
+/// Where artifacts are given out, if there are any; pods have their address in `POD_IP`.
+pub const ARTIFACT_LISTEN: &str = ":9790";
 /// The arguments of `kaito watch` that fit the Deployment: its volumes, ports and replicas.
 pub const PROCESS: [&str; 5] =
     ["--leader-elect", "--cache-dir=/cache", "--health-listen=:8080", "--metrics-listen=:8080", "--log-format=json"];
@@ -36,11 +38,13 @@ pub struct Install {
     pub credentials: Option<String>,
     /// The Secret with the token of webhooks, to be mounted at [`WEBHOOK_TOKEN`].
     pub webhook_token: Option<String>,
+    /// Whether artifacts are given out, at [`ARTIFACT_LISTEN`].
+    pub artifacts: bool,
     /// With the CRDs.
     pub crds: bool,
     /// With a ServiceMonitor of the Prometheus operator.
     pub service_monitor: bool,
-    /// The rules of its roles; none if somebody else grants its rights.
+    /// The rules of its roles, of which those without any are left out; none if somebody else grants its rights.
     pub rules: Option<Rules>,
 }
 
@@ -53,6 +57,7 @@ struct Values<'i> {
     args: &'i [String],
     credentials: Option<&'i str>,
     webhook_token: Option<&'i str>,
+    artifacts: bool,
     rules: Option<Value>,
     /// The namespace of a binding.
     place: &'i str,
@@ -71,15 +76,18 @@ impl Install {
             objects.extend(KINDS.iter().filter_map(|kind| Object::of(kind.definition()).ok()));
         }
         objects.push(render("serviceaccount")?);
-        if self.rules.is_some() {
-            for name in ["clusterrole-nodes", "clusterrolebinding-nodes", "clusterrole-workspaces"] {
-                objects.push(render(name)?);
+        if let Some(rules) = &self.rules {
+            if !rules.cluster.is_empty() {
+                objects.extend([render("clusterrole-nodes")?, render("clusterrolebinding-nodes")?]);
             }
-            if self.namespaces.is_empty() {
-                objects.push(render("clusterrolebinding-workspaces")?);
-            }
-            for place in &self.namespaces {
-                objects.push(engine.render("rolebinding-workspaces.yaml", &self.values(place))?);
+            if !rules.workspaces.is_empty() {
+                objects.push(render("clusterrole-workspaces")?);
+                if self.namespaces.is_empty() {
+                    objects.push(render("clusterrolebinding-workspaces")?);
+                }
+                for place in &self.namespaces {
+                    objects.push(engine.render("rolebinding-workspaces.yaml", &self.values(place))?);
+                }
             }
             objects.extend([render("role")?, render("rolebinding")?]);
         }
@@ -120,6 +128,7 @@ impl Install {
             args: &self.args,
             credentials: self.credentials.as_deref(),
             webhook_token: self.webhook_token.as_deref(),
+            artifacts: self.artifacts,
             rules: rules.map(|Rules { own, workspaces, cluster }| json!({"own": own, "workspaces": workspaces, "cluster": cluster})),
             place,
         }

@@ -192,6 +192,12 @@ fn the_same_commit_is_the_same_digest() {
     ] {
         assert_eq!(scene.pushed(&[&[address.as_str()][..], args].concat()) == first, is_same, "{args:?}");
     }
+    // What kaito.yaml says is heard, and flags win over it.
+    let config = "apiVersion: config.kaito.sh/v1alpha1\nkind: RenderConfig\nflux: false\n";
+    let own = Scene::new();
+    own.repo.write("kaito.yaml", config).commit("flux: false");
+    let [silent, no, yes] = [&[][..], &["--flux=false"], &["--flux"]].map(|flag| own.pushed(&[&[address.as_str()][..], flag].concat()));
+    assert!(silent == no && silent != yes, "{silent} {no} {yes}");
     // Without a repository, it is said what it was.
     let piped = run_with_input(
         &[

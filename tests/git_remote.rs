@@ -4,7 +4,7 @@ mod http;
 mod mirror;
 mod push;
 pub(crate) mod server;
-mod ssh;
+pub(crate) mod ssh;
 
 use kaito::source::{Access, Head, Mirror, Reference, RemoteError};
 

@@ -1,4 +1,6 @@
-//! The image: what its Dockerfile is made of, as far as that can be told without building it, and the SBOM beside it.
+//! The image and the release: what the Dockerfile is made of, as far as that can be told without building it, the SBOM, and the manifest for krew.
+
+mod static_program;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -47,6 +49,9 @@ fn the_dockerfile_is_for_a_restricted_pod() {
     let deployment = fs::read_to_string("templates/install/deployment.yaml").unwrap();
     let user = deployment.lines().find_map(|line| line.trim().strip_prefix("runAsUser: ")).unwrap();
     assert_eq!(all(&instructions, "USER"), [format!("{user}:{user}")]);
+    // Flags without a target are those of procedural macros too, which can't be static.
+    assert!(all(&instructions, "ENV").concat().contains("RUSTFLAGS=\"-C target-feature=+crt-static\""));
+    assert!(all(&instructions, "RUN").iter().any(|run| run.contains("cargo build") && run.contains("--target \"$target\"")));
     assert_eq!(all(&instructions, "ENTRYPOINT"), [r#"["/usr/local/bin/kaito"]"#]);
     assert!(all(&instructions, "ARG").contains(&format!("VERSION={}", of_package("version")).as_str()));
     assert!(all(&instructions, "ENV").contains(&"PATH=/usr/local/bin"), "Argo CD's plugin calls it by its name");
@@ -175,4 +180,50 @@ fn the_release_is_pinned() {
     for part in ["kaito-linux-$ARCH.cdx.json", "SHA256SUMS", "x86_64-unknown-linux-musl", "aarch64-unknown-linux-musl"] {
         assert!(text.contains(part), "{part} is missing");
     }
+}
+
+/// By krew's own rules, it installs what the release has, under a name that isn't that of Kaito's plugin.
+#[test]
+fn krew_can_install_it() {
+    let home = tempfile::tempdir().unwrap();
+    let sums = home.path().join("SHA256SUMS");
+    let digest = |arch: &str| format!("{arch:a>64}").replace(|c: char| !c.is_ascii_hexdigit(), "0");
+    let archive = |arch: &str| format!("kaito-linux-{arch}.tar.gz");
+    let print = |archs: &[&str]| {
+        let lines: Vec<String> = archs.iter().map(|arch| format!("{}  {}\n", digest(arch), archive(arch))).collect();
+        fs::write(&sums, lines.concat()).unwrap();
+        let args = ["--tag", "v0.1.0", "--repository", "acme/kaito", "--checksums"];
+        Command::new("scripts/krew.py").args(args).arg(&sums).output().unwrap()
+    };
+    let printed = print(&["amd64", "arm64"]);
+    assert!(printed.status.success(), "{}", String::from_utf8_lossy(&printed.stderr));
+    let manifest = crate::install::objects(&String::from_utf8(printed.stdout).unwrap()).remove(0);
+    assert_eq!((&manifest["apiVersion"], &manifest["kind"]), (&"krew.googlecontainertools.github.com/v1alpha2".into(), &"Plugin".into()));
+    assert_eq!((&manifest["metadata"]["name"], &manifest["spec"]["version"]), (&"kaito-gitops".into(), &"v0.1.0".into()));
+    let short = manifest["spec"]["shortDescription"].as_str().unwrap();
+    assert!(short.len() <= 50 && !short.ends_with('.') && !short.contains("kubectl"), "{short}");
+    let release = fs::read_to_string(".github/workflows/release.yml").unwrap();
+    assert!(release.contains("kaito-linux-$ARCH.tar.gz") && release.contains("scripts/krew.py"));
+    let platforms = manifest["spec"]["platforms"].as_array().unwrap();
+    assert_eq!(platforms.len(), 2);
+    for (platform, arch) in platforms.iter().zip(["amd64", "arm64"]) {
+        assert_eq!(platform["selector"]["matchLabels"], serde_json::json!({"os": "linux", "arch": arch}));
+        assert_eq!(platform["uri"], format!("https://github.com/acme/kaito/releases/download/v0.1.0/{}", archive(arch)));
+        assert_eq!((&platform["sha256"], &platform["bin"]), (&digest(arch).into(), &"kaito".into()));
+    }
+    let lacking = print(&["amd64"]);
+    assert!(!lacking.status.success() && String::from_utf8_lossy(&lacking.stderr).contains("has no kaito-linux-arm64.tar.gz"));
+    // What it installs is in the archive, which is the same whenever it is made.
+    let (program, made) = (home.path().join("kaito"), |name: &str| home.path().join(name));
+    fs::write(&program, "#!/bin/sh\n").unwrap();
+    for name in ["one.tar.gz", "two.tar.gz"] {
+        let run = Command::new("scripts/archive.sh").arg(&program).arg(made(name)).env("SOURCE_DATE_EPOCH", "1").output().unwrap();
+        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+        fs::write(&program, "#!/bin/sh\n").unwrap();
+    }
+    assert_eq!(fs::read(made("one.tar.gz")).unwrap(), fs::read(made("two.tar.gz")).unwrap());
+    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(fs::File::open(made("one.tar.gz")).unwrap()));
+    let entries = archive.entries().unwrap().map(|entry| entry.unwrap());
+    let has: Vec<(PathBuf, u32)> = entries.map(|entry| (entry.path().unwrap().into_owned(), entry.header().mode().unwrap())).collect();
+    assert_eq!(has, [("LICENSE".into(), 0o644), ("kaito".into(), 0o755)]);
 }

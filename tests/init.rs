@@ -7,6 +7,8 @@ use std::process::Command;
 
 use crate::support::{Run, files, finish, kaito};
 
+const ORIGIN: &str = "acme/kaito@v0.1.0";
+
 /// Runs `kaito ARGS` in a directory.
 fn run_in(home: &Path, args: &[&str]) -> Run {
     finish(kaito().current_dir(home).args(args))
@@ -16,7 +18,7 @@ fn run_in(home: &Path, args: &[&str]) -> Run {
 fn what_is_written_works() {
     const URL: &str = "https://git.example.com/fleet.git";
     // The flags; what is there besides kaito.yaml; the names of some of the rendered objects.
-    let table: [(&[&str], &[&str], &str); 8] = [
+    let table: [(&[&str], &[&str], &str); 9] = [
         (&["--preset", "phi-4"], &["workspaces/phi-4.yaml"], "nodeclaim.karpenter.sh/ws"),
         (&["--preset", "microsoft/Phi-4-mini-instruct"], &["workspaces/phi-4-mini-instruct.yaml"], "service/phi-4-mini-instruct"),
         (&["--preset", "phi-4", "--name", "chat", "-n", "models"], &["workspaces/chat.yaml"], "statefulset.apps/chat"),
@@ -25,7 +27,12 @@ fn what_is_written_works() {
         (&["--preset", "llama-3.3-70b-instruct", "--token-secret", "hub"], &["workspaces/llama-3-3-70b-instruct.yaml"], "service/llama"),
         (&["--preset", "falcon-7b", "--kaito-version", "0.3"], &["workspaces/falcon-7b.yaml"], "machine.karpenter.sh/"),
         (
-            &["--preset", "phi-4", "--with", "github,argocd,flux", "--url", URL],
+            &["--preset", "phi-4", "--with", "gitlab", "--kaito-source", ORIGIN],
+            &[".gitlab-ci.yml", "workspaces/phi-4.yaml"],
+            "statefulset.apps/phi-4",
+        ),
+        (
+            &["--preset", "phi-4", "--with", "github,argocd,flux", "--url", URL, "--kaito-source", ORIGIN],
             &[".github/workflows/kaito.yaml", "argocd/application.yaml", "flux/sync.yaml", "workspaces/phi-4.yaml"],
             "statefulset.apps/phi-4",
         ),
@@ -57,7 +64,7 @@ fn what_is_written_works() {
 fn extras_are_manifests() {
     let home = tempfile::tempdir().unwrap();
     let url = "https://git.example.com/\"fleet\": #1.git";
-    let flags = ["--preset", "phi-4", "-n", "models", "--with", "flux,argocd,github", "--url", url];
+    let flags = ["--preset", "phi-4", "-n", "models", "--with", "flux,argocd,github,gitlab", "--url", url, "--kaito-source", ORIGIN];
     assert_eq!(run_in(home.path(), &[&["init"], flags.as_slice()].concat()).code, 0);
     let read = |path: &str| {
         let file = kaito::diagnostic::SourceFile::new(path, fs::read_to_string(home.path().join(path)).unwrap());
@@ -70,22 +77,37 @@ fn extras_are_manifests() {
     assert_eq!((&flux[0]["spec"]["url"], &flux[1]["spec"]["sourceRef"]["name"]), (&url.into(), &"phi-4".into()));
     let argocd = &read("argocd/application.yaml")[0];
     assert_eq!((&argocd["spec"]["source"]["repoURL"], &argocd["spec"]["destination"]["namespace"]), (&url.into(), &"models".into()));
+    // The action and the template are those of this repository, and know what they are given.
     let workflow = &read(".github/workflows/kaito.yaml")[0];
-    let steps = workflow["jobs"]["check"]["steps"].as_array().unwrap();
-    assert!(steps.len() == 4 && workflow["jobs"]["push"]["needs"] == "check", "{workflow}");
-    assert_eq!(workflow["env"]["KAITO"], "docker run --rm --user 0 -v ${{ github.workspace }}:/work -w /work ${{ vars.KAITO_IMAGE }}");
+    let of_action = &crate::install::objects(&fs::read_to_string("deploy/github/action.yml").unwrap())[0]["inputs"];
+    for (job, steps) in [("check", 2), ("push", 3)] {
+        let all = workflow["jobs"][job]["steps"].as_array().unwrap();
+        assert_eq!((all.len(), &all[1]["uses"]), (steps, &"acme/kaito/deploy/github@v0.1.0".into()), "{workflow}");
+        all[1]["with"].as_object().unwrap().keys().for_each(|input| assert!(of_action[input].is_object(), "{input}"));
+    }
+    assert_eq!(workflow["jobs"]["push"]["needs"], "check");
+    let include = &read(".gitlab-ci.yml")[0]["include"][0];
+    assert_eq!(include["remote"], "https://raw.githubusercontent.com/acme/kaito/v0.1.0/deploy/gitlab/kaito.gitlab-ci.yml");
+    let of_template = &crate::install::objects(&fs::read_to_string("deploy/gitlab/kaito.gitlab-ci.yml").unwrap())[0]["spec"]["inputs"];
+    include["inputs"].as_object().unwrap().keys().for_each(|input| assert!(of_template[input].is_object(), "{input}"));
+    assert_eq!(
+        (&include["inputs"]["source"], &include["inputs"]["revision"]),
+        (&"https://github.com/acme/kaito.git".into(), &"v0.1.0".into())
+    );
 }
 
 #[test]
 fn what_is_refused() {
     let home = tempfile::tempdir().unwrap();
     // The flags; the exit code, a part of what is said.
-    let table: [(&[&str], i32, &str); 9] = [
+    let table: [(&[&str], i32, &str); 11] = [
         (&[], 2, "which model is wanted? say --preset NAME"),
         (&["--preset", "phi-five"], 1, "unknown"),
         (&["--preset", "phi-4", "--instance-type", "m5.large"], 1, "it fits on Standard_"),
         (&["--preset", "phi-4", "--with", "argocd"], 2, "say --url URL"),
-        (&["--preset", "phi-4", "--with", "jenkins"], 2, "possible values: github, argocd, flux"),
+        (&["--preset", "phi-4", "--with", "jenkins"], 2, "possible values: github, gitlab, argocd, flux"),
+        (&["--preset", "phi-4", "--with", "gitlab"], 2, "say --kaito-source OWNER/REPOSITORY@REVISION"),
+        (&["--preset", "phi-4", "--with", "github", "--kaito-source", "acme"], 2, "such as acme/kaito@v0.1.0"),
         (&["--preset", "phi-4", "--name", "Phi"], 2, "lower-case letters"),
         (&["--preset", "phi-4", "-n", "No Such"], 2, "no name for a namespace"),
         (&["--preset", "phi-4", "--token-secret", "a: b"], 2, "lower-case letters"),
@@ -125,7 +147,9 @@ def wait_for(text):
     read = read.split(text.encode(), 1)[1]
 for question, answer in [
     ("[phi-4]: ", "phi-five"), ("is unknown", None), ("[phi-4]: ", "phi-4"), ("[phi-4]: ", "chat"), ("[azure]: ", ""), ("[default]: ", "models"),
-    ("  1  Standard_", None), ("[1]: ", "99"), ("[1]: ", "2"), ("[nothing]: ", "argocd"), ("URL of the repository", "https://git.example.com/a.git"),
+    ("  1  Standard_", None), ("[1]: ", "99"), ("[1]: ", "2"), ("[nothing]: ", "argocd,gitlab"),
+    ("URL of the repository", "https://git.example.com/a.git"), ("OWNER/REPOSITORY@REVISION: ", "acme"), ("such as", None),
+    ("OWNER/REPOSITORY@REVISION: ", "acme/kaito@v0.1.0"),
     ("Next:", None),
 ]:
     wait_for(question)
@@ -143,7 +167,7 @@ fn it_asks_on_a_terminal() {
     assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
     let files = files(home.path());
     let names: Vec<&String> = files.keys().collect();
-    assert_eq!(names, ["argocd/application.yaml", "kaito.yaml", "workspaces/chat.yaml"]);
+    assert_eq!(names, [".gitlab-ci.yml", "argocd/application.yaml", "kaito.yaml", "workspaces/chat.yaml"]);
     assert!(files["kaito.yaml"].contains("namespace: models\n") && files["workspaces/chat.yaml"].contains("name: phi-4\n"), "{files:?}");
     assert_eq!(run_in(home.path(), &["lint", "-R", "-f", "workspaces"]).code, 0);
 }

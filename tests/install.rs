@@ -55,6 +55,8 @@ fn what_is_printed() {
     expect(Path::new("golden/install/cluster.yaml"), &prints(&IMAGE)).unwrap();
     let git = [&IMAGE[..], &GIT, &["--", "--interval=5m", "--prune=false"]].concat();
     expect(Path::new("golden/install/git.yaml"), &prints(&git)).unwrap();
+    let flux = ["--url", "https://git.example.com/fleet.git", "-f", "clusters/prod", "-n", "flux-system", "--external-artifact", "models"];
+    expect(Path::new("golden/install/flux.yaml"), &prints(&[&IMAGE[..], &flux].concat())).unwrap();
     expect(Path::new("golden/install/uninstall.yaml"), &prints(&["uninstall", "--namespaces", "search,models", "--service-monitor"]))
         .unwrap();
 }

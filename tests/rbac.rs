@@ -27,9 +27,22 @@ fn examples() {
     let shards = ["--for", "watch", "--leader-elect", "--shards", "2", "--secrets", "fleet,fleet-proxy"];
     prints("watch-shards", phi, &[&ACCOUNT[..], &shards].concat());
     prints("watch-keeping", "examples/karpenter", &["--for", "watch", "--applyset", "configmaps/prod", "--prune=false", "-n", "models"]);
+    prints("watch-publishing", phi, &[&ACCOUNT[..], &["--for", "watch", "--external-artifact", "models", "-n", "flux-system"]].concat());
     prints("replace-wait-adopt", phi, &[&ACCOUNT[..], &["--replace", "--wait", "--adopt"]].concat());
     prints("sets", "examples/inference-set", &[&ACCOUNT[..], &["--applyset", "configmaps/prod", "--prune"]].concat());
     prints("karpenter", "examples/karpenter", &[&ACCOUNT[..], &["--applyset", "prod"]].concat());
+}
+
+/// What takes no files, for one namespace or for all.
+#[test]
+fn without_files() {
+    for verb in ["import", "chat"] {
+        for (place, args) in [("one", &["-n", "models"][..]), ("all", &[])] {
+            let run = run(&[&["rbac", "--for", verb], &ACCOUNT[..], args].concat());
+            assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{verb} {place}");
+            expect(Path::new(&format!("golden/rbac/printed/{verb}-{place}.yaml")), &run.stdout).unwrap();
+        }
+    }
 }
 
 /// Kinds that nobody knows are guessed, and those that the input defines are not; rights of rights are said.

@@ -9,6 +9,8 @@ use clap::Command;
 const KUBECTL: &str = "kubectl-kaito";
 /// That of what kubectl asks to complete the arguments of such a plugin.
 const KUBECTL_COMPLETE: &str = "kubectl_complete-kaito";
+/// What follows in the name of the plugin that krew installs, in which it makes `_` of every dash: the verb is the first word behind it.
+const KREW: &str = "_gitops";
 /// The name of the plugin of flux.
 const FLUX: &str = "flux-kaito";
 /// The verbs by which Cobra asks its own programs, and flux its plugins, with descriptions or without.
@@ -32,10 +34,10 @@ impl Called {
         let program = words.next().unwrap_or_default();
         let file = Path::new(&program).file_name().unwrap_or_default().to_string_lossy();
         let file = file.strip_suffix(".exe").unwrap_or(&file);
-        let (name, verbs, mut completes) = if let Some(verbs) = file.strip_prefix(KUBECTL_COMPLETE) {
-            ("kubectl kaito", verbs, true)
-        } else if let Some(verbs) = file.strip_prefix(KUBECTL) {
-            ("kubectl kaito", verbs, false)
+        let (name, verbs, mut completes) = if let Some(rest) = file.strip_prefix(KUBECTL_COMPLETE) {
+            of_kubectl(rest, true)
+        } else if let Some(rest) = file.strip_prefix(KUBECTL) {
+            of_kubectl(rest, false)
         } else if file == FLUX {
             ("flux kaito", "", false)
         } else {
@@ -62,6 +64,11 @@ impl Called {
     }
 }
 
+/// What people write, and the verbs in the name of a plugin.
+fn of_kubectl(rest: &str, completes: bool) -> (&'static str, &str, bool) {
+    rest.strip_prefix(KREW).map_or(("kubectl kaito", rest, completes), |verbs| ("kubectl kaito-gitops", verbs, completes))
+}
+
 /// The same with other examples: each `kaito VERB` becomes `NAME VERB`.
 fn renamed(command: Command, name: &str, verbs: &[String]) -> Command {
     let command = command.mut_subcommands(|verb| renamed(verb, name, verbs));
@@ -77,7 +84,7 @@ mod tests {
     #[test]
     fn names_and_what_they_mean() {
         // The words; the name, the words that are meant, whether they are completed.
-        let table: [(&str, &str, &str, bool); 12] = [
+        let table: [(&str, &str, &str, bool); 14] = [
             ("kaito render -f .", "kaito", "render -f .", false),
             ("/usr/bin/kaito", "kaito", "", false),
             ("/opt/kubectl-kaito-render -f .", "kubectl kaito", "render -f .", false),
@@ -87,6 +94,8 @@ mod tests {
             ("kubectl-kaito status", "kubectl kaito", "status", false),
             ("kubectl_complete-kaito-render --cl", "kubectl kaito", "render --cl", true),
             ("kubectl_complete-kaito re", "kubectl kaito", "re", true),
+            ("/k/.krew/bin/kubectl-kaito_gitops render -f .", "kubectl kaito-gitops", "render -f .", false),
+            ("kubectl_complete-kaito_gitops render --cl", "kubectl kaito-gitops", "render --cl", true),
             ("flux-kaito render", "flux kaito", "render", false),
             ("flux-kaito __complete render --cl", "flux kaito", "render --cl", true),
             ("kaito __completeNoDesc re", "kaito", "re", true),

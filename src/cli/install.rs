@@ -11,7 +11,8 @@ use super::setup::{namespace_name, provisioners};
 use super::watch::{self, SourceKind};
 use super::{Cli, Command};
 use crate::diagnostic::Diagnostic;
-use crate::install::{CREDENTIALS, Install, NAMESPACE, PROCESS, WEBHOOK_TOKEN};
+use crate::flux::artifact_of;
+use crate::install::{ARTIFACT_LISTEN, CREDENTIALS, Install, NAMESPACE, PROCESS, WEBHOOK_TOKEN};
 use crate::inventory::Parent;
 use crate::manifest::ObjectRef;
 use crate::options::{KARPENTER_GATE, NodeProvisioner};
@@ -26,6 +27,8 @@ Examples:
   kaito install --image registry.example.com/kaito:0.1.0 --crds | kubectl apply --server-side -f -
   kaito install --image registry.example.com/kaito:0.1.0 --url https://git.example.com/fleet.git --branch main -f clusters/prod \\
       --applyset prod --credentials fleet --namespaces models | kubectl apply --server-side -f -
+  kaito install --image registry.example.com/kaito:0.1.0 --url https://git.example.com/fleet.git -f clusters/prod -n flux-system \\
+      --external-artifact models | kubectl apply --server-side -f -
   kaito install --image registry.example.com/kaito:0.1.0 -- --cloud aws --feature-gates ModelStreaming=true")]
 pub(super) struct Args {
     /// Image with kaito in it
@@ -94,6 +97,9 @@ struct SourceArgs {
     /// Secret whose key token is the one by which webhooks prove where they come from
     #[arg(long, value_name = "SECRET", requires = "url")]
     webhook_token: Option<String>,
+    /// Publish what is rendered as this `ExternalArtifact`, for Flux to apply it: the loop itself applies nothing
+    #[arg(long, value_name = "NAME", requires = "url")]
+    external_artifact: Option<String>,
 }
 
 /// Print the names of what `kaito install` has printed, for `kubectl delete`.
@@ -135,7 +141,7 @@ impl WhereArgs {
 impl Args {
     /// The arguments of `kaito watch`.
     fn watch_args(&self, namespaces: &[String]) -> Vec<String> {
-        let SourceArgs { url, branch, tag, filename, applyset, credentials, webhook_token, .. } = &self.source;
+        let SourceArgs { url, branch, tag, filename, applyset, credentials, webhook_token, external_artifact, .. } = &self.source;
         let flag = |name: &str, value: &Option<String>| value.as_ref().map(|value| format!("--{name}={value}"));
         let places = if namespaces.is_empty() { "*".to_owned() } else { namespaces.join(",") };
         let mut args = vec![flag("url", url).unwrap_or_else(|| "--source=cluster".to_owned())];
@@ -147,6 +153,13 @@ impl Args {
         args.push(format!("--namespaces={places}"));
         args.extend(credentials.as_ref().map(|_| format!("--credentials={CREDENTIALS}")));
         args.extend(webhook_token.iter().flat_map(|_| [format!("--webhook-token={WEBHOOK_TOKEN}"), "--webhook-listen=:9292".to_owned()]));
+        if let Some(name) = external_artifact {
+            args.extend([
+                format!("--external-artifact={name}"),
+                format!("--artifact-listen={ARTIFACT_LISTEN}"),
+                "--apply=false".to_owned(),
+            ]);
+        }
         args.extend(self.node_provisioner.map(|provisioner| format!("--node-provisioner={}", provisioner.name())));
         args.extend(self.args.iter().cloned());
         args.extend(PROCESS.map(ToOwned::to_owned));
@@ -171,12 +184,13 @@ impl Args {
             replaces: watch.set.replace,
             leases: vec![ObjectRef::new("coordination.k8s.io", "Lease", Some(namespace), &lease)],
             secrets: secrets.map(|name| ObjectRef::new("", "Secret", Some(namespace), name)).collect(),
+            external_artifact: watch.set.external_artifact.as_ref().map(|name| artifact_of(namespace, name)),
             ..Use::default()
         };
         let provisioner = watch.rendering.node_provisioner.or(by_gate).unwrap_or_default();
         let sees_storage = is_declared && is_on("ModelStreaming");
         let is_everywhere = self.where_.install().namespaces.is_empty();
-        Ok(Installed { how, provisioner, is_declared, sees_storage, is_everywhere }.rules())
+        Ok(Installed { how, provisioner, is_declared, sees_storage, is_everywhere, applies: watch.set.apply }.rules())
     }
 }
 
@@ -214,6 +228,7 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
         args: watch_args,
         credentials: args.source.credentials.clone(),
         webhook_token: args.source.webhook_token.clone(),
+        artifacts: args.source.external_artifact.is_some(),
         rules: args.rbac.then_some(rules),
         ..install
     };
@@ -222,7 +237,10 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
 
 /// Prints what goes.
 pub(super) fn uninstall(args: &UninstallArgs, color: Color) -> Exit {
-    let install = Install { rules: Some(Rules::default()), ..args.where_.install() };
+    // Whatever they allow, all roles are named.
+    let any = || vec![Value::Null];
+    let rules = Rules { own: any(), workspaces: any(), cluster: any() };
+    let install = Install { rules: Some(rules), ..args.where_.install() };
     let goes = |identity: &Value| !args.keep_namespace || identity["kind"] != "Namespace";
     print(install.identities().map(|identities| identities.into_iter().filter(goes).collect()), color)
 }

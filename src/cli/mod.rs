@@ -53,13 +53,13 @@ pub use output::Exit;
     after_help = "Exit codes: 0 done, 1 the input is invalid or something could not be done, 2 wrong usage; what else there is says each verb.
 
 Examples:
-  kaito init                                           # a small repository to begin with
-  kaito render -f workspace.yaml                       # what a Workspace stands for, without a cluster
-  kaito diff main...HEAD                               # what a branch changes
-  kaito apply -f workspace.yaml --wait                 # make it so, and wait until the model is served
-  kaito status                                         # how it is doing
-  kaito chat phi-4                                     # talk to the model
-  kaito render --help                                  # all about a verb"
+  kaito init                            # a small repository to begin with
+  kaito render -f workspace.yaml        # what it stands for, without a cluster
+  kaito diff main...HEAD                # what a branch changes
+  kaito apply -f workspace.yaml --wait  # make it so, until it is served
+  kaito status                          # how it is doing
+  kaito chat phi-4                      # talk to the model
+  kaito render --help                   # all about a verb"
 )]
 pub struct Cli {
     /// When to colour messages

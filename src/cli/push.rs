@@ -132,7 +132,7 @@ fn push(args: &Args, color: Color) -> Result<Exit, Failure> {
     let invalid = |finding| (vec![finding], Exit::Invalid);
     let origin = Origin::of(args).map_err(usage)?;
     let access = args.registry.access(&args.address).map_err(usage)?;
-    let (mut findings, rendering) = (Vec::new(), args.for_flux());
+    let (mut findings, rendering) = (Vec::new(), RenderingArgs { is_for_flux: true, ..args.rendering.clone() });
     let Some(mut setup) = Setup::new(&rendering, &origin.input, &mut findings) else { return Err((findings, Exit::Invalid)) };
     setup.options.selector.clone_from(&args.artifact.selector);
     let artifact = args.artifact.make(&setup, &origin.input, findings, color).map_err(|findings| (findings, Exit::Invalid))?;
@@ -164,13 +164,6 @@ fn tell(args: &Args, image: &Image, tags: &[String], revision: &str) -> Exit {
         Format::Yaml => yaml::to_yaml(&value, &mut text),
     }
     output::data(&text)
-}
-
-impl Args {
-    /// How it is rendered: for Flux, unless it is said otherwise.
-    fn for_flux(&self) -> RenderingArgs {
-        RenderingArgs { flux: self.rendering.flux.or(Some(true)), ..self.rendering.clone() }
-    }
 }
 
 impl ArtifactArgs {

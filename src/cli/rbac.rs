@@ -7,9 +7,10 @@ use super::output::{self, Color, Exit};
 use super::setup::{InputArgs, RenderingArgs, Setup};
 use crate::diagnostic::Diagnostic;
 use crate::diff::{Side, live};
+use crate::flux::artifact_of;
 use crate::inventory::Parent;
 use crate::manifest::ObjectRef;
-use crate::rbac::{Account, Purpose, Rights, Use, import_rights, rights};
+use crate::rbac::{Account, Purpose, Rights, Use, chat_rights, import_rights, rights};
 use crate::session::Session;
 use crate::shard::Shard;
 use crate::spec::Input;
@@ -22,7 +23,8 @@ use crate::yaml;
   kaito rbac -R -f clusters/prod --applyset prod --prune --service-account ci:deployer
   kaito rbac -R -f clusters/prod --for diff --service-account ci:reviewer
   kaito rbac -R -f clusters/prod --for watch --applyset prod --leader-elect -n kaito --service-account kaito:kaito
-  kaito rbac --for import -n models --service-account ci:importer")]
+  kaito rbac --for import -n models --service-account ci:importer
+  kaito rbac --for chat -n models --service-account models:tester")]
 #[command(mut_arg("filename", |arg| arg.required(false).required_unless_present("purpose")))]
 pub(super) struct Args {
     #[command(flatten)]
@@ -70,6 +72,9 @@ struct RightsArgs {
     /// Secrets with credentials that `kaito watch` reads, by name
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     secrets: Vec<String>,
+    /// For `kaito watch --external-artifact`, too
+    #[arg(long, value_name = "NAME")]
+    external_artifact: Option<String>,
 }
 
 impl RightsArgs {
@@ -82,7 +87,7 @@ impl RightsArgs {
 
 impl ValueEnum for Purpose {
     fn value_variants<'a>() -> &'a [Self] {
-        &[Self::Apply, Self::Diff, Self::Status, Self::Delete, Self::Watch, Self::Import]
+        &[Self::Apply, Self::Diff, Self::Status, Self::Delete, Self::Watch, Self::Import, Self::Chat]
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
@@ -92,9 +97,12 @@ impl ValueEnum for Purpose {
 
 /// Prints the rights.
 pub(super) fn run(args: &Args, color: Color) -> Exit {
-    if args.rights.purpose == Purpose::Import {
-        let namespace = args.rendering.namespace.as_deref().filter(|name| !name.is_empty());
-        return output::data(&text(&import_rights(namespace, args.rights.service_account.clone())));
+    let namespace = args.rendering.namespace.as_deref().filter(|name| !name.is_empty());
+    let account = || args.rights.service_account.clone();
+    match args.rights.purpose {
+        Purpose::Import => return output::data(&text(&import_rights(namespace, account()))),
+        Purpose::Chat => return output::data(&text(&chat_rights(namespace, account()))),
+        _ => {}
     }
     if args.input.filename.is_empty() {
         output::error("the rights are for files: name them with -f (and -R for directories below)");
@@ -143,8 +151,9 @@ fn print(args: &Args) -> Result<(Rights, Vec<Diagnostic>), Vec<Diagnostic>> {
     if is_watch {
         side.include_workspaces(&mut wanted, |_| true, live::Wanted::new);
     }
-    let lease = |name: &str| ObjectRef::new("coordination.k8s.io", "Lease", Some(&setup.options.namespace), name);
-    let secret = |name: &String| ObjectRef::new("", "Secret", Some(&setup.options.namespace), name);
+    let namespace = &setup.options.namespace;
+    let lease = |name: &str| ObjectRef::new("coordination.k8s.io", "Lease", Some(namespace), name);
+    let secret = |name: &String| ObjectRef::new("", "Secret", Some(namespace), name);
     let how = Use {
         purpose: *purpose,
         set,
@@ -154,6 +163,7 @@ fn print(args: &Args) -> Result<(Rights, Vec<Diagnostic>), Vec<Diagnostic>> {
         adopts: *adopt,
         leases: args.rights.leases().iter().filter(|_| is_watch && *leader_elect).map(|name| lease(name)).collect(),
         secrets: args.rights.secrets.iter().filter(|_| is_watch).map(secret).collect(),
+        external_artifact: args.rights.external_artifact.as_ref().filter(|_| is_watch).map(|name| artifact_of(namespace, name)),
         account: service_account.clone(),
     };
     let rights = rights(&wanted, &how);

@@ -71,6 +71,9 @@ pub(super) struct RenderingArgs {
     /// Whether Flux applies it: objects with ${...} get the annotation by which its variable substitution leaves them alone [default: false; true for kaito push]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub flux: Option<bool>,
+    /// What of that holds if neither the flag nor kaito.yaml says anything.
+    #[arg(skip)]
+    pub is_for_flux: bool,
     /// StorageClass of mirrors unless a Workspace says otherwise
     #[arg(long, value_name = "NAME")]
     pub default_model_mirror_storage_class: Option<String>,
@@ -369,7 +372,7 @@ fn options(args: &RenderingArgs, config: &RenderConfig, version: &str, findings:
         feature_gates,
         default_node_image_family: args.default_node_image_family.or(config.default_node_image_family).unwrap_or_default(),
         local_nvme: args.local_nvme.or(config.local_nvme).unwrap_or(cloud == Cloud::Azure),
-        flux: args.flux.or(config.flux).unwrap_or(false),
+        flux: args.flux.or(config.flux).unwrap_or(args.is_for_flux),
         namespace: namespace(args, config, findings),
         namespace_is_required: args.namespace.as_ref().is_some_and(|name| !name.is_empty()),
         selector: None,

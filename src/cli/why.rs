@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::output::{self, Color, Exit};
 use super::setup::{InputArgs, RenderingArgs, Setup};
 use crate::diagnostic::{Diagnostic, Place, did_you_mean};
+use crate::flux;
 use crate::manifest::ObjectRef;
 use crate::options::Options;
 use crate::patch::{self, Outcome};
@@ -63,8 +64,8 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
         return Exit::Invalid;
     }
     let engine = setup.tracing_engine();
-    // What templates leave, so that patches can be told from it.
-    let plain = Options { patches: Vec::new(), ..setup.options.clone() };
+    // What templates leave, so that what is changed afterwards can be told from it.
+    let plain = Options { patches: Vec::new(), flux: false, ..setup.options.clone() };
     let session = Session::new(&input, &setup.catalog, &plain, true, &mut Vec::new());
     match answer(args, &session, &input, &setup.options, &engine) {
         Ok(text) => output::data(&text),
@@ -111,7 +112,7 @@ fn answer(args: &Args, session: &Session<'_>, input: &Input, options: &Options, 
     Ok(text)
 }
 
-/// What patches make of an object, and a line for each that changes the field.
+/// What patches and Flux' annotation make of an object, and a line for each that changes the field.
 struct Patched {
     object: Value,
     by: String,
@@ -130,13 +131,24 @@ fn patched(args: &Args, reference: &ObjectRef, object: &Value, options: &Options
                 return Err(Box::new(finding.help(format!("it is in {origin}"))));
             }
         };
-        let field = |object: &Value| args.path.resolve(object).and_then(|steps| value_at(object, &steps).cloned());
-        if field(&now.object) != field(&after) {
-            _ = writeln!(now.by, "patch     {kind}, {origin}");
-        }
-        now.object = after;
+        now.becomes(after, args, &format!("patch     {kind}, {origin}"));
+    }
+    let mut after = now.object.clone();
+    if options.flux && flux::keep_from_substitution(&mut after) {
+        now.becomes(after, args, "flux      `flux: true` or --flux: it has ${...} or $$ in it, which Flux would take for a variable");
     }
     Ok(now)
+}
+
+impl Patched {
+    /// Becomes another object, which is said if the field is another one.
+    fn becomes(&mut self, after: Value, args: &Args, why: &str) {
+        let field = |object: &Value| args.path.resolve(object).and_then(|steps| value_at(object, &steps).cloned());
+        if field(&self.object) != field(&after) {
+            _ = writeln!(self.by, "{why}");
+        }
+        self.object = after;
+    }
 }
 
 /// Every object, with what it is for.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::image::{REVISION, SOURCE};
 use crate::manifest::ObjectRef;
 
-const API_VERSION: &str = "source.toolkit.fluxcd.io/v1";
+const GROUP: &str = "source.toolkit.fluxcd.io";
 const KIND: &str = "ExternalArtifact";
 
 /// An artifact that can be fetched.
@@ -27,12 +27,17 @@ pub struct Published {
     pub revision: Option<String>,
 }
 
+/// The name of the object.
+pub fn artifact_of(namespace: &str, name: &str) -> ObjectRef {
+    ObjectRef::new(GROUP, KIND, Some(namespace), name)
+}
+
 /// The object; `of` is what the artifact is made for.
 pub fn external_artifact(namespace: &str, name: &str, of: &ObjectRef) -> Value {
     let api_version = if of.group.is_empty() { "v1".to_owned() } else { format!("{}/v1", of.group) };
     let source = json!({"apiVersion": api_version, "kind": of.kind, "name": of.name, "namespace": of.namespace});
     json!({
-        "apiVersion": API_VERSION,
+        "apiVersion": format!("{GROUP}/v1"),
         "kind": KIND,
         "metadata": {"name": name, "namespace": namespace},
         "spec": {"sourceRef": source},

@@ -9,7 +9,7 @@ mod revision;
 mod substitution;
 
 pub use artifact::Artifact;
-pub use external_artifact::{Published, artifact_status, external_artifact};
+pub use external_artifact::{Published, artifact_of, artifact_status, external_artifact};
 pub use image::{Blob, CREATED, Image, REVISION, SOURCE};
 pub use revision::Revision;
 pub use substitution::keep_from_substitution;

@@ -1,5 +1,6 @@
 //! A small repository to begin with: [`Repository::files`] writes it, [`Repository::sizes`] tells on which nodes its model fits.
 
+mod origin;
 mod sizes;
 
 use minijinja::{Environment, UndefinedBehavior, context};
@@ -8,6 +9,7 @@ use serde_json::Value;
 use crate::options::{Cloud, NodeProvisioner, Options};
 use crate::preset::Catalog;
 
+pub use origin::Origin;
 pub use sizes::Size;
 
 /// The branch of rendered manifests, for Flux.
@@ -18,6 +20,8 @@ pub const BRANCH: &str = "rendered";
 pub enum Extra {
     /// A workflow of GitHub's that checks pull requests.
     Github,
+    /// A pipeline of GitLab's that checks merge requests.
+    Gitlab,
     /// An Application of Argo CD's.
     Argocd,
     /// A source and a Kustomization of Flux's.
@@ -26,12 +30,13 @@ pub enum Extra {
 
 impl Extra {
     /// Every one.
-    pub const ALL: [Self; 3] = [Self::Github, Self::Argocd, Self::Flux];
+    pub const ALL: [Self; 4] = [Self::Github, Self::Gitlab, Self::Argocd, Self::Flux];
 
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Github => "github",
+            Self::Gitlab => "gitlab",
             Self::Argocd => "argocd",
             Self::Flux => "flux",
         }
@@ -44,7 +49,12 @@ impl Extra {
 
     /// Whether it must know where the repository is.
     pub fn needs_repository(self) -> bool {
-        self != Self::Github
+        matches!(self, Self::Argocd | Self::Flux)
+    }
+
+    /// Whether it takes something of kaito's own repository.
+    pub fn needs_origin(self) -> bool {
+        matches!(self, Self::Github | Self::Gitlab)
     }
 }
 
@@ -67,6 +77,8 @@ pub struct Repository<'c> {
     pub token_secret: Option<String>,
     /// Where the repository will be.
     pub url: Option<String>,
+    /// Where kaito itself is taken from.
+    pub origin: Option<Origin>,
     /// What else it holds.
     pub extras: Vec<Extra>,
 }
@@ -84,6 +96,7 @@ impl Repository<'_> {
         for extra in &self.extras {
             let (path, template) = match extra {
                 Extra::Github => (".github/workflows/kaito.yaml", include_str!("../../templates/init/github.yaml")),
+                Extra::Gitlab => (".gitlab-ci.yml", include_str!("../../templates/init/gitlab.yaml")),
                 Extra::Argocd => ("argocd/application.yaml", include_str!("../../templates/init/argocd.yaml")),
                 Extra::Flux => ("flux/sync.yaml", include_str!("../../templates/init/flux.yaml")),
             };
@@ -113,6 +126,7 @@ impl Repository<'_> {
                 token_secret => &self.token_secret,
                 // JSON's strings are YAML's.
                 repository => Value::from(self.url.clone().unwrap_or_default()).to_string(),
+                origin => self.origin.as_ref().map(|Origin { repository, revision }| context! { repository, revision }),
                 branch => BRANCH,
                 flux => self.extras.contains(&Extra::Flux),
             },

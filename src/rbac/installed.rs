@@ -65,6 +65,8 @@ pub struct Installed {
     pub sees_storage: bool,
     /// Whether objects may be in all namespaces, and not in some that are named.
     pub is_everywhere: bool,
+    /// Whether it applies what it renders, and doesn't only give it to others.
+    pub applies: bool,
 }
 
 /// The rules of the roles, as they stand in these.
@@ -83,6 +85,10 @@ impl Installed {
     pub fn rules(&self) -> Rules {
         let mut grants = Grants::default();
         let home = self.how.set.as_ref().map_or("default", |parent| parent.namespace.as_str());
+        if !self.applies {
+            grants.running(&self.how);
+            return Rules { own: grants.rules().remove(&Some(home.to_owned())).unwrap_or_default(), ..Rules::default() };
+        }
         let mut add = |kind: &GroupKind, verbs: &[&'static str]| {
             let resource = Resource::of(kind, !is_cluster_wide(kind));
             let place = resource.is_namespaced.then_some(WORKSPACES);

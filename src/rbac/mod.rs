@@ -2,9 +2,9 @@
 //!
 //! What is asked of a server, and so what is needed, is decided in `cluster`; `tests/cluster/rbac.rs` tries with exactly these rights.
 
-mod import;
 mod installed;
 mod kinds;
+mod without_files;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -17,10 +17,10 @@ use crate::diff::live::AllWanted;
 use crate::inventory::{GroupKind, Parent};
 use crate::manifest::{ObjectRef, plural};
 use crate::spec::names;
-pub use import::import_rights;
 pub use installed::{Installed, Rules, rendered_kinds};
 use kinds::Known;
 pub use kinds::{Resource, is_cluster_wide, known};
+pub use without_files::{chat_rights, import_rights};
 
 const GROUP: &str = "rbac.authorization.k8s.io";
 
@@ -40,6 +40,8 @@ pub enum Purpose {
     Watch,
     /// `kaito import --live`, for which there are no files: see [`import_rights`].
     Import,
+    /// `kaito chat`, which needs none: see [`chat_rights`].
+    Chat,
 }
 
 /// How the verb is used.
@@ -61,6 +63,8 @@ pub struct Use {
     pub leases: Vec<ObjectRef>,
     /// The Secrets that are read for credentials.
     pub secrets: Vec<ObjectRef>,
+    /// The `ExternalArtifact` that a loop publishes for Flux.
+    pub external_artifact: Option<ObjectRef>,
     /// Who gets the rights; without, they are bound to nobody.
     pub account: Option<Account>,
 }
@@ -132,6 +136,11 @@ impl Grants {
             let status = format!("{}/status", plural(kind));
             self.add(Some(namespace), ("kaito.sh", &status), None, &["patch"]);
         }
+        self.running(how);
+    }
+
+    /// What the process of the loop needs, whatever it does: its credentials and its Leases, and the object that tells Flux of an artifact.
+    fn running(&mut self, how: &Use) {
         for secret in &how.secrets {
             self.add(secret.namespace.as_deref(), ("", "secrets"), Some(&secret.name), &["get"]);
         }
@@ -139,6 +148,12 @@ impl Grants {
             let leases = (lease.group.as_str(), "leases");
             self.add(lease.namespace.as_deref(), leases, Some(&lease.name), &["get", "update"]);
             self.add(lease.namespace.as_deref(), leases, None, &["create"]);
+        }
+        if let Some(artifact) = &how.external_artifact {
+            let (namespace, group, name) = (artifact.namespace.as_deref(), artifact.group.as_str(), Some(artifact.name.as_str()));
+            self.add(namespace, (group, "externalartifacts"), name, &["get", "patch"]);
+            self.add(namespace, (group, "externalartifacts"), None, &["create"]);
+            self.add(namespace, (group, "externalartifacts/status"), name, &["patch"]);
         }
     }
 
@@ -229,7 +244,7 @@ impl Use {
                 applying.into_iter().chain(watching).chain(deletes.then_some("delete")).collect()
             }
             Purpose::Diff => applying.to_vec(),
-            Purpose::Status | Purpose::Import => vec!["list"],
+            Purpose::Status | Purpose::Import | Purpose::Chat => vec!["list"],
             Purpose::Delete => vec!["get", "list", "delete"],
         }
     }
@@ -245,7 +260,7 @@ impl Use {
             Purpose::Apply => (&["get", "patch"], &["create"]),
             Purpose::Watch => (&["get", "list", "watch", "patch"], &["create"]),
             Purpose::Delete => (&["get", "patch", "delete"], &[]),
-            Purpose::Diff | Purpose::Status | Purpose::Import => (&[], &[]),
+            Purpose::Diff | Purpose::Status | Purpose::Import | Purpose::Chat => (&[], &[]),
         }
     }
 
@@ -321,6 +336,7 @@ impl Purpose {
             Self::Delete => "delete",
             Self::Watch => "watch",
             Self::Import => "import --live",
+            Self::Chat => "chat",
         }
     }
 }

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
+use super::manifest::Manifest;
 use super::model::{Kubelet, Model};
 use super::playground;
 use super::scene::Scene;
@@ -168,17 +169,18 @@ fn nobody_answers() {
 fn rights() {
     let stage = Stage::new("chat-rights", &Model::new(open_ai));
     stage.pod("True");
-    let lists = json!({"apiGroups": ["", "apps", "batch", "kaito.sh"], "verbs": ["list"],
-        "resources": ["workspaces", "ragengines", "statefulsets", "deployments", "jobs", "pods"]});
-    let forward = json!({"apiGroups": [""], "resources": ["pods/portforward"], "verbs": ["get", "create"]});
+    let printed = finish(kaito().args(["rbac", "--for", "chat", "-n", &stage.scene.namespace])).stdout;
+    let rules = Manifest::all("kaito rbac", &printed)[0].value["rules"].clone();
+    let is_forward = |rule: &&Value| rule["resources"][0] == "pods/portforward";
+    let lists: Vec<&Value> = rules.as_array().unwrap().iter().filter(|rule| !is_forward(rule)).collect();
     let chat = |name: &str, rules: &Value| {
         let account = playground().account(&stage.scene.namespace, name, rules, &json!([]));
         finish(kaito().args(["chat", "phi-4", "-m", "hi", "--kubeconfig"]).arg(&account.kubeconfig))
     };
-    let without = chat("without", &json!([lists]));
+    let without = chat("without", &json!(lists));
     assert_eq!((without.code, without.stdout.as_str()), (1, ""), "{}", without.stderr);
     assert!(without.stderr.contains("it takes the verbs get and create on pods/portforward"), "{}", without.stderr);
-    let with = chat("with", &json!([lists, forward]));
+    let with = chat("with", &rules);
     assert_eq!((with.code, with.stdout.as_str()), (0, "1 of phi-4: hi\u{fffd}[2J!\n"), "{}", with.stderr);
 }
 

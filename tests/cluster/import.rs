@@ -225,6 +225,10 @@ fn nothing_to_import() {
     let run = import.run(&[]);
     assert_eq!(run.code, 1, "{}", run.stderr);
     assert!(run.stderr.contains("the namespace import-nothing has no Workspace"), "{}", run.stderr);
+    scene.proxy.forget_group("kaito.sh");
+    let run = import.run(&[]);
+    assert_eq!(run.code, 1, "{}", run.stderr);
+    assert!(run.stderr.contains("the cluster knows no kind of kaito.sh: Kaito isn't installed there"), "{}", run.stderr);
     assert!(!import.path().exists());
 }
 

@@ -66,6 +66,7 @@ impl Installed {
         let here = |arg: &Value| match arg.as_str().unwrap() {
             "--cache-dir=/cache" => format!("--cache-dir={}", self.home.path().join("cache").display()),
             arg if arg.ends_with("-listen=:8080") => arg.replace(":8080", "127.0.0.1:0"),
+            arg if arg.ends_with("-listen=:9790") => arg.replace(":9790", "127.0.0.1:0"),
             arg => arg.to_owned(),
         };
         let mut config = playground().server.kubeconfig(self.home.path(), &self.user());

@@ -201,6 +201,31 @@ fn of_a_repository_with_node_pools() {
     followed.installed.was_allowed_everything();
 }
 
+/// Who publishes what Flux applies has no other rights.
+#[test]
+fn of_a_publisher() {
+    const ARTIFACT: &str = "/apis/source.toolkit.fluxcd.io/v1/namespaces/rights-flux/externalartifacts/models";
+    let mut followed = Followed::new(AUDITED[3], &["--external-artifact", "models"]);
+    let roles: Vec<&str> = followed.installed.objects.iter().map(Manifest::kind).filter(|kind| kind.ends_with("Role")).collect();
+    assert_eq!(roles, ["Role"]);
+    let mut published = None;
+    for text in ["one", "two"] {
+        followed.write("rest", &format!("{{apiVersion: v1, kind: ConfigMap, metadata: {{name: {text}}}}}"));
+        git(followed.directory.path(), &["add", "-A"]);
+        git(followed.directory.path(), &["commit", "-q", "-m", text]);
+        if published.is_none() {
+            followed.installed.start();
+        }
+        let digest = || followed.installed.get(ARTIFACT).map(|object| object["status"]["artifact"]["digest"].clone());
+        followed.installed.wait("another artifact is there", || digest().is_some_and(|digest| digest.is_string()) && digest() != published);
+        published = digest();
+    }
+    followed.installed.wait("the Lease is renewed", || !unused(&followed.installed).iter().any(|right| right.contains("coordination")));
+    assert_eq!(unused(&followed.installed), Vec::<String>::new());
+    let log = fs::read_to_string(followed.installed.log()).unwrap();
+    assert!(!log.contains("forbidden"), "{log}");
+}
+
 const STORAGE_CLASS: &str = "apiVersion: storage.k8s.io/v1
 kind: StorageClass
 metadata: {name: rights}

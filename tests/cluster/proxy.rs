@@ -36,6 +36,8 @@ struct State {
     is_down: bool,
     /// Whether the next watch is told that it comes too late.
     has_forgotten: bool,
+    /// The API group that isn't there.
+    without: Option<&'static str>,
 }
 
 impl Proxy {
@@ -110,6 +112,11 @@ impl Proxy {
         state.has_forgotten = has_forgotten;
     }
 
+    /// Answers as a server does whose cluster has no definition of a group's kinds.
+    pub(super) fn forget_group(&self, group: &'static str) {
+        self.state.lock().unwrap().without = Some(group);
+    }
+
     /// Turns the next patches away.
     pub(super) fn turn_away(&self, count: usize) {
         self.state.lock().unwrap().too_many = count;
@@ -156,6 +163,7 @@ fn serve_one(reader: &mut impl BufRead, stream: &mut TcpStream, state: &Mutex<St
         };
         return serve_watch(path, stream, has_forgotten).map(|()| false);
     }
+    let is_unknown = state.lock().unwrap().without.is_some_and(|group| path == format!("/apis/{group}"));
     let is_turned_away = {
         let mut state = state.lock().unwrap();
         state.asked.push(format!("{method} {path}"));
@@ -193,6 +201,8 @@ fn serve_one(reader: &mut impl BufRead, stream: &mut TcpStream, state: &Mutex<St
     }
     let (status, text) = if is_turned_away {
         (429, r#"{"kind":"Status","apiVersion":"v1","status":"Failure","code":429,"reason":"TooManyRequests"}"#.to_owned())
+    } else if is_unknown {
+        (404, "404 page not found\n".to_owned())
     } else {
         let form = header("content-type").unwrap_or_else(|| "application/json".to_owned());
         playground().client.pass(method, path, &form, body).map_err(io::Error::other)?

@@ -19,7 +19,7 @@ use super::programs;
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Namespaces whose `kaito-watch` is watched: what it asks is in the server's audit log.
-pub(super) const AUDITED: [&str; 3] = ["rights-git", "rights-pools", "rights-cluster"];
+pub(super) const AUDITED: [&str; 4] = ["rights-git", "rights-pools", "rights-cluster", "rights-flux"];
 
 /// A running API server, and whatever runs beside it. All ends, and its files go, with this value or its process.
 pub(super) struct Server {

@@ -11,15 +11,15 @@ use super::{follow, read, shown};
 const FILE: &str = "clusters/prod/phi.yaml";
 
 /// A repository behind SSH, with the key of its host.
-pub(super) struct Behind {
-    pub(super) served: Served,
+pub(crate) struct Behind {
+    pub(crate) served: Served,
     host_key: SshKey,
     /// As `known_hosts` has it.
     host: String,
 }
 
 impl Behind {
-    pub(super) fn new(kind: &str) -> Self {
+    pub(crate) fn new(kind: &str) -> Self {
         let served = Served::new();
         let host_key = served.ssh_key(kind, "");
         fs::write(served.root().join("host_key"), &host_key.private).unwrap();
@@ -28,7 +28,7 @@ impl Behind {
         Self { served, host_key, host }
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("ssh://git@{}/repo", self.served.server.listens.ssh)
     }
 
@@ -36,12 +36,12 @@ impl Behind {
         Mirror::open(self.served.cache(), &self.url()).unwrap()
     }
 
-    pub(super) fn known_hosts(&self) -> String {
+    pub(crate) fn known_hosts(&self) -> String {
         format!("{} {}", self.host, self.host_key.public)
     }
 
     /// A key that may log in.
-    pub(super) fn key(&self, kind: &str, passphrase: &str) -> SshKey {
+    pub(crate) fn key(&self, kind: &str, passphrase: &str) -> SshKey {
         let key = self.served.ssh_key(kind, passphrase);
         fs::write(self.served.root().join("authorized_keys"), &key.public).unwrap();
         key

@@ -24,7 +24,7 @@ use tell::Found;
 #[command(after_help = "Examples:
   kaito ci -f clusters/prod --rendered rendered/prod
   kaito ci -f clusters/prod --fail-on node,data --max-gpus 16 --sarif kaito.sarif
-  kaito ci --base origin/main                        # in any other CI, or before you push
+  kaito ci --base origin/main           # elsewhere, or before you push
 
 Environment:
   GITHUB_TOKEN                  token for the comment in GitHub's Actions, and to fetch with

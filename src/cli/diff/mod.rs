@@ -25,11 +25,11 @@ pub(super) use sides::Asked;
     after_help = "Exit codes: 0 the same, 1 different, 2 wrong usage, 3 a side can't be rendered, 4 it can't be reached, 5 a gate says no.
 
 Examples:
-  kaito diff main...HEAD                      # what a branch changes, as its pull request shows it
-  kaito diff HEAD~1..HEAD clusters/prod       # what a commit changes below a directory
+  kaito diff main...HEAD                      # what a branch changes
+  kaito diff HEAD~1..HEAD clusters/prod       # what a commit changes there
   kaito diff HEAD                             # what is not committed yet
   kaito diff clusters/before clusters/after   # two directories
-  kaito diff -R -f clusters/prod --live       # what applying them would change in the cluster of the kubeconfig
+  kaito diff -R -f clusters/prod --live       # what applying would change
   kaito diff main...HEAD --fail-on replace,node,data --max-gpus 16"
 )]
 pub(super) struct Args {

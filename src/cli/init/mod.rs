@@ -12,7 +12,7 @@ use super::completion::values;
 use super::output::{self, Color, Exit};
 use super::setup::{clouds, known_version, namespace_name};
 use crate::diagnostic::Diagnostic;
-use crate::init::{BRANCH, Extra, Repository, Size, workspace_name};
+use crate::init::{BRANCH, Extra, Origin, Repository, Size, workspace_name};
 use crate::options::{Cloud, NodeProvisioner};
 use crate::preset::{Catalog, Layer, embedded_versions};
 use crate::spec::names;
@@ -25,7 +25,8 @@ use crate::spec::names;
 Examples:
   kaito init
   kaito init fleet --preset phi-4 --cloud azure
-  kaito init fleet --preset phi-4 --with github,flux --url https://git.example.com/fleet.git"
+  kaito init fleet --preset phi-4 --with github --kaito-source acme/kaito@v0.1.0
+  kaito init fleet --preset phi-4 --with argocd --url https://git.example.com/fleet.git"
 )]
 pub(super) struct Args {
     /// Directory of the repository, which may be there already
@@ -61,6 +62,9 @@ pub(super) struct Args {
     /// Where the repository will be, which Argo CD and Flux must know
     #[arg(long, value_name = "URL")]
     url: Option<String>,
+    /// Where kaito's own repository is on GitHub, and the commit or tag of it that checks in CI are to take
+    #[arg(long, value_name = "OWNER/REPOSITORY@REVISION")]
+    kaito_source: Option<Origin>,
     /// Ask nothing
     #[arg(short, long)]
     yes: bool,
@@ -159,6 +163,7 @@ fn init(args: &Args) -> Result<String, Refusal> {
         preset,
         token_secret: args.token_secret.clone(),
         url: args.url.clone(),
+        origin: args.kaito_source.clone(),
         extras: Vec::new(),
     };
     let size = size(args, &repository, asks)?;
@@ -173,6 +178,13 @@ fn init(args: &Args) -> Result<String, Refusal> {
             return Err(Refusal::Usage(finding));
         }
         repository.url = Some(questions::url()?);
+    }
+    if repository.origin.is_none() && repository.extras.iter().any(|extra| extra.needs_origin()) {
+        if !asks {
+            let finding = Diagnostic::error("checks in CI must know where kaito comes from: say --kaito-source OWNER/REPOSITORY@REVISION");
+            return Err(Refusal::Usage(finding.help("the repository of kaito on GitHub, and the commit or tag that you trust")));
+        }
+        repository.origin = Some(questions::origin()?);
     }
     let files = repository.files(&size).map_err(|error| Diagnostic::error(error.to_string()))?;
     write(&args.directory, &files)?;
@@ -263,12 +275,9 @@ fn told(args: &Args, repository: &Repository<'_>, files: &[(String, String)]) ->
         let create = format!("kubectl create secret generic {secret} -n {namespace} --from-literal=HF_TOKEN=...");
         next.push((create, "a token of Hugging Face"));
     }
-    if has(Extra::Github) {
-        next.push(("gh variable set KAITO_IMAGE".to_owned(), "an image with kaito in it, for the workflow"));
-    }
     if has(Extra::Flux) {
-        let push = format!("kaito render -R -f workspaces --push . --push-branch {BRANCH}");
-        next.push((push, "with every commit, unless the workflow does it"));
+        let push = format!("kaito render -R -f workspaces --push . --push-branch {BRANCH} && git push origin {BRANCH}");
+        next.push((push, "with every commit, unless the workflow of GitHub does it"));
         next.push(("kubectl apply -f flux".to_owned(), "Flux follows that branch"));
     }
     if has(Extra::Argocd) {

@@ -6,7 +6,7 @@ use super::super::output;
 use super::{CLOUDS, Refusal, check_preset, described, workspace};
 use crate::cli::setup::namespace_name;
 use crate::diagnostic::Diagnostic;
-use crate::init::{Extra, Size};
+use crate::init::{Extra, Origin, Size};
 use crate::options::Cloud;
 use crate::preset::Catalog;
 
@@ -60,6 +60,10 @@ pub(super) fn url() -> Result<String, Refusal> {
     ask("URL of the repository, for Argo CD and Flux", "", |answer| {
         if answer.is_empty() { Err("they must know it".to_owned()) } else { Ok(answer.to_owned()) }
     })
+}
+
+pub(super) fn origin() -> Result<Origin, Refusal> {
+    ask("Repository of kaito on GitHub and the commit or tag to trust, as OWNER/REPOSITORY@REVISION", "", str::parse)
 }
 
 /// Asks until the answer is good.

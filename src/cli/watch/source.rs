@@ -346,7 +346,7 @@ impl Beginning<'_> {
         let namespace = set.namespace.clone().unwrap_or_else(|| shared.namespace.clone());
         let parent = Parent::parse(&set.applyset, &namespace).map_err(Diagnostic::error)?;
         let mut planner = planner(set, shared, &namespace);
-        planner.rendering.flux = planner.rendering.flux.or(Some(true));
+        planner.rendering.is_for_flux = true;
         if self.config.git.is_none() {
             let disk: Arc<dyn Tree> = Arc::new(Disk);
             watched.extend(planner.watched(&disk));
