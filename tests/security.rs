@@ -281,6 +281,15 @@ fn templates_see_nothing_of_the_machine() {
     }
 }
 
+/// The check of all that the suite's runs print and log finds what is printed.
+#[test]
+fn a_secret_that_is_shown_is_found() {
+    for shown in [&["lint", "-f", "hunter2"][..], &["render", "-f", "hunter2"], &["schema", "hunter2"]] {
+        assert!(std::panic::catch_unwind(|| run(shown)).is_err(), "{shown:?}");
+    }
+    assert_eq!(run(&["lint", "-f", "another"]).code, 1);
+}
+
 /// Every test that the table names is there, and each row names one.
 #[test]
 fn every_test_of_the_table_is_there() {

@@ -29,25 +29,42 @@ pub(crate) fn run(args: &[&str]) -> Run {
 
 /// Runs `kaito ARGS` with a text on standard input.
 pub(crate) fn run_with_input(args: &[&str], input: &str) -> Run {
-    let mut child = kaito().args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut command = kaito();
+    let mut child = command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     let input = input.to_owned();
     let writer = thread::spawn(move || stdin.write_all(input.as_bytes()));
     let output = child.wait_with_output().unwrap();
     _ = writer.join();
-    of(&output)
+    of(&command, &output)
 }
 
 pub(crate) fn finish(command: &mut Command) -> Run {
-    of(&command.output().unwrap())
+    let output = command.output().unwrap();
+    of(command, &output)
 }
 
-fn of(output: &std::process::Output) -> Run {
-    Run {
+fn of(command: &Command, output: &std::process::Output) -> Run {
+    let run = Run {
         code: output.status.code().unwrap_or(-1),
         stdout: String::from_utf8(output.stdout.clone()).unwrap(),
         stderr: String::from_utf8(output.stderr.clone()).unwrap(),
+    };
+    hides_secrets(&run.stderr);
+    // Who asks for manifests, or for secrets, gets them.
+    if !command.get_args().any(|arg| ["render", "fn", "--show-secrets"].iter().any(|shows| arg == *shows)) {
+        hides_secrets(&run.stdout);
     }
+    run
+}
+
+/// How the secrets begin that tests plant, wherever they plant one.
+const CANARIES: [&str; 2] = ["hunter", "canary-of-another-tenant"];
+
+/// That a text, which kaito has printed or logged, holds no secret that a test has planted. All that the suite runs comes by here.
+pub(crate) fn hides_secrets(text: &str) {
+    let found = CANARIES.iter().find(|canary| text.contains(**canary));
+    assert!(found.is_none(), "a secret is shown:\n{text}");
 }
 
 /// Compares a text with a file, or rewrites the file. An empty text is expected to have no file.

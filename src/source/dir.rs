@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::tree::{Content, Kind, Tree, read_whole};
+use super::tree::{Content, Kind, MOST_ENTRIES, Tree, read_whole};
 use crate::config::FILE_NAME;
 use crate::diagnostic::{Diagnostic, SourceFile};
 use crate::preset::Layer;
@@ -14,6 +14,9 @@ use crate::yaml::{self, Limits};
 
 /// The endings of files that a directory is searched for, as kubectl has them.
 const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
+
+/// How many directories may be in one another below one that is read.
+const MOST_LEVELS: usize = 100;
 
 /// How a file begins that Git LFS keeps elsewhere.
 pub(super) const LFS_POINTER: &str = "version https://git-lfs.github.com/spec/";
@@ -36,11 +39,12 @@ impl Inputs<'_> {
     /// The files in the order of their paths; what can't be read is added to `findings`.
     pub fn read(&self, findings: &mut Vec<Diagnostic>) -> Vec<Arc<SourceFile>> {
         let mut files = Vec::new();
+        let mut walk = Walk::default();
         for path in self.paths {
             if path.as_os_str() == "-" {
                 files.extend(self.standard_input(findings).map(|file| (path.clone(), file)));
             } else if self.tree.kind(path) == Some(Kind::Directory) {
-                self.directory(path, path, &mut files, findings);
+                self.directory(path, path, &mut walk, &mut files, findings);
             } else {
                 self.file(path, &mut files, findings);
             }
@@ -66,12 +70,16 @@ impl Inputs<'_> {
         files.extend(read_file(self.tree, path, findings).map(|file| (path.to_owned(), file)));
     }
 
-    fn directory(&self, path: &Path, root: &Path, files: &mut Vec<(PathBuf, Arc<SourceFile>)>, findings: &mut Vec<Diagnostic>) {
+    fn directory(
+        &self,
+        path: &Path,
+        root: &Path,
+        walk: &mut Walk,
+        files: &mut Vec<(PathBuf, Arc<SourceFile>)>,
+        findings: &mut Vec<Diagnostic>,
+    ) {
         let shown = |path: &Path| self.tree.name(path);
-        let entries = match self.tree.entries(path) {
-            Ok(entries) => entries,
-            Err(error) => return findings.push(unreadable(&shown(path), &error)),
-        };
+        let Some(entries) = walk.entries(self.tree, path, root, findings) else { return };
         for entry in entries {
             let name = entry.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             let is_link = self.tree.is_link(&entry);
@@ -79,7 +87,7 @@ impl Inputs<'_> {
             if kind == Some(Kind::Directory) {
                 // A link to a directory can lead out of the tree or round in circles, and kubectl doesn't follow it either.
                 if self.recursive && !is_link && !name.starts_with('.') && !self.is_excepted(&entry) {
-                    self.directory(&entry, root, files, findings);
+                    self.directory(&entry, root, walk, files, findings);
                 }
             } else if kind == Some(Kind::Submodule) {
                 if self.recursive && !is_link && !name.starts_with('.') && !self.is_excepted(&entry) {
@@ -118,6 +126,37 @@ impl Inputs<'_> {
     /// The same for a file; to ask the file system about each of thousands would take its time.
     fn is_excepted_file(&self, path: &Path) -> bool {
         self.except.iter().any(|except| except.file_name() == path.file_name() && is_same(self.tree, except, path))
+    }
+}
+
+/// A search through directories, which has an end however many there are.
+#[derive(Default)]
+struct Walk {
+    /// The files and directories that were found.
+    found: usize,
+}
+
+impl Walk {
+    /// What is in a directory at or below a root; nothing, with the reason among the findings, if that is too much.
+    fn entries(&mut self, tree: &dyn Tree, path: &Path, root: &Path, findings: &mut Vec<Diagnostic>) -> Option<Vec<PathBuf>> {
+        if self.found > MOST_ENTRIES {
+            return None;
+        }
+        let levels = path.strip_prefix(root).map_or(0, |below| below.components().count());
+        if levels > MOST_LEVELS {
+            let place = tree.name(&root.join(path.strip_prefix(root).unwrap_or(path).components().take(3).collect::<PathBuf>()));
+            let message = format!("below {place}, more than {MOST_LEVELS} directories are in one another, which is the limit");
+            findings.push(Diagnostic::error(message).help("name the directories with manifests with -f"));
+            return None;
+        }
+        let entries = tree.entries(path).map_err(|error| findings.push(unreadable(&tree.name(path), &error))).ok()?;
+        self.found += entries.len();
+        if self.found > MOST_ENTRIES {
+            let message = format!("below {}, there are more than {MOST_ENTRIES} files, which is the limit", tree.name(root));
+            findings.push(Diagnostic::error(message).help("name the directories with manifests with -f"));
+            return None;
+        }
+        Some(entries)
     }
 }
 
@@ -272,9 +311,10 @@ fn everything_below(
         findings.push(Diagnostic::error(format!("{} is not a directory", tree.name(directory))));
         return found;
     }
+    let mut walk = Walk::default();
     let mut open = vec![directory.to_owned()];
     while let Some(next) = open.pop() {
-        let entries = tree.entries(&next).map_err(|error| findings.push(unreadable(&tree.name(&next), &error)));
+        let entries = walk.entries(tree, &next, directory, findings);
         for path in entries.into_iter().flatten() {
             let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
             let is_link = tree.is_link(&path);

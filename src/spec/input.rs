@@ -102,7 +102,8 @@ enum Declared {
 impl Input {
     /// Reads files; every fault of all of them is added to `findings`.
     pub fn read(files: &[Arc<SourceFile>], options: &Options, findings: &mut Vec<Diagnostic>) -> Self {
-        let parts: Vec<_> = files.iter().flat_map(|file| yaml::split(&file.text).into_iter().map(move |part| (file, part))).collect();
+        let readable = files.iter().filter(|file| yaml::is_readable(file, yaml::Limits::default(), findings));
+        let parts: Vec<_> = readable.flat_map(|file| yaml::split(&file.text).into_iter().map(move |part| (file, part))).collect();
         let read = parts.into_par_iter().map(|(file, part)| {
             let mut findings = Vec::new();
             let mut reader = Reader { options, declared: Vec::with_capacity(1), findings: Vec::new() };

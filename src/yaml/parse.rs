@@ -49,6 +49,17 @@ fn json_parts(text: &str) -> Vec<Range<usize>> {
     parts
 }
 
+/// Whether a file has no more documents than one may have, so that it is worth reading; if not, that is added to `findings`.
+pub fn is_readable(file: &Arc<SourceFile>, limits: Limits, findings: &mut Vec<Diagnostic>) -> bool {
+    let documents = 1 + file.text.matches("\n---").count();
+    if documents <= limits.documents {
+        return true;
+    }
+    let message = format!("the file has {documents} documents; the limit is {}", limits.documents);
+    findings.push(rule::YAML_SYNTAX.says(message).at(file, 0..0).help("split it into several files"));
+    false
+}
+
 /// The documents in a stretch of a file that [`split`] gave.
 pub fn read_part(file: &Arc<SourceFile>, part: Range<usize>, limits: Limits, findings: &mut Vec<Diagnostic>) -> Vec<Document> {
     let documents = read_values(file, part, limits, findings);

@@ -14,15 +14,19 @@ use super::scalar::{self, Scalar};
 pub struct Limits {
     /// Bytes of one file.
     pub bytes: usize,
+    /// Documents of one file.
+    pub documents: usize,
     /// Nesting of mappings and lists.
     pub depth: usize,
     /// Nodes of one document, aliases expanded.
     pub nodes: usize,
+    /// Bytes of the texts that aliases and anchors of one document copy.
+    pub copied: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { bytes: 64 << 20, depth: 100, nodes: 500_000 }
+        Self { bytes: 64 << 20, documents: 200_000, depth: 100, nodes: 500_000, copied: 16 << 20 }
     }
 }
 
@@ -45,7 +49,7 @@ pub(super) fn read(text: &str, part: Range<usize>, limits: Limits, faults: &mut 
         block_nesting_limit: limits.depth,
     };
     let parser = Parser::new_from_str_with_options(&text[part.clone()], options);
-    let mut reader = Reader { parser, text, base: part.start, limits, faults, anchors: HashMap::new(), nodes: 0 };
+    let mut reader = Reader { parser, text, base: part.start, limits, faults, anchors: HashMap::new(), nodes: 0, copied: 0 };
     let mut documents = Vec::new();
     loop {
         match reader.document() {
@@ -72,6 +76,7 @@ struct Reader<'a> {
     faults: &'a mut Vec<Fault>,
     anchors: HashMap<usize, Node>,
     nodes: usize,
+    copied: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -103,7 +108,7 @@ impl<'a> Reader<'a> {
                 Event::StreamEnd => return Ok(None),
                 Event::StreamStart | Event::DocumentStart(..) | Event::DocumentEnd => {
                     self.anchors.clear();
-                    self.nodes = 0;
+                    (self.nodes, self.copied) = (0, 0);
                 }
                 event => return self.node(event, span).map(Some),
             }
@@ -117,6 +122,16 @@ impl<'a> Reader<'a> {
         }
         self.fault(span, format!("the document has more than {} values once its aliases are expanded", self.limits.nodes));
         Err(Broken)
+    }
+
+    /// Counts a value of this size, which is there once more.
+    fn copy(&mut self, size: Size, span: &Range<usize>) -> Result<(), Broken> {
+        self.copied += size.bytes;
+        if self.copied > self.limits.copied {
+            self.fault(span, format!("the document has more than {} bytes more once its aliases are expanded", self.limits.copied));
+            return Err(Broken);
+        }
+        self.count(size.nodes, span)
     }
 
     fn node(&mut self, event: Event<'a>, span: Range<usize>) -> Result<Node, Broken> {
@@ -138,18 +153,18 @@ impl<'a> Reader<'a> {
             }
         };
         if anchor > 0 {
-            self.count(size(&node), &node.span)?;
+            self.copy(size(&node), &node.span)?;
             self.anchors.insert(anchor, node.clone());
         }
         Ok(node)
     }
 
     fn alias(&mut self, id: usize, span: Range<usize>) -> Result<Node, Broken> {
-        let Some(nodes) = self.anchors.get(&id).map(size) else {
+        let Some(size) = self.anchors.get(&id).map(size) else {
             self.fault(&span, "this alias refers to a value that contains it");
             return Err(Broken);
         };
-        self.count(nodes, &span)?;
+        self.copy(size, &span)?;
         Ok(self.anchors[&id].clone())
     }
 
@@ -280,10 +295,26 @@ fn core_tag(tag: &Tag) -> Option<&str> {
     (tag.handle() == "tag:yaml.org,2002:" && known.contains(&tag.suffix())).then(|| tag.suffix())
 }
 
-fn size(node: &Node) -> usize {
-    1 + match &node.kind {
-        Kind::Sequence(items) => items.iter().map(size).sum(),
-        Kind::Mapping(entries) => entries.iter().map(|entry| 1 + size(&entry.value)).sum(),
-        _ => 0,
+/// What a value takes.
+#[derive(Clone, Copy, Default)]
+struct Size {
+    nodes: usize,
+    /// Of its texts.
+    bytes: usize,
+}
+
+fn size(node: &Node) -> Size {
+    let mut whole = Size { nodes: 1, bytes: 0 };
+    let mut add = |nodes: usize, bytes: usize, node: &Node| {
+        let part = size(node);
+        whole.nodes += nodes + part.nodes;
+        whole.bytes += bytes + part.bytes;
+    };
+    match &node.kind {
+        Kind::Sequence(items) => items.iter().for_each(|item| add(0, 0, item)),
+        Kind::Mapping(entries) => entries.iter().for_each(|entry| add(1, entry.key.len(), &entry.value)),
+        Kind::String(text) => whole.bytes = text.len(),
+        _ => {}
     }
+    whole
 }

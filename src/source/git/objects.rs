@@ -8,6 +8,8 @@ use std::{fs, io};
 
 use git2::{ErrorCode, ObjectType};
 
+use crate::source::tree::few;
+
 /// The id of an object.
 pub(super) use git2::Oid as Id;
 
@@ -251,6 +253,7 @@ impl Objects {
     pub(super) fn directory(&self, id: Id) -> io::Result<Directory> {
         let repository = self.lock();
         let tree = repository.find_tree(id).map_err(|error| unreadable(&error))?;
+        few(tree.len())?;
         let entry = |entry: git2::TreeEntry<'_>| {
             let kind = match entry.filemode_raw() {
                 DIRECTORY => Entry::Directory(entry.id()),
@@ -270,7 +273,8 @@ impl Objects {
             return false;
         }
         let Ok(index) = repository.index() else { return true };
-        !index.iter().any(|entry| Path::new(&*String::from_utf8_lossy(&entry.path)).starts_with(path))
+        // Looked up, as somebody may ignore all of very many files.
+        index.get_path(path, 0).is_none() && index.find_prefix(path.join("")).is_err()
     }
 
     /// The text of a commit, as it is signed and hashed.

@@ -139,9 +139,8 @@ impl Tree for Revision {
     fn entries(&self, directory: &Path) -> io::Result<Vec<PathBuf>> {
         match self.find(directory, true)?.entry {
             Entry::Directory(id) => {
-                let mut paths: Vec<PathBuf> = self.directory(id)?.keys().map(|name| directory.join(path_of(name.clone()))).collect();
-                paths.sort();
-                Ok(paths)
+                // They are sorted, as git's names are.
+                Ok(self.directory(id)?.keys().map(|name| directory.join(path_of(name.clone()))).collect())
             }
             Entry::Submodule(_) => Err(in_submodule()),
             Entry::File(_) | Entry::Link(_) => Err(io::ErrorKind::NotADirectory.into()),

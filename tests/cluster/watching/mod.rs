@@ -147,6 +147,8 @@ impl Drop for Watching {
         if thread::panicking() {
             let lines = &self.log.lines.lock().unwrap().0;
             _ = writeln!(std::io::stderr(), "--- kaito watch\n{}", lines.join("\n"));
+        } else {
+            support::hides_secrets(&self.log.lines.lock().unwrap().0.join("\n"));
         }
     }
 }

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{fmt, fs, io};
 
+use zeroize::Zeroizing;
+
 use super::address::Address;
 use super::error::RemoteError;
 
@@ -136,11 +138,14 @@ fn read_directory(directory: &Path) -> Result<BTreeMap<String, Vec<u8>>, String>
     Ok(values)
 }
 
+/// A text that nobody may see, and that is overwritten when it is no longer used. It shows itself in no `Debug`, as those that have one derive none.
+pub(in crate::source) type Secret = Zeroizing<String>;
+
 /// How somebody is known to an HTTP server.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Login {
-    Basic { username: String, password: String },
-    Bearer(String),
+    Basic { username: String, password: Secret },
+    Bearer(Secret),
     App(App),
 }
 
@@ -150,7 +155,7 @@ pub(super) struct App {
     pub id: String,
     pub installation: String,
     /// In PEM.
-    pub key: Vec<u8>,
+    pub key: Secret,
     /// Where GitHub's API is.
     pub api: String,
 }
@@ -158,8 +163,8 @@ pub(super) struct App {
 /// What proves who one is over SSH.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Identity {
-    pub key: String,
-    pub passphrase: Option<String>,
+    pub key: Secret,
+    pub passphrase: Option<Secret>,
 }
 
 /// By what a TLS server is known, and who asks it.
@@ -168,7 +173,7 @@ pub(in crate::source) struct Tls {
     /// The authorities, in PEM, instead of the well-known ones.
     pub authorities: Option<Vec<u8>>,
     /// A certificate and its key, in PEM.
-    pub client: Option<(Vec<u8>, Vec<u8>)>,
+    pub client: Option<(Vec<u8>, Zeroizing<Vec<u8>>)>,
 }
 
 /// A proxy that somebody names.
@@ -176,7 +181,7 @@ pub(in crate::source) struct Tls {
 pub(in crate::source) struct ProxyLogin {
     pub address: String,
     pub username: Option<String>,
-    pub password: Option<String>,
+    pub password: Option<Secret>,
 }
 
 /// All values, sorted by what they are for.
@@ -194,9 +199,9 @@ impl Credentials {
         // A value that a file holds often ends in a line feed that nobody means.
         let mut text = |key: &str| text_of(&mut values, key);
         let (username, password, bearer) = (text("username")?, text("password")?, text("bearerToken")?);
-        let (identity, known_hosts) = (text("identity")?, text("known_hosts")?);
+        let (identity, known_hosts) = (text("identity")?, text("known_hosts")?.map(plain));
         let app = [text("githubAppID")?, text("githubAppInstallationID")?, text("githubAppPrivateKey")?];
-        let api = text("githubAppBaseURL")?;
+        let api = text("githubAppBaseURL")?.map(plain);
         let login = match (username, &password, bearer, app) {
             (None, _, None, [Some(id), Some(installation), Some(key)]) => {
                 let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -204,9 +209,9 @@ impl Credentials {
                     return Err("githubAppInstallationID is no number".to_owned());
                 }
                 let api = api.unwrap_or_else(|| "https://api.github.com".to_owned());
-                Some(Login::App(App { id, installation, key: key.into_bytes(), api }))
+                Some(Login::App(App { id: plain(id), installation: plain(installation), key, api }))
             }
-            (Some(username), Some(password), None, [None, None, None]) => Some(Login::Basic { username, password: password.clone() }),
+            (Some(username), Some(password), None, [None, None, None]) => Some(Login::Basic { username: plain(username), password: password.clone() }),
             (None, _, Some(token), [None, None, None]) => Some(Login::Bearer(token)),
             // An SSH login has no more than a passphrase here, and the name may come along for nothing.
             (_, _, None, [None, None, None]) if identity.is_some() => None,
@@ -222,10 +227,10 @@ impl Credentials {
             return Err("bearerToken has characters that no token has".to_owned());
         }
         let passphrase = password.filter(|_| identity.is_some());
-        let identity = identity.map(|key| Identity { key: key + "\n", passphrase });
+        let identity = identity.map(|key| Identity { key: Zeroizing::new(format!("{}\n", *key)), passphrase });
         let mut bytes = |key: &str| values.remove(key).filter(|value| !value.is_empty());
         let client = match (bytes("tls.crt"), bytes("tls.key")) {
-            (Some(certificate), Some(key)) => Some((certificate, key)),
+            (Some(certificate), Some(key)) => Some((certificate, Zeroizing::new(key))),
             (None, None) => None,
             (Some(_), None) => return Err("there is a tls.crt and no tls.key".to_owned()),
             (None, Some(_)) => return Err("there is a tls.key and no tls.crt".to_owned()),
@@ -240,16 +245,22 @@ impl ProxyLogin {
     fn of(mut values: BTreeMap<String, Vec<u8>>) -> Result<Self, String> {
         let mut text = |key: &str| text_of(&mut values, key);
         let address = text("address")?.ok_or("the proxy's address is missing")?;
-        Ok(Self { address, username: text("username")?, password: text("password")? })
+        Ok(Self { address: plain(address), username: text("username")?.map(plain), password: text("password")? })
     }
 }
 
 /// A value that is a text; one that is empty isn't there.
-fn text_of(values: &mut BTreeMap<String, Vec<u8>>, key: &str) -> Result<Option<String>, String> {
-    let Some(value) = values.remove(key) else { return Ok(None) };
-    let text = String::from_utf8(value).map_err(|_| format!("{key} is not UTF-8"))?;
+fn text_of(values: &mut BTreeMap<String, Vec<u8>>, key: &str) -> Result<Option<Secret>, String> {
+    let Some(value) = values.remove(key).map(Zeroizing::new) else { return Ok(None) };
+    let text = std::str::from_utf8(&value).map_err(|_| format!("{key} is not UTF-8"))?;
     let text = text.trim_end_matches(['\n', '\r']);
-    Ok(Some(text.to_owned()).filter(|text| !text.is_empty()))
+    Ok(Some(Zeroizing::new(text.to_owned())).filter(|text| !text.is_empty()))
+}
+
+/// A value that is no secret.
+#[expect(clippy::needless_pass_by_value, reason = "this is for map")]
+fn plain(text: Secret) -> String {
+    String::clone(&text)
 }
 
 #[cfg(test)]
@@ -264,10 +275,10 @@ mod tests {
     fn logins() {
         let of = |pairs: &[(&str, &str)]| {
             Credentials::of(map(pairs), None).map(|credentials| match credentials.login {
-                Some(Login::Basic { username, password }) => format!("{username} {password}"),
-                Some(Login::Bearer(token)) => token,
+                Some(Login::Basic { username, password }) => format!("{username} {}", *password),
+                Some(Login::Bearer(token)) => plain(token),
                 Some(Login::App(app)) => format!("{} {} {}", app.id, app.installation, app.api),
-                None => credentials.identity.map_or("nobody".to_owned(), |identity| identity.passphrase.unwrap_or_default()),
+                None => credentials.identity.map_or("nobody".to_owned(), |identity| identity.passphrase.map(plain).unwrap_or_default()),
             })
         };
         let app = [("githubAppID", "1"), ("githubAppInstallationID", "2"), ("githubAppPrivateKey", "k")];

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::json;
 use ureq::Agent;
 
-use super::access::App;
+use super::access::{App, Secret};
 use super::address::Address;
 use super::error::RemoteError;
 use super::http::unanswered;
@@ -32,7 +32,7 @@ pub(super) struct Tokens(Option<Token>);
 
 struct Token {
     app: App,
-    text: String,
+    text: Secret,
     until: SystemTime,
 }
 
@@ -78,12 +78,12 @@ fn ask(address: &Address, app: &App, agent: &Agent, now: SystemTime) -> Result<T
     let body = response.body_mut().with_config().limit(MOST_BYTES).read_to_vec().map_err(|error| unanswered(address, &error))?;
     let answer: Answer =
         serde_json::from_slice(&body).map_err(|_| fault(format!("{api} answers the app with something else than a token")))?;
-    Ok(Token { app: app.clone(), text: answer.token, until: answer.expires_at.into() })
+    Ok(Token { app: app.clone(), text: answer.token.into(), until: answer.expires_at.into() })
 }
 
 /// Who the app is, as a JSON Web Token (RFC 7519) signed with RS256.
 fn sign(app: &App, now: u64) -> Option<String> {
-    let der = tls::key(&app.key)?;
+    let der = tls::key(app.key.as_bytes())?;
     // GitHub gives keys in PKCS #1; who keeps them elsewhere may have PKCS #8.
     let key = RsaKeyPair::from_der(&der).or_else(|_| RsaKeyPair::from_pkcs8(&der)).ok()?;
     let part = |value: serde_json::Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());

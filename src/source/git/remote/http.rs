@@ -161,7 +161,7 @@ fn authorization(
     let basic = |username: &str, password: &str| format!("Basic {}", BASE64_STANDARD.encode(format!("{username}:{password}")));
     Ok(Some(match login {
         Login::Basic { username, password } => basic(username, password),
-        Login::Bearer(token) => format!("Bearer {token}"),
+        Login::Bearer(token) => format!("Bearer {}", **token),
         Login::App(app) => basic("x-access-token", tokens.for_app(address, app, agent)?),
     }))
 }

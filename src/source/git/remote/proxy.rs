@@ -27,7 +27,7 @@ fn from_environment(is_https: bool, get: impl Fn(&str) -> Option<String>) -> Opt
 
 fn with_login(given: &ProxyLogin) -> Option<Proxy> {
     let proxy = Proxy::new(&given.address).ok()?;
-    let (Some(username), password) = (given.username.as_deref(), given.password.as_deref().unwrap_or_default()) else {
+    let (Some(username), password) = (given.username.as_deref(), given.password.as_deref().map(String::as_str).unwrap_or_default()) else {
         return Some(proxy);
     };
     builder(&proxy).username(username).password(password).build().ok()
