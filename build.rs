@@ -1,4 +1,5 @@
-//! Reads the built-in presets when kaito is built, so that no start of it has to: YAML takes ten times as long to read as what is written here.
+//! Reads the built-in presets when kaito is built, so that no start of it has to: they become a table of JSON texts, of which a run reads those
+//! that it needs.
 
 #![allow(dead_code, unreachable_pub, reason = "these modules are kaito's, and the build needs a part of them")]
 
@@ -12,15 +13,20 @@ mod tree;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
+use node::{Kind, Node};
+
+/// The lists of entries that a preset file may hold, each with the field that names an entry.
+const LISTS: [(&str, &str); 3] = [("models", "id"), ("presets", "name"), ("skus", "name")];
+
 fn main() {
     println!("cargo::rerun-if-changed=presets");
     println!("cargo::rerun-if-changed=src/yaml");
     let mut files = Vec::new();
     find(Path::new("presets"), &mut files);
     files.sort();
-    let read: Vec<(String, Vec<u8>)> = files.iter().map(|file| (name(file), trees(file))).collect();
-    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo says where")).join("presets");
-    fs::write(out, postcard::to_stdvec(&read).expect("it can be written")).expect("it can be written");
+    let files: Vec<String> = files.iter().map(|path| format!("File {{ path: {:?}, entries: &[{}] }}", name(path), entries(path))).collect();
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo says where")).join("presets.rs");
+    fs::write(out, format!("static FILES: &[File] = &[{}];\n", files.join(",\n"))).expect("it can be written");
 }
 
 fn find(directory: &Path, files: &mut Vec<PathBuf>) {
@@ -36,13 +42,32 @@ fn name(file: &Path) -> String {
     parts.collect::<Vec<_>>().join("/")
 }
 
-fn trees(file: &Path) -> Vec<u8> {
+/// The entries of a file, as Rust: those of its list, or the whole of it.
+fn entries(file: &Path) -> String {
     let text = fs::read_to_string(file).expect("presets can be read");
     let mut faults = Vec::new();
     let roots = tree::read(&text, 0..text.len(), tree::Limits::default(), &mut faults);
+    let line = |at: usize| 1 + text[..at].matches('\n').count();
     if let Some(fault) = faults.first() {
-        let line = 1 + text[..fault.span.start].matches('\n').count();
-        panic!("{}:{line}: {}", file.display(), fault.message);
+        panic!("{}:{}: {}", file.display(), line(fault.span.start), fault.message);
     }
-    postcard::to_stdvec(&roots).expect("it can be written")
+    let [root] = roots.as_slice() else { panic!("{} holds {} documents; one is wanted", file.display(), roots.len()) };
+    let list = LISTS.iter().find_map(|(list, key)| Some((*list, *key, root.get(list)?)));
+    let Some((list, key, Node { kind: Kind::Sequence(items), .. })) = list else {
+        return entry("", "", &[], line(root.span_of(&[]).0.start), root);
+    };
+    let of_list = |item: &Node| {
+        let name = item.get(key).and_then(Node::as_str).unwrap_or_else(|| panic!("{}: an entry has no {key}", file.display()));
+        let aliases: Vec<&str> = match item.get("aliases").map(|aliases| &aliases.kind) {
+            Some(Kind::Sequence(aliases)) => aliases.iter().filter_map(Node::as_str).collect(),
+            _ => Vec::new(),
+        };
+        entry(list, name, &aliases, line(item.span.start), item)
+    };
+    items.iter().map(of_list).collect::<Vec<_>>().join(", ")
+}
+
+fn entry(list: &str, name: &str, aliases: &[&str], line: usize, node: &Node) -> String {
+    let json = node.to_value().to_string();
+    format!("Entry {{ list: {list:?}, name: {name:?}, aliases: &{aliases:?}, line: {line}, json: {json:?} }}")
 }

@@ -10,7 +10,7 @@ use fleet::World;
 static ALLOCATOR: dhat::Alloc = dhat::Alloc;
 
 /// The most blocks that a start may take, and then each Workspace in each stage. If there are fewer for good, lower them.
-const MOST: [(&str, u64); 4] = [("start", 10_800), ("read", 128), ("plan", 106), ("render", 355)];
+const MOST: [(&str, u64); 4] = [("start", 1_020), ("read", 39), ("plan", 47), ("render", 230)];
 
 #[test]
 fn a_workspace_takes_no_more_blocks_than_before() {

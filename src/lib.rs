@@ -16,6 +16,7 @@
 
 pub mod diagnostic;
 mod hex;
+mod parallel;
 pub mod quantity;
 pub mod rule;
 pub mod yaml;

@@ -1,23 +1,25 @@
 //! Kubernetes objects by what identifies them: group, kind, namespace, name.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use serde_json::Value;
+use smol_str::SmolStr;
 
 use crate::diagnostic::visible_in_a_line;
 use crate::spec::names;
 
-/// What identifies an object. Orders as objects are applied: by kind, namespace, name.
+/// What identifies an object. Orders as objects are applied: by kind, namespace, name. There are many, and their texts are short.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ObjectRef {
     /// The API group; empty for the core.
-    pub group: String,
+    pub group: SmolStr,
     /// The kind.
-    pub kind: String,
+    pub kind: SmolStr,
     /// The namespace, of an object that has one.
-    pub namespace: Option<String>,
+    pub namespace: Option<SmolStr>,
     /// The name.
-    pub name: String,
+    pub name: SmolStr,
 }
 
 /// The kinds in the order in which they are applied; others come before the workloads, by name.
@@ -86,10 +88,38 @@ pub enum Stage {
     Webhooks,
 }
 
+/// A reference for which another is the same that means the same object: a key that takes little memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Identity<'r> {
+    reference: &'r ObjectRef,
+    default: &'r str,
+}
+
+impl Identity<'_> {
+    fn parts(&self) -> [&str; 4] {
+        let ObjectRef { group, kind, namespace, name } = self.reference;
+        [group, kind, namespace.as_deref().unwrap_or(self.default), name]
+    }
+}
+
+impl PartialEq for Identity<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.parts() == other.parts()
+    }
+}
+
+impl Eq for Identity<'_> {}
+
+impl Hash for Identity<'_> {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.parts().hash(hasher);
+    }
+}
+
 impl ObjectRef {
     /// A reference from its parts.
     pub fn new(group: &str, kind: &str, namespace: Option<&str>, name: &str) -> Self {
-        Self { group: group.to_owned(), kind: kind.to_owned(), namespace: namespace.map(ToOwned::to_owned), name: name.to_owned() }
+        Self { group: group.into(), kind: kind.into(), namespace: namespace.map(SmolStr::from), name: name.into() }
     }
 
     /// The reference of an object.
@@ -150,13 +180,13 @@ impl ObjectRef {
     /// given one too, so that nobody has to know which kinds those are.
     #[must_use]
     pub fn in_namespace(mut self, default: &str) -> Self {
-        self.namespace.get_or_insert_with(|| default.to_owned());
+        self.namespace.get_or_insert_with(|| default.into());
         self
     }
 
-    /// What two references have in common that mean one object, as [`in_namespace`](Self::in_namespace) has it: group, kind, namespace, name.
-    pub fn identity<'r>(&'r self, default: &'r str) -> [&'r str; 4] {
-        [&self.group, &self.kind, self.namespace.as_deref().unwrap_or(default), &self.name]
+    /// What two references have in common that mean one object, as [`in_namespace`](Self::in_namespace) has it.
+    pub fn identity<'r>(&'r self, default: &'r str) -> Identity<'r> {
+        Identity { reference: self, default }
     }
 
     /// Which objects are applied at the same time: those of a stage, when those of earlier stages are there.

@@ -30,11 +30,16 @@ pub fn read_what_fits<T: DeserializeOwned>(document: &Document, schema: &Value, 
     let mut check = Check { document, path: Vec::new(), findings, unfit: Vec::new() };
     check.node(&document.root, schema);
     let unfit = check.unfit;
-    let mut value = document.root.to_value();
-    for (path, instead) in unfit {
-        replace(&mut value, &path, instead);
-    }
-    match serde_json::from_value(value) {
+    let read = if unfit.is_empty() {
+        T::deserialize(&*document.root)
+    } else {
+        let mut value = document.root.to_value();
+        for (path, instead) in unfit {
+            replace(&mut value, &path, instead);
+        }
+        serde_json::from_value(value)
+    };
+    match read {
         Ok(value) => Some(value),
         Err(error) => {
             // What the schema has already said need not be said in serde's words.
@@ -181,7 +186,7 @@ impl<'a> Check<'a> {
         let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&NONE);
         for entry in entries {
             let rest = schema.get("additionalProperties");
-            match properties.get(&entry.key).or_else(|| rest.filter(|rest| **rest != Value::Bool(false))) {
+            match properties.get(entry.key.as_str()).or_else(|| rest.filter(|rest| **rest != Value::Bool(false))) {
                 Some(schema) => self.inside(entry.key.as_str(), &entry.value, schema),
                 None if rest.is_none() => {}
                 None => self.unknown_field(entry, properties),

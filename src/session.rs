@@ -5,7 +5,6 @@ mod rehearsal;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use rayon::prelude::*;
 use serde_json::Value;
 
 pub use images::PulledImage;
@@ -14,8 +13,9 @@ pub use rehearsal::Patched;
 use crate::admission;
 use crate::diagnostic::Diagnostic;
 use crate::flux;
-use crate::manifest::ObjectRef;
+use crate::manifest::{Identity, ObjectRef};
 use crate::options::{NodeProvisioner, Options};
+use crate::parallel;
 use crate::patch::{self, Outcome};
 use crate::plan::{self, Context, InferencePool, Mirror, Nodes, Plan, RagPlan};
 use crate::preset::{Catalog, DefaultTraining, GuardrailsPolicy, NodeClass, NodeClasses};
@@ -42,24 +42,20 @@ impl<'a> Session<'a> {
     /// Admits and plans every Workspace; faults of one leave the others alone.
     pub fn new(input: &'a Input, catalog: &'a Catalog, options: &'a Options, explain: bool, findings: &mut Vec<Diagnostic>) -> Self {
         let context = Context::new(catalog, options, input);
-        let planned: Vec<_> = input
-            .workspaces
-            .par_iter()
-            .map(|located| {
-                let mut findings = Vec::new();
-                let configs = admission::check(located, &context, &mut findings);
-                // What is said of a field that is missing or was left out may only follow from that.
-                findings.retain(|finding| located.is_certain(finding));
-                let admitted = located.unfit.is_empty() && !findings.iter().any(Diagnostic::is_error);
-                let plan = admitted.then(|| plan::plan(located, &configs, &context, explain, &mut findings)).flatten();
-                if admitted && plan.is_none() && !findings.iter().any(Diagnostic::is_error) {
-                    // Never leave a Workspace out in silence: what is not rendered is deleted by those who apply.
-                    let finding = Diagnostic::error("kaito can't plan this Workspace, and doesn't know why");
-                    findings.push(located.document.finding(finding.help("please report it, with the input"), &[]));
-                }
-                (plan, findings)
-            })
-            .collect();
+        let planned = parallel::map(&input.workspaces, |located| {
+            let mut findings = Vec::new();
+            let configs = admission::check(located, &context, &mut findings);
+            // What is said of a field that is missing or was left out may only follow from that.
+            findings.retain(|finding| located.is_certain(finding));
+            let admitted = located.unfit.is_empty() && !findings.iter().any(Diagnostic::is_error);
+            let plan = admitted.then(|| plan::plan(located, &configs, &context, explain, &mut findings)).flatten();
+            if admitted && plan.is_none() && !findings.iter().any(Diagnostic::is_error) {
+                // Never leave a Workspace out in silence: what is not rendered is deleted by those who apply.
+                let finding = Diagnostic::error("kaito can't plan this Workspace, and doesn't know why");
+                findings.push(located.document.finding(finding.help("please report it, with the input"), &[]));
+            }
+            (plan, findings)
+        });
         for mirror in &input.mirrors {
             let mut own_findings = Vec::new();
             admission::check_mirror(mirror, &context, &mut own_findings);
@@ -274,11 +270,7 @@ impl<'a> Session<'a> {
         const AT_ONCE: usize = 64;
         let wanted: Vec<&Plan<'a>> = self.plans.iter().filter(|plan| is_wanted(plan)).collect();
         for some in wanted.chunks(AT_ONCE) {
-            let prepared: Vec<_> = some
-                .par_iter()
-                .with_min_len(2)
-                .map(|plan| prepare(plan, self.all_patched(render::render(engine, plan, &self.context)?)?))
-                .collect();
+            let prepared = parallel::map(some, |plan| prepare(plan, self.all_patched(render::render(engine, plan, &self.context)?)?));
             prepared.into_iter().try_for_each(|prepared| take(prepared?))?;
         }
         Ok(())
@@ -288,7 +280,7 @@ impl<'a> Session<'a> {
     fn find_clashes(&self, findings: &mut Vec<Diagnostic>) {
         let namespace = &self.context.options.namespace;
         let mut made: Vec<(Owner<'_>, &Document, Vec<ObjectRef>)> =
-            self.plans.par_iter().map(|plan| (("Workspace", plan.key()), plan.document, references(plan, &self.context))).collect();
+            parallel::map(&self.plans, |plan| (("Workspace", plan.key()), plan.document, references(plan, &self.context)));
         let rag_engines = self
             .rag_engines
             .iter()
@@ -299,7 +291,11 @@ impl<'a> Session<'a> {
         });
         made.extend(rag_engines.chain(mirrors));
         let passed = self.context.input.passed.iter().map(|passed| (passed.reference.identity(namespace), None));
-        let mut owners: HashMap<[&str; 4], Option<Owner<'_>>, foldhash::fast::RandomState> = passed.collect();
+        let count = passed.len() + made.iter().map(|(_, _, references)| references.len()).sum::<usize>();
+        // At its full size from the start: a table that grows is there twice.
+        let mut owners: HashMap<Identity<'_>, Option<&Owner<'_>>, foldhash::fast::RandomState> =
+            HashMap::with_capacity_and_hasher(count, foldhash::fast::RandomState::default());
+        owners.extend(passed);
         for pool in &self.pools {
             let name = format!("{}-inferencepool", pool.name);
             let kinds = [("source.toolkit.fluxcd.io", "OCIRepository"), ("helm.toolkit.fluxcd.io", "HelmRelease")];
@@ -311,11 +307,11 @@ impl<'a> Session<'a> {
         }
         for (owner, document, references) in &made {
             for reference in references {
-                let Some(other) = owners.insert(reference.identity(namespace), Some(*owner)) else { continue };
+                let Some(other) = owners.insert(reference.identity(namespace), Some(owner)) else { continue };
                 let whose = match other {
                     None => "the input itself".to_owned(),
                     // The same Workspace twice has been reported as such.
-                    Some(other) if other == *owner => continue,
+                    Some(other) if other == owner => continue,
                     Some((kind, (namespace, name))) => format!("the {kind} {namespace}/{name}"),
                 };
                 findings.push(clash(document, reference, &whose));

@@ -1,5 +1,7 @@
 //! kaito as a config management plugin, run as argocd-cmp-server runs one; and what Argo CD thinks of Kaito's kinds.
 
+mod repo_server;
+
 use std::fs;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::Path;

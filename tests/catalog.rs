@@ -132,7 +132,7 @@ fn disks_and_startup_budgets_are_kaitos() {
 
 #[test]
 fn layers_change_the_fields_they_name() {
-    let layer = |text: &str| Layer { is_embedded: false, files: vec![SourceFile::new("own/own.yaml", text)] };
+    let layer = |text: &str| Layer::Own(vec![SourceFile::new("own/own.yaml", text)]);
     let load = |text: &str| Catalog::load("0.12", &[Layer::embedded("0.12"), layer(text)]);
     let changed = load("models: [{id: Microsoft/phi-4, config: {hiddenSize: 100}, tuning: {disk: 1Gi}}]").unwrap();
     let (changed, before) = (&changed.model("phi-4").unwrap().value, &catalog().model("phi-4").unwrap().value.clone());

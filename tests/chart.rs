@@ -4,13 +4,10 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
-
-use kaito::options::NodeProvisioner;
-use serde_json::Value;
 
 use crate::install::{objects, prints};
 use crate::support::{expect, names};
+use kaito::options::NodeProvisioner;
 
 /// Flags whose values are found again in what is printed.
 const FLAGS: [&str; 7] = [
@@ -90,12 +87,16 @@ fn with_conditions(text: &str) -> String {
     out
 }
 
-/// What is printed with more flags: the objects' kinds, and their texts with values of the chart.
-fn templates(more: &[&str]) -> Vec<(String, String)> {
-    let printed = prints(&[&FLAGS[..], more].concat());
+/// What is printed with these flags: the objects' kinds, and their texts with values of the chart.
+fn templates_of(flags: &[&str]) -> Vec<(String, String)> {
     let template = |text: &str| VALUES.iter().fold(with_conditions(text), |text, (word, value)| text.replace(word, value));
     let kind = |text: &str| text.lines().find_map(|line| line.strip_prefix("kind: ")).unwrap().to_owned();
-    printed.split("---\n").map(|text| (kind(text), template(text))).collect()
+    prints(flags).split("---\n").map(|text| (kind(text), template(text))).collect()
+}
+
+/// What is printed with more flags.
+fn templates(more: &[&str]) -> Vec<(String, String)> {
+    templates_of(&[&FLAGS[..], more].concat())
 }
 
 fn when(value: &str, text: &str) -> String {
@@ -108,13 +109,21 @@ fn of(templates: &[(String, String)], kinds: &[&str]) -> String {
     texts.join("---\n")
 }
 
-/// The rights, which depend on what makes nodes.
+/// The rights, which depend on what makes nodes, and on whether people declare Workspaces in the cluster. They are enough wherever objects
+/// may be.
 fn roles() -> String {
-    let roles = |provisioner: &str| of(&templates(&["--node-provisioner", provisioner]), &["ClusterRole", "Role"]);
-    NodeProvisioner::ALL
-        .map(NodeProvisioner::name)
-        .map(|provisioner| when(&format!("eq .Values.nodeProvisioner \"{provisioner}\""), &roles(provisioner)))
-        .concat()
+    let narrow = ["--namespaces", "place"];
+    let of_cluster: Vec<&str> =
+        FLAGS.into_iter().filter(|flag| !["--url", "--cred", "--webh"].iter().any(|of| flag.starts_with(of))).collect();
+    let roles = |flags: &[&str], provisioner: &str| {
+        of(&templates_of(&[flags, &narrow, &["--node-provisioner", provisioner]].concat()), &["ClusterRole", "Role"])
+    };
+    let of_one = |provisioner: &str| {
+        let (cluster, repository) = (roles(&of_cluster, provisioner), roles(&FLAGS, provisioner));
+        let either = format!("{{{{- if has \"--source=cluster\" .Values.args }}}}\n{cluster}{{{{- else }}}}\n{repository}{{{{- end }}}}\n");
+        when(&format!("eq .Values.nodeProvisioner \"{provisioner}\""), &either)
+    };
+    NodeProvisioner::ALL.map(NodeProvisioner::name).map(of_one).concat()
 }
 
 /// Who has them, and where.
@@ -158,58 +167,4 @@ fn the_chart_is_what_is_printed() {
     }
     let chart = &objects(&fs::read_to_string("deploy/helm/kaito/Chart.yaml").unwrap())[0];
     assert_eq!((&chart["version"], &chart["appVersion"]), (&env!("CARGO_PKG_VERSION").into(), &env!("CARGO_PKG_VERSION").into()));
-}
-
-/// helm makes of the chart what is printed, for whoever has helm: the program that `HELM` names.
-#[test]
-fn helm_makes_what_is_printed() {
-    let Some(helm) = std::env::var_os("HELM") else { return };
-    let table: [(&[&str], &[&str]); 2] = [
-        (&["--url", "URL", "--applyset", "kaito", "--namespaces", "*"], &["--set", "args={--url=URL}"]),
-        (
-            &[
-                "--url",
-                "URL",
-                "--applyset=prod",
-                "--credentials=fleet",
-                "--webhook-token=hook",
-                "--namespaces=models,search",
-                "--service-monitor",
-                "--replicas=3",
-                "--node-provisioner=capi",
-            ],
-            &[
-                "--set",
-                "args={--url=URL,--node-provisioner=capi},credentials=fleet,webhookToken=hook,namespaces={models,search}",
-                "--set",
-                "serviceMonitor.enabled=true,replicas=3,nodeProvisioner=capi,applyset=prod",
-            ],
-        ),
-    ];
-    for (flags, values) in table {
-        let mut want: Vec<String> = objects(&prints(&[&["install", "--image", "registry.example.com/kaito:0.1.0"], flags].concat()))
-            .into_iter()
-            .filter(|object| object["kind"] != "Namespace")
-            .map(sorted_args)
-            .collect();
-        let output = Command::new(&helm)
-            .args(["template", "kaito", "deploy/helm/kaito", "-n", "kaito-system", "--set", "image.repository=registry.example.com/kaito"])
-            .args(values)
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let made = String::from_utf8(output.stdout).unwrap();
-        let mut have: Vec<String> = objects(&made).into_iter().filter(|object| !object.is_null()).map(sorted_args).collect();
-        want.sort();
-        have.sort();
-        assert_eq!(want, have);
-    }
-}
-
-/// An object as a text, the same in whatever order its arguments stand.
-fn sorted_args(mut object: Value) -> String {
-    if let Some(args) = object.pointer_mut("/spec/template/spec/containers/0/args").and_then(Value::as_array_mut) {
-        args.sort_by_key(ToString::to_string);
-    }
-    object.to_string()
 }

@@ -49,9 +49,11 @@ fn imported_models_plan_as_kaitos_own() {
         let Ok(own) = built_in.model(&name.replacen("--", "/", 1)) else { continue };
         let id = own.value.repository();
         let mut rules = Layer::embedded("0.12");
-        rules.files.retain(|file| !file.name.contains("/models/"));
+        if let Layer::BuiltIn(files) = &mut rules {
+            files.retain(|file| !file.path.contains("/models/"));
+        }
         let text = fs::read_to_string(format!("golden/imports/{name}/expected.yaml")).unwrap();
-        let imported = Layer { is_embedded: false, files: vec![SourceFile::new("imported.yaml", text)] };
+        let imported = Layer::Own(vec![SourceFile::new("imported.yaml", text)]);
         let catalog = Catalog::load("0.12", &[rules, imported]).unwrap_or_else(|faults| panic!("{name}: {faults:?}"));
         let model = &catalog.model(&id).unwrap_or_else(|_| panic!("{id} is missing")).value;
         assert_eq!(model.weights.as_str(), own.value.weights.as_str(), "{id}");
@@ -282,10 +284,7 @@ fn an_update_keeps_what_is_the_users() {
             assert_eq!(updated.code, 1);
             assert!(updated.stderr.contains("contextLimit is missing"), "{}", updated.stderr);
             let text = SourceFile::new("model.yaml", before);
-            let model = Catalog::load(
-                "0.12",
-                &[Layer::embedded("0.12"), Layer { is_embedded: false, files: vec![SourceFile::new("p.yaml", PRESET)] }],
-            );
+            let model = Catalog::load("0.12", &[Layer::embedded("0.12"), Layer::Own(vec![SourceFile::new("p.yaml", PRESET)])]);
             let model = model.unwrap().model("acme/support-8b").unwrap().value.clone();
             assert_eq!(kaito::preset::file::update(&text, &model, true).unwrap().text, after);
             continue;

@@ -139,6 +139,18 @@ fn metrics() -> String {
     page
 }
 
+/// The list of all verbs says of each what its own help does, which is built later.
+#[test]
+fn a_verb_is_the_same_in_the_list_and_alone() {
+    let listed = kaito::cli::Cli::command();
+    let mut built = listed.clone();
+    built.build();
+    for verb in visible(&listed) {
+        let alone = built.find_subcommand(verb.get_name()).unwrap();
+        assert_eq!(text(verb.get_about()), text(alone.get_about()), "{}", verb.get_name());
+    }
+}
+
 #[test]
 fn the_reference_is_current() {
     let pages = [("cli", cli()), ("metrics", metrics())];

@@ -203,5 +203,5 @@ fn rename(objects: &mut BTreeMap<ObjectRef, Wanted>, reference: &ObjectRef, live
     let name = live["metadata"]["name"].as_str().unwrap_or_default().to_owned();
     wanted.desired["metadata"]["name"] = name.clone().into();
     wanted.live = Live::Object(live);
-    objects.insert(ObjectRef { name, ..reference.clone() }, wanted);
+    objects.insert(ObjectRef { name: name.into(), ..reference.clone() }, wanted);
 }

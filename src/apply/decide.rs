@@ -45,7 +45,7 @@ fn of_owner(
     let (mut steps, mut refusals) = (Vec::new(), Vec::new());
     for (key, wanted) in objects {
         let reference = ObjectRef::of(&wanted.desired).unwrap_or(key);
-        let is_coming = coming.contains(&(reference.group.clone(), reference.kind.clone()));
+        let is_coming = coming.contains(&(reference.group.to_string(), reference.kind.to_string()));
         match step(owner, &reference, wanted, is_coming, terms) {
             Ok(step) => steps.push(step),
             Err(why) => refusals.push(Refusal { owner: owner.cloned(), reference, why }),
@@ -131,8 +131,8 @@ fn check_namespace(reference: &ObjectRef, terms: &Terms<'_>) -> Result<(), Why> 
     let namespace =
         if reference.kind == "Namespace" && reference.group.is_empty() { Some(&reference.name) } else { reference.namespace.as_ref() };
     match namespace {
-        Some(namespace) if !allowed.contains(namespace) => {
-            Err(Why::Namespace { namespace: namespace.clone(), allowed: allowed.iter().cloned().collect() })
+        Some(namespace) if !allowed.contains(namespace.as_str()) => {
+            Err(Why::Namespace { namespace: namespace.to_string(), allowed: allowed.iter().cloned().collect() })
         }
         _ => Ok(()),
     }

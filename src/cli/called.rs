@@ -53,8 +53,12 @@ impl Called {
     /// The command line under this name, so that usage and examples can be copied as they are shown.
     pub(super) fn command(&self, command: Command) -> Command {
         let verbs: Vec<String> = command.get_subcommands().map(|verb| verb.get_name().to_owned()).collect();
-        let command = command.bin_name(self.name);
-        if self.name == "kaito" { command } else { renamed(command, self.name, &verbs) }
+        let mut command = command.bin_name(self.name);
+        if self.name == "kaito" {
+            return command;
+        }
+        command.build();
+        renamed(command, self.name, &verbs)
     }
 }
 

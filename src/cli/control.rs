@@ -31,7 +31,7 @@ struct SetArgs {
     cluster: ClusterArgs,
 }
 
-/// Leave a set alone, or some of its Workspaces: no change is applied, and no drift put right.
+/// Leave a set that is watched alone, or some of its Workspaces.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exit codes: 0 done, 1 there is no such set or Workspace, 2 wrong usage, 4 the cluster can't be reached.
 
@@ -46,7 +46,7 @@ pub(super) struct SuspendArgs {
     set: SetArgs,
 }
 
-/// Go on with a set that was suspended or rolled back, or with some of its Workspaces.
+/// Go on with a set that was suspended or rolled back.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exit codes: 0 done, 1 there is no such set or Workspace, 2 wrong usage, 4 the cluster can't be reached.
 
@@ -61,7 +61,7 @@ pub(super) struct ResumeArgs {
     set: SetArgs,
 }
 
-/// Go back to an earlier revision, and stay there until `kaito resume`.
+/// Go back to an earlier revision of a set that is watched.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exit codes: 0 done, 1 there is nothing to go back to, 2 wrong usage, 4 the cluster can't be reached.
 
@@ -76,7 +76,7 @@ pub(super) struct RollbackArgs {
     set: SetArgs,
 }
 
-/// Have a set that is watched looked at now: its source, and everything that is live.
+/// Have a set that is watched looked at now, not at its next turn.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exit codes: 0 done, 1 there is no such set, 2 wrong usage, 4 the cluster can't be reached.
 

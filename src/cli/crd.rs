@@ -8,7 +8,7 @@ use super::output::{self, Exit};
 use crate::crd::{KINDS, Kind};
 use crate::yaml;
 
-/// Print the CRDs of the kinds that kaito reads, for clusters without Kaito's own.
+/// Print the CRDs of the kinds that kaito reads.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   kaito crd | kubectl apply --server-side -f -

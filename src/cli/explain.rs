@@ -11,7 +11,7 @@ use crate::plan::{Plan, RagPlan, Reason};
 use crate::session::{Patched, Session};
 use crate::spec::{Input, RagEngine, Workspace, names};
 
-/// Show the formula, the inputs and the origin of every figure of a Workspace.
+/// Show the formula and origin of every figure of a Workspace.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  kaito explain phi-4 -f workspace.yaml")]
 pub(super) struct Args {

@@ -30,11 +30,10 @@ const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// The field of a ConfigMap that keeps Workspaces in the list.
 const INCLUDE_WORKSPACE: &str = "includeWorkspace";
 
-/// Work as a KRM function: read a `ResourceList` from standard input, and put what Workspaces stand for into it.
-///
-/// Workspaces among the items, and one that is the functionConfig, are rendered. They leave the list, unless they are marked with
-/// config.kubernetes.io/local-config: "true", or includeWorkspace says so. How to render is said by a functionConfig of kind
-/// `RenderConfig` (a kaito.yaml), or a ConfigMap with fields of one. No file is read, and nothing is asked.
+/// Work as a KRM function for kustomize and kpt.
+// Workspaces among the items, and one that is the functionConfig, are rendered. They leave the list, unless they are marked with
+// config.kubernetes.io/local-config: "true", or includeWorkspace says so. How to render is said by a functionConfig of kind
+// `RenderConfig` (a kaito.yaml), or a ConfigMap with fields of one. No file is read, and nothing is asked.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   kustomize build --enable-alpha-plugins --enable-exec .

@@ -12,7 +12,7 @@ use crate::session::{PulledImage, Session};
 use crate::spec::Input;
 use crate::yaml;
 
-/// List the images that Workspaces need: of pods, of what their scripts pull, and charts. For mirrors.
+/// List the images that Workspaces need, for mirrors.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   kaito images -R -f clusters/prod

@@ -18,8 +18,8 @@ const DONE: &str = "written";
 
 const VERB: Verb = Verb { bare: "import", done: DONE };
 
-/// Write the repository for a cluster that Kaito's operator runs: a file for each Workspace and each set, the ConfigMaps that they name, and
-/// the kaito.yaml under which the same is rendered as is there. The cluster is only read.
+/// Write the repository for a cluster that Kaito's operator runs: Workspaces and kaito.yaml.
+// The same is rendered under the latter as is there. The cluster is only read.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exit codes: 0 done, 1 there is nothing, or a file is in the way, 2 wrong usage, 4 the cluster can't be asked.
 

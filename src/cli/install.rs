@@ -18,7 +18,7 @@ use crate::options::{KARPENTER_GATE, NodeProvisioner};
 use crate::rbac::{Installed, Purpose, Rules, Use};
 use crate::render::{Object, TemplateError};
 
-/// Print what runs `kaito watch` in a cluster: namespace, ServiceAccount, rights, Deployment and what belongs to it.
+/// Print what runs `kaito watch` in a cluster: rights, Deployment and what belongs to it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Arguments after -- are those of `kaito watch`.
 
@@ -96,7 +96,7 @@ struct SourceArgs {
     webhook_token: Option<String>,
 }
 
-/// Print what `kaito install` has printed, by its names and the other way round, for `kubectl delete`. What Workspaces stand for stays.
+/// Print the names of what `kaito install` has printed, for `kubectl delete`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Workspaces, their workloads and their nodes stay as they are. To delete them too, do so first:
 `kaito delete --applyset kaito -n kaito-system`.
@@ -174,7 +174,9 @@ impl Args {
             ..Use::default()
         };
         let provisioner = watch.rendering.node_provisioner.or(by_gate).unwrap_or_default();
-        Ok(Installed { how, provisioner, is_declared, sees_storage: is_declared && is_on("ModelStreaming") }.rules())
+        let sees_storage = is_declared && is_on("ModelStreaming");
+        let is_everywhere = self.where_.install().namespaces.is_empty();
+        Ok(Installed { how, provisioner, is_declared, sees_storage, is_everywhere }.rules())
     }
 }
 

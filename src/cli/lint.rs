@@ -13,8 +13,7 @@ use crate::rule::{self, FailOn, Levels, LintConfig, Rule};
 use crate::session::Session;
 use crate::spec::Input;
 
-/// Check Workspaces and what belongs to them: all that rendering refuses or warns of, references that lead nowhere, Workspaces
-/// that fight for nodes, and Kaito's known traps. Findings go to standard output.
+/// Check Workspaces and what belongs to them, without rendering anything.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   kaito lint -R -f clusters/prod

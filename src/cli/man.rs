@@ -7,7 +7,7 @@ use clap::CommandFactory;
 use super::Cli;
 use super::output::{self, Exit};
 
-/// Write the pages of man: kaito.1, and one for each verb.
+/// Write the pages of man.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   kaito man ~/.local/share/man/man1 && man kaito-render")]

@@ -69,7 +69,9 @@ pub struct Cli {
     command: Command,
 }
 
+// The flags of a verb are only built if it is asked for. What is said of it stands there too, since it is said again then.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 enum Command {
     /// Write a small repository to begin with
     Init(init::Args),

@@ -10,9 +10,8 @@ use crate::argocd;
 use crate::diagnostic::Diagnostic;
 use crate::source;
 
-/// Print what is read to render: the input, `kaito.yaml`, and presets, templates and patches of the user's own.
-///
-/// Rendering again gives the same as long as nothing in these files and directories changes.
+/// Print which files and directories are read to render, for Argo CD and CI.
+// Rendering again gives the same as long as nothing in these files and directories changes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cd apps/prod && kaito paths -f .

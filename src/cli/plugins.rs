@@ -30,7 +30,7 @@ const VERBS: [&str; 19] = [
     "why",
 ];
 
-/// Make this program a plugin of kubectl: links called kubectl-kaito-VERB, and those by which kubectl completes their arguments.
+/// Make this program a plugin of kubectl, for `kubectl kaito render` and other verbs.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "kubectl-kaito, which is the plugin of Kaito's own, is left alone and answers all other verbs; of its verbs, `status` becomes

@@ -25,7 +25,7 @@ const DONE: &str = "pushed";
 /// The variable that holds a login, so that it stands in no list of processes.
 const LOGIN: &str = "KAITO_REGISTRY_CREDS";
 
-/// Push the manifests that Workspaces stand for to a registry, as the artifact that Flux' `OCIRepository` fetches.
+/// Push these manifests to a registry, as an artifact for Flux.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   kaito push oci://ghcr.io/org/fleet -R -f clusters/prod

@@ -15,7 +15,7 @@ use crate::shard::Shard;
 use crate::spec::Input;
 use crate::yaml;
 
-/// Print the Roles, `ClusterRole` and bindings that a verb needs for files, and no more than that, without asking a cluster.
+/// Print the rights that files need in a cluster: Roles and bindings.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   kaito rbac -R -f clusters/prod --service-account ci:deployer | kubectl apply -f -

@@ -1,9 +1,9 @@
 //! `kaito render`.
 
+use std::mem;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use rayon::prelude::*;
 use serde_json::Value;
 
 use super::argocd::{self, Application};
@@ -17,13 +17,14 @@ use crate::diagnostic::{Diagnostic, plural};
 use crate::diff::Side;
 use crate::manifest::ObjectRef;
 use crate::output_dir::{Files, OutputDirError};
+use crate::parallel;
 use crate::render::{Engine, Object, TemplateError};
 use crate::selector::Selector;
 use crate::session::Session;
 use crate::spec::{Input, Passed};
 use crate::yaml;
 
-/// Print the manifests that Workspaces stand for: nodes, Services, `StatefulSets`, and the plain manifests of the input.
+/// Print the manifests that Workspaces stand for.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   kaito render -f workspace.yaml
@@ -183,6 +184,9 @@ pub(super) fn run_for(args: &Args, application: Option<&Application>, color: Col
     let written = write(args, application, &engine, &session, passed);
     timings.end("render", || "and write".to_owned());
     timings.show();
+    // The process ends here, and gives everything back at once.
+    mem::forget((session, engine));
+    mem::forget((input, setup));
     match written {
         Ok(exit) => exit,
         Err(Failure::Output(error)) => output::finish(Err(error)),
@@ -274,10 +278,8 @@ fn fill(
     passed: &[Passed],
 ) -> Result<(), Failure> {
     for some in passed.chunks(256) {
-        let written: Vec<_> = some
-            .par_iter()
-            .map(|passed| Ok(session.pass(passed)?.map(|(reference, value)| Written::declared(&reference, value, form))))
-            .collect();
+        let written =
+            parallel::map(some, |passed| Ok(session.pass(passed)?.map(|(reference, value)| Written::declared(&reference, value, form))));
         written
             .into_iter()
             .try_for_each(|written: Result<_, TemplateError>| written?.map_or(Ok(()), |written| sink.take(None, written)))?;
@@ -334,7 +336,7 @@ impl Written {
         if form.format != Format::Yaml || form.application.is_some() {
             return Self::declared(object.reference(), object.to_value(), form);
         }
-        let mut text = String::with_capacity(4096);
+        let mut text = String::new();
         object.to_yaml(&mut text);
         Self { reference: object.reference().clone(), text }
     }

@@ -11,7 +11,7 @@ use crate::spec::Workspace;
 use crate::watch::config::WatchConfig;
 use crate::yaml;
 
-/// Print a JSON schema, for editors that check and complete what is written.
+/// Print the JSON schema of kaito.yaml, or of another file that kaito reads.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   kaito schema > kaito.schema.json

@@ -188,7 +188,7 @@ impl Setup {
         let (own_presets, own_templates) = (own(config.presets.as_ref()), own(config.templates.as_ref()));
         let layers = layers(files, &version, [args.presets.as_deref(), own_presets.as_deref()], findings);
         let catalog = Catalog::load(&version, &layers).map_err(|faults| findings.extend(faults)).ok();
-        let own_texts = layers.iter().filter(|layer| !layer.is_embedded).flat_map(|layer| layer.files.iter().map(|file| file.text.clone()));
+        let own_texts = layers.iter().flat_map(Layer::own).map(|file| file.text.clone());
         let known = Templates::names(&version);
         let mut overrides = HashMap::new();
         for directory in [args.templates.as_deref(), own_templates.as_deref()].into_iter().flatten() {

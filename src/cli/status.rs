@@ -22,7 +22,7 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// How often in a row a cluster may fail to answer before that is over.
 const MOST_SILENCES: u32 = 5;
 
-/// Show how Workspaces and RAGEngines are doing in a cluster.
+/// Show how Workspaces are doing in a cluster: nodes, pods, readiness, and why not.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exit codes: 0 done, 1 nothing is called so, 2 wrong usage, 4 the cluster can't be reached.
 

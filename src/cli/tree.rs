@@ -8,7 +8,7 @@ use super::survey::{ScopeArgs, paint};
 use crate::status::{self, Breadth};
 use crate::yaml;
 
-/// Show what Workspaces and RAGEngines are made of in a cluster: the ApplySet, their objects, pods and nodes.
+/// Show what Workspaces are made of in a cluster: objects, pods and nodes, and how each is doing.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exit codes: 0 done, 1 nothing is called so, 2 wrong usage, 4 the cluster can't be reached.
 

@@ -18,7 +18,7 @@ use crate::spec::Input;
 use crate::why::{self, FieldPath, Why, value_at};
 use crate::yaml::{self, Document};
 
-/// Show where a field of a rendered object comes from: the line of its template, the figures behind it, and your own lines.
+/// Show where a field of a rendered object comes from.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   kaito why statefulset/phi-4 .spec.replicas -f workspace.yaml

@@ -16,7 +16,7 @@ use tower::filter::FilterLayer;
 use tower::retry::RetryLayer;
 use tower::{BoxError, ServiceBuilder};
 
-use super::connection::MayWrite;
+use super::connection::{MayWrite, Service};
 use super::observe::{Observe, Observer};
 
 /// How long nothing comes before the system asks whether the other side is there.
@@ -33,9 +33,7 @@ struct LeadsNoMore;
 /// kube leaves it to the system to wait for more, so that the first request over each connection waits until the server has
 /// acknowledged the end of the handshake: some 40 ms on the same machine, where a small question takes 30 ms otherwise.
 pub(super) fn client(config: Config, may_write: MayWrite, observer: Option<Observer>) -> kube::Result<Client> {
-    let unless_forbidden = FilterLayer::new(move |request: Request<Body>| -> Result<Request<Body>, BoxError> {
-        if request.method().is_safe() || may_write() { Ok(request) } else { Err(LeadsNoMore.into()) }
-    });
+    let unless_forbidden = FilterLayer::new(unless_forbidden(may_write));
     let observe = Observe { observer, host: host(&config) };
     // Through a proxy it is kube's own.
     if config.proxy_url.is_some() {
@@ -61,6 +59,18 @@ pub(super) fn client(config: Config, may_write: MayWrite, observer: Option<Obser
         .layer(observe)
         .service(HttpClient::builder(TokioExecutor::new()).build(connector));
     Ok(Client::new(service, config.default_namespace))
+}
+
+/// The client of a service, with the same two differences; what a server asks to be tried again later isn't.
+pub(super) fn over(service: Service, config: &Config, may_write: MayWrite, observer: Option<Observer>) -> Client {
+    let layers = ServiceBuilder::new().layer(FilterLayer::new(unless_forbidden(may_write)));
+    let service = layers.layer(Observe { observer, host: host(config) }).service(service);
+    Client::new(service, config.default_namespace.clone())
+}
+
+/// Lets pass what only reads, and what may be written.
+fn unless_forbidden(may_write: MayWrite) -> impl Fn(Request<Body>) -> Result<Request<Body>, BoxError> + Clone + Send + Sync {
+    move |request| if request.method().is_safe() || may_write() { Ok(request) } else { Err(LeadsNoMore.into()) }
 }
 
 /// The host and port that the server's address names, without what may be a login before them.

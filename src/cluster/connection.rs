@@ -4,11 +4,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::{Request, Response};
+use http_body_util::combinators::UnsyncBoxBody;
+use hyper::body::Bytes;
 use kube::Config;
+use kube::client::Body;
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
-use tokio::runtime::{Builder, Runtime};
+use tower::BoxError;
+use tower::util::BoxCloneSyncService;
 
 use super::error::ClusterError;
+use super::host::{Host, Threads};
 use super::observe::Observer;
 use super::{Cluster, client};
 
@@ -32,8 +38,21 @@ pub struct User {
 #[derive(Clone)]
 pub struct Connection {
     config: Config,
+    server: Server,
     may_write: MayWrite,
     observer: Option<Observer>,
+}
+
+/// Whatever answers as an API server does.
+pub type Service = BoxCloneSyncService<Request<Body>, Response<UnsyncBoxBody<Bytes, BoxError>>, BoxError>;
+
+/// Who is asked, and where that is waited for.
+#[derive(Clone)]
+enum Server {
+    /// The server that the configuration names, over the network.
+    Remote,
+    /// This.
+    Service(Service, Arc<dyn Host>),
 }
 
 /// Whether something may be written at this moment.
@@ -46,10 +65,17 @@ impl Connection {
     /// # Errors
     /// There is no such configuration, or it can't be used.
     pub fn read(kubeconfig: Option<&Path>, context: Option<&str>) -> Result<Self, ClusterError> {
-        let mut config = runtime()?.block_on(config(kubeconfig, context))?;
+        let mut config = threads()?.runtime().block_on(config(kubeconfig, context))?;
         config.connect_timeout = Some(CONNECT);
         config.read_timeout = Some(READ);
-        Ok(Self { config, may_write: Arc::new(|| true), observer: None })
+        Ok(Self { config, server: Server::Remote, may_write: Arc::new(|| true), observer: None })
+    }
+
+    /// That to a server which isn't reached over the network, with the usual namespace. All that waits for its answers does so in `host`.
+    pub fn to(service: Service, host: Arc<dyn Host>, namespace: &str) -> Self {
+        let mut config = Config::new(http::Uri::from_static("http://localhost"));
+        namespace.clone_into(&mut config.default_namespace);
+        Self { config, server: Server::Service(service, host), may_write: Arc::new(|| true), observer: None }
     }
 
     /// The same, where nothing is written unless `may` says at that moment that it may be. It is asked in another thread, for every
@@ -86,16 +112,21 @@ impl Connection {
     /// # Errors
     /// The configuration can't be used.
     pub fn cluster(&self) -> Result<Cluster, ClusterError> {
-        let runtime = runtime()?;
         let config = self.config.clone();
         let (server, namespace) = (config.cluster_url.to_string(), config.default_namespace.clone());
         let server = server.trim_end_matches('/').to_owned();
+        let (may_write, observer) = (Arc::clone(&self.may_write), self.observer.clone());
+        if let Server::Service(service, host) = &self.server {
+            let client = client::over(service.clone(), &config, may_write, observer);
+            return Ok(Cluster { host: Arc::clone(host), client, server, namespace });
+        }
+        let threads = threads()?;
         let made = {
-            let _inside = runtime.enter();
-            client::client(config, Arc::clone(&self.may_write), self.observer.clone())
+            let _inside = threads.runtime().enter();
+            client::client(config, may_write, observer)
         };
         let client = made.map_err(|error| ClusterError::unusable(&server, &error))?;
-        Ok(Cluster { runtime, client, server, namespace })
+        Ok(Cluster { host: Arc::new(threads), client, server, namespace })
     }
 
     /// The same, for connections on which nothing may come for minutes.
@@ -107,8 +138,8 @@ impl Connection {
     }
 }
 
-fn runtime() -> Result<Runtime, ClusterError> {
-    Builder::new_current_thread().enable_all().build().map_err(ClusterError::Runtime)
+fn threads() -> Result<Threads, ClusterError> {
+    Threads::new().map_err(ClusterError::Runtime)
 }
 
 async fn config(kubeconfig: Option<&Path>, context: Option<&str>) -> Result<Config, ClusterError> {

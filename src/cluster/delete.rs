@@ -37,7 +37,7 @@ impl Cluster {
             Cascade::Orphan => PropagationPolicy::Orphan,
         };
         let params = DeleteParams { dry_run: dry_run == DryRun::Server, propagation_policy: Some(policy), ..DeleteParams::default() };
-        self.runtime.block_on(async {
+        self.wait(async {
             let asks = stream::iter(objects).map(|doomed| {
                 let params = params.clone();
                 async move {
@@ -67,7 +67,7 @@ impl Cluster {
         objects: &[Doomed],
         patience: Duration,
     ) -> Result<Vec<(ObjectRef, Vec<String>)>, ClusterError> {
-        self.runtime.block_on(async {
+        self.wait(async {
             let start = Instant::now();
             let waits = stream::iter(objects).map(|doomed| async move {
                 let Some(kind) = kinds.of(&doomed.object) else { return Ok(None) };

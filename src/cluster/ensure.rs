@@ -14,7 +14,7 @@ impl Cluster {
     /// # Errors
     /// The server doesn't answer, or doesn't let it be read.
     pub fn ensure(&self, kinds: &mut Kinds, object: &Value, manager: &str) -> Result<Result<Value, String>, ClusterError> {
-        self.runtime.block_on(async {
+        self.wait(async {
             self.learn(kinds, [object]).await?;
             let Some(kind) = kinds.of(object) else {
                 return Ok(Err(format!("the cluster knows no {} of {}", object["kind"], object["apiVersion"])));

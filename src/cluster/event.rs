@@ -1,8 +1,8 @@
 //! Events for users: what `kubectl describe` shows below an object. What happens again is one event that counts.
 
 use std::collections::HashMap;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -11,6 +11,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::error::{ClusterError, words};
 use super::{Cluster, Connection};
@@ -58,15 +59,14 @@ impl Events {
         let (sender, mut receiver) = mpsc::channel(MOST_WAITING);
         let cluster = connection.cluster()?;
         let (controller, instance) = (controller.to_owned(), instance.to_owned());
-        let write = move || {
+        let host = Arc::clone(&cluster.host);
+        let write = async move {
             let mut writer = Writer { cluster: &cluster, controller, instance, known: HashMap::new() };
-            cluster.runtime.block_on(async {
-                while let Some((regarding, event)) = receiver.recv().await {
-                    writer.write(regarding, event).await;
-                }
-            });
+            while let Some((regarding, event)) = receiver.recv().await {
+                writer.write(regarding, event).await;
+            }
         };
-        thread::Builder::new().name("events".to_owned()).spawn(write).map_err(ClusterError::Runtime)?;
+        host.spawn("events", Box::pin(write)).map_err(ClusterError::Runtime)?;
         Ok(Self(sender))
     }
 

@@ -75,7 +75,7 @@ impl Cluster {
         request: Request<String>,
         take: &mut dyn FnMut(u16, &[u8]) -> ControlFlow<()>,
     ) -> Result<u16, ForwardError> {
-        self.runtime.block_on(async {
+        self.wait(async {
             let pods: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
             let mut forwarder = pods.portforward(pod, &[port]).await.map_err(|error| self.refused(pod, &error))?;
             let (stream, failed) = (forwarder.take_stream(port), forwarder.take_error(port));

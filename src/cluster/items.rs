@@ -37,11 +37,18 @@ struct List<'l> {
     items: Option<Vec<&'l RawValue>>,
 }
 
+/// Up to how many bytes a list is read at once: another thread would take longer to begin.
+const SMALL: usize = 1 << 16;
+
 /// Reads the items of a list.
 ///
 /// # Errors
 /// It is no list.
 pub(super) async fn read<T: Item>(list: String) -> Result<Vec<T>, Error> {
+    if list.len() <= SMALL {
+        let List { items } = serde_json::from_str(&list)?;
+        return items.unwrap_or_default().into_iter().map(T::read).collect();
+    }
     let (done, items) = oneshot::channel();
     rayon::spawn(move || _ = done.send(items_of(&list)));
     items.await.unwrap_or_else(|_| Err(Error::custom("the list was not read to its end")))

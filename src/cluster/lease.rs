@@ -4,8 +4,7 @@
 //! of its own that knows no jumps; who holds it stops to lead before that, unless it could be renewed.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use jiff::Timestamp;
@@ -14,10 +13,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::api::PostParams;
 use kube::{Api, Error};
 use tokio::sync::oneshot;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::Connection;
 use super::error::{ClusterError, chain};
+use super::host::{Host, wait_for};
 
 /// How long to try to give a lease back, when a process ends that has little time for it.
 const RELEASE: Duration = Duration::from_secs(3);
@@ -52,8 +52,10 @@ pub enum Leadership {
 pub struct Candidate {
     renew_deadline: Duration,
     renewed: Renewed,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    host: Arc<dyn Host>,
+    stop: oneshot::Sender<()>,
+    /// Its end is that of what stands for election.
+    ended: oneshot::Receiver<()>,
 }
 
 /// When the lease was renewed the last time, while it is ours. It was asked for then, and the server wrote it a little later.
@@ -77,27 +79,26 @@ impl Election {
     /// # Errors
     /// The cluster's configuration can't be used, or there can't be another thread. A cluster that doesn't answer is no error: without
     /// it nobody leads.
-    pub fn stand(self, connection: &Connection, take: impl Fn(Leadership) + Send + 'static) -> Result<Candidate, ClusterError> {
+    pub fn stand(self, connection: &Connection, take: impl Fn(Leadership) + Send + Sync + 'static) -> Result<Candidate, ClusterError> {
         let cluster = connection.cluster()?;
         let (stop, stopped) = oneshot::channel();
-        let renewed = Renewed::default();
-        let candidate = (self.renew_deadline, Arc::clone(&renewed));
-        let stand = move || {
-            let leases = Api::namespaced(cluster.client.clone(), &self.namespace);
-            let mut standing = Standing { election: self, leases, take, renewed, observed: None, has_failed: false };
-            cluster.runtime.block_on(async {
-                let ended = match select(Box::pin(standing.stand()), stopped).await {
-                    Either::Left(((), _)) => return,
-                    Either::Right((ended, _)) => ended,
-                };
-                // Otherwise nobody asks any more.
-                if ended.is_ok() {
-                    standing.release().await;
-                }
-            });
+        let (end, ended) = oneshot::channel::<()>();
+        let (renew_deadline, renewed) = (self.renew_deadline, Renewed::default());
+        let leases = Api::namespaced(cluster.client, &self.namespace);
+        let mut standing = Standing { election: self, leases, take, renewed: Arc::clone(&renewed), observed: None, has_failed: false };
+        let stand = async move {
+            let _end = end;
+            let stopped = match select(Box::pin(standing.stand()), stopped).await {
+                Either::Left(((), _)) => return,
+                Either::Right((stopped, _)) => stopped,
+            };
+            // Otherwise nobody asks any more.
+            if stopped.is_ok() {
+                standing.release().await;
+            }
         };
-        let thread = thread::Builder::new().name("lease".to_owned()).spawn(stand).map_err(ClusterError::Runtime)?;
-        Ok(Candidate { renew_deadline: candidate.0, renewed: candidate.1, stop: Some(stop), thread: Some(thread) })
+        cluster.host.spawn("lease", Box::pin(stand)).map_err(ClusterError::Runtime)?;
+        Ok(Candidate { renew_deadline, renewed, host: cluster.host, stop, ended })
     }
 }
 
@@ -115,12 +116,10 @@ impl Candidate {
     }
 
     /// Gives the lease back, if it is ours, so that another one can lead at once. Nothing that only a leader may do may go on by now.
-    pub fn release(mut self) {
-        if let (Some(stop), Some(thread)) = (self.stop.take(), self.thread.take()) {
-            // If it has no ears any more, it has ended.
-            _ = stop.send(());
-            _ = thread.join();
-        }
+    pub fn release(self) {
+        // If it has no ears any more, it has ended.
+        _ = self.stop.send(());
+        _ = wait_for(&*self.host, self.ended);
     }
 }
 

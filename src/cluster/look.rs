@@ -160,7 +160,7 @@ impl Cluster {
     /// The server doesn't answer, or doesn't let it be read.
     pub fn config_map(&self, namespace: &str, name: &str) -> Result<Option<Value>, ClusterError> {
         let key = (Some(namespace.to_owned()), name.to_owned());
-        let found = self.runtime.block_on(self.get(&Kind::core("configmaps"), &key))?;
+        let found = self.wait(self.get(&Kind::core("configmaps"), &key))?;
         Ok(found.map(|mut object| {
             object["apiVersion"] = "v1".into();
             object["kind"] = "ConfigMap".into();

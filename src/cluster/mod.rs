@@ -12,6 +12,7 @@ mod error;
 mod event;
 mod few;
 mod forward;
+mod host;
 mod items;
 mod kinds;
 mod lease;
@@ -28,19 +29,20 @@ mod watch;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::Request;
 use kube::Client;
 use kube::core::Status;
 use serde_json::Value;
-use tokio::runtime::Runtime;
 
 pub use apply::How;
-pub use connection::{Connection, User, contexts};
+pub use connection::{Connection, Service, User, contexts};
 pub use error::ClusterError;
 pub use event::{Event, EventType, Events};
 pub use forward::ForwardError;
+pub use host::{Host, Work};
 pub use kinds::Kinds;
 pub use lease::{Candidate, Election, Leadership};
 pub use observe::{Asked, Observer};
@@ -61,7 +63,7 @@ const ANSWER: Duration = Duration::from_secs(120);
 
 /// A cluster, as far as it can be asked.
 pub struct Cluster {
-    runtime: Runtime,
+    host: Arc<dyn Host>,
     client: Client,
     server: String,
     namespace: String,
@@ -102,7 +104,7 @@ impl Cluster {
         let kinds = self.find(wanted, false)?;
         keep_membership(wanted);
         keep_what_was_made(wanted, manager);
-        self.runtime.block_on(self.ask(&kinds, wanted, manager, really_all))?;
+        self.wait(self.ask(&kinds, wanted, manager, really_all))?;
         Ok(kinds)
     }
 
@@ -129,7 +131,7 @@ impl Cluster {
     }
 
     fn find_by(&self, how: By, kinds: &mut Kinds, wanted: &mut AllWanted, lenient: bool) -> Result<(), ClusterError> {
-        self.runtime.block_on(async {
+        self.wait(async {
             self.learn(kinds, look::all(wanted).map(|wanted| &wanted.desired)).await?;
             let others = self.look(kinds, wanted, (how, lenient)).await?;
             // The definition of one that was known may have gone since.
@@ -145,7 +147,7 @@ impl Cluster {
     /// The server doesn't answer, or doesn't let it be read.
     pub fn refresh(&self, kinds: &Kinds, wanted: &mut AllWanted) -> Result<(), ClusterError> {
         wanted.values_mut().flat_map(BTreeMap::values_mut).for_each(|wanted| wanted.live = Live::Absent);
-        self.runtime.block_on(self.look(kinds, wanted, (By::List, false))).map(drop)
+        self.wait(self.look(kinds, wanted, (By::List, false))).map(drop)
     }
 
     /// The pods of Workspaces and RAGEngines in these namespaces; none if they may not be read.
@@ -154,7 +156,7 @@ impl Cluster {
     /// The server doesn't answer.
     pub fn pods(&self, namespaces: &BTreeSet<String>) -> Result<Vec<Value>, ClusterError> {
         let namespaces = namespaces.iter().map(String::as_str).collect();
-        match self.runtime.block_on(self.pods_in(&namespaces)) {
+        match self.wait(self.pods_in(&namespaces)) {
             Err(ClusterError::Refused { .. }) => Ok(Vec::new()),
             answer => answer,
         }
@@ -166,7 +168,7 @@ impl Cluster {
     /// The server doesn't answer.
     pub fn operator(&self) -> Result<Operator, ClusterError> {
         let Ok(request) = Request::get("/apis/apps/v1/deployments").body(Vec::new()) else { return Ok(Operator::Unknown) };
-        let Ok(answer) = self.runtime.block_on(self.request(request))? else { return Ok(Operator::Unknown) };
+        let Ok(answer) = self.wait(self.request(request))? else { return Ok(Operator::Unknown) };
         let found = answer["items"].as_array().into_iter().flatten().find(|deployment| is_operator(deployment));
         let text = |found: &Value, name: &str| found["metadata"][name].as_str().unwrap_or_default().to_owned();
         Ok(found.map_or(Operator::Gone, |found| Operator::Runs { namespace: text(found, "namespace"), name: text(found, "name") }))
@@ -202,6 +204,11 @@ impl Cluster {
             Some(_) => ObjectRef { namespace: None, ..reference },
             None => reference,
         }
+    }
+
+    /// Waits for something to be done.
+    fn wait<T>(&self, work: impl Future<Output = T>) -> T {
+        host::wait_for(&*self.host, work)
     }
 
     /// Asks, and waits for an answer as long as is reasonable. `Err` within `Ok` is the server's refusal.

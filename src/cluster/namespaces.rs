@@ -26,7 +26,7 @@ impl Cluster {
         for namespace in all(wanted).filter(is_there).filter_map(namespace_of).chain(coming_namespaces(wanted)) {
             unsure.remove(&namespace);
         }
-        let missing = self.runtime.block_on(self.missing(unsure))?;
+        let missing = self.wait(self.missing(unsure))?;
         let mut refusals = Vec::new();
         wanted.retain(|owner, objects| {
             let count = refusals.len();

@@ -51,7 +51,7 @@ impl Cluster {
         let (definitions, steps) = split(steps, |step| step.reference.stage() == Stage::Definitions);
         let (webhooks, steps) = split(steps, |step| step.reference.stage() == Stage::Webhooks);
         let (settings, steps) = split(steps, of_all(Stage::Settings));
-        self.runtime.block_on(async {
+        self.wait(async {
             let mut failed = Vec::new();
             let mut take_definition = |done: Done| {
                 if matches!(done.outcome, Outcome::Failed(_)) {
@@ -150,7 +150,7 @@ pub(super) struct Coming {
 impl Coming {
     fn of(steps: &[Step], default_namespace: &str) -> Self {
         let new = || steps.iter().filter(|step| step.is_new());
-        let namespaces = new().filter(|step| step.reference.kind == "Namespace").map(|step| step.reference.name.clone()).collect();
+        let namespaces = new().filter(|step| step.reference.kind == "Namespace").map(|step| step.reference.name.to_string()).collect();
         let defined: HashSet<(&str, &str)> = new().filter_map(|step| live::defines(&step.desired)).collect();
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let is_defined = |step: &&Step| defined.contains(&(step.reference.group.as_str(), step.reference.kind.as_str()));
@@ -161,7 +161,7 @@ impl Coming {
     }
 
     pub(super) fn has_namespace_of(&self, reference: &ObjectRef) -> bool {
-        self.namespaces.contains(reference.namespace.as_ref().unwrap_or(&self.default_namespace))
+        self.namespaces.contains(reference.namespace.as_deref().unwrap_or(&self.default_namespace))
     }
 
     /// Without the kinds whose definition was not applied.

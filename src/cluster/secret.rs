@@ -18,7 +18,7 @@ impl Cluster {
         let Ok(request) = Request::get(format!("/api/v1/namespaces/{namespace}/secrets/{name}")).body(Vec::new()) else {
             return Ok(Err("this is no name of a Secret".to_owned()));
         };
-        let secret = match self.runtime.block_on(self.request(request))? {
+        let secret = match self.wait(self.request(request))? {
             Ok(secret) => secret,
             Err(status) if status.code == 404 => return Ok(Err("it isn't there".to_owned())),
             Err(status) => return Ok(Err(words(&status))),

@@ -76,7 +76,7 @@ impl Cluster {
     /// # Errors
     /// The server doesn't answer, or doesn't let it be read.
     pub fn parent(&self, parent: &Parent) -> Result<Option<Value>, ClusterError> {
-        self.runtime.block_on(self.get(&kind_of(parent), &(Some(parent.namespace.clone()), parent.name.clone())))
+        self.wait(self.get(&kind_of(parent), &(Some(parent.namespace.clone()), parent.name.clone())))
     }
 
     /// Writes what a parent keeps, if it still has this `resourceVersion`; gives back what is there then.
@@ -89,7 +89,7 @@ impl Cluster {
             object["metadata"]["resourceVersion"] = version.into();
         }
         let params = PatchParams { force: true, ..PatchParams::apply(inventory::FIELD_MANAGER) };
-        let answer = self.runtime.block_on(self.apply_object(&kind_of(parent), &object, &params))?;
+        let answer = self.wait(self.apply_object(&kind_of(parent), &object, &params))?;
         Ok(answer.map_err(|status| match status.code {
             409 => Unwritten::Changed,
             404 => Unwritten::NoNamespace,
@@ -102,7 +102,7 @@ impl Cluster {
     /// # Errors
     /// The server doesn't answer.
     pub fn delete_parent(&self, parent: &Parent, live: &Value) -> Result<Result<(), String>, ClusterError> {
-        let answer = self.runtime.block_on(self.delete_object(&kind_of(parent), live, DeleteParams::background()))?;
+        let answer = self.wait(self.delete_object(&kind_of(parent), live, DeleteParams::background()))?;
         Ok(answer.map_err(|status| words(&status)))
     }
 
@@ -127,7 +127,7 @@ impl Cluster {
         let mut namespaces = contents.namespaces.clone();
         namespaces.insert(parent.namespace.clone());
         let namespaces: BTreeSet<&str> = namespaces.iter().map(String::as_str).collect();
-        self.runtime.block_on(async {
+        self.wait(async {
             let kinds = self.kinds_of_groups(contents.group_kinds.iter().map(|kind| kind.group.clone()).collect()).await?;
             let known = contents.group_kinds.iter().filter_map(|kind| Some((kind, kinds.of_group_kind(kind)?)));
             let lists = stream::iter(known).map(|(group_kind, known)| {
@@ -178,7 +178,7 @@ impl Cluster {
     /// # Errors
     /// The server doesn't answer, or doesn't let them be read.
     pub fn whole(&self, kinds: &Kinds, members: Vec<Value>) -> Result<Vec<Value>, ClusterError> {
-        self.runtime.block_on(async {
+        self.wait(async {
             let gets = stream::iter(members).map(|member| async move {
                 let Some(kind) = kinds.of(&member) else { return Ok(None) };
                 self.get(kind, &self.key(kind, &member)).await
@@ -226,7 +226,7 @@ impl Cluster {
         patience: Option<Duration>,
         take: &mut dyn FnMut(&Value, Deletion),
     ) -> Result<(), ClusterError> {
-        self.runtime.block_on(async {
+        self.wait(async {
             // What is of a kind that isn't known would be taken for gone.
             self.learn(kinds, objects).await?;
             let kinds = &*kinds;

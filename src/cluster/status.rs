@@ -83,7 +83,7 @@ impl Cluster {
         live: &Value,
         ask: impl FnOnce(&kube::core::Request, &str) -> Result<http::Request<Vec<u8>>, kube::core::request::Error>,
     ) -> Result<Written, ClusterError> {
-        self.runtime.block_on(async {
+        self.wait(async {
             self.learn(kinds, [live]).await?;
             let Some(kind) = kinds.of(live) else { return Ok(Written::Absent) };
             let (namespace, name) = self.key(kind, live);

@@ -58,7 +58,7 @@ impl Cluster {
     /// The server doesn't answer.
     pub fn survey(&self, searches: Vec<Search>) -> Result<Survey, ClusterError> {
         let groups: BTreeSet<String> = searches.iter().map(|search| search.kind.group.clone()).collect();
-        self.runtime.block_on(async {
+        self.wait(async {
             let versions = stream::iter(groups).map(|group| async move { Ok((self.versions(&group).await?, group)) });
             let versions: Vec<(Vec<String>, String)> = versions.buffer_unordered(AT_ONCE).try_collect().await?;
             let kinds = self.kinds(versions.iter().flat_map(|(versions, _)| versions.iter().cloned()).collect()).await?;
@@ -72,7 +72,7 @@ impl Cluster {
     /// # Errors
     /// The server doesn't answer, or lets nothing be read.
     pub fn look_around(&self, survey: &Survey) -> Result<Seen, ClusterError> {
-        self.runtime.block_on(async {
+        self.wait(async {
             let lists = stream::iter(&survey.0).map(|known| async move { Ok((known, self.listed(known).await?)) });
             let lists: Vec<(&Known, Result<Vec<Value>, Status>)> = lists.buffered(AT_ONCE).try_collect().await?;
             if let Some((known, status)) = all_refused(&lists) {
@@ -149,7 +149,7 @@ impl Cluster {
     pub fn nodes(&self, names: &BTreeSet<String>) -> Result<(Vec<Value>, Option<Unread>), ClusterError> {
         let mut kind = Kind::core("nodes");
         kind.is_namespaced = false;
-        self.runtime.block_on(async {
+        self.wait(async {
             let gets = stream::iter(names).map(|name| {
                 let key = (None, name.clone());
                 let kind = &kind;

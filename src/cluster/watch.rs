@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::pin::pin;
-use std::thread;
+use std::sync::Arc;
 
 use futures_util::future::{join_all, select};
 use futures_util::{Stream, StreamExt};
@@ -76,15 +76,16 @@ impl Watch {
     pub fn start(
         connection: &Connection,
         subjects: Vec<Subject>,
-        take: impl Fn(&Subject, Change) + Send + 'static,
+        take: impl Fn(&Subject, Change) + Send + Sync + 'static,
     ) -> Result<Self, ClusterError> {
         let cluster = connection.for_watching().cluster()?;
         let (stop, stopped) = oneshot::channel();
-        let follow = move || {
+        let host = Arc::clone(&cluster.host);
+        let follow = async move {
             let followers = subjects.iter().map(|subject| Follower { cluster: &cluster, subject, take: &take, trouble: None }.follow());
-            cluster.runtime.block_on(select(pin!(join_all(followers)), stopped));
+            select(pin!(join_all(followers)), stopped).await;
         };
-        thread::Builder::new().name("watch".to_owned()).spawn(follow).map_err(ClusterError::Runtime)?;
+        host.spawn("watch", Box::pin(follow)).map_err(ClusterError::Runtime)?;
         Ok(Self { _stop: stop })
     }
 }

@@ -15,6 +15,7 @@ use crate::plan::Plan;
 use crate::render::{Engine, Object, TemplateError};
 use crate::session::Session;
 use crate::spec::{Declarer, Input};
+use crate::status::whose;
 use crate::yaml::{Document, Step};
 
 /// Whose objects are: a kind, a namespace and a name.
@@ -213,7 +214,8 @@ impl<'s> Side<'s> {
         Ok(all)
     }
 
-    /// What belongs to no single Workspace, by its owner: what passes through and what several share belong to nobody.
+    /// What is rendered beside Workspaces, by whose it is. What passes through, and what several share, is nobody's, unless it says so by its
+    /// labels: whose the live object is, is told by these.
     ///
     /// # Errors
     /// A template at fault.
@@ -221,15 +223,16 @@ impl<'s> Side<'s> {
         let mut all: BTreeMap<Option<Owner>, Objects> = BTreeMap::new();
         for passed in &self.input.passed {
             if let Some((reference, value)) = self.session.pass(passed)? {
-                all.entry(None).or_default().insert(reference.in_namespace(self.namespace), value);
+                let reference = reference.in_namespace(self.namespace);
+                all.entry(whose(&value, reference.namespace.as_deref())).or_default().insert(reference, value);
             }
         }
         self.session.render_shared(self.engine, |key, object| {
-            let owner = key.map(|key| {
-                let is_engine = self.session.rag_engines().any(|planned| planned.key() == key);
-                owner(if is_engine { "RAGEngine" } else { "InferenceSet" }, key)
-            });
-            all.entry(owner).or_default().insert(self.key(&object), object.to_value());
+            let is_engine = |key: &_| self.session.rag_engines().any(|planned| planned.key() == *key);
+            let (reference, value) = (self.key(&object), object.to_value());
+            let owner =
+                key.filter(is_engine).map_or_else(|| whose(&value, reference.namespace.as_deref()), |key| Some(owner("RAGEngine", key)));
+            all.entry(owner).or_default().insert(reference, value);
             Ok::<_, TemplateError>(())
         })?;
         Ok(all)

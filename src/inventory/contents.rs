@@ -31,7 +31,7 @@ impl Contents {
         let mut contents = Self::default();
         for reference in references {
             contents.group_kinds.insert(GroupKind::of(reference));
-            contents.namespaces.extend(reference.namespace.clone());
+            contents.namespaces.extend(reference.namespace.as_ref().map(ToString::to_string));
         }
         contents
     }

@@ -8,7 +8,7 @@ use super::GroupKind;
 use crate::diff::Owner;
 use crate::manifest::ObjectRef;
 use crate::raw_object::RawObject;
-use crate::status::owner_of;
+use crate::status::whose;
 
 /// The label of a member, with the id of its set. Some members have it as an annotation, see [`is_marked_by_annotation`].
 pub const PART_OF: &str = "applyset.kubernetes.io/part-of";
@@ -18,7 +18,7 @@ pub const PART_OF: &str = "applyset.kubernetes.io/part-of";
 pub struct Member {
     /// What identifies it: with a namespace only if it is in one.
     pub reference: ObjectRef,
-    /// The Workspace or RAGEngine that it belongs to.
+    /// The Workspace or RAGEngine that it belongs to, or the set.
     pub owner: Option<Owner>,
     /// The object, as far as it was read.
     pub object: RawObject,
@@ -35,7 +35,7 @@ impl Member {
     pub fn of(object: RawObject, set: &str) -> Option<Self> {
         let head = object.head();
         (part_of(&head) == Some(set)).then_some(())?;
-        Some(Self { reference: ObjectRef::of(&head).ok()?, owner: owner_of(&head), object })
+        Some(Self { reference: ObjectRef::of(&head).ok()?, owner: whose(&head, None), object })
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Source: Kaito 0.12. It prints arguments in the random order of a hash map; here they are sorted.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::workload::{PresetInference, Weights};
@@ -11,27 +12,34 @@ use crate::sku::NodeShape;
 use crate::spec::{Located, Workspace, names};
 
 /// Arguments by name, with their value and where it comes from; an empty value is a bare flag.
-struct Arguments<'r> {
-    values: BTreeMap<String, String>,
-    origins: BTreeMap<String, String>,
+struct Arguments<'a, 'r> {
+    values: Values<'a>,
+    origins: BTreeMap<&'a str, String>,
     reasons: &'r mut Reasons,
 }
 
-impl Arguments<'_> {
-    fn set(&mut self, flag: &str, value: impl Into<String>, origin: impl FnOnce() -> String) {
-        self.values.insert(flag.to_owned(), value.into());
+/// Values of arguments, most of them as the catalog has them.
+type Values<'a> = BTreeMap<&'a str, Cow<'a, str>>;
+
+impl<'a, 'r> Arguments<'a, 'r> {
+    fn new(reasons: &'r mut Reasons) -> Self {
+        Self { values: BTreeMap::new(), origins: BTreeMap::new(), reasons }
+    }
+
+    fn set(&mut self, flag: &'a str, value: impl Into<Cow<'a, str>>, origin: impl FnOnce() -> String) {
+        self.values.insert(flag, value.into());
         if self.reasons.are_wanted() {
-            self.origins.insert(flag.to_owned(), origin());
+            self.origins.insert(flag, origin());
         }
     }
 
-    fn set_all(&mut self, flags: &BTreeMap<String, String>, origin: impl Fn() -> String) {
+    fn set_all(&mut self, flags: impl IntoIterator<Item = (&'a String, &'a String)>, origin: impl Fn() -> String) {
         for (flag, value) in flags {
             self.set(flag, value, &origin);
         }
     }
 
-    fn explain(self) -> BTreeMap<String, String> {
+    fn explain(self) -> Values<'a> {
         for (flag, value) in &self.values {
             let origin = self.origins.get(flag).cloned().unwrap_or_default();
             self.reasons.add("argument", || (argument(flag, value), String::new(), origin));
@@ -66,10 +74,10 @@ pub(super) fn command(
 
 fn transformers(context: &Context<'_>, planned: &PresetInference<'_>, reasons: &mut Reasons) -> String {
     let rules = &context.catalog.transformers;
-    let mut arguments = Arguments { values: BTreeMap::new(), origins: BTreeMap::new(), reasons };
+    let mut arguments = Arguments::new(reasons);
     let file = || context.catalog.file_name("transformers");
     arguments.set_all(&rules.common, file);
-    arguments.set_all(planned.model.transformers.as_ref().unwrap_or(&BTreeMap::new()), || planned.model.id.clone());
+    arguments.set_all(planned.model.transformers.iter().flatten(), || planned.model.id.clone());
     arguments.set("served_model_name", planned.model.name(), || "the name of the preset".to_owned());
     arguments.set("pretrained_model_name_or_path", planned.model.repository(), || planned.model.id.clone());
     if let Some(revision) = &planned.model.revision {
@@ -79,22 +87,21 @@ fn transformers(context: &Context<'_>, planned: &PresetInference<'_>, reasons: &
     format!("{}{} {}{}", rules.launcher, text(&rules.launcher_arguments), rules.script, text(&arguments))
 }
 
-fn vllm(
-    located: &Located<Workspace>,
-    context: &Context<'_>,
-    planned: &PresetInference<'_>,
+fn vllm<'a>(
+    located: &'a Located<Workspace>,
+    context: &'a Context<'_>,
+    planned: &'a PresetInference<'_>,
     shape: &NodeShape,
     reasons: &mut Reasons,
-) -> BTreeMap<String, String> {
+) -> Values<'a> {
     let rules = &context.catalog.vllm;
     let model = planned.model;
     let workspace = &located.value;
     let file = || context.catalog.file_name("vllm");
-    let mut arguments = Arguments { values: BTreeMap::new(), origins: BTreeMap::new(), reasons };
+    let mut arguments = Arguments::new(reasons);
     arguments.set_all(&rules.common, file);
-    arguments.set_all(rules.formats.get(model.format.name()).unwrap_or(&BTreeMap::new()), || {
-        format!("{}: format {}", file(), model.format.name())
-    });
+    arguments
+        .set_all(rules.formats.get(model.format.name()).into_iter().flatten(), || format!("{}: format {}", file(), model.format.name()));
     let dtype = if model.quantization.is_some() { &rules.dtype.quantized } else { &rules.dtype.otherwise };
     arguments.set("dtype", dtype, || format!("{}: {}", file(), if model.quantization.is_some() { "quantized" } else { "not quantized" }));
     let name = model.name();
@@ -144,7 +151,7 @@ fn served_name(workspace: &Workspace, model: &Model) -> String {
     }
 }
 
-fn weights(arguments: &mut Arguments<'_>, planned: &PresetInference<'_>) {
+fn weights<'a>(arguments: &mut Arguments<'a, '_>, planned: &'a PresetInference<'_>) {
     let model = planned.model;
     let (path, because) = match (&planned.streaming, &planned.weights) {
         (Some(streaming), _) => (streaming.uri(), "weights are streamed".to_owned()),
@@ -167,7 +174,7 @@ fn weights(arguments: &mut Arguments<'_>, planned: &PresetInference<'_>) {
 }
 
 /// Splits the model over GPUs and nodes; whether each GPU has a whole copy.
-fn parallelism(arguments: &mut Arguments<'_>, planned: &PresetInference<'_>, shape: &NodeShape) -> bool {
+fn parallelism(arguments: &mut Arguments<'_, '_>, planned: &PresetInference<'_>, shape: &NodeShape) -> bool {
     let gpus = planned.gpus;
     let weights = planned.model.weights_bytes();
     let data_parallel = planned.nodes == 1 && gpus > 1 && u128::from(weights) * u128::from(gpus) * 2 < u128::from(shape.memory);
@@ -206,11 +213,11 @@ pub(super) fn argument(flag: &str, value: &str) -> String {
 }
 
 /// Arguments, each with a space before it.
-pub(super) fn text(arguments: &BTreeMap<String, String>) -> String {
+pub(super) fn text(arguments: &BTreeMap<impl AsRef<str>, impl AsRef<str>>) -> String {
     let mut text = String::with_capacity(1024);
     for (flag, value) in arguments {
         text.push(' ');
-        push_argument(&mut text, flag, value);
+        push_argument(&mut text, flag.as_ref(), value.as_ref());
     }
     text
 }

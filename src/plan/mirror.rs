@@ -50,8 +50,8 @@ impl Mirror<'_> {
     /// Whether an object that is rendered is the mirror itself, its claim, or its Job.
     pub fn has(&self, object: &ObjectRef) -> bool {
         match object.kind.as_str() {
-            "ModelMirror" => object.name == self.name,
-            "PersistentVolumeClaim" => object.namespace.as_deref() == Some(self.namespace) && object.name == self.name,
+            "ModelMirror" => *object.name == *self.name,
+            "PersistentVolumeClaim" => object.namespace.as_deref() == Some(self.namespace) && *object.name == *self.name,
             "Job" => object.namespace.as_deref() == Some(self.namespace) && object.name == self.job_name(),
             _ => false,
         }

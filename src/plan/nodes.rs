@@ -106,19 +106,26 @@ impl Nodes<'_> {
     ///
     /// Kaito hashes the clock; here the same Workspace gives the same names, so that a second rendering makes no new nodes.
     pub fn claim_name(namespace: &str, workspace: &str, ordinal: u64) -> String {
-        format!("ws{}", &sha256(&format!("{namespace}/{workspace}/{ordinal}"))[..9])
+        format!("ws{}", short_hash(&format!("{namespace}/{workspace}/{ordinal}")))
     }
 
     /// The name of a pool in the cloud, which AKS wants as 1 to 12 lower-case alphanumerics with a letter first.
     pub fn cloud_pool_name(namespace: &str, workspace: &str) -> String {
-        format!("ws{}", &sha256(&format!("{namespace}/{workspace}"))[..9])
+        format!("ws{}", short_hash(&format!("{namespace}/{workspace}")))
     }
 
     /// The name of the object that is a pool: `<namespace>-<workspace>`, cut to 53 characters and a hash if it is longer than 63.
     pub fn pool_name(namespace: &str, workspace: &str) -> String {
         let full = format!("{namespace}-{workspace}");
-        if full.len() <= 63 { full } else { format!("{}-{}", &full[..53], &sha256(&full)[..9]) }
+        if full.len() <= 63 { full } else { format!("{}-{}", &full[..53], short_hash(&full)) }
     }
+}
+
+/// The first nine digits of the SHA-256 of a text.
+fn short_hash(text: &str) -> String {
+    let mut digits = hex(&Sha256::digest(text)[..5]);
+    digits.truncate(9);
+    digits
 }
 
 /// The SHA-256 of a text in hexadecimal.

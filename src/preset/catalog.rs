@@ -1,9 +1,12 @@
 //! The catalog of one Kaito version: layers merged, entries looked up by name, each knowing where it came from.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
 
+use super::embedded::BuiltIn;
 use super::hub::{self, is_id};
 use super::merge::Merged;
 use super::v0_3::Launchers;
@@ -22,16 +25,48 @@ pub struct Found<T> {
     pub origin: String,
 }
 
+/// An entry of a list: the user's own, or one that is built in and read when somebody first asks for it.
+pub(super) enum Preset<T> {
+    BuiltIn(BuiltIn, OnceLock<Found<T>>),
+    Own(Found<T>),
+}
+
+impl<T: DeserializeOwned> Preset<T> {
+    pub(super) fn built_in(built_in: BuiltIn) -> Self {
+        Self::BuiltIn(built_in, OnceLock::new())
+    }
+
+    pub(super) fn own(found: Found<T>) -> Self {
+        Self::Own(found)
+    }
+
+    fn get(&self) -> &Found<T> {
+        match self {
+            Self::BuiltIn(built_in, found) => found.get_or_init(|| Found { value: built_in.read(), origin: built_in.origin() }),
+            Self::Own(found) => found,
+        }
+    }
+}
+
+impl Preset<Model> {
+    fn aliases(&self) -> Vec<&str> {
+        match self {
+            Self::BuiltIn(built_in, _) => built_in.aliases().to_vec(),
+            Self::Own(found) => found.value.aliases.iter().map(String::as_str).collect(),
+        }
+    }
+}
+
 /// Everything that `presets/` says about one Kaito version.
 pub struct Catalog {
     /// The version, such as `0.12`.
     pub version: String,
-    models: BTreeMap<String, Found<Model>>,
+    models: BTreeMap<String, Preset<Model>>,
     aliases: BTreeMap<String, String>,
     retired: BTreeMap<String, String>,
     /// The users' files that override one, by its name without the ending.
     files: BTreeMap<String, String>,
-    skus: BTreeMap<(Cloud, String), Found<Sku>>,
+    skus: BTreeMap<(Cloud, String), Preset<Sku>>,
     node_classes: BTreeMap<String, NodeClasses>,
     mig_profiles: Vec<String>,
     /// The vLLM command.
@@ -46,7 +81,7 @@ pub struct Catalog {
     pub rag_engine: RagRules,
     /// The images.
     pub images: Images,
-    image_presets: BTreeMap<String, Found<ImagePreset>>,
+    image_presets: BTreeMap<String, Preset<ImagePreset>>,
     launchers: BTreeMap<String, Launcher>,
 }
 
@@ -126,7 +161,7 @@ impl Catalog {
     pub fn model(&self, name: &str) -> Result<&Found<Model>, Unknown<'_>> {
         let lower = name.to_lowercase();
         let id = self.aliases.get(&lower).unwrap_or(&lower);
-        self.models.get(id).ok_or_else(|| Unknown {
+        self.models.get(id).map(Preset::get).ok_or_else(|| Unknown {
             retired: self.retired.get(&lower).map(String::as_str),
             nearest: nearest(name, self.preset_names()),
             importable: true,
@@ -144,12 +179,16 @@ impl Catalog {
     /// The nearest names.
     pub fn image_preset(&self, name: &str) -> Result<&Found<ImagePreset>, Unknown<'_>> {
         let names = self.image_presets.keys().map(String::as_str);
-        self.image_presets.get(name).ok_or_else(|| Unknown { retired: None, nearest: nearest(name, names), importable: false })
+        self.image_presets.get(name).map(Preset::get).ok_or_else(|| Unknown {
+            retired: None,
+            nearest: nearest(name, names),
+            importable: false,
+        })
     }
 
     /// Every preset of Kaito 0.3, by name.
     pub fn image_presets(&self) -> impl Iterator<Item = &Found<ImagePreset>> {
-        self.image_presets.values()
+        self.image_presets.values().map(Preset::get)
     }
 
     /// What starts a preset of Kaito 0.3.
@@ -159,7 +198,7 @@ impl Catalog {
 
     fn unknown_launchers(&self) -> impl Iterator<Item = Diagnostic> {
         // Presets of Kaito 0.3 in a directory that serves other versions too say nothing here.
-        let presets = self.image_presets.values().filter(|_| self.is_v0_3());
+        let presets = self.image_presets.values().filter(|_| self.is_v0_3()).map(Preset::get);
         let unknown = presets.filter(|found| self.launcher(&found.value).is_none());
         unknown.map(|found| {
             let message = format!("{}: {} has the launcher {:?}", found.origin, found.value.name, found.value.launcher);
@@ -170,7 +209,7 @@ impl Catalog {
 
     /// Every model, by id.
     pub fn models(&self) -> impl Iterator<Item = &Found<Model>> {
-        self.models.values()
+        self.models.values().map(Preset::get)
     }
 
     /// Every image of this version, in full: those of pods and charts, and those with weights.
@@ -184,17 +223,17 @@ impl Catalog {
 
     /// Every name that means a preset: ids and aliases.
     pub fn preset_names(&self) -> impl Iterator<Item = &str> {
-        self.models.values().map(|model| model.value.id.as_str()).chain(self.aliases.keys().map(String::as_str))
+        self.models().map(|model| model.value.id.as_str()).chain(self.aliases.keys().map(String::as_str))
     }
 
     /// The size of that name, in any case.
     pub fn sku(&self, cloud: Cloud, name: &str) -> Option<&Found<Sku>> {
-        self.skus.get(&(cloud, name.to_lowercase()))
+        self.skus.get(&(cloud, name.to_lowercase())).map(Preset::get)
     }
 
     /// Every size of a cloud.
     pub fn skus(&self, cloud: Cloud) -> impl Iterator<Item = &Found<Sku>> {
-        self.skus.iter().filter(move |((of, _), _)| *of == cloud).map(|(_, sku)| sku)
+        self.skus.iter().filter(move |((of, _), _)| *of == cloud).map(|(_, sku)| sku.get())
     }
 
     /// The NodeClasses of a cloud that has any.
@@ -215,13 +254,14 @@ impl Catalog {
 }
 
 /// Short names, each of which means one model.
-fn aliases(models: &BTreeMap<String, Found<Model>>, findings: &mut Vec<Diagnostic>) -> BTreeMap<String, String> {
+fn aliases(models: &BTreeMap<String, Preset<Model>>, findings: &mut Vec<Diagnostic>) -> BTreeMap<String, String> {
     let mut aliases: BTreeMap<String, String> = BTreeMap::new();
     for (id, model) in models {
-        for alias in &model.value.aliases {
+        for alias in model.aliases() {
             let alias = alias.to_lowercase();
             let other = aliases.insert(alias.clone(), id.clone()).or_else(|| models.contains_key(&alias).then(|| alias.clone()));
-            if let Some(other) = other.and_then(|other| models.get(&other)).filter(|other| other.value.id != model.value.id) {
+            if let Some(other) = other.filter(|other| other != id).and_then(|other| models.get(&other)) {
+                let (model, other) = (model.get(), other.get());
                 let finding = Diagnostic::error(format!("{alias:?} means two models: {} and {}", other.value.id, model.value.id));
                 findings
                     .push(finding.help(format!("take it out of the aliases of one; they are in {} and {}", other.origin, model.origin)));

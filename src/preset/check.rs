@@ -57,7 +57,7 @@ pub fn check(version: &str, layers: &[Layer]) -> Checked {
 /// Says where an entry changes another, be it built in or in another file.
 fn layers_of(entry: &Entry<'_>, key: &str, findings: &mut Vec<Diagnostic>) {
     for (index, document) in entry.own.iter().enumerate() {
-        let below = match index.checked_sub(1).map(|below| entry.own[below]) {
+        let below = match index.checked_sub(1).map(|below| &entry.own[below]) {
             Some(below) => {
                 let (line, _) = below.file.line_column(below.place(&[]).span.start);
                 format!("is in {}:{line} too", below.file.name)

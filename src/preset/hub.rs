@@ -83,7 +83,7 @@ impl HubRules {
     /// # Errors
     /// Every fault of the files.
     pub fn load(layers: &[Layer]) -> Result<Option<Self>, Vec<Diagnostic>> {
-        if !layers.iter().filter(|layer| layer.is_embedded).flat_map(|layer| &layer.files).any(|file| stem(file) == STEM) {
+        if !layers.iter().any(|layer| matches!(layer, Layer::BuiltIn(files) if files.iter().any(|file| stem(file.path) == STEM))) {
             return Ok(None);
         }
         let mut findings = Vec::new();

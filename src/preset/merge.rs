@@ -1,5 +1,6 @@
 //! Layers of preset files, merged entry by entry before they are read.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
@@ -7,18 +8,23 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use super::catalog::Preset;
+use super::embedded::{BuiltIn, File};
 use super::{Found, ImagePreset, Layer, Model};
 use crate::diagnostic::{Diagnostic, SourceFile};
 use crate::options::Cloud;
 use crate::schema;
 use crate::sku::Sku;
-use crate::yaml::{Document, Kind, Node, Step};
+use crate::yaml::{self, Document, Kind, Node, Step};
 
-/// One `name: value` of a merged file, still unread, with every document that contributed to it.
+/// One `name: value` of a merged file, still unread.
+#[derive(Default)]
 struct Raw {
+    built_in: Option<BuiltIn>,
+    /// It in each of the user's files, lowest first.
+    own: Vec<Document>,
+    /// What these say, over what is built in; nothing if there are none.
     value: Value,
-    /// Each with whether it is built in.
-    documents: Vec<(Document, bool)>,
     path: Vec<String>,
 }
 
@@ -27,7 +33,7 @@ pub(super) struct Entry<'m> {
     /// The merged value.
     pub(super) value: &'m Value,
     /// The entry in each of the user's files, lowest first.
-    pub(super) own: Vec<&'m Document>,
+    pub(super) own: &'m [Document],
     /// Whether it is built in too.
     pub(super) is_built_in: bool,
 }
@@ -45,8 +51,8 @@ const FILES: [&str; 11] =
     ["vllm", "transformers", "tuning", "sizing", "images", "karpenter", "mig", "retired", "launchers", "ragengine", "hub"];
 
 /// The name of a file without its ending.
-pub(super) fn stem(file: &SourceFile) -> &str {
-    let base = file.name.rsplit(['/', '\\']).next().unwrap_or_default();
+pub(super) fn stem(name: &str) -> &str {
+    let base = name.rsplit(['/', '\\']).next().unwrap_or_default();
     base.split('.').next().unwrap_or_default()
 }
 
@@ -55,38 +61,55 @@ impl Merged {
     pub(super) fn of(layers: &[Layer], wanted: impl Fn(bool, &str) -> bool, findings: &mut Vec<Diagnostic>) -> Self {
         let mut merged = Self::default();
         for layer in layers {
-            let files: Vec<_> = layer.files.iter().filter(|file| wanted(layer.is_embedded, stem(file))).collect();
-            for (file, documents, faults) in layer.read(&files) {
-                findings.extend(faults);
-                merged.add(file, documents, layer.is_embedded, findings);
+            match layer {
+                Layer::BuiltIn(files) => {
+                    files.iter().filter(|file| wanted(true, stem(file.path))).for_each(|file| merged.add_built_in(file));
+                }
+                Layer::Own(files) => {
+                    for file in files.iter().filter(|file| wanted(false, stem(&file.name))) {
+                        let documents = yaml::read(file, yaml::Limits::default(), findings);
+                        merged.add(file, documents, findings);
+                    }
+                }
             }
         }
         merged
     }
 
-    fn add(&mut self, file: &Arc<SourceFile>, documents: Vec<Document>, is_embedded: bool, findings: &mut Vec<Diagnostic>) {
+    fn add_built_in(&mut self, file: &'static File) {
+        let stem = stem(file.path);
+        for entry in file.entries() {
+            let raw = match (entry.list(), Cloud::by_name(stem)) {
+                ("models", _) => self.models.entry(entry.name().to_lowercase()).or_default(),
+                ("presets", _) => self.presets.entry(entry.name().to_owned()).or_default(),
+                ("skus", Some(cloud)) => self.skus.entry((cloud, entry.name().to_lowercase())).or_default(),
+                _ => self.files.entry(stem.to_owned()).or_default(),
+            };
+            raw.built_in = Some(entry);
+        }
+    }
+
+    fn add(&mut self, file: &Arc<SourceFile>, documents: Vec<Document>, findings: &mut Vec<Diagnostic>) {
         let name = file.name.replace('\\', "/");
-        let stem = stem(file).to_owned();
+        let stem = stem(&file.name).to_owned();
         let in_skus = name.rsplit('/').nth(1) == Some("skus");
         for document in documents {
             if let Some(models) = document.root.get("models") {
-                self.add_list(models, "models", &document, is_embedded, findings, |merged, id| merged.models.entry(id.to_lowercase()));
+                self.add_list(models, "models", &document, findings, |merged, id| merged.models.entry(id.to_lowercase()));
             } else if let Some(presets) = document.root.get("presets") {
-                self.add_list(presets, "presets", &document, is_embedded, findings, |merged, name| merged.presets.entry(name.to_owned()));
+                self.add_list(presets, "presets", &document, findings, |merged, name| merged.presets.entry(name.to_owned()));
             } else if let Some(skus) = document.root.get("skus") {
                 match Cloud::by_name(&stem).filter(|_| in_skus) {
-                    Some(cloud) => self.add_list(skus, "skus", &document, is_embedded, findings, |merged, name| {
-                        merged.skus.entry((cloud, name.to_lowercase()))
-                    }),
+                    Some(cloud) => {
+                        self.add_list(skus, "skus", &document, findings, |merged, name| merged.skus.entry((cloud, name.to_lowercase())));
+                    }
                     None => findings.push(
                         document
                             .finding(Diagnostic::error("a list of skus belongs into skus/azure.yaml, skus/aws.yaml or skus/arc.yaml"), &[]),
                     ),
                 }
             } else if FILES.contains(&stem.as_str()) {
-                let value = document.root.to_value();
-                let raw = self.files.entry(stem.clone()).or_insert_with(Raw::empty);
-                raw.overlay(value, document, is_embedded, Vec::new());
+                self.files.entry(stem.clone()).or_default().overlay(document.root.to_value(), document, Vec::new());
             } else {
                 let finding = Diagnostic::error("this isn't a preset file").help(format!(
                     "a preset file has a list of `models`, `presets` (Kaito 0.3) or `skus`, or is called {}",
@@ -102,7 +125,6 @@ impl Merged {
         list: &Node,
         field: &str,
         document: &Document,
-        is_embedded: bool,
         findings: &mut Vec<Diagnostic>,
         entry: impl for<'e> Fn(&'e mut Self, &str) -> std::collections::btree_map::Entry<'e, K, Raw>,
     ) {
@@ -131,18 +153,16 @@ impl Merged {
                 let at = [Step::Field(field), Step::Item(index), Step::Field(key)];
                 findings.push(document.finding(Diagnostic::error(format!("{id} stands here twice")).help("take one out"), &at));
             }
-            // Of a built-in entry nobody asks more than where it stands.
-            let kept = if is_embedded { Node { span: item.span.clone(), kind: Kind::Null } } else { item.clone() };
-            let part = Document::new(&document.file, kept);
+            let part = Document::new(&document.file, item.clone());
             let path = vec![field.to_owned(), id.to_owned()];
-            entry(self, id).or_insert_with(Raw::empty).overlay(item.to_value(), part, is_embedded, path);
+            entry(self, id).or_default().overlay(item.to_value(), part, path);
         }
     }
 
     /// The users' files among those that have a name of their own, by that name.
     pub(super) fn overriding_files(&self) -> BTreeMap<String, String> {
         let over = self.files.iter().map(|(stem, raw)| {
-            let names = raw.documents.iter().filter(|(_, is_embedded)| !is_embedded).map(|(document, _)| document.file.name.as_str());
+            let names = raw.own.iter().map(|document| document.file.name.as_str());
             (stem.clone(), names.collect::<Vec<_>>().join(" and "))
         });
         over.filter(|(_, names)| !names.is_empty()).collect()
@@ -163,88 +183,86 @@ impl Merged {
         self.skus.iter().filter_map(|((cloud, _), raw)| Some((*cloud, raw.own()?))).collect()
     }
 
-    pub(super) fn models(&mut self, findings: &mut Vec<Diagnostic>) -> BTreeMap<String, Found<Model>> {
-        let schema = std::cell::OnceCell::new();
-        let raw = std::mem::take(&mut self.models);
-        raw.into_iter().filter_map(|(id, raw)| Some((id, raw.read::<Model>(&schema, findings)?))).collect()
+    pub(super) fn models(&mut self, findings: &mut Vec<Diagnostic>) -> BTreeMap<String, Preset<Model>> {
+        presets(std::mem::take(&mut self.models), findings)
     }
 
-    pub(super) fn presets(&mut self, findings: &mut Vec<Diagnostic>) -> BTreeMap<String, Found<ImagePreset>> {
-        let schema = std::cell::OnceCell::new();
-        let raw = std::mem::take(&mut self.presets);
-        raw.into_iter().filter_map(|(name, raw)| Some((name, raw.read::<ImagePreset>(&schema, findings)?))).collect()
+    pub(super) fn presets(&mut self, findings: &mut Vec<Diagnostic>) -> BTreeMap<String, Preset<ImagePreset>> {
+        presets(std::mem::take(&mut self.presets), findings)
     }
 
-    pub(super) fn skus(&mut self, findings: &mut Vec<Diagnostic>) -> BTreeMap<(Cloud, String), Found<Sku>> {
-        let schema = std::cell::OnceCell::new();
-        let raw = std::mem::take(&mut self.skus);
-        raw.into_iter().filter_map(|(key, raw)| Some((key, raw.read::<Sku>(&schema, findings)?))).collect()
+    pub(super) fn skus(&mut self, findings: &mut Vec<Diagnostic>) -> BTreeMap<(Cloud, String), Preset<Sku>> {
+        presets(std::mem::take(&mut self.skus), findings)
     }
 
     /// What a file says; empty if the version has none of that name.
     pub(super) fn file<T: DeserializeOwned + JsonSchema + Default>(&mut self, stem: &str, findings: &mut Vec<Diagnostic>) -> Option<T> {
         let Some(raw) = self.files.remove(stem) else { return Some(T::default()) };
-        raw.read::<T>(&std::cell::OnceCell::new(), findings).map(|found| found.value)
+        match raw.built_in.filter(|_| raw.own.is_empty()) {
+            Some(built_in) => Some(built_in.read()),
+            None => raw.read::<T>(&OnceCell::new(), findings).map(|found| found.value),
+        }
     }
 }
 
-impl Raw {
-    fn empty() -> Self {
-        Self { value: Value::Object(Map::new()), documents: Vec::new(), path: Vec::new() }
-    }
+/// The entries of a list. What is as it is built in is known to be right, and left for later.
+fn presets<K: Ord, T: DeserializeOwned + JsonSchema>(list: BTreeMap<K, Raw>, findings: &mut Vec<Diagnostic>) -> BTreeMap<K, Preset<T>> {
+    let schema = OnceCell::new();
+    let mut preset = |raw: Raw| match raw.built_in.filter(|_| raw.own.is_empty()) {
+        Some(built_in) => Some(Preset::built_in(built_in)),
+        None => raw.read(&schema, findings).map(Preset::own),
+    };
+    list.into_iter().filter_map(|(key, raw)| Some((key, preset(raw)?))).collect()
+}
 
-    fn overlay(&mut self, value: Value, document: Document, is_embedded: bool, path: Vec<String>) {
+impl Raw {
+    fn overlay(&mut self, value: Value, document: Document, path: Vec<String>) {
+        if self.own.is_empty() {
+            self.value = self.built_in.map_or_else(|| Value::Object(Map::new()), BuiltIn::read);
+        }
         overlay(&mut self.value, value);
-        self.documents.push((document, is_embedded));
+        self.own.push(document);
         self.path = path;
     }
 
     fn own(&self) -> Option<Entry<'_>> {
-        let own: Vec<&Document> = self.documents.iter().filter(|(_, is_embedded)| !is_embedded).map(|(document, _)| document).collect();
-        let is_built_in = self.documents.iter().any(|(_, is_embedded)| *is_embedded);
-        (!own.is_empty()).then_some(Entry { value: &self.value, own, is_built_in })
+        let own = self.own.as_slice();
+        (!own.is_empty()).then_some(Entry { value: &self.value, own, is_built_in: self.built_in.is_some() })
     }
 
-    /// Reads the entry; one that is as embedded is known to be right and skips the search for faults.
-    fn read<T: DeserializeOwned + JsonSchema>(
-        self,
-        schema: &std::cell::OnceCell<Value>,
-        findings: &mut Vec<Diagnostic>,
-    ) -> Option<Found<T>> {
+    /// Reads an entry that the user's files describe or change.
+    fn read<T: DeserializeOwned + JsonSchema>(self, schema: &OnceCell<Value>, findings: &mut Vec<Diagnostic>) -> Option<Found<T>> {
         let before = findings.len();
-        let whole = || schema.get_or_init(schema::of::<T>);
-        let own: Vec<&Document> = self.documents.iter().filter(|(_, is_embedded)| !is_embedded).map(|(document, _)| document).collect();
-        for document in &own {
-            schema::check(document, &schema::partial(whole().clone()), findings);
+        let schema = schema.get_or_init(schema::of::<T>);
+        for document in &self.own {
+            schema::check(document, &schema::partial(schema.clone()), findings);
         }
-        if let Some(last) = own.last() {
-            let entry = self.path.join(".");
-            findings.extend(schema::missing_fields(&self.value, whole()).into_iter().map(|(path, name)| {
-                let path: Vec<&str> = [entry.as_str(), &path].into_iter().filter(|part| !part.is_empty()).collect();
-                last.finding(Diagnostic::error(format!("the field {name} is missing")), &[]).field(path.join("."))
-            }));
-        }
+        let last = self.own.last()?;
+        let entry = self.path.join(".");
+        findings.extend(schema::missing_fields(&self.value, schema).into_iter().map(|(path, name)| {
+            let path: Vec<&str> = [entry.as_str(), &path].into_iter().filter(|part| !part.is_empty()).collect();
+            last.finding(Diagnostic::error(format!("the field {name} is missing")), &[]).field(path.join("."))
+        }));
         if findings.len() > before {
             return None;
         }
+        let origin = self.origin();
         match serde_json::from_value(self.value) {
-            Ok(value) => Some(Found { value, origin: origin_text(&self.documents) }),
+            Ok(value) => Some(Found { value, origin }),
             Err(error) => {
-                let last = self.documents.last().map(|(document, _)| document);
-                findings
-                    .extend(last.map(|document| document.finding(Diagnostic::error(error.to_string()), &[]).field(self.path.join("."))));
+                findings.push(last.finding(Diagnostic::error(error.to_string()), &[]).field(entry));
                 None
             }
         }
     }
-}
 
-fn origin_text(documents: &[(Document, bool)]) -> String {
-    let texts = documents.iter().map(|(document, is_embedded)| {
-        let (line, _) = document.file.line_column(document.place(&[]).span.start);
-        format!("{}:{line}{}", document.file.name, if *is_embedded { " (embedded)" } else { "" })
-    });
-    texts.collect::<Vec<_>>().join(", overridden by ")
+    fn origin(&self) -> String {
+        let own = self.own.iter().map(|document| {
+            let (line, _) = document.file.line_column(document.place(&[]).span.start);
+            format!("{}:{line}", document.file.name)
+        });
+        self.built_in.map(BuiltIn::origin).into_iter().chain(own).collect::<Vec<_>>().join(", overridden by ")
+    }
 }
 
 /// Puts `above` over `below`: mappings merge field by field, everything else is replaced.

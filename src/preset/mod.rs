@@ -2,6 +2,7 @@
 
 mod catalog;
 mod check;
+mod embedded;
 pub mod file;
 mod hub;
 mod layer;
@@ -16,8 +17,9 @@ use serde::{Deserialize, Serialize};
 
 pub use catalog::{Catalog, Found, Unknown};
 pub use check::{Checked, check};
+pub use embedded::{File, embedded_versions};
 pub use hub::{HubRules, Repository, WeightsRule, is_id};
-pub use layer::{Layer, embedded_versions};
+pub use layer::Layer;
 pub use rules::{DefaultTraining, GuardrailsPolicy, RagRules, Sizing, Startup, TransformersRules, TuningRules, VllmRules};
 pub use v0_3::{ImagePreset, ImageTuning, Launcher};
 

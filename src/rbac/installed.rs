@@ -10,8 +10,11 @@ use crate::options::NodeProvisioner;
 /// Stands for each namespace that objects may be in.
 const WORKSPACES: &str = "*";
 
-/// What people declare, and what has a status.
-const DECLARED: [&str; 4] = ["Workspace", "RAGEngine", "InferenceSet", "MultiRoleInference"];
+/// What people declare in the cluster, and what has a status there.
+const DECLARED: &[&str] = &["Workspace", "RAGEngine", "InferenceSet", "MultiRoleInference"];
+
+/// What of that is applied from files, beside what it stands for.
+const APPLIED: &[&str] = &["Workspace"];
 
 /// What is rendered beside nodes, by group.
 const WORKLOADS: [(&str, &[&str]); 6] = [
@@ -60,6 +63,8 @@ pub struct Installed {
     pub is_declared: bool,
     /// Whether it looks at the storage behind claims that people have made.
     pub sees_storage: bool,
+    /// Whether objects may be in all namespaces, and not in some that are named.
+    pub is_everywhere: bool,
 }
 
 /// The rules of the roles, as they stand in these.
@@ -87,16 +92,20 @@ impl Installed {
             home.iter().for_each(|home| grants.add(Some(home), (&resource.group, &resource.plural), None, &FOLLOWING));
         };
         rendered_kinds(self.provisioner).for_each(|kind| add(&kind, &self.how.verbs()));
-        let declared = if self.is_declared { FOLLOWING.to_vec() } else { self.how.verbs() };
-        DECLARED.iter().for_each(|kind| add(&GroupKind::new("kaito.sh", kind), &declared));
+        let (declared, verbs) = if self.is_declared { (DECLARED, FOLLOWING.to_vec()) } else { (APPLIED, self.how.verbs()) };
+        declared.iter().for_each(|kind| add(&GroupKind::new("kaito.sh", kind), &verbs));
         if self.sees_storage {
             let seen = [GroupKind::new("", "PersistentVolume"), GroupKind::new("storage.k8s.io", "StorageClass")];
             seen.iter().for_each(|kind| add(kind, &FOLLOWING));
         }
-        let owners = DECLARED.map(|kind| Owner { kind, namespace: WORKSPACES.to_owned(), name: String::new() });
+        let owner = |kind: &&'static str| Owner { kind, namespace: WORKSPACES.to_owned(), name: String::new() };
+        let owners: Vec<Owner> = declared.iter().map(owner).collect();
         grants.watching(owners.iter(), &[WORKSPACES, home].into(), &self.how);
         grants.keeping(&self.how);
         grants.add(None, ("apps", "deployments"), None, &["list"]);
+        if self.is_everywhere {
+            grants.allowed_everywhere(WORKSPACES);
+        }
         let mut rules = grants.rules();
         let mut of = |place: Option<&str>| rules.remove(&place.map(ToOwned::to_owned)).unwrap_or_default();
         Rules { own: of(Some(home)), workspaces: of(Some(WORKSPACES)), cluster: of(None) }

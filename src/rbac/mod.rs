@@ -142,6 +142,17 @@ impl Grants {
         }
     }
 
+    /// What may be done in this place may be done in all others: there it needn't be allowed again.
+    fn allowed_everywhere(&mut self, place: &str) {
+        let everywhere: Vec<(Subject, BTreeSet<&str>)> =
+            self.0.iter().filter(|(subject, _)| subject.namespace.as_deref() == Some(place)).map(|(s, v)| (s.clone(), v.clone())).collect();
+        for (subject, verbs) in &mut self.0 {
+            let is_same = |other: &Subject| (&other.group, &other.plural, None) == (&subject.group, &subject.plural, other.name.as_ref());
+            let allowed = everywhere.iter().filter(|(other, _)| subject.namespace.as_deref() != Some(place) && is_same(other));
+            allowed.for_each(|(_, allowed)| verbs.retain(|verb| !allowed.contains(verb)));
+        }
+    }
+
     /// The rules for each namespace, and for what is in none: resources of a group with the same verbs are one rule.
     fn rules(&self) -> BTreeMap<Option<String>, Vec<Value>> {
         type Key<'k> = (Option<&'k str>, &'k str, Vec<&'static str>, Option<&'k str>);

@@ -8,9 +8,10 @@ mod trouble;
 pub mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::apply::{Adopt, Done, DryRun, Operator, Outcome, Refusal, Step, Terms, decide, is_forced, is_left_alone, touches_operator};
 use crate::cluster::{Cluster, ClusterError, Deletion, How, Kinds, Unlisted};

@@ -23,8 +23,9 @@ use crate::diagnostic::{Diagnostic, SourceFile, did_you_mean};
 use crate::manifest::ObjectRef;
 use crate::yaml;
 
+use super::aside::{Aside, CLOSE, OPEN, holds_tokens};
 use super::fields::Fields;
-use super::shape::{CLOSE, OPEN, Object, Shape, holds_tokens};
+use super::shape::{Object, Shape};
 use super::trace::{Marked, Trace};
 
 /// How much a template of the user's own may do before it is stopped: so many instructions, or 64 times as many bytes.
@@ -90,9 +91,11 @@ struct Tracing {
     traces: RwLock<HashMap<ObjectRef, Arc<Trace>>>,
 }
 
+/// How many values most templates put aside, or fewer.
+const SOME: usize = 32;
+
 /// The values that one run of a template has put aside.
-#[derive(Default)]
-struct Aside(Vec<Value>);
+struct Values(Vec<Aside>);
 
 impl Engine {
     /// An engine for these templates; undefined names are errors.
@@ -157,7 +160,8 @@ impl Engine {
         let fault = |error: Error| self.error(name, &error, context);
         let template = self.environment.get_template(name).map_err(fault)?;
         let mut run = template.render_captured(Fields::of(context).map_err(fault)?).map_err(fault)?;
-        let values = run.with_state_mut(|state| state.get_extension_mut::<Aside>().map(std::mem::take).unwrap_or_default());
+        let values =
+            run.with_state_mut(|state| state.get_extension_mut::<Values>().map(|values| std::mem::take(&mut values.0)).unwrap_or_default());
         let (text, lines) = match &self.traces {
             None => (Cow::Borrowed(run.output()), Vec::new()),
             Some(traces) => {
@@ -166,8 +170,8 @@ impl Engine {
             }
         };
         let shape = self.shape(name, &text)?;
-        let traced = self.traces.as_ref().map(|traces| (traces, values.0.clone()));
-        let object = Object::new(shape, values.0).map_err(|message| self.fault(name, &message))?;
+        let traced = self.traces.as_ref().map(|traces| (traces, values.clone()));
+        let object = Object::new(shape, values).map_err(|message| self.fault(name, &message))?;
         if let Some((traces, values)) = traced {
             let documents = yaml::read(&SourceFile::new("", text.as_ref()), yaml::Limits::default(), &mut Vec::new());
             let trace = documents.first().map(|document| Trace::new(document.root.as_ref().clone(), text.into_owned(), values, lines));
@@ -271,12 +275,15 @@ fn put_aside(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &minijinja:
     if value.is_undefined() {
         return Err(Error::new(ErrorKind::UndefinedError, "the value is undefined"));
     }
-    let unwritable = matches!(value.kind(), ValueKind::Plain | ValueKind::Bytes | ValueKind::Invalid);
-    let value = serde_json::to_value(value).ok().filter(|_| !unwritable);
-    let value = value.ok_or_else(|| Error::new(ErrorKind::InvalidOperation, "the value has no YAML form"))?;
-    let aside = &mut state.get_or_insert_extension_with(Aside::default).0;
-    let number = aside.len();
-    aside.push(whole(value));
+    let aside = match value.kind() {
+        ValueKind::String => Some(Aside::Text(value.as_str().unwrap_or_default().into())),
+        ValueKind::Plain | ValueKind::Bytes | ValueKind::Invalid => None,
+        _ => serde_json::to_value(value).ok().map(|value| Aside::Other(whole(value))),
+    };
+    let aside = aside.ok_or_else(|| Error::new(ErrorKind::InvalidOperation, "the value has no YAML form"))?;
+    let values = &mut state.get_or_insert_extension_with(|| Values(Vec::with_capacity(SOME))).0;
+    let number = values.len();
+    values.push(aside);
     out.write_char(OPEN)?;
     out.write_str(itoa::Buffer::new().format(number))?;
     out.write_char(CLOSE).map_err(Error::from)

@@ -1,5 +1,6 @@
 //! Plans to manifests, through templates that look like them.
 
+mod aside;
 mod context;
 mod engine;
 mod fields;

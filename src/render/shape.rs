@@ -3,48 +3,48 @@
 //! A thousand Workspaces of one kind leave the same tree. It is read once, and once for each set of keys its text is written
 //! with holes, so that writing an object is copying text and filling holes.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::sync::{Arc, RwLock};
 
 use serde_json::{Map, Value};
+use smol_str::SmolStr;
 
+use super::aside::{Aside, OPEN, QUOTED, Scalar};
 use crate::manifest::ObjectRef;
 use crate::yaml::{self, Kind, Node};
 
-/// What stands around the number of a value that was put aside; characters of Unicode's private use area.
-pub(super) const OPEN: char = '\u{E0F0}';
-/// See [`OPEN`].
-pub(super) const CLOSE: char = '\u{E0F1}';
-
-/// What stands before a scalar that the template has in quotes: it stays a string, whatever its value.
-const QUOTED: char = '\u{E0F2}';
-
-/// Whether a template holds the characters that belong to tokens.
-pub(super) fn holds_tokens(text: &str) -> bool {
-    text.contains([OPEN, CLOSE, QUOTED])
-}
-
 /// A word that YAML writes as it is, and that no manifest holds.
 const HOLE: &str = "Qkaitohole";
+
+/// The bytes of a value, as most of them are.
+const USUAL_VALUE: usize = 32;
 
 /// How many sets of keys one tree keeps its text for.
 const MOST_TEXTS: usize = 256;
 
 /// A YAML tree with tokens.
-pub struct Shape {
+pub(super) struct Shape {
     tree: Value,
+    /// What the object is called.
+    identity: Identity,
     /// The keys that have tokens.
     keys: Vec<String>,
-    texts: RwLock<HashMap<Vec<String>, Arc<Text>>>,
+    texts: RwLock<HashMap<Vec<SmolStr>, Arc<Text>, foldhash::fast::RandomState>>,
+}
+
+/// What identifies an object: `apiVersion`, `kind`, `metadata.namespace` and `metadata.name`.
+struct Identity {
+    api_version: Option<Scalar>,
+    kind: Option<Scalar>,
+    namespace: Option<Scalar>,
+    name: Option<Scalar>,
 }
 
 /// The text of a tree, in pieces: before the first hole, between holes, after the last.
 struct Text {
     pieces: Vec<String>,
     /// The scalar with tokens that belongs into each hole.
-    holes: Vec<String>,
+    holes: Vec<Scalar>,
 }
 
 /// An object: what a template has left, or what patches have made of that.
@@ -55,22 +55,22 @@ pub struct Object {
 
 enum Form {
     /// A text with holes, and what belongs into them.
-    Shaped { shape: Arc<Shape>, text: Arc<Text>, values: Vec<Value> },
+    Shaped { shape: Arc<Shape>, text: Arc<Text>, values: Vec<Aside> },
     /// A value by itself.
     Whole(Value),
 }
 
 impl Shape {
     /// The tree of a template's output, without fields that have nothing.
-    pub fn new(root: &Node, text: &str) -> Self {
+    pub(super) fn new(root: &Node, text: &str) -> Self {
         let tree = tree(root, text);
         let mut keys = Vec::new();
         keys_with_tokens(&tree, &mut keys);
-        Self { tree, keys, texts: RwLock::default() }
+        Self { identity: Identity::of(&tree), tree, keys, texts: RwLock::default() }
     }
 
     /// The text for these keys, written when they are first seen.
-    fn text(&self, keys: Vec<String>) -> Result<Arc<Text>, String> {
+    fn text(&self, keys: Vec<SmolStr>) -> Result<Arc<Text>, String> {
         if let Some(text) = self.texts.read().ok().and_then(|texts| texts.get(&keys).cloned()) {
             return Ok(text);
         }
@@ -84,24 +84,33 @@ impl Shape {
     }
 }
 
+impl Identity {
+    fn of(tree: &Value) -> Self {
+        let scalar = |path: &[&str]| path.iter().try_fold(tree, |tree, field| tree.get(field))?.as_str().map(Scalar::of);
+        Self {
+            api_version: scalar(&["apiVersion"]),
+            kind: scalar(&["kind"]),
+            namespace: scalar(&["metadata", "namespace"]),
+            name: scalar(&["metadata", "name"]),
+        }
+    }
+
+    fn fill(&self, values: &[Aside]) -> Option<ObjectRef> {
+        let fill = |scalar: &Option<Scalar>| scalar.as_ref()?.fill_text(values);
+        let api_version = fill(&self.api_version)?;
+        let group = api_version.rsplit_once('/').map_or("", |(group, _)| group).into();
+        Some(ObjectRef { group, kind: fill(&self.kind)?, namespace: fill(&self.namespace), name: fill(&self.name)? })
+    }
+}
+
 impl Object {
     /// An object of this shape with these values.
     ///
     /// # Errors
     /// What makes it no Kubernetes object.
-    pub fn new(shape: Arc<Shape>, values: Vec<Value>) -> Result<Self, String> {
-        let field = |path: &[&str]| {
-            let found = path.iter().try_fold(&shape.tree, |tree, field| tree.get(field))?;
-            let text = found.as_str().map(|text| fill_text(text, &values))?;
-            text.as_str().filter(|text| !text.is_empty()).map(ToOwned::to_owned)
-        };
-        let parts = (field(&["apiVersion"]), field(&["kind"]), field(&["metadata", "name"]));
-        let (Some(api_version), Some(kind), Some(name)) = parts else {
-            return Err("the result has no apiVersion, kind or metadata.name".to_owned());
-        };
-        let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
-        let reference = ObjectRef::new(group, &kind, field(&["metadata", "namespace"]).as_deref(), &name);
-        let keys = shape.keys.iter().map(|key| fill_key(key, &values)).collect::<Result<Vec<_>, _>>()?;
+    pub(super) fn new(shape: Arc<Shape>, values: Vec<Aside>) -> Result<Self, String> {
+        let reference = shape.identity.fill(&values).ok_or("the result has no apiVersion, kind or metadata.name")?;
+        let keys = shape.keys.iter().map(|key| Scalar::of(key).fill_key(&values)).collect::<Result<_, _>>()?;
         let text = shape.text(keys)?;
         Ok(Self { form: Form::Shaped { shape, text, values }, reference })
     }
@@ -139,12 +148,14 @@ impl Object {
 
 impl Text {
     /// Copies the text and fills its holes; `false`, and nothing is written, if a value needs more than one line.
-    fn fill(&self, values: &[Value], out: &mut String) -> bool {
+    fn fill(&self, values: &[Aside], out: &mut String) -> bool {
         let start = out.len();
+        let mut space = String::new();
         let Some((first, others)) = self.pieces.split_first() else { return false };
+        out.reserve(self.pieces.iter().map(String::len).sum::<usize>() + USUAL_VALUE * self.holes.len());
         out.push_str(first);
         for (hole, piece) in self.holes.iter().zip(others) {
-            if !yaml::scalar_to_yaml(&fill_text(hole, values), out) {
+            if !hole.to_yaml(values, &mut space, out) {
                 out.truncate(start);
                 return false;
             }
@@ -157,8 +168,8 @@ impl Text {
     ///
     /// # Errors
     /// A key that so stands twice in one mapping.
-    fn new(tree: &Value, keys: &[String], filled: &[String]) -> Result<Self, String> {
-        let keys: HashMap<&str, &str> = keys.iter().map(String::as_str).zip(filled.iter().map(String::as_str)).collect();
+    fn new(tree: &Value, keys: &[String], filled: &[SmolStr]) -> Result<Self, String> {
+        let keys: HashMap<&str, &str> = keys.iter().map(String::as_str).zip(filled.iter().map(SmolStr::as_str)).collect();
         let mut holes = Vec::new();
         let with_holes = dig(tree, &keys, &mut holes)?;
         let mut text = String::new();
@@ -174,7 +185,7 @@ impl Text {
         let mut rest = text;
         while let Some((before, after)) = rest.split_once(HOLE) {
             let (number, after) = after.split_once('q')?;
-            ordered.push(holes.get(number.parse::<usize>().ok()?)?.clone());
+            ordered.push(Scalar::of(holes.get(number.parse::<usize>().ok()?)?));
             pieces.push(before.to_owned());
             rest = after;
         }
@@ -213,7 +224,7 @@ fn tree(node: &Node, text: &str) -> Value {
         Kind::Sequence(items) => items.iter().map(|item| tree(item, text)).collect(),
         Kind::Mapping(entries) => {
             let present = entries.iter().filter(|entry| !entry.value.is_null());
-            Value::Object(present.map(|entry| (entry.key.clone(), tree(&entry.value, text))).collect())
+            Value::Object(present.map(|entry| (entry.key.to_string(), tree(&entry.value, text))).collect())
         }
         _ => node.to_value(),
     }
@@ -235,49 +246,15 @@ fn keys_with_tokens(tree: &Value, found: &mut Vec<String>) {
 }
 
 /// Puts values where their tokens stand. That no two keys become one was seen when the text was written.
-fn fill(tree: &Value, values: &[Value]) -> Value {
+fn fill(tree: &Value, values: &[Aside]) -> Value {
     match tree {
-        Value::String(text) if text.contains(OPEN) => fill_text(text, values).into_owned(),
+        Value::String(text) if text.contains(OPEN) => Scalar::of(text).fill(values).to_value(),
         Value::Array(items) => items.iter().map(|item| fill(item, values)).collect(),
         Value::Object(fields) => {
-            let filled = fields.iter().map(|(key, value)| (fill_key(key, values).unwrap_or_default(), fill(value, values)));
-            Value::Object(filled.collect())
+            let key =
+                |key: &str| if key.contains(OPEN) { Scalar::of(key).fill_key(values).unwrap_or_default().into() } else { key.to_owned() };
+            Value::Object(fields.iter().map(|(name, value)| (key(name), fill(value, values))).collect())
         }
         other => other.clone(),
     }
-}
-
-pub(super) fn fill_key(key: &str, values: &[Value]) -> Result<String, String> {
-    if !key.contains(OPEN) {
-        return Ok(key.to_owned());
-    }
-    match fill_text(key, values).as_ref() {
-        Value::String(text) => Ok(text.clone()),
-        Value::Bool(value) => Ok(value.to_string()),
-        Value::Number(value) => Ok(value.to_string()),
-        other => Err(format!("{other} can't be a key")),
-    }
-}
-
-pub(super) fn fill_text<'a>(text: &str, values: &'a [Value]) -> Cow<'a, Value> {
-    if let Some(value) = text.strip_prefix(OPEN).and_then(|rest| rest.strip_suffix(CLOSE)).and_then(|number| value_of(number, values)) {
-        return Cow::Borrowed(value);
-    }
-    let mut filled = String::with_capacity(text.len());
-    let mut rest = text.strip_prefix(QUOTED).unwrap_or(text);
-    while let Some((before, (number, after))) = rest.split_once(OPEN).and_then(|(before, rest)| Some((before, rest.split_once(CLOSE)?))) {
-        filled.push_str(before);
-        match value_of(number, values) {
-            Some(Value::String(text)) => filled.push_str(text),
-            Some(other) => _ = write!(filled, "{other}"),
-            None => {}
-        }
-        rest = after;
-    }
-    filled.push_str(rest);
-    Cow::Owned(Value::String(filled))
-}
-
-fn value_of<'a>(number: &str, values: &'a [Value]) -> Option<&'a Value> {
-    number.parse::<usize>().ok().and_then(|number| values.get(number))
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, RwLock};
 
 use serde_json::Value;
 
-use super::shape::{CLOSE, OPEN, fill_key, fill_text};
+use super::aside::{Aside, CLOSE, OPEN, Scalar};
 use crate::diagnostic::SourceFile;
 use crate::yaml::{Kind, Node, Step};
 
@@ -31,7 +31,7 @@ pub struct TemplateLine {
 /// Where the lines of one object come from.
 pub struct Trace {
     root: Node,
-    values: Vec<Value>,
+    values: Vec<Aside>,
     text: String,
     /// The lines of templates behind each line of the text, from the outermost to the innermost.
     lines: Vec<Vec<TemplateLine>>,
@@ -134,7 +134,7 @@ impl TemplateLine {
 }
 
 impl Trace {
-    pub(super) fn new(root: Node, text: String, values: Vec<Value>, lines: Vec<Vec<TemplateLine>>) -> Self {
+    pub(super) fn new(root: Node, text: String, values: Vec<Aside>, lines: Vec<Vec<TemplateLine>>) -> Self {
         Self { root, values, text, lines }
     }
 
@@ -146,7 +146,7 @@ impl Trace {
         for step in path {
             let next = match (step, &node.kind) {
                 (Step::Field(name), Kind::Mapping(entries)) => {
-                    let entry = entries.iter().find(|entry| fill_key(&entry.key, &self.values).is_ok_and(|key| key == *name));
+                    let entry = entries.iter().find(|entry| Scalar::of(&entry.key).fill_key(&self.values).is_ok_and(|key| key == *name));
                     entry.map(|entry| (entry.key_span.start, &entry.value))
                 }
                 (Step::Item(index), Kind::Sequence(items)) => items.get(*index).map(|item| (item.span.start, item)),
@@ -167,7 +167,9 @@ impl Trace {
     /// Whether a node is one value that was put aside, with fields of its own.
     fn is_value(&self, node: &Node) -> bool {
         let Kind::String(text) = &node.kind else { return false };
-        text.starts_with(OPEN) && text.ends_with(CLOSE) && matches!(*fill_text(text, &self.values), Value::Object(_) | Value::Array(_))
+        text.starts_with(OPEN)
+            && text.ends_with(CLOSE)
+            && matches!(Scalar::of(text).fill(&self.values), Aside::Other(Value::Object(_) | Value::Array(_)))
     }
 }
 

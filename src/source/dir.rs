@@ -279,7 +279,7 @@ pub fn is_whole(tree: &dyn Tree, input: &Path, directory: &Path) -> bool {
 pub fn preset_layer(tree: &dyn Tree, directory: &Path, findings: &mut Vec<Diagnostic>) -> Layer {
     let is_wanted = |path: &Path| path.extension().is_some_and(|ending| ENDINGS.iter().any(|known| ending == *known));
     let files = everything_below(tree, directory, findings, is_wanted);
-    Layer { is_embedded: false, files: files.into_iter().map(|(_, file)| file).collect() }
+    Layer::Own(files.into_iter().map(|(_, file)| file).collect())
 }
 
 /// The template files of a directory, by their path below it.

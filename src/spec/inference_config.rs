@@ -108,7 +108,7 @@ fn vllm(document: &Document, findings: &mut Vec<Diagnostic>) -> Vec<(String, Str
                 findings.push(document.finding(finding, &[Step::Field("vllm"), Step::Field(&entry.key)]));
             }
             Kind::Null => {}
-            _ => arguments.push((entry.key.clone(), scalar_text(document, &entry.value))),
+            _ => arguments.push((entry.key.to_string(), scalar_text(document, &entry.value))),
         }
     }
     arguments

@@ -4,15 +4,15 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, LazyLock};
 
-use rayon::prelude::*;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{InferenceSet, ModelMirror, MultiRoleInference, ObjectMeta, RagEngine, Workspace};
 use crate::config::{FILE_NAME, gate_is_off};
 use crate::diagnostic::{Diagnostic, SourceFile, did_you_mean};
-use crate::manifest::ObjectRef;
+use crate::manifest::{Identity, ObjectRef};
 use crate::options::{Options, OwnNode};
+use crate::parallel;
 use crate::rule;
 use crate::schema;
 use crate::sku::NodeShape;
@@ -104,17 +104,17 @@ impl Input {
     pub fn read(files: &[Arc<SourceFile>], options: &Options, findings: &mut Vec<Diagnostic>) -> Self {
         let readable = files.iter().filter(|file| yaml::is_readable(file, yaml::Limits::default(), findings));
         let parts: Vec<_> = readable.flat_map(|file| yaml::split(&file.text).into_iter().map(move |part| (file, part))).collect();
-        let read = parts.into_par_iter().map(|(file, part)| {
+        let read = parallel::map(&parts, |(file, part)| {
             let mut findings = Vec::new();
             let mut reader = Reader { options, declared: Vec::with_capacity(1), findings: Vec::new() };
-            for document in yaml::read_part(file, part, yaml::Limits::default(), &mut findings) {
+            for document in yaml::read_part(file, part.clone(), yaml::Limits::default(), &mut findings) {
                 reader.add(document);
             }
             findings.append(&mut reader.findings);
             (reader.declared, findings)
         });
         let mut input = Self { nodes: options.own_nodes.clone(), ..Self::default() };
-        for (declared, faults) in read.collect::<Vec<_>>() {
+        for (declared, faults) in read {
             findings.extend(faults);
             declared.into_iter().for_each(|declared| input.add(declared));
         }
@@ -183,7 +183,8 @@ impl Input {
         let mirrors = self.mirrors.iter().map(|one| (declared("ModelMirror", None, &one.value.metadata.name), &one.document));
         let others = self.objects().map(|object| (Cow::Borrowed(&object.reference), &*object.document));
         let all: Vec<(Cow<'_, ObjectRef>, &Document)> = workspaces.chain(rag_engines).chain(mirrors).chain(others).collect();
-        let mut first: HashMap<[&str; 4], &Document, foldhash::fast::RandomState> = HashMap::default();
+        let mut first: HashMap<Identity<'_>, &Document, foldhash::fast::RandomState> =
+            HashMap::with_capacity_and_hasher(all.len(), foldhash::fast::RandomState::default());
         let name = [Step::Field("metadata"), Step::Field("name")];
         for (reference, document) in &all {
             let Some(other) = first.get(&reference.identity(namespace)) else {
@@ -220,7 +221,7 @@ impl Reader<'_> {
     /// A field that every object has.
     fn text(&mut self, document: &Document, field: &str) -> Option<String> {
         match document.root.get(field) {
-            Some(Node { kind: Kind::String(text), .. }) if !text.is_empty() => return Some(text.clone()),
+            Some(Node { kind: Kind::String(text), .. }) if !text.is_empty() => return Some(text.to_string()),
             None | Some(Node { kind: Kind::Null, .. }) => {
                 self.say(document, rule::NOT_AN_OBJECT.says(format!("this isn't a Kubernetes object: it has no {field}")), &[]);
             }
@@ -433,8 +434,9 @@ fn with_kind_of(item: &Node, api_version: &str, list: &str) -> Node {
     if let (Some(kind), span, Kind::Mapping(fields)) = (kind, item.span.clone(), &mut item.kind) {
         for (key, value) in [("apiVersion", api_version), ("kind", kind)] {
             if fields.iter().all(|field| field.key != key) {
-                let value = Node { span: span.clone(), kind: Kind::String(value.to_owned()) };
-                fields.push(Entry { key: key.to_owned(), key_span: span.clone(), value });
+                let value = Node { span: span.clone(), kind: Kind::String(value.into()) };
+                let further = Entry { key: key.into(), key_span: span.clone(), value };
+                *fields = std::mem::take(fields).into_iter().chain([further]).collect();
             }
         }
     }

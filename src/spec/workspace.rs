@@ -29,7 +29,7 @@ pub struct Workspace {
     /// What to serve.
     pub inference: Option<InferenceSpec>,
     /// What to tune.
-    pub tuning: Option<TuningSpec>,
+    pub tuning: Option<Box<TuningSpec>>,
     /// What a controller reports; read over.
     pub status: Option<Map<String, Value>>,
 }

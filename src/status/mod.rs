@@ -19,6 +19,7 @@ use crate::diff::{Owner, is_node};
 use crate::health::{Health, Status, health};
 use crate::inventory::{self, GroupKind};
 use crate::manifest::ObjectRef;
+use crate::spec::names;
 
 pub use age::age;
 pub use json::{item, list};
@@ -32,6 +33,10 @@ const OWNERS: [(&str, &str, &str); 2] = [
     ("Workspace", "kaito.sh/workspace", "kaito.sh/workspacenamespace"),
     ("RAGEngine", "kaito.sh/ragengine", "kaito.sh/ragenginenamespace"),
 ];
+
+/// The sets that stand for Workspaces, and the labels by which these, and what they share, name them; the outer set first.
+pub const SETS: [(&str, &str); 2] =
+    [("MultiRoleInference", names::MULTI_ROLE_CREATED_BY), ("InferenceSet", names::INFERENCE_SET_CREATED_BY)];
 
 /// How a Workspace or RAGEngine is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,14 +106,28 @@ impl Row {
 
 /// The Workspace or RAGEngine that a live object belongs to, by its labels, or that it is.
 pub fn owner_of(object: &Value) -> Option<Owner> {
+    owner_in(object, object["metadata"]["namespace"].as_str())
+}
+
+fn owner_in(object: &Value, place: Option<&str>) -> Option<Owner> {
     let (metadata, labels) = (&object["metadata"], &object["metadata"]["labels"]);
-    let own_namespace = || metadata["namespace"].as_str();
     if let Some((kind, ..)) = OWNERS.into_iter().find(|(kind, ..)| is_declared(object) && object["kind"] == *kind) {
-        return Some(Owner { kind, namespace: own_namespace()?.to_owned(), name: metadata["name"].as_str()?.to_owned() });
+        return Some(Owner { kind, namespace: place?.to_owned(), name: metadata["name"].as_str()?.to_owned() });
     }
     OWNERS.into_iter().find_map(|(kind, name, namespace)| {
-        let namespace = labels[namespace].as_str().or_else(own_namespace)?.to_owned();
+        let namespace = labels[namespace].as_str().or(place)?.to_owned();
         Some(Owner { kind, namespace, name: labels[name].as_str()?.to_owned() })
+    })
+}
+
+/// Whose an object is: the Workspace or RAGEngine that it [belongs to](owner_of), or the set whose Workspaces share it, as they do their
+/// router. What is rendered and what is live of it are the same one's. An object that names no namespace is in this one.
+pub fn whose(object: &Value, namespace: Option<&str>) -> Option<Owner> {
+    let (metadata, labels) = (&object["metadata"], &object["metadata"]["labels"]);
+    let namespace = metadata["namespace"].as_str().or(namespace);
+    owner_in(object, namespace).or_else(|| {
+        let (kind, name) = SETS.into_iter().find_map(|(kind, label)| Some((kind, labels[label].as_str()?)))?;
+        Some(Owner { kind, namespace: namespace?.to_owned(), name: name.to_owned() })
     })
 }
 

@@ -35,7 +35,7 @@ pub fn node_names(trees: &[Branch]) -> BTreeSet<String> {
     let is_node = |object: &ObjectRef| object.kind == "Node" && object.group.is_empty();
     let of_tree = |tree: &Branch| {
         let mut names = node_names(&tree.branches);
-        names.extend(is_node(&tree.object).then(|| tree.object.name.clone()));
+        names.extend(is_node(&tree.object).then(|| tree.object.name.to_string()));
         names
     };
     trees.iter().flat_map(of_tree).collect()

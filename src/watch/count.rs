@@ -1,7 +1,9 @@
 //! What is counted of passes, and of the Workspaces that they are about.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::Snapshot;
 use super::log::Times;

@@ -106,9 +106,11 @@ impl Following {
                 let was_complete = self.is_complete();
                 let is_first = self.listed.insert(number);
                 let was_unheard = self.unheard.remove(&number).is_some();
-                let kind = self.subjects.get(number).map(|subject| subject.kind.clone());
+                let subject = self.subjects.get(number);
+                let kind = subject.map(|subject| subject.kind.clone());
                 kind.iter().for_each(|kind| ledger.know(kind));
-                let objects = ledger.retain(number, &all);
+                let mut objects = ledger.retain(number, &all);
+                objects.extend(subject.into_iter().flat_map(|subject| ledger.doubt(subject, &all)));
                 match kind {
                     _ if self.is_complete() && !was_complete => News::Complete,
                     Some(kind) if was_unheard => News::Heard { kind, is_first, objects },

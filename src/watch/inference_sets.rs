@@ -7,10 +7,7 @@ use crate::cluster::ClusterError;
 use crate::conditions::{Cause, SetFacts, Trouble, inference_set_status, is_same, multi_role_inference_status};
 use crate::diff::{Owner, Side};
 use crate::plan::Plan;
-use crate::spec::names;
-
-/// The labels of a Workspace that name what stands for it.
-const MAKERS: [(&str, &str); 2] = [("InferenceSet", names::INFERENCE_SET_CREATED_BY), ("MultiRoleInference", names::MULTI_ROLE_CREATED_BY)];
+use crate::status::SETS;
 
 /// A Workspace that something else stands for.
 pub(super) struct Made {
@@ -24,7 +21,7 @@ impl Made {
     /// The Workspace of a plan, if something else stands for it.
     pub(super) fn of(plan: &Plan<'_>) -> Option<Self> {
         let (namespace, _) = plan.key();
-        let by = MAKERS.iter().filter_map(|(kind, label)| {
+        let by = SETS.iter().filter_map(|(kind, label)| {
             let name = plan.workspace.label(label)?.to_owned();
             Some(Owner { kind, namespace: namespace.to_owned(), name })
         });
@@ -44,7 +41,7 @@ impl Made {
 impl Worker {
     /// Takes note of what is wrong with what stands for several Workspaces.
     pub(super) fn note_sets(&mut self, side: &Side<'_>) {
-        let sets = side.owners().into_iter().filter(|owner| MAKERS.iter().any(|(kind, _)| owner.kind == *kind));
+        let sets = side.owners().into_iter().filter(|owner| SETS.iter().any(|(kind, _)| owner.kind == *kind));
         let faults = sets.filter_map(|set| side.findings_about(&set).next().map(|finding| (set.clone(), finding.line()))).collect();
         let before = std::mem::replace(&mut self.statuses.faults, faults);
         let now = &self.statuses.faults;
@@ -63,15 +60,15 @@ impl Worker {
         made.by.clone().iter().for_each(|set| self.statuses.stir(set));
     }
 
-    /// Writes the status of what stands for several Workspaces, if the cluster has it.
+    /// Writes the status of what stands for several Workspaces, if the cluster has it; whether the server took it.
     ///
     /// # Errors
     /// The cluster doesn't answer.
-    pub(super) fn write_status_of_set(&mut self, owner: &Owner, now: &str) -> Result<(), ClusterError> {
-        let Some(declared) = self.ledger.declared(owner) else { return Ok(()) };
+    pub(super) fn write_status_of_set(&mut self, owner: &Owner, now: &str) -> Result<bool, ClusterError> {
+        let Some(declared) = self.ledger.declared(owner) else { return Ok(true) };
         let made = self.statuses.asked.values().filter_map(|asked| asked.made.as_ref());
         let workspaces: Vec<&Value> = made.filter(|made| made.by.contains(owner)).map(|made| &made.workspace).collect();
-        let routing = self.ledger.wanted_by(&Owner { kind: "InferenceSet", ..owner.clone() });
+        let routing = self.ledger.wanted_by(owner);
         let fault = |message: &String| Trouble { cause: Cause::Invalid, message: message.clone(), helps_to_retry: false };
         let facts = SetFacts {
             declared: &declared,

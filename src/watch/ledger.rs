@@ -8,11 +8,18 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use serde_json::{Map, Value, json};
 
+use crate::cluster::Subject;
 use crate::diff::Owner;
 use crate::inventory::{self, GroupKind, Member};
 use crate::manifest::ObjectRef;
 use crate::raw_object::RawObject;
+use crate::selector::Selector;
 use crate::status;
+
+/// The number of the list of what was applied and not heard of since.
+pub(super) const APPLIED: usize = usize::MAX;
+/// The number of the list of what was applied and should have been listed since, unless the list is older.
+const DOUBTFUL: usize = usize::MAX - 1;
 
 /// A live object, trimmed.
 #[derive(Clone, Debug)]
@@ -46,7 +53,7 @@ impl Sighting {
     /// Trims an object as a cluster has it; `None` of what is no object. Fields count as settled as this field manager has applied them.
     pub fn of(mut object: Value, manager: &str) -> Option<Self> {
         let reference = ObjectRef::of(&object).ok()?;
-        let (owner, set) = (status::owner_of(&object), inventory::part_of(&object).map(ToOwned::to_owned));
+        let (owner, set) = (status::whose(&object, None), inventory::part_of(&object).map(ToOwned::to_owned));
         let keeps = inventory::kept(&object).map(|(id, _)| id.to_owned());
         let hash = hash(&object, manager);
         trim(&mut object);
@@ -58,7 +65,7 @@ impl Sighting {
         &self.reference
     }
 
-    /// The Workspace or RAGEngine that it belongs to, or is.
+    /// The Workspace or RAGEngine that it belongs to, or is, or the set that it is for.
     pub fn owner(&self) -> Option<&Owner> {
         self.owner.as_ref()
     }
@@ -106,6 +113,32 @@ impl Ledger {
         gone
     }
 
+    /// Of a subject there is only this; what was applied and may be gone. That counts as drifted, if it is wanted.
+    pub fn doubt(&mut self, subject: &Subject, there: &BTreeSet<ObjectRef>) -> Vec<ObjectRef> {
+        let Subject { kind, namespace, selector, name, .. } = subject;
+        let selector: Option<Selector> = selector.as_ref().and_then(|selector| selector.parse().ok());
+        let is_missing = |(_, (of, Sighting { reference, object, .. })): &(&ObjectRef, &(usize, Sighting))| {
+            let is_of_kind = *of >= DOUBTFUL && reference.kind == kind.kind && reference.group == kind.group;
+            let is_here = namespace.is_none() || reference.namespace.as_deref() == namespace.as_deref();
+            let is_called_so = name.as_ref().is_none_or(|name| *name == reference.name);
+            let is_selected = || selector.as_ref().is_none_or(|selector| selector.matches(&labels(&object.read())));
+            is_of_kind && is_here && is_called_so && !there.contains(reference) && is_selected()
+        };
+        let missing: Vec<ObjectRef> = self.seen.iter().filter(is_missing).map(|(reference, _)| reference.clone()).collect();
+        for reference in &missing {
+            match self.seen.get_mut(reference).filter(|_| self.settled.contains_key(reference)) {
+                Some((list, _)) => *list = DOUBTFUL,
+                None => _ = self.lose(reference),
+            }
+        }
+        missing
+    }
+
+    /// Whether it isn't known of an object whether it is there, though it was.
+    pub fn is_doubtful(&self, reference: &ObjectRef) -> bool {
+        self.seen.get(reference).is_none_or(|(list, _)| *list == DOUBTFUL)
+    }
+
     /// Takes note that an object is gone; whose it was, if it was there.
     pub fn lose(&mut self, reference: &ObjectRef) -> Option<Option<Owner>> {
         let (_, Sighting { owner, .. }) = self.seen.remove(reference)?;
@@ -144,7 +177,7 @@ impl Ledger {
     pub fn has_drifted(&self, reference: &ObjectRef) -> bool {
         let Some((_, left)) = self.settled.get(reference) else { return false };
         match self.seen.get(reference) {
-            Some((_, seen)) => seen.hash != *left,
+            Some((list, seen)) => *list == DOUBTFUL || seen.hash != *left,
             None => self.known.contains(&GroupKind::of(reference)),
         }
     }
@@ -218,6 +251,12 @@ impl Ledger {
     fn sightings(&self) -> impl Iterator<Item = &Sighting> {
         self.seen.values().map(|(_, sighting)| sighting)
     }
+}
+
+/// The labels of an object.
+fn labels(object: &Value) -> BTreeMap<String, String> {
+    let labels = object["metadata"]["labels"].as_object().into_iter().flatten();
+    labels.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect()
 }
 
 /// The metadata that say something about an object's state. The others say what was done to it, or how the server counts.
@@ -375,6 +414,51 @@ mod tests {
         }
         let names: Vec<Value> = ledger.nodes().map(|node| node["metadata"]["name"].clone()).collect();
         assert_eq!(names, ["a", "b"]);
+    }
+
+    #[test]
+    fn what_was_applied_may_be_gone_before_it_is_listed() {
+        let reference = ObjectRef::new("", "Service", Some("n"), "phi");
+        let (there, nothing) = (BTreeSet::from([reference.clone()]), BTreeSet::new());
+        let subject = |kind: &str, namespace: Option<&str>, selector: Option<&str>| Subject {
+            kind: GroupKind::new("", kind),
+            namespace: namespace.map(ToOwned::to_owned),
+            selector: selector.map(ToOwned::to_owned),
+            name: None,
+            metadata_only: false,
+        };
+        let table = [
+            (APPLIED, subject("Service", None, None), &nothing, true),
+            (APPLIED, subject("Service", Some("n"), None), &nothing, true),
+            (APPLIED, subject("Service", Some("m"), None), &nothing, false),
+            (APPLIED, subject("Service", None, Some("kaito.sh/workspace")), &nothing, true),
+            (APPLIED, subject("Service", None, Some("kaito.sh/ragengine")), &nothing, false),
+            (APPLIED, subject("Service", None, Some("kaito.sh/workspace=other")), &nothing, false),
+            (APPLIED, Subject { name: Some("other".to_owned()), ..subject("Service", None, None) }, &nothing, false),
+            (APPLIED, subject("Secret", None, None), &nothing, false),
+            (APPLIED, subject("Service", None, None), &there, false),
+            (0, subject("Service", None, None), &nothing, false),
+        ];
+        for (list, subject, there, is_gone) in table {
+            for is_wanted in [false, true] {
+                let mut ledger = Ledger::default();
+                if is_wanted {
+                    ledger.settle(&service(|_| {}), None, "kaito");
+                }
+                ledger.see(list, Sighting::of(service(|_| {}), "kaito").unwrap());
+                let missing = ledger.doubt(&subject, there);
+                assert_eq!(
+                    (missing.len(), ledger.is_doubtful(&reference)),
+                    (usize::from(is_gone), is_gone),
+                    "{list} {subject:?} {there:?}"
+                );
+                // What is wanted is looked for; whether it is a member isn't forgotten, should the list be older.
+                let known = (ledger.has_drifted(&reference), ledger.get(&reference).is_some());
+                assert_eq!(known, (is_wanted && is_gone, is_wanted || !is_gone), "{list} {subject:?} {there:?}");
+                ledger.see(APPLIED, Sighting::of(service(|_| {}), "kaito").unwrap());
+                assert!(!ledger.has_drifted(&reference) && !ledger.is_doubtful(&reference));
+            }
+        }
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! What is logged of passes.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::Snapshot;
 use super::report::Outcome;

@@ -2,7 +2,9 @@
 //! other. Without one, what runs is left alone, and each Workspace says why.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::backoff::Backoff;
 use super::worker::Worker;

@@ -37,10 +37,14 @@ mod tell;
 mod trace;
 mod unlisted;
 mod unread;
+mod unwritten;
 mod worker;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
 
 use crate::diagnostic::Diagnostic;
 use crate::diff::Side;
@@ -126,8 +130,7 @@ pub trait Planner: Send + Sync {
     fn plan(&self, tree: &Arc<dyn Tree>, then: &mut dyn FnMut(&Planned<'_>)) -> Result<(), Vec<Diagnostic>>;
 }
 
-/// This moment, to the second, as conditions have it.
-fn now() -> String {
-    let now = jiff::Timestamp::now();
-    jiff::Timestamp::from_second(now.as_second()).unwrap_or(now).to_string()
+/// A moment without the part of a second, as conditions and notices have it.
+fn to_the_second(moment: Timestamp) -> Timestamp {
+    Timestamp::from_second(moment.as_second()).unwrap_or(moment)
 }

@@ -1,7 +1,9 @@
 //! What is known of each owner of objects between two passes: what it was rendered from, and what went wrong.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::backoff::Backoff;
 use super::fingerprint::Fingerprints;

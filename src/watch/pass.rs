@@ -1,7 +1,9 @@
 //! One pass of a worker: which owners it is about, and what is known of them then.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::fingerprint::{Fingerprints, digest, fingerprints};
 use super::log::Times;
@@ -63,16 +65,14 @@ impl Worker {
         let last = self.key.take();
         if !self.is_full_due && due.is_empty() && key.is_some() && key == last {
             self.advance(&snapshot, None)?;
-            self.key = key;
-            self.is_new = false;
-            return Ok(());
+        } else {
+            let mut outcome = Ok(());
+            let planned = planner.plan(&snapshot.tree, &mut |planned| outcome = self.pass_over(planned, &snapshot, due, began));
+            if let Err(findings) = planned {
+                return self.unreadable(&snapshot, &findings);
+            }
+            outcome?;
         }
-        let mut outcome = Ok(());
-        let planned = planner.plan(&snapshot.tree, &mut |planned| outcome = self.pass_over(planned, &snapshot, due, began));
-        if let Err(findings) = planned {
-            return self.unreadable(&snapshot, &findings);
-        }
-        outcome?;
         self.key = key;
         self.is_new = false;
         self.is_full_due = false;
@@ -85,6 +85,8 @@ impl Worker {
 
     fn pass_over(&mut self, planned: &Planned<'_>, snapshot: &Snapshot, due: &BTreeSet<Whose>, began: Instant) -> Result<(), Diagnostic> {
         let prints = fingerprints(planned.side, planned.world).map_err(|error| *error.0)?;
+        // Whatever comes of it, it is what goes on if the next files can't be read: not what was before it.
+        self.readable = Some(snapshot.clone());
         self.standing.see_findings(planned.side.findings);
         self.note_sets(planned.side);
         let mut scope = self.scope(planned.side, &prints, due);
@@ -113,7 +115,7 @@ impl Worker {
         }
         let about = &scope.about;
         let operator = self.operator.clone().filter(|(_, at)| at.elapsed() < OPERATOR_KNOWN).map(|(operator, _)| operator);
-        let (digest, now) = (digest(&prints), super::now());
+        let (digest, now) = (digest(&prints), self.now());
         let pass = Pass {
             cluster: &self.cluster,
             side: planned.side,
@@ -205,11 +207,11 @@ impl Worker {
 
     /// The files are another revision, about which there is nothing to do. The digest is that of what is rendered; none if that is the same.
     fn advance(&mut self, snapshot: &Snapshot, digest: Option<&str>) -> Result<(), Diagnostic> {
-        let has_failed = self.owners.failures().next().is_some();
+        let (has_failed, now) = (self.owners.failures().next().is_some(), self.now());
         let (Some(set), Some(revision)) = (&mut self.set, &snapshot.revision) else { return Ok(()) };
         // What wasn't applied whole before isn't now.
         let noted = if has_failed || !set.unlisted().is_empty() {
-            set.note_incomplete(&self.cluster, revision, digest, &super::now())
+            set.note_incomplete(&self.cluster, revision, digest, &now)
         } else {
             set.advance(&self.cluster, revision)
         };

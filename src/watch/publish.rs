@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use tokio::time::Instant;
 
 use super::push::{broken, whole_manifests};
-use super::{Backoff, Event, Planner, Snapshot, now};
+use super::{Backoff, Event, Planner, Snapshot, to_the_second};
 use crate::cluster::{Cluster, ClusterError, Kinds, Written};
 use crate::diagnostic::Diagnostic;
 use crate::flux::{Artifact, Published, artifact_status, external_artifact};
@@ -143,7 +145,7 @@ impl Publisher {
             finding.help("see docs/flux.md for what Flux must have, and for the rights that this takes")
         };
         let live = self.cluster.ensure(kinds, &object, &self.manager).map_err(unanswered)?.map_err(refused)?;
-        let status = artifact_status(&live, published, &now());
+        let status = artifact_status(&live, published, &to_the_second(Timestamp::now()).to_string());
         match self.cluster.write_status(kinds, &live, &status, &self.manager).map_err(unanswered)? {
             Written::Unchanged => Ok(false),
             Written::Written(_) => Ok(true),

@@ -1,9 +1,11 @@
 //! What a pass of the loop does to each owner: what became of its objects, and what went wrong.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::ledger::{Ledger, Sighting};
+use tokio::time::Instant;
+
+use super::ledger::{APPLIED, Ledger, Sighting};
 use super::owners::{Failure, Whose};
 use super::statuses::cause;
 use crate::apply::{self, Done, Refusal, Why};
@@ -16,9 +18,6 @@ use crate::drift::{Drift, Fight, Round, What, drift};
 use crate::manifest::ObjectRef;
 use crate::prune::{self, Kept};
 use crate::reconcile::{Listener, words};
-
-/// The number of the list of what was applied and not listed since.
-const APPLIED: usize = usize::MAX;
 
 /// An object that was other than it was left, and is as it is wanted again.
 pub(super) struct Repaired {
@@ -124,10 +123,9 @@ impl Listener for Account<'_> {
         // As the server knows it: with a namespace if it is in one.
         let live = ObjectRef::of(&object).unwrap_or_else(|_| reference.clone());
         self.ledger.settle(&object, owner.clone(), self.manager);
-        // What is told about a Workspace is told on it, also before it is listed.
-        if live.group == "kaito.sh"
-            && let Some(sighting) = Sighting::of(object.clone(), self.manager)
-        {
+        // It may be no longer wanted before anybody hears of it.
+        let is_news = outcome != apply::Outcome::Unchanged || self.ledger.is_doubtful(&live);
+        if let Some(sighting) = is_news.then(|| Sighting::of(object, self.manager)).flatten() {
             self.ledger.see(APPLIED, sighting);
         }
         self.outcome.applied.entry(owner.clone()).or_default().push(live.clone());

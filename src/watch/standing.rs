@@ -3,9 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::report::Outcome;
 use super::worker::Worker;
@@ -267,8 +268,8 @@ impl Worker {
         let Verdict { event, summary, details } = verdict;
         let parent = &self.config.parent;
         let shard = self.config.shard.map(|shard| shard.to_string());
-        let set = Set { kind: parent.reference().kind, namespace: parent.namespace.clone(), name: parent.name.clone(), shard };
-        let at = jiff::Timestamp::from_second(jiff::Timestamp::now().as_second()).unwrap_or_default();
+        let set = Set { kind: parent.reference().kind.into(), namespace: parent.namespace.clone(), name: parent.name.clone(), shard };
+        let at = super::to_the_second((self.config.now)());
         notify.notify(Notice { set, source: self.config.source.clone(), revision, event, summary, details, is_news, at });
     }
 }

@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::inference_sets::Made;
 use super::owners::{Failure, Whose};
 use super::report::Outcome;
 use super::sightings;
+use super::unwritten::Unwritten;
 use super::worker::Worker;
 use super::{Planned, Snapshot};
 use crate::apply;
@@ -27,6 +29,8 @@ pub(super) struct Statuses {
     /// Those about which there is something new.
     dirty: BTreeSet<Owner>,
     pub(super) asked: BTreeMap<Owner, Asked>,
+    /// Those whose status was refused.
+    pub(super) unwritten: Unwritten,
     /// What is wrong with what stands for several Workspaces.
     pub(super) faults: BTreeMap<Owner, String>,
 }
@@ -131,6 +135,8 @@ impl Worker {
         if !self.following.is_complete() {
             return Ok(());
         }
+        let due = self.statuses.unwritten.due(Instant::now());
+        self.statuses.dirty.extend(due);
         // Workspaces come before the sets that stand for them, which tell how these are doing.
         while let Some(owner) = self.statuses.dirty.pop_last() {
             // Others tell how theirs are.
@@ -141,23 +147,28 @@ impl Worker {
                 "InferenceSet" | "MultiRoleInference" => self.write_status_of_set(&owner, now),
                 _ => self.write_status(&owner, now),
             };
-            if let Err(error) = written {
-                self.statuses.dirty.insert(owner);
-                return Err(error);
+            match written {
+                Ok(true) => self.statuses.unwritten.written(&owner),
+                Ok(false) => self.statuses.unwritten.refused(&owner, Instant::now()),
+                Err(error) => {
+                    self.statuses.dirty.insert(owner);
+                    return Err(error);
+                }
             }
         }
         Ok(())
     }
 
-    fn write_status(&mut self, owner: &Owner, now: &str) -> Result<(), ClusterError> {
+    /// Writes the status of a Workspace or RAGEngine, and labels its nodes; whether the server took it.
+    fn write_status(&mut self, owner: &Owner, now: &str) -> Result<bool, ClusterError> {
         let live = self.ledger.declared(owner);
         let made = || self.statuses.asked.get(owner)?.made.as_ref().map(|made| made.workspace.clone());
         let Some(declared) = live.clone().or_else(made) else {
             self.standing.see_objects(owner, &self.ledger.objects_of(owner));
-            return Ok(());
+            return Ok(true);
         };
         let objects = self.objects_of(owner, &declared);
-        self.label_nodes(owner, &objects)?;
+        let is_labelled = self.label_nodes(owner, &objects)?;
         let failure = self.owners.failure(&Some(owner.clone()));
         let asked = self.statuses.asked.get(owner);
         let facts = Facts {
@@ -176,22 +187,24 @@ impl Worker {
         let status = if owner.kind == "RAGEngine" { rag_engine_status(&facts) } else { workspace_status(&facts) };
         self.standing.see_status(owner, &status);
         self.keep_status(owner, &status);
-        live.map_or(Ok(()), |live| self.put_status(owner, &live, &status))
+        let is_put = live.map_or(Ok(true), |live| self.put_status(owner, &live, &status))?;
+        Ok(is_labelled && is_put)
     }
 
-    /// Writes a status, unless it says what is there already.
+    /// Writes a status, unless it says what is there already; whether the server took it.
     ///
     /// # Errors
     /// The cluster doesn't answer.
-    pub(super) fn put_status(&mut self, owner: &Owner, live: &Value, status: &Value) -> Result<(), ClusterError> {
+    pub(super) fn put_status(&mut self, owner: &Owner, live: &Value, status: &Value) -> Result<bool, ClusterError> {
         if is_same(&live["status"], status) {
-            return Ok(());
+            return Ok(true);
         }
         let kinds = self.kinds.get_or_insert_default();
-        if let Written::Refused(why) = self.cluster.write_status(kinds, live, status, &self.config.settings.manager)? {
+        let written = self.cluster.write_status(kinds, live, status, &self.config.settings.manager)?;
+        if let Written::Refused(why) = &written {
             tracing::warn!(set = self.config.name, owner = owner.to_string(), why, "its status can't be written");
         }
-        Ok(())
+        Ok(!matches!(written, Written::Refused(_)))
     }
 
     /// What is live of a Workspace or RAGEngine: its objects and pods, and the nodes on which it may run.
@@ -202,8 +215,8 @@ impl Worker {
         objects
     }
 
-    /// Gives nodes with GPUs the label that Kaito gives them, by which other things find them.
-    fn label_nodes(&mut self, owner: &Owner, objects: &[Value]) -> Result<(), ClusterError> {
+    /// Gives nodes with GPUs the label that Kaito gives them, by which other things find them; whether the server took it.
+    fn label_nodes(&mut self, owner: &Owner, objects: &[Value]) -> Result<bool, ClusterError> {
         let (name, value) = GPU_LABEL;
         let lacks_label = |node: &&Value| {
             let gpus = node["status"]["capacity"]["nvidia.com/gpu"].as_str().unwrap_or("0");
@@ -211,14 +224,16 @@ impl Worker {
             node["kind"] == "Node" && is_made_for_it && gpus != "0" && node["metadata"]["labels"][name] != value
         };
         let labels = BTreeMap::from([(name.to_owned(), Some(value.to_owned()))]);
+        let mut is_taken = true;
         for node in objects.iter().filter(lacks_label) {
             let kinds = self.kinds.get_or_insert_default();
             let written = self.cluster.annotate(kinds, node, &BTreeMap::new(), &labels, &self.config.settings.manager)?;
             if let Written::Refused(why) = written {
                 tracing::warn!(set = self.config.name, node = node["metadata"]["name"].as_str(), why, "it can't be labelled");
+                is_taken = false;
             }
         }
-        Ok(())
+        Ok(is_taken)
     }
 
     /// Takes note of what went wrong, for those whose status tells it.

@@ -1,6 +1,8 @@
 //! What is traced of passes: each is a span, with its parts as children.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
 
 use super::Snapshot;
 use super::log::Times;

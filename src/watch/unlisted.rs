@@ -1,6 +1,8 @@
 //! What may not be listed is asked for again from time to time: a watch that just goes on doesn't say that it may be listed, too.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::backoff::Backoff;
 

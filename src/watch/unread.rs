@@ -51,7 +51,7 @@ impl Worker {
     /// The cluster doesn't answer; it is said the next time.
     pub(super) fn note_refused(&mut self) -> Result<(), Diagnostic> {
         let Some(Refused { revision }) = &self.refused else { return Ok(()) };
-        let (cluster, now) = (&self.cluster, super::now());
+        let (cluster, now) = (&self.cluster, self.now());
         let noted = match &mut self.set {
             Some(set) => set.note_failed(cluster, Some(revision), Cause::Unverified, &now),
             // Its members don't matter.
@@ -77,8 +77,9 @@ impl Worker {
         let cause = if is_gone { Cause::Source } else { Cause::Invalid };
         let message = errors.first().map(|error| error.line()).unwrap_or_default();
         self.trouble_all(Some(Trouble { cause, message, helps_to_retry: is_gone }));
+        let now = self.now();
         let Some(set) = &mut self.set else { return Ok(()) };
-        let noted = set.note_failed(&self.cluster, snapshot.revision.as_deref(), Cause::Invalid, &super::now());
+        let noted = set.note_failed(&self.cluster, snapshot.revision.as_deref(), Cause::Invalid, &now);
         if noted.is_err() {
             // It is read once more, and noted then.
             (self.is_new, self.is_unreadable) = (true, false);

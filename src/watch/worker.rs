@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
 
 use super::backoff::Backoff;
 use super::control::Control;
@@ -75,6 +78,8 @@ pub struct Work {
     pub look: Arc<dyn Fn() + Send + Sync>,
     /// Gets the files of another revision of the source, to go back to.
     pub at: At,
+    /// What time it is, for people: the loop itself waits by a clock that knows no jumps.
+    pub now: fn() -> Timestamp,
 }
 
 /// Gets the files of a revision, as Flux writes it.
@@ -101,7 +106,6 @@ pub struct Worker {
     pub(super) connection: Connection,
     pub(super) cluster: Cluster,
     pub(super) planner: Arc<dyn Planner>,
-    inbox: Receiver<Event>,
     pub(super) outbox: Sender<Event>,
     pub(super) set: Option<Set>,
     pub(super) following: Following,
@@ -148,23 +152,17 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// A worker that is told of events by `inbox`; `outbox` is its other end.
+    /// A worker that is told of events by `outbox`.
     ///
     /// # Errors
     /// The cluster's configuration can't be used.
-    pub fn new(
-        config: Work,
-        connection: Connection,
-        planner: Arc<dyn Planner>,
-        (outbox, inbox): (Sender<Event>, Receiver<Event>),
-    ) -> Result<Self, ClusterError> {
+    pub fn new(config: Work, connection: Connection, planner: Arc<dyn Planner>, outbox: Sender<Event>) -> Result<Self, ClusterError> {
         let cluster = connection.cluster()?;
         Ok(Self {
             config,
             connection,
             cluster,
             planner,
-            inbox,
             outbox,
             set: None,
             following: Following::default(),
@@ -201,13 +199,13 @@ impl Worker {
         self.readiness.clone()
     }
 
-    /// Works until it is told to stop. A pass that has begun is brought to its end.
-    pub fn run(mut self) {
+    /// Works until it is told to stop by `inbox`, the other end of its outbox. A pass that has begun is brought to its end.
+    pub fn run(mut self, inbox: &Receiver<Event>) {
         tracing::info!(set = self.config.name, "started");
         loop {
-            match self.inbox.recv_timeout(self.patience()) {
+            match inbox.recv_timeout(self.patience()) {
                 Ok(event) => {
-                    if !self.take(event) || !self.take_more() {
+                    if !self.take(event) || !self.take_more(inbox) {
                         break;
                     }
                 }
@@ -223,10 +221,10 @@ impl Worker {
     }
 
     /// Takes what comes in the next moment, too; whether to go on.
-    fn take_more(&mut self) -> bool {
+    fn take_more(&mut self, inbox: &Receiver<Event>) -> bool {
         let until = Instant::now() + GATHER;
         loop {
-            match self.inbox.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            match inbox.recv_timeout(until.saturating_duration_since(Instant::now())) {
                 Ok(event) => {
                     if !self.take(event) {
                         return false;
@@ -238,16 +236,17 @@ impl Worker {
         }
     }
 
-    /// How long there is nothing to do.
-    fn patience(&self) -> Duration {
+    /// How long there is nothing to do, unless there is an event.
+    pub fn patience(&self) -> Duration {
         let now = Instant::now();
         if self.control.is_suspended() {
             return IDLE;
         }
+        let due = [self.owners.next(), self.unlisted.due_at(), self.statuses.unwritten.due_at()];
         let work = match &self.lost {
             _ if self.is_waiting_for_nothing() => Some(now),
             Some(lost) => lost.due_at(),
-            None => self.owners.next().into_iter().chain(self.unlisted.due_at()).min().filter(|_| self.has_files()),
+            None => due.into_iter().flatten().min().filter(|_| self.has_files()),
         };
         let next = match (work, self.not_before) {
             (Some(work), Some(not_before)) => Some(work.max(not_before)),
@@ -269,7 +268,7 @@ impl Worker {
     }
 
     /// Takes note of an event; whether to go on.
-    fn take(&mut self, event: Event) -> bool {
+    pub fn take(&mut self, event: Event) -> bool {
         match event {
             Event::Stop => return false,
             Event::Snapshot(snapshot) => {
@@ -342,7 +341,8 @@ impl Worker {
     /// Somebody may go on with a Workspace that was left alone: whatever has happened meanwhile is looked at.
     fn look_at_resumed(&mut self, reference: &ObjectRef) {
         let is_it = |owner: &&Owner| {
-            (owner.kind, Some(&owner.namespace), &owner.name) == (reference.kind.as_str(), reference.namespace.as_ref(), &reference.name)
+            (owner.kind, Some(owner.namespace.as_str()), owner.name.as_str())
+                == (reference.kind.as_str(), reference.namespace.as_deref(), reference.name.as_str())
         };
         let Some(owner) = self.paused.iter().find(is_it).cloned() else { return };
         if self.ledger.declared(&owner).is_some_and(|workspace| pause_of(&workspace).is_none()) {
@@ -361,8 +361,8 @@ impl Worker {
         }
     }
 
-    /// Does what is to be done by now; whether that was a pass.
-    fn work(&mut self) -> bool {
+    /// Does what is to be done by now, and waits for the cluster meanwhile; whether that was a pass.
+    pub fn work(&mut self) -> bool {
         let now = Instant::now();
         let is_silent = self.not_before.is_some_and(|not_before| not_before > now);
         if is_silent {
@@ -379,7 +379,7 @@ impl Worker {
         let done = begun.and_then(|()| if is_pass { self.pass(&due) } else { Ok(()) });
         let done = done.and_then(|()| self.note_refused());
         let writing = done.is_ok().then(Instant::now);
-        let done = done.and_then(|()| self.write_statuses(&super::now()).map_err(|error| error.finding()));
+        let done = done.and_then(|()| self.write_statuses(&self.now()).map_err(|error| error.finding()));
         self.trace_end(now, writing, done.as_ref().err());
         match done {
             Ok(()) => {
@@ -414,6 +414,11 @@ impl Worker {
         self.not_before = Some(until);
         self.owners.postponed(due, until);
         self.tell_standing(Some(finding));
+    }
+
+    /// This moment, to the second, as conditions have it.
+    pub(super) fn now(&self) -> String {
+        super::to_the_second((self.config.now)()).to_string()
     }
 
     /// How often in a row no pass could be made.

@@ -40,7 +40,7 @@ impl Move {
 impl Document {
     /// A document that was read.
     pub fn new(file: &Arc<SourceFile>, root: Node) -> Self {
-        Self { file: Arc::clone(file), root: Arc::new(root), moves: Arc::new([]) }
+        Self { file: Arc::clone(file), root: Arc::new(root), moves: Arc::default() }
     }
 
     /// The string in a field, if the document has one there.

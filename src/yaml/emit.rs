@@ -21,12 +21,7 @@ pub fn to_yaml(object: &Value, out: &mut impl fmt::Write) {
 /// Appends a value that takes one line, as it stands behind `key: `; `false` if it takes more, and then nothing is appended.
 pub fn scalar_to_yaml(value: &Value, out: &mut String) -> bool {
     match value {
-        Value::String(text) if is_plain(text) => out.push_str(text),
-        Value::String(text) if text.contains(['\n', '\r']) => return false,
-        Value::String(_) => match written(value) {
-            Some(line) => out.push_str(&line),
-            None => return false,
-        },
+        Value::String(text) => return text_to_yaml(text, out),
         Value::Array(items) if !items.is_empty() => return false,
         Value::Object(fields) if !fields.is_empty() => return false,
         other => out.push_str(&other.to_string()),
@@ -34,10 +29,26 @@ pub fn scalar_to_yaml(value: &Value, out: &mut String) -> bool {
     true
 }
 
-/// A value as the YAML crate writes it behind a key, if that is one line.
-fn written(value: &Value) -> Option<String> {
+/// The same of a string.
+pub fn text_to_yaml(text: &str, out: &mut String) -> bool {
+    if is_plain(text) {
+        out.push_str(text);
+        return true;
+    }
+    if is_number(text) {
+        out.extend(["\"", text, "\""]);
+        return true;
+    }
+    if text.contains(['\n', '\r']) {
+        return false;
+    }
+    written(text).inspect(|line| out.push_str(line)).is_some()
+}
+
+/// A string as the YAML crate writes it behind a key, if that is one line.
+fn written(text: &str) -> Option<String> {
     let mut line = String::new();
-    to_yaml(&Value::Object(Map::from_iter([("k".to_owned(), value.clone())])), &mut line);
+    to_yaml(&Value::Object(Map::from_iter([("k".to_owned(), text.into())])), &mut line);
     let line = line.strip_prefix("k: ").and_then(|line| line.strip_suffix('\n')).filter(|line| !line.contains('\n'));
     line.map(ToOwned::to_owned)
 }
@@ -58,11 +69,17 @@ fn is_plain(text: &str) -> bool {
         }
         _ => false,
     };
-    let ends_nothing = |pair: &[u8]| !matches!(pair, b": " | b" #");
+    let ends_nothing = |one: u8, next: u8| !matches!((one, next), (b':', b' ') | (b' ', b'#'));
+    // Without an early end, many bytes are looked at in one step.
     begins_well
-        && bytes.iter().all(|byte| matches!(byte, b' '..=b'~'))
+        && bytes.iter().fold(true, |all, byte| all & matches!(byte, b' '..=b'~'))
         && !matches!(bytes.last(), Some(b' ' | b':'))
-        && bytes.windows(2).all(ends_nothing)
+        && bytes.iter().zip(&bytes[1..]).fold(true, |all, (one, next)| all & ends_nothing(*one, *next))
+}
+
+/// Whether a string is surely written in quotes: a few digits, as counts are that a manifest has as strings.
+fn is_number(text: &str) -> bool {
+    text == "0" || (matches!(text.as_bytes(), [b'1'..=b'9', rest @ ..] if rest.len() < 9 && rest.iter().all(u8::is_ascii_digit)))
 }
 
 /// Appends a Kubernetes object as indented JSON, in the order of [`to_yaml`].
@@ -140,7 +157,11 @@ mod tests {
         let plain: Vec<String> = all.into_iter().filter(|text| is_plain(text)).collect();
         assert!(plain.len() > 1000, "{}", plain.len());
         for text in plain {
-            assert_eq!(written(&Value::String(text.clone())), Some(text));
+            assert_eq!(written(&text).as_deref(), Some(text.as_str()));
         }
+        for number in ["0", "1", "8", "42", "12345678", "999999999"] {
+            assert!(is_number(number) && written(number) == Some(format!("\"{number}\"")), "{number}");
+        }
+        assert!(["", "01", "1.5", "1_000", "-1", "1e3", "1234567890"].iter().all(|text| !is_number(text)));
     }
 }

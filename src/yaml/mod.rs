@@ -3,6 +3,7 @@
 //! Reading follows what kubectl reads (Go's YAML 1.1 meaning of plain scalars) and keeps the place of every node, so that
 //! each fault can be shown where it is. Writing quotes every string that Go would read as something else.
 
+mod de;
 mod document;
 mod emit;
 mod node;
@@ -11,7 +12,7 @@ mod scalar;
 mod tree;
 
 pub use document::{Document, Move};
-pub use emit::{scalar_to_yaml, to_json, to_yaml};
+pub use emit::{scalar_to_yaml, text_to_yaml, to_json, to_yaml};
 pub use node::{Entry, Kind, Node, Step};
 pub use parse::{is_readable, read, read_part, read_values, split};
 pub use tree::Limits;

@@ -1,13 +1,14 @@
-//! A document as a tree of values that know their place. The build reads presets into such trees, so nothing else is named here.
+//! A document as a tree of values that know their place. There are many such values, and most are short. The build reads presets into such
+//! trees, so nothing else is named here.
 
 use std::fmt::Write as _;
 use std::ops::Range;
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Number, Value};
+use smol_str::SmolStr;
 
 /// A value and the bytes it was read from.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug)]
 pub struct Node {
     /// The bytes of the value in its file.
     pub span: Range<usize>,
@@ -16,28 +17,27 @@ pub struct Node {
 }
 
 /// The value of a node.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug)]
 pub enum Kind {
     /// Nothing: the same as an absent field.
     Null,
     /// `true` or `false`.
     Bool(bool),
     /// An integer, or a finite number with a fraction.
-    #[serde(with = "number")]
     Number(Number),
     /// A string.
-    String(String),
+    String(SmolStr),
     /// A list.
-    Sequence(Vec<Node>),
+    Sequence(Box<[Node]>),
     /// A mapping in the order of its text, without repeated keys.
-    Mapping(Vec<Entry>),
+    Mapping(Box<[Entry]>),
 }
 
 /// One `key: value` of a mapping.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug)]
 pub struct Entry {
     /// The key.
-    pub key: String,
+    pub key: SmolStr,
     /// The bytes of the key.
     pub key_span: Range<usize>,
     /// The value.
@@ -133,10 +133,10 @@ impl Node {
             Kind::Null => Value::Null,
             Kind::Bool(value) => Value::Bool(*value),
             Kind::Number(value) => Value::Number(value.clone()),
-            Kind::String(value) => Value::String(value.clone()),
+            Kind::String(value) => Value::String(value.to_string()),
             Kind::Sequence(items) => items.iter().map(Node::to_value).collect(),
             Kind::Mapping(entries) => {
-                Value::Object(entries.iter().map(|entry| (entry.key.clone(), entry.value.to_value())).collect::<Map<_, _>>())
+                Value::Object(entries.iter().map(|entry| (entry.key.to_string(), entry.value.to_value())).collect::<Map<_, _>>())
             }
         }
     }
@@ -170,32 +170,5 @@ impl Node {
             node = next;
         }
         (span, true)
-    }
-}
-
-/// Numbers for formats that must know before they read what it will be.
-mod number {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
-    use serde_json::Number;
-
-    #[derive(Deserialize, Serialize)]
-    enum Any {
-        Unsigned(u64),
-        Signed(i64),
-        Float(f64),
-    }
-
-    pub(super) fn serialize<S: Serializer>(number: &Number, serializer: S) -> Result<S::Ok, S::Error> {
-        let unsigned = number.as_u64().map(Any::Unsigned);
-        let any = unsigned.or_else(|| number.as_i64().map(Any::Signed));
-        any.unwrap_or_else(|| Any::Float(number.as_f64().unwrap_or_default())).serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'d, D: Deserializer<'d>>(deserializer: D) -> Result<Number, D::Error> {
-        match Any::deserialize(deserializer)? {
-            Any::Unsigned(number) => Ok(number.into()),
-            Any::Signed(number) => Ok(number.into()),
-            Any::Float(number) => Number::from_f64(number).ok_or_else(|| D::Error::custom("the number isn't finite")),
-        }
     }
 }

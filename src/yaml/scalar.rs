@@ -121,7 +121,7 @@ mod tests {
         ];
         for (text, want) in table {
             let kind = match resolve(text) {
-                Scalar::Text => Kind::String(text.to_owned()),
+                Scalar::Text => Kind::String(text.into()),
                 Scalar::Other(kind) => kind,
                 Scalar::NotFinite => panic!("{text}"),
             };

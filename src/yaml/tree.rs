@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use granit_parser::{Event, Parser, ScalarStyle, Span, StrInput, Tag};
+use smol_str::{SmolStr, ToSmolStr};
 
 use super::node::{Entry, Kind, Node};
 use super::scalar::{self, Scalar};
@@ -49,7 +50,18 @@ pub(super) fn read(text: &str, part: Range<usize>, limits: Limits, faults: &mut 
         block_nesting_limit: limits.depth,
     };
     let parser = Parser::new_from_str_with_options(&text[part.clone()], options);
-    let mut reader = Reader { parser, text, base: part.start, limits, faults, anchors: HashMap::new(), nodes: 0, copied: 0 };
+    let mut reader = Reader {
+        parser,
+        text,
+        base: part.start,
+        limits,
+        faults,
+        anchors: HashMap::new(),
+        items: Vec::new(),
+        entries: Vec::new(),
+        nodes: 0,
+        copied: 0,
+    };
     let mut documents = Vec::new();
     loop {
         match reader.document() {
@@ -75,6 +87,9 @@ struct Reader<'a> {
     limits: Limits,
     faults: &'a mut Vec<Fault>,
     anchors: HashMap<usize, Node>,
+    /// What is there so far of the lists and mappings that are open, one above the other.
+    items: Vec<Node>,
+    entries: Vec<Entry>,
     nodes: usize,
     copied: usize,
 }
@@ -108,6 +123,8 @@ impl<'a> Reader<'a> {
                 Event::StreamEnd => return Ok(None),
                 Event::StreamStart | Event::DocumentStart(..) | Event::DocumentEnd => {
                     self.anchors.clear();
+                    self.items.clear();
+                    self.entries.clear();
                     (self.nodes, self.copied) = (0, 0);
                 }
                 event => return self.node(event, span).map(Some),
@@ -177,7 +194,7 @@ impl<'a> Reader<'a> {
         }
         let resolved = if plain { scalar::resolve(&text) } else { Scalar::Text };
         let kind = match resolved {
-            Scalar::Text => Kind::String(text.into_owned()),
+            Scalar::Text => Kind::String(text.into()),
             Scalar::Other(kind) => kind,
             Scalar::NotFinite => {
                 self.fault(&span, format!("{text} is not a finite number"));
@@ -196,21 +213,20 @@ impl<'a> Reader<'a> {
     }
 
     fn sequence(&mut self, mut span: Range<usize>) -> Result<Node, Broken> {
-        let mut items = Vec::new();
+        let start = self.items.len();
         loop {
             let (event, at) = self.next()?;
             if event == Event::SequenceEnd {
                 span.end = at.end.max(span.end);
-                // Trees are many and live long, and most of their lists are short.
-                items.shrink_to_fit();
-                return Ok(Node { span, kind: Kind::Sequence(items) });
+                return Ok(Node { span, kind: Kind::Sequence(self.items.drain(start..).collect()) });
             }
-            items.push(self.node(event, at)?);
+            let item = self.node(event, at)?;
+            self.items.push(item);
         }
     }
 
     fn mapping(&mut self, mut span: Range<usize>) -> Result<Node, Broken> {
-        let mut entries: Vec<Entry> = Vec::new();
+        let start = self.entries.len();
         let mut keys = Keys::default();
         let mut merged = Vec::new();
         loop {
@@ -229,28 +245,27 @@ impl<'a> Reader<'a> {
             }
             let key_span = key.span.clone();
             let Some(key) = self.key(key) else { continue };
-            if let Some(first) = keys.find(&entries, &key) {
-                let line = 1 + self.text[..entries[first].key_span.start].matches('\n').count();
+            if let Some(first) = keys.find(&self.entries[start..], &key) {
+                let line = 1 + self.text[..self.entries[start + first].key_span.start].matches('\n').count();
                 self.fault(&key_span, format!("the key {key:?} stands here again; it is already on line {line}"));
                 continue;
             }
-            entries.push(Entry { key, key_span, value });
+            self.entries.push(Entry { key, key_span, value });
         }
         for entry in merged {
-            if keys.find(&entries, &entry.key).is_none() {
-                entries.push(entry);
+            if keys.find(&self.entries[start..], &entry.key).is_none() {
+                self.entries.push(entry);
             }
         }
-        entries.shrink_to_fit();
-        Ok(Node { span, kind: Kind::Mapping(entries) })
+        Ok(Node { span, kind: Kind::Mapping(self.entries.drain(start..).collect()) })
     }
 
     /// The key as JSON has it: Go turns booleans and numbers into their text.
-    fn key(&mut self, key: Node) -> Option<String> {
+    fn key(&mut self, key: Node) -> Option<SmolStr> {
         match key.kind {
             Kind::String(text) => Some(text),
-            Kind::Bool(value) => Some(value.to_string()),
-            Kind::Number(value) => Some(value.to_string()),
+            Kind::Bool(value) => Some(value.to_smolstr()),
+            Kind::Number(value) => Some(value.to_smolstr()),
             _ => {
                 self.fault(&key.span, format!("a key must be a string; found {}", key.describe()));
                 None
@@ -269,7 +284,7 @@ impl<'a> Reader<'a> {
 
 /// Finds the keys of a mapping: by looking at each as long as they are few, as they are nearly always.
 #[derive(Default)]
-struct Keys(HashMap<String, usize>);
+struct Keys(HashMap<SmolStr, usize>);
 
 impl Keys {
     const FEW: usize = 16;

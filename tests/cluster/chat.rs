@@ -184,9 +184,11 @@ fn rights() {
 
 /// On a terminal of Python's: what is typed, and what is then to be read.
 const TYPE: &str = r#"
-import os, pty, sys
+import os, pty, signal, sys
 child, terminal = pty.fork()
 if child == 0:
+    # Whoever runs the tests in the background lets it be ignored.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.execv(sys.argv[1], sys.argv[1:])
 read = b""
 def wait_for(text):

@@ -22,10 +22,10 @@ inference: {preset: {name: phi-4}}
 ";
 
 /// An installation, whose loop runs here as the ServiceAccount would.
-struct Installed {
-    namespace: &'static str,
-    place: String,
-    objects: Vec<Manifest>,
+pub(super) struct Installed {
+    pub namespace: &'static str,
+    pub place: String,
+    pub objects: Vec<Manifest>,
     home: TempDir,
     process: Option<Child>,
     /// It ends with the tests, however they end.
@@ -34,7 +34,7 @@ struct Installed {
 
 impl Installed {
     /// Applies all that is printed.
-    fn new(namespace: &'static str, args: &[&str]) -> Self {
+    pub(super) fn new(namespace: &'static str, args: &[&str]) -> Self {
         let place = format!("{namespace}-models");
         playground().namespace(&place);
         let flags = ["install", "--image", "registry.example.com/kaito:0.1.0", "-n", namespace, "--service-monitor"];
@@ -61,15 +61,14 @@ impl Installed {
     }
 
     /// Runs what the Deployment's container runs, with places of this machine.
-    fn start(&mut self) {
+    pub(super) fn start(&mut self) {
         let args = self.deployment()["spec"]["template"]["spec"]["containers"][0]["args"].as_array().unwrap();
         let here = |arg: &Value| match arg.as_str().unwrap() {
             "--cache-dir=/cache" => format!("--cache-dir={}", self.home.path().join("cache").display()),
             arg if arg.ends_with("-listen=:8080") => arg.replace(":8080", "127.0.0.1:0"),
             arg => arg.to_owned(),
         };
-        let user = format!("system:serviceaccount:{}:kaito-watch", self.namespace);
-        let mut config = playground().server.kubeconfig(self.home.path(), &json!({"as": user}));
+        let mut config = playground().server.kubeconfig(self.home.path(), &self.user());
         // As in a pod, nobody says which namespace it is.
         config["contexts"][0]["context"]["namespace"] = json!(self.namespace);
         let kubeconfig = self.home.path().join("kubeconfig");
@@ -81,16 +80,23 @@ impl Installed {
         self.process = Some(process);
     }
 
-    fn log(&self) -> PathBuf {
+    /// The ServiceAccount, by a token as pods have it.
+    fn user(&self) -> Value {
+        let request = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}});
+        let path = format!("/api/v1/namespaces/{}/serviceaccounts/kaito-watch/token", self.namespace);
+        json!({"token": playground().client.create(&path, &request).unwrap()["status"]["token"]})
+    }
+
+    pub(super) fn log(&self) -> PathBuf {
         self.home.path().join("log")
     }
 
-    fn get(&self, path: &str) -> Option<Value> {
+    pub(super) fn get(&self, path: &str) -> Option<Value> {
         playground().client.get(&path.replace("PLACE", &self.place)).ok()
     }
 
     /// Waits, and tells what the loop has said if it is in vain.
-    fn wait(&self, what: &str, is_so: impl Fn() -> bool) {
+    pub(super) fn wait(&self, what: &str, is_so: impl Fn() -> bool) {
         catch_unwind(AssertUnwindSafe(|| playground().wait(what, || is_so().then_some(())))).unwrap_or_else(|fault| {
             let fault = fault.downcast_ref::<String>().cloned().unwrap_or_default();
             panic!("{fault}\n{}", fs::read_to_string(self.log()).unwrap_or_default())
@@ -108,7 +114,7 @@ impl Installed {
     }
 
     /// Nothing that the loop has asked for was forbidden.
-    fn was_allowed_everything(&self) {
+    pub(super) fn was_allowed_everything(&self) {
         let log = fs::read_to_string(self.log()).unwrap();
         assert!(log.contains("reconciled") && !log.contains("forbidden"), "{log}");
     }
@@ -127,7 +133,7 @@ impl Drop for Installed {
     }
 }
 
-fn git(directory: &Path, args: &[&str]) {
+pub(super) fn git(directory: &Path, args: &[&str]) {
     let mut command = Command::new("git");
     command.current_dir(directory).args(["-c", "user.name=Ada", "-c", "user.email=ada@example.com"]).args(args);
     assert!(command.stdout(Stdio::null()).status().unwrap().success(), "git {args:?}");

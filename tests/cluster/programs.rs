@@ -32,6 +32,7 @@ static KUBERNETES: Tools = Tools {
     versions: &[("kubernetes", "k8s.io/kubernetes"), ("etcd", "go.etcd.io/etcd/server/v3")],
     is_program: false,
 };
+static HELM: Tools = Tools { folder: "tests/cluster/tools/helm", versions: &[("helm", "helm.sh/helm/v4")], is_program: false };
 static KWOK: Tools = Tools { folder: "tests/cluster/tools/kwok", versions: &[("kwok", "sigs.k8s.io/kwok")], is_program: false };
 static KARPENTER: Tools =
     Tools { folder: "tests/cluster/tools/karpenter", versions: &[("karpenter", "sigs.k8s.io/karpenter")], is_program: true };
@@ -44,6 +45,7 @@ static PROGRAMS: &[Program] = &[
     Program { name: "kube-controller-manager", package: "k8s.io/kubernetes/cmd/kube-controller-manager", tools: &KUBERNETES },
     Program { name: "kube-scheduler", package: "k8s.io/kubernetes/cmd/kube-scheduler", tools: &KUBERNETES },
     Program { name: "kubectl", package: "k8s.io/kubernetes/cmd/kubectl", tools: &KUBERNETES },
+    Program { name: "helm", package: "helm.sh/helm/v4/cmd/helm", tools: &HELM },
     Program { name: "kubelet-forward", package: ".", tools: &KUBELET },
     Program { name: "kwok", package: "sigs.k8s.io/kwok/cmd/kwok", tools: &KWOK },
     Program { name: "karpenter-kwok", package: ".", tools: &KARPENTER },

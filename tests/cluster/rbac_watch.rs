@@ -15,7 +15,6 @@ use crate::support;
 const HERE: &str = "rbac-watch";
 const ELSEWHERE: &str = "rbac-watch-elsewhere";
 const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/rbac-watch/leases/kaito-watch";
-const NODE: &str = "/api/v1/nodes/rbac-watch-gpu";
 
 /// Long enough for a machine with much else to do.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -67,19 +66,20 @@ impl Drop for Watching {
     }
 }
 
-/// A node of a Workspace that nobody has labelled yet.
-fn new_node() {
-    let client = &playground().client;
-    client.delete(NODE).ok();
+/// A node with a GPU that was made for a Workspace, and that nobody has labelled yet; where it stands.
+pub(super) fn gpu_node(name: &str, workspace: &str, namespace: &str) -> String {
+    let (client, path) = (&playground().client, format!("/api/v1/nodes/{name}"));
+    client.delete(&path).ok();
     let labels = json!({
-        "apps": "phi-4",
-        "kaito.sh/workspace": "phi-4",
-        "kaito.sh/workspacenamespace": HERE,
+        "apps": workspace,
+        "kaito.sh/workspace": workspace,
+        "kaito.sh/workspacenamespace": namespace,
         "node.kubernetes.io/instance-type": "Standard_NC24ads_A100_v4",
     });
-    let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "rbac-watch-gpu", "labels": labels}});
+    let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}});
     client.create("/api/v1/nodes", &node).unwrap();
-    client.merge(&format!("{NODE}/status"), &json!({"status": {"capacity": {"nvidia.com/gpu": "1"}}})).unwrap();
+    client.merge(&format!("{path}/status"), &json!({"status": {"capacity": {"nvidia.com/gpu": "1"}}})).unwrap();
+    path
 }
 
 fn workspace(namespace: &str, name: &str) -> Value {
@@ -95,14 +95,14 @@ fn events(namespace: &str) -> Vec<Value> {
 fn rights_of_the_loop() {
     let account = Account::new("watch", &["--applyset", "prod", "--for", "watch", "--leader-elect"]);
     let wait = |what: &str, is_so: &dyn Fn() -> bool| playground().wait(what, || is_so().then_some(()));
-    new_node();
+    let node = gpu_node("rbac-watch-gpu", "phi-4", HERE);
     let mut watching = Watching::start(&account);
     watching.hears(&["reconciled"]);
     for (namespace, name) in [(HERE, "phi-4"), (ELSEWHERE, "other")] {
         wait("the status is told", &|| workspace(namespace, name)["status"]["conditions"].is_array());
         wait("events are written", &|| events(namespace).iter().any(|event| event["reason"] == "Applied"));
     }
-    wait("the node is labelled", &|| playground().client.get(NODE).unwrap()["metadata"]["labels"]["accelerator"] == "nvidia");
+    wait("the node is labelled", &|| playground().client.get(&node).unwrap()["metadata"]["labels"]["accelerator"] == "nvidia");
     account.story.scene.drift(&json!({"data": {"a": "9"}}));
     watching.hears(&["drift is put right", "settings"]);
     playground().client.delete("/apis/apps/v1/namespaces/rbac-watch/statefulsets/phi-4").unwrap();
@@ -120,7 +120,7 @@ fn rights_of_the_loop() {
         let delete = ["delete", "--ignore-not-found", "-n", HERE, "--applyset", "prod"];
         account.admin(&delete);
         playground().client.delete(LEASE).ok();
-        new_node();
+        gpu_node("rbac-watch-gpu", "phi-4", HERE);
         Watching::start(&account).hears(&["is forbidden", &format!("resource {resource} ")]);
     });
 }

@@ -18,6 +18,9 @@ use super::programs;
 /// Between two questions whether it is ready.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// Namespaces whose `kaito-watch` is watched: what it asks is in the server's audit log.
+pub(super) const AUDITED: [&str; 3] = ["rights-git", "rights-pools", "rights-cluster"];
+
 /// A running API server, and whatever runs beside it. All ends, and its files go, with this value or its process.
 pub(super) struct Server {
     url: String,
@@ -39,6 +42,7 @@ impl Server {
         let mut household = Household::new()?;
         let [etcd_port, port] = free_ports().map_err(fault)?;
         let token = token(household.home()).map_err(fault)?;
+        fs::write(household.home().join("audit.yaml"), audit_policy().to_string()).map_err(fault)?;
         household.start(etcd, &etcd_flags(etcd_port))?;
         household.start(api_server, &api_server_flags(etcd_port, port))?;
         let url = format!("https://127.0.0.1:{port}");
@@ -135,6 +139,13 @@ impl Server {
         })
     }
 
+    /// What one of those who are watched has asked, as the server's audit log has it.
+    pub(super) fn audited(&self, user: &str) -> Vec<Value> {
+        let log = fs::read_to_string(self.home().join("audit.log")).unwrap_or_default();
+        let events = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        events.filter(|event| event["user"]["username"] == user).collect()
+    }
+
     /// Somebody who may do everything.
     pub(super) fn client(&self) -> Client {
         self.client_of(&self.token)
@@ -160,6 +171,15 @@ fn token(home: &Path) -> io::Result<String> {
     Ok(token)
 }
 
+/// Everything that those who are watched ask, without what is in it.
+fn audit_policy() -> Value {
+    let users = AUDITED.map(|namespace| format!("system:serviceaccount:{namespace}:kaito-watch"));
+    json!({
+        "apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"],
+        "rules": [{"level": "Metadata", "users": users}, {"level": "None"}],
+    })
+}
+
 /// A new file that nobody else may read.
 fn secret_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
@@ -182,6 +202,8 @@ fn api_server_flags(etcd_port: u16, port: u16) -> Vec<String> {
         "--cert-dir=certificates",
         "--token-auth-file=tokens.csv",
         "--authorization-mode=RBAC",
+        "--audit-policy-file=audit.yaml",
+        "--audit-log-path=audit.log",
         // As clusters have it.
         "--allow-privileged=true",
         "--service-cluster-ip-range=10.0.0.0/16",

@@ -306,7 +306,7 @@ spec:
   template: {resource: {instanceType: Standard_NC24ads_A100_v4}, inference: {preset: {name: phi-4}}}
 ";
 
-const ROLES: &str = "
+pub(super) const ROLES: &str = "
 apiVersion: kaito.sh/v1alpha1
 kind: MultiRoleInference
 metadata: {name: both}

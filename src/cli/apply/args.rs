@@ -12,7 +12,7 @@ use super::objects::Format;
 use crate::apply::{Adopt, DryRun};
 use crate::prune::{AllowedKind, MaxPrune};
 
-/// Make a cluster hold what Workspaces stand for, by server-side apply.
+/// Make a cluster hold what Workspaces stand for: server-side apply, inventory, prune, health.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exit codes: 0 done, 1 the input is invalid or something was not applied, 2 wrong usage, 3 not healthy in time,
 4 the cluster can't be reached, 5 more would be pruned than --max-prune allows.

@@ -20,7 +20,7 @@ use talk::Talk;
 /// What is said not to be done.
 const DONE: &str = "asked";
 
-/// Talk to a model that runs in a cluster, through the API server: no Service, Ingress or port of this machine is needed.
+/// Talk to a model that runs in a cluster.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Without a message and on a terminal it is a talk, in which the model sees all that was said before; Ctrl-D or Ctrl-C ends it.

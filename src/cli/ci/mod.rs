@@ -17,9 +17,9 @@ use commits::Commits;
 use environment::Environment;
 use tell::Found;
 
-/// Do all that a pull request wants: lint, a look whether the committed rendering is current, the diff against the base as one
-/// comment that is kept up to date, a summary, annotations, SARIF and gates. What CI it runs in, and what is compared, is known from the
-/// environment: GitHub Actions, GitLab CI, the Actions of Gitea and Forgejo, or any other with --base. A shallow clone is enough.
+/// Do all that a pull request wants: lint, rendered files, diff, gates, one comment.
+// What CI it runs in, and what is compared, is known from the environment: GitHub Actions, GitLab CI, the Actions of Gitea and Forgejo, or any
+// other with --base. A shallow clone is enough.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   kaito ci -f clusters/prod --rendered rendered/prod

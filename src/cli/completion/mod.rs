@@ -15,7 +15,7 @@ use super::output::{self, Exit};
 /// The variable by which the script of a shell says that it asks, and which shell it is.
 const ASKS: &str = "KAITO_COMPLETE";
 
-/// Print a completion script, to be read by the shell.
+/// Print a completion script for a shell.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "The script asks kaito itself, so that models, node sizes, contexts and Workspaces are completed too.
 

@@ -13,7 +13,7 @@ use crate::apply::DryRun;
 use crate::delete::Cascade;
 use crate::prune::AllowedKind;
 
-/// Delete what was applied, the last applied first, and wait until it is gone.
+/// Delete what was applied, the last applied first.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Exit codes: 0 done, 1 something was not deleted, 2 wrong usage, 3 not gone in time, 4 the cluster can't be reached.

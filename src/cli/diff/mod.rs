@@ -19,7 +19,7 @@ pub(super) use gates::Gates;
 use live::LiveArgs;
 pub(super) use sides::Asked;
 
-/// Show what a change does: the objects that differ, the pods that restart, the nodes and GPUs that come and go.
+/// Show what a change does: objects, restarts, nodes and GPUs.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Exit codes: 0 the same, 1 different, 2 wrong usage, 3 a side can't be rendered, 4 it can't be reached, 5 a gate says no.

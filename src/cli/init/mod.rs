@@ -17,7 +17,7 @@ use crate::options::{Cloud, NodeProvisioner};
 use crate::preset::{Catalog, Layer, embedded_versions};
 use crate::spec::names;
 
-/// Write a small repository to begin with: kaito.yaml, a Workspace whose model fits its nodes, and what CI, Argo CD or Flux need.
+/// Write a small repository to begin with.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "On a terminal it asks for what isn't said, unless --yes; elsewhere it never asks. Nothing that is there is written over.

@@ -37,7 +37,7 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
     }
     let mut layers = vec![Layer::embedded(&version)];
     layers.extend(directories.iter().map(|directory| source::preset_layer(&Disk, directory, &mut findings)));
-    let files: usize = layers[1..].iter().map(|layer| layer.files.len()).sum();
+    let files: usize = layers[1..].iter().map(|layer| layer.own().len()).sum();
     if files == 0 && findings.is_empty() {
         let names: Vec<String> = directories.iter().map(|directory| directory.display().to_string()).collect();
         findings.push(Diagnostic::error(format!("{} holds no presets: no .yaml, .yml or .json", names.join(", "))));

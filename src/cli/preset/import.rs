@@ -176,10 +176,12 @@ fn place(args: &Args, repository: &Repository, model: &Model, target: Option<Pat
 fn is_usable(done: &Done, version: &str, mut layers: Vec<Layer>, findings: &mut Vec<Diagnostic>) -> bool {
     let target = done.target.as_deref().unwrap_or(Path::new("<stdout>"));
     for layer in &mut layers {
-        layer.files.retain(|other| Path::new(&other.name) != target);
+        if let Layer::Own(files) = layer {
+            files.retain(|other| Path::new(&other.name) != target);
+        }
     }
     let name = target.display().to_string();
-    layers.push(Layer { is_embedded: false, files: vec![SourceFile::new(name.clone(), done.text.clone())] });
+    layers.push(Layer::Own(vec![SourceFile::new(name.clone(), done.text.clone())]));
     let is_of_it = |finding: &Diagnostic| finding.place.as_ref().is_some_and(|place| place.file.name == name);
     let found = check(version, &layers).findings.into_iter().filter(|finding| finding.is_error() || is_of_it(finding));
     findings.extend(found);

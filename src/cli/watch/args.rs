@@ -17,7 +17,7 @@ use crate::watch::config::{
     API_VERSION, ClusterConfig, GitConfig, SecretRef, SetConfig, SourceConfig, VerifyConfig, WatchConfig, WebhookConfig, is_commit,
 };
 
-/// Keep a cluster as files say, which may change: in a git repository, or on disk; or as the Workspaces say that people apply in it.
+/// Keep a cluster as a git repository or a directory says, change by change.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Exit codes: 0 told to stop, 1 this can't be followed, 2 wrong usage, 4 the cluster can't be reached, or another process may lead.

@@ -94,17 +94,17 @@ impl Source {
         let pushes = shared.args.process.shard.is_none_or(|shard| shard.index() == 0);
         for set in &config.sets {
             let worker = if set.apply == Some(false) { None } else { Some(beginning.worker(set, shared, &mut watched)?) };
-            let listener = worker.as_ref().map(|(_, outbox)| outbox.clone());
+            let listener = worker.as_ref().map(|(_, (outbox, _))| outbox.clone());
             let pusher = set.push.as_ref().filter(|_| pushes).map(|push| beginning.pusher(set, push, listener, shared)).transpose()?;
             let publisher = set.external_artifact.as_ref().filter(|_| pushes);
             let publisher = publisher.map(|artifact| beginning.publisher(set, artifact, shared, &mut watched)).transpose()?;
             started.push((worker, pusher, publisher));
         }
         for (worker, pusher, publisher) in started {
-            if let Some((worker, outbox)) = worker {
+            if let Some((worker, (outbox, inbox))) = worker {
                 audience.add(outbox.clone());
                 self.workers.push((outbox, worker.readiness()));
-                self.writers.push(spawn("worker", move || worker.run())?);
+                self.writers.push(spawn("worker", move || worker.run(&inbox))?);
             }
             if let Some(pusher) = pusher {
                 let (outbox, inbox) = channel();
@@ -261,6 +261,9 @@ impl Shared<'_> {
     }
 }
 
+/// How a worker is told something, and how it hears that.
+type Told = (Sender<Event>, Receiver<Event>);
+
 /// A source that begins.
 struct Beginning<'b> {
     config: &'b SourceConfig,
@@ -269,8 +272,8 @@ struct Beginning<'b> {
 }
 
 impl Beginning<'_> {
-    /// The worker for a set, and how it is told something. What it reads on disk is added to what is watched.
-    fn worker(&self, set: &SetConfig, shared: &Shared<'_>, watched: &mut Vec<PathBuf>) -> Result<(Worker, Sender<Event>), Diagnostic> {
+    /// The worker for a set, and both ends of what it is told by. What it reads on disk is added to what is watched.
+    fn worker(&self, set: &SetConfig, shared: &Shared<'_>, watched: &mut Vec<PathBuf>) -> Result<(Worker, Told), Diagnostic> {
         let namespace = set.namespace.clone().unwrap_or_else(|| shared.namespace.clone());
         let planner = match &self.config.cluster {
             Some(config) => cluster::planner(config, shared, &namespace)?,
@@ -284,8 +287,8 @@ impl Beginning<'_> {
         let declared = if self.config.cluster.is_some() { cluster::declared(&planner)? } else { Vec::new() };
         let work = self.work(set, &namespace, declared, shared)?;
         let (outbox, inbox) = channel();
-        let worker = Worker::new(work, connection, Arc::new(planner), (outbox.clone(), inbox)).map_err(|error| error.finding())?;
-        Ok((worker, outbox))
+        let worker = Worker::new(work, connection, Arc::new(planner), outbox.clone()).map_err(|error| error.finding())?;
+        Ok((worker, (outbox, inbox)))
     }
 
     /// What commits the manifests of a set to a branch; `worker` is told what becomes of it, if the set is applied, too.
@@ -308,7 +311,7 @@ impl Beginning<'_> {
             Some(worker) => Teller::Worker(worker),
             None => Teller::Notified {
                 notify: self.notify(&shared.notifier),
-                set: notify::Set { kind: parent.reference().kind, namespace, name: parent.name, shard: None },
+                set: notify::Set { kind: parent.reference().kind.into(), namespace, name: parent.name, shard: None },
                 source: self.config.name.clone(),
             },
         };
@@ -384,6 +387,7 @@ impl Beginning<'_> {
             notify: self.notify(&shared.notifier),
             look: Arc::new(look),
             at: self.at(shared)?,
+            now: jiff::Timestamp::now,
         })
     }
 
@@ -438,7 +442,14 @@ fn at_revision(
     }
     let tree = if submodules { mirror.side_with_submodules(&head)? } else { mirror.side(&head)? }.tree;
     let commit = mirror.commit(&head);
-    Ok(Snapshot { revision: Some(head.to_string()), commit, tree, noticed, resolving: Duration::ZERO, fetching: noticed.elapsed() })
+    Ok(Snapshot {
+        revision: Some(head.to_string()),
+        commit,
+        tree,
+        noticed: noticed.into(),
+        resolving: Duration::ZERO,
+        fetching: noticed.elapsed(),
+    })
 }
 
 fn planner(set: &SetConfig, shared: &Shared<'_>, namespace: &str) -> Planner {

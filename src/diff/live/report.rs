@@ -35,7 +35,7 @@ pub fn report(side: &Side<'_>, wanted: AllWanted, gone: Vec<Value>, manager: &st
             .into_iter()
             .filter_map(|(reference, wanted)| {
                 let mut change = changed(reference, wanted, manager, show_secrets)?;
-                let is_coming = coming.contains(&(change.reference.group.clone(), change.reference.kind.clone()));
+                let is_coming = coming.contains(&(change.reference.group.to_string(), change.reference.kind.to_string()));
                 change.notes.retain(|note| !(is_coming && *note == Note::UnknownKind));
                 Some(change)
             })
@@ -90,7 +90,7 @@ pub fn report(side: &Side<'_>, wanted: AllWanted, gone: Vec<Value>, manager: &st
 fn removed(gone: Vec<Value>, show_secrets: bool) -> BTreeMap<Option<Owner>, Vec<ObjectChange>> {
     let mut all: BTreeMap<Option<Owner>, Vec<ObjectChange>> = BTreeMap::new();
     for object in gone {
-        let (owner, Ok(reference)) = (status::owner_of(&object), ObjectRef::of(&object)) else { continue };
+        let (owner, Ok(reference)) = (status::whose(&object, None), ObjectRef::of(&object)) else { continue };
         let object = Some(cleaned(object));
         let before = if show_secrets { object } else { secrets::mask(object.as_ref(), None).0 };
         all.entry(owner).or_default().extend(object_change(reference, before, None));

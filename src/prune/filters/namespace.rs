@@ -3,8 +3,8 @@
 use super::{Candidate, Context, Reason};
 
 pub(super) fn why_kept(candidate: &Candidate<'_>, context: &Context<'_>) -> Option<Reason> {
-    let namespace = candidate.reference().namespace.as_ref()?;
-    context.namespaces.filter(|allowed| !allowed.contains(namespace)).map(|_| Reason::Namespace { namespace: namespace.clone() })
+    let namespace = candidate.reference().namespace.as_deref()?;
+    context.namespaces.filter(|allowed| !allowed.contains(namespace)).map(|_| Reason::Namespace { namespace: namespace.to_owned() })
 }
 
 #[cfg(test)]

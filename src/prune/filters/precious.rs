@@ -35,7 +35,7 @@ pub(super) fn why_kept(candidate: &Candidate<'_>, context: &Context<'_>) -> Opti
     if owner.as_ref().is_some_and(|owner| !context.owners.contains(owner)) {
         return None;
     }
-    Some(Reason::Precious { loss, owner, kind: reference.kind.clone() })
+    Some(Reason::Precious { loss, owner, kind: reference.kind.to_string() })
 }
 
 /// What would be lost with an object, if it is much.

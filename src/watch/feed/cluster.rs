@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::declared::{Declared, Own};
 use super::lists::Lists;
@@ -245,7 +247,7 @@ fn places(namespaces: Option<&BTreeSet<String>>) -> Vec<Option<String>> {
 }
 
 fn named_by(reference: &ObjectRef, declared: &Declared) -> impl Iterator<Item = Key> {
-    let namespace = reference.namespace.clone().unwrap_or_default();
+    let namespace = reference.namespace.as_deref().unwrap_or_default().to_owned();
     declared.config_maps.iter().map(move |name| (namespace.clone(), name.clone()))
 }
 
@@ -254,7 +256,7 @@ fn version_of(object: &serde_json::Value) -> Option<String> {
 }
 
 fn key(reference: &ObjectRef) -> Option<Key> {
-    Some((reference.namespace.clone()?, reference.name.clone()))
+    Some((reference.namespace.as_ref()?.to_string(), reference.name.to_string()))
 }
 
 /// Where an object stands.

@@ -37,7 +37,7 @@ impl<T: PartialEq + Send + 'static> Lists<T> {
     pub(super) fn follow(
         connection: &Connection,
         subjects: Vec<Subject>,
-        keep: impl Fn(Value) -> Option<T> + Send + 'static,
+        keep: impl Fn(Value) -> Option<T> + Send + Sync + 'static,
         caller: Sender<Call>,
     ) -> Result<Self, ClusterError> {
         let lists: Vec<List<T>> = subjects.iter().cloned().map(List::new).collect();

@@ -7,7 +7,9 @@ mod git;
 mod lists;
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::{Event, Snapshot};
 use crate::diagnostic::Diagnostic;

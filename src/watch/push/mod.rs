@@ -4,11 +4,13 @@ mod config;
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 pub use config::PushConfig;
 
-use super::{Backoff, Event, Planned, Planner, Snapshot};
+use super::{Backoff, Event, Planned, Planner, Snapshot, to_the_second};
 use crate::diagnostic::Diagnostic;
 use crate::heap;
 use crate::notify::{self, Notice, Notify};
@@ -187,7 +189,7 @@ impl Pusher {
                     Ok(pushed) => (notify::Event::Succeeded, format!("rendered to {branch} at {}", pushed.commit), Vec::new()),
                     Err(finding) => (notify::Event::Failed, finding.message, finding.help),
                 };
-                let at = jiff::Timestamp::from_second(jiff::Timestamp::now().as_second()).unwrap_or_default();
+                let at = to_the_second(jiff::Timestamp::now());
                 let (set, source, revision) = (set.clone(), source.clone(), snapshot.revision.clone());
                 notify.notify(Notice { set, source, revision, event, summary, details, is_news, at });
             }

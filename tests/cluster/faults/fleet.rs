@@ -34,8 +34,8 @@ pub(super) struct Fleet<'c> {
     pub namespace: String,
     pub served: Served,
     pub home: TempDir,
-    /// The NodeClaims that were there, and their uids.
-    nodes: Mutex<BTreeMap<String, String>>,
+    /// What was there, and its uids.
+    known: Mutex<BTreeMap<String, String>>,
     _stand_ins: StandIns,
     _undisturbed: RwLockReadGuard<'static, ()>,
 }
@@ -55,8 +55,8 @@ impl<'c> Fleet<'c> {
         cluster.namespace(&namespace);
         let stand_ins = StandIns::play(cluster.server.client(), &namespace);
         let (served, home) = (Served::new(), tempfile::tempdir().unwrap());
-        let nodes = Mutex::default();
-        let fleet = Self { cluster, namespace, served, home, nodes, _stand_ins: stand_ins, _undisturbed: undisturbed };
+        let known = Mutex::default();
+        let fleet = Self { cluster, namespace, served, home, known, _stand_ins: stand_ins, _undisturbed: undisturbed };
         fleet.write("phi", &workspace("phi"));
         fleet.write("other", &workspace("other"));
         fleet.commit(1);
@@ -111,8 +111,26 @@ impl<'c> Fleet<'c> {
     pub(super) fn until_repaired(&self) {
         const SET: &str = "/apis/apps/v1/namespaces/NAMESPACE/statefulsets/phi";
         let uid = self.get(SET).unwrap()["metadata"]["uid"].clone();
+        self.known.lock().unwrap().remove("StatefulSet phi");
         self.cluster.client.delete(&self.path(SET)).unwrap();
         self.cluster.wait("what was deleted is back", || self.get(SET).ok().filter(|now| now["metadata"]["uid"] != uid));
+    }
+
+    /// Deletes something of the namespace, the same for the same number.
+    pub(super) fn delete_one(&self, number: usize) {
+        let live: Vec<(String, String)> = self.live().into_keys().filter_map(|key| Some((self.place(&key)?, key))).collect();
+        if let Some((path, key)) = live.get(number % live.len().max(1)) {
+            self.known.lock().unwrap().remove(key);
+            // It may have gone meanwhile.
+            _ = self.cluster.client.delete(path);
+        }
+    }
+
+    /// Where an object of the namespace stands.
+    fn place(&self, key: &str) -> Option<String> {
+        let (kind, name) = key.split_once(' ')?;
+        let (_, group, plural) = NAMESPACED.iter().find(|(other, ..)| *other == kind)?;
+        Some(format!("{group}/namespaces/{}/{plural}/{name}", self.namespace))
     }
 
     /// Waits until the set says that a commit is applied whole.
@@ -129,8 +147,8 @@ impl<'c> Fleet<'c> {
         });
     }
 
-    /// Waits until a commit, which is checked out, is all that is live: just its objects, each as it says, every Workspace ready, and of
-    /// the nodes that were there none another one.
+    /// Waits until a commit, which is checked out, is all that is live: just its objects, each as it says, every Workspace ready, and none
+    /// of what was there another one, unless it was deleted here.
     pub(super) fn until_all_is(&self, commit: &str) {
         assert_eq!(self.served.repo.git(&["rev-parse", "HEAD"]), commit, "it is not checked out");
         self.until_applied(commit);
@@ -141,11 +159,11 @@ impl<'c> Fleet<'c> {
             self.cluster.wait(&format!("{key} is ready"), || self.get(&path).ok().filter(is_ready));
         }
         self.assert_nothing_differs();
-        let mut known = self.nodes.lock().unwrap();
-        let now = self.live().into_iter().filter_map(|(key, object)| Some((key.strip_prefix("NodeClaim ")?.to_owned(), object)));
-        let now: BTreeMap<String, String> = now.map(|(name, claim)| (name, claim["metadata"]["uid"].to_string())).collect();
-        for (name, uid) in &now {
-            assert!(known.get(name).is_none_or(|before| before == uid), "{name} is another one");
+        let mut known = self.known.lock().unwrap();
+        let now: BTreeMap<String, String> =
+            self.live().into_iter().map(|(key, object)| (key, object["metadata"]["uid"].to_string())).collect();
+        for (key, uid) in &now {
+            assert!(known.get(key).is_none_or(|before| before == uid), "{key} is another one");
         }
         *known = now;
     }

@@ -5,9 +5,9 @@ mod api_server;
 mod clock;
 mod disk;
 mod fleet;
-mod killed;
 mod leader;
 mod repository;
+mod schedule;
 mod stand_ins;
 
 use std::ops::Deref;

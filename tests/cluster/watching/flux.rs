@@ -13,6 +13,8 @@ use super::Watching;
 use super::stage::Stage;
 use crate::flux::Registries;
 use crate::git::Repo;
+use crate::git_remote::server::Served;
+use crate::install::objects;
 use crate::support::kaito;
 
 /// The directory that has both programs.
@@ -24,8 +26,10 @@ struct Controller(Child);
 impl Controller {
     fn start(stage: &Stage, name: &str, args: &[&str]) -> Self {
         let directory = std::env::var_os(CONTROLLERS).unwrap_or_else(|| panic!("{CONTROLLERS} names no directory with {name}"));
-        let log = fs::File::create(stage.directory.path().join(format!("{name}.log"))).unwrap();
-        let mut command = Command::new(Path::new(&directory).join(name));
+        // Beside the program, where it can be read when all is over.
+        let program = Path::new(&directory).join(name);
+        let log = fs::File::create(program.with_extension("log")).unwrap();
+        let mut command = Command::new(program);
         command.args(["--watch-all-namespaces=false", "--metrics-addr=127.0.0.1:0", "--health-addr=127.0.0.1:0"]).args(args);
         command.env("RUNTIME_NAMESPACE", &stage.namespace).env("KUBECONFIG", &stage.proxy.kubeconfig);
         Self(command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap())
@@ -44,26 +48,47 @@ fn config_map(name: &str) -> String {
     json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"script": "echo ${HOSTNAME} $$"}}).to_string()
 }
 
-fn kustomization(stage: &Stage, name: &str, source: &Value) -> Value {
-    json!({
-        "apiVersion": "kustomize.toolkit.fluxcd.io/v1",
-        "kind": "Kustomization",
-        "metadata": {"name": name, "namespace": stage.namespace},
-        "spec": {
-            "interval": "10m", "retryInterval": "2s", "path": "./", "prune": true, "wait": true, "timeout": "1m",
-            "sourceRef": source, "postBuild": {"substitute": {"CLUSTER": "test"}},
-        },
-    })
+/// Objects of `deploy/flux`, here and with other fields by kind, whose Kustomizations wait as those with `health.yaml` do.
+fn deploy(stage: &Stage, file: &str, fields: &Value) {
+    let read = |name: &str| objects(&fs::read_to_string(format!("deploy/flux/{name}")).unwrap());
+    let health = &read("health.yaml")[0]["spec"];
+    let quick = json!({"interval": "10m", "retryInterval": "2s", "timeout": "1m", "targetNamespace": stage.namespace,
+        "postBuild": {"substitute": {"CLUSTER": "test"}}});
+    for mut object in read(file) {
+        let kind = object["kind"].as_str().unwrap().to_owned();
+        object["metadata"]["namespace"] = json!(stage.namespace);
+        match kind.as_str() {
+            "Kustomization" => [health, &quick].into_iter().for_each(|more| merge(&mut object["spec"], more)),
+            "RoleBinding" => object["subjects"][0]["namespace"] = json!(stage.namespace),
+            _ => {}
+        }
+        if fields[&kind].is_object() {
+            merge(&mut object["spec"], &fields[&kind]);
+        }
+        playground().client.apply(&object.into(), "").unwrap();
+    }
 }
 
-/// Waits until a Kustomization has applied a commit, and looks at what is live then.
-fn until_applied(stage: &Stage, name: &str, commit: &str, object: &str) {
-    let path = format!("/apis/kustomize.toolkit.fluxcd.io/v1/namespaces/NAMESPACE/kustomizations/{name}");
-    stage.until(&path, |kustomization| {
+fn merge(into: &mut Value, more: &Value) {
+    more.as_object().unwrap().iter().for_each(|(name, value)| into[name] = value.clone());
+}
+
+/// The next way to the same Kustomization begins without it, and without what it has applied.
+fn remove_kustomization(stage: &Stage) {
+    let path = stage.path("/apis/kustomize.toolkit.fluxcd.io/v1/namespaces/NAMESPACE/kustomizations/models");
+    playground().client.delete(&path).unwrap();
+    stage.wait("it is gone", || playground().client.get(&path).is_err().then_some(()));
+}
+
+/// Waits until the Kustomization has applied a commit, and looks at what is live then.
+fn until_applied(stage: &Stage, commit: &str, object: &str) {
+    let path = "/apis/kustomize.toolkit.fluxcd.io/v1/namespaces/NAMESPACE/kustomizations/models";
+    stage.until(path, |kustomization| {
         let status = &kustomization["status"];
         let ready = status["conditions"].as_array().into_iter().flatten().find(|condition| condition["type"] == "Ready");
-        let origin = status["lastAppliedOriginRevision"].as_str().unwrap_or_default();
-        ready.is_some_and(|ready| ready["status"] == "True") && origin == format!("main@sha1:{commit}")
+        // Of a branch there is no other revision than its own.
+        let applied = status["lastAppliedOriginRevision"].as_str().or(status["lastAppliedRevision"].as_str()).unwrap_or_default();
+        ready.is_some_and(|ready| ready["status"] == "True") && applied.ends_with(&format!("@sha1:{commit}"))
     });
     let live = stage.get(&format!("/api/v1/namespaces/NAMESPACE/configmaps/{object}")).unwrap();
     assert_eq!(live["data"]["script"], "echo ${HOSTNAME} $$");
@@ -80,7 +105,6 @@ fn flux_applies_what_is_pushed_and_published() {
     let addresses = [format!("--storage-addr={at}"), format!("--storage-adv-addr={at}")];
     let _source = Controller::start(&stage, "source-controller", &[&storage, &addresses[0], &addresses[1]]);
     let _kustomize = Controller::start(&stage, "kustomize-controller", &["--feature-gates=ExternalArtifact=true"]);
-    let client = &playground().client;
 
     let (pushed, address) = (Repo::new(), format!("oci://{}/org/fleet", registries.at.open));
     let push = |name: &str| {
@@ -91,29 +115,45 @@ fn flux_applies_what_is_pushed_and_published() {
         commit
     };
     let commit = push("one");
-    let repository = json!({
-        "apiVersion": "source.toolkit.fluxcd.io/v1",
-        "kind": "OCIRepository",
-        "metadata": {"name": "pushed", "namespace": stage.namespace},
-        "spec": {"interval": "2s", "url": address, "insecure": true, "ref": {"tag": "latest"}},
-    });
-    client.apply(&repository.into(), "").unwrap();
-    client.apply(&kustomization(&stage, "pushed", &json!({"kind": "OCIRepository", "name": "pushed"})).into(), "").unwrap();
-    until_applied(&stage, "pushed", &commit, "one");
+    deploy(&stage, "oci-repository.yaml", &json!({"OCIRepository": {"interval": "2s", "url": address, "insecure": true}}));
+    until_applied(&stage, &commit, "one");
     let commit = push("two");
-    until_applied(&stage, "pushed", &commit, "two");
+    until_applied(&stage, &commit, "two");
     assert!(stage.get("/api/v1/namespaces/NAMESPACE/configmaps/one").is_err(), "what is gone is pruned");
+    remove_kustomization(&stage);
 
     let published = Repo::new();
     let commit = published.write("prod/c.yaml", config_map("three")).commit("three");
+    deploy(&stage, "external-artifact.yaml", &Value::Null);
+    // Whoever publishes may do what the file says, and no more.
+    let account = json!({"as": format!("system:serviceaccount:{}:kaito-watch", stage.namespace)});
+    let mut config = playground().server.kubeconfig(stage.directory.path(), &account);
+    config["contexts"][0]["context"]["namespace"] = json!(stage.namespace);
+    let kubeconfig = stage.directory.path().join("publisher");
+    fs::write(&kubeconfig, config.to_string()).unwrap();
     let mut command = kaito();
     command.args(["watch", "-f", "prod", "-R", "-n", &stage.namespace, "--interval", "1s", "--apply=false", "--url"]).arg(&published.path);
-    command.args(["--external-artifact", "published", "--artifact-listen", &free(), "--kubeconfig"]).arg(&stage.proxy.kubeconfig);
+    command.args(["--external-artifact", "models", "--artifact-listen", &free(), "--kubeconfig"]).arg(&kubeconfig);
     let watching = Watching::of(command.arg("--cache-dir").arg(stage.directory.path().join("cache")));
-    let source = json!({"apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "ExternalArtifact", "name": "published"});
-    client.apply(&kustomization(&stage, "published", &source).into(), "").unwrap();
-    until_applied(&stage, "published", &commit, "three");
+    until_applied(&stage, &commit, "three");
     let commit = published.write("prod/c.yaml", config_map("four")).commit("four");
-    until_applied(&stage, "published", &commit, "four");
+    until_applied(&stage, &commit, "four");
+    assert_eq!(watching.said(&["forbidden"]), Vec::<String>::new());
     assert_eq!(watching.stop().code(), Some(0));
+    remove_kustomization(&stage);
+
+    let served = Served::new();
+    let branch = |name: &str| {
+        served.repo.write("clusters/prod/phi.yaml", config_map(name)).commit(name);
+        let to = ["--push", ".", "--push-branch", "environments/prod", "--push-path", "prod"];
+        let run = served.repo.kaito(&[&["render", "--flux", "-R", "-f", "clusters/prod", "-n", &stage.namespace], &to[..]].concat());
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        served.repo.git(&["rev-parse", "environments/prod"])
+    };
+    let commit = branch("five");
+    deploy(&stage, "rendered-branch.yaml", &json!({"GitRepository": {"interval": "2s", "url": served.http()}}));
+    until_applied(&stage, &commit, "five");
+    let commit = branch("six");
+    until_applied(&stage, &commit, "six");
+    assert!(stage.get("/api/v1/namespaces/NAMESPACE/configmaps/five").is_err(), "what is gone is pruned");
 }

@@ -19,6 +19,7 @@ mod stage;
 mod start;
 mod traces;
 mod unverified;
+mod whose;
 
 use std::io::Write as _;
 use std::io::{BufRead, BufReader};
