@@ -220,7 +220,7 @@ fn no_field_of_a_webhook_is_relied_on() {
         name: name.to_owned(),
         namespace: "kaito".to_owned(),
         kind,
-        token: Arc::new(move || Some(token.to_owned())),
+        token: Arc::new(move || Some(token.into())),
     };
     hooks.set_receivers(vec![receiver("gitlab", Kind::GitLab), receiver("generic", Kind::Generic)]);
     let commit = "0f3c5a1e9d7b2c4860f1e2d3c4b5a69788776655";

@@ -91,13 +91,13 @@ fn signature(token: &str, body: &str) -> String {
 /// A receiver for GitHub whose token can be changed, the server with it, its metrics, and what it hears.
 struct GitHub {
     server: Server,
-    token: Arc<Mutex<Option<String>>>,
+    token: Arc<Mutex<Option<Secret>>>,
     metrics: Arc<Metrics>,
     heard: Channel<(String, Heard)>,
 }
 
 fn github() -> GitHub {
-    let (metrics, token) = (Arc::new(Metrics::new()), Arc::new(Mutex::new(Some(TOKEN.to_owned()))));
+    let (metrics, token) = (Arc::new(Metrics::new()), Arc::new(Mutex::new(Some(TOKEN.into()))));
     let (tell, heard) = channel();
     let counted = Arc::clone(&metrics);
     let hooks = Hooks::new(move |receiver, heard| {
@@ -388,7 +388,7 @@ fn logs_say_why_without_secrets() {
     let receivers =
         [("github", Kind::GitHub, TOKEN), ("none", Kind::Auto, ""), ("gitlab", Kind::GitLab, TOKEN), ("open", Kind::Generic, TOKEN)];
     hooks.set_receivers(receivers.into_iter().map(|(name, kind, secret)| receiver(name, kind, secret)).collect());
-    let secret_path = flux_path(TOKEN, "open", "kaito");
+    let secret_path = flux_path(&TOKEN.into(), "open", "kaito");
     let (right, wrong) = (signature(TOKEN, BODY), signature("another", BODY));
     let table: [(&str, Headers, &str); 9] = [
         (

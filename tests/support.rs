@@ -1,5 +1,7 @@
 //! Running the binary, and comparing with files that hold what is expected.
 
+mod canary;
+
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
@@ -7,6 +9,8 @@ use std::process::{Command, Stdio};
 use std::{fs, thread};
 
 use serde_json::Value;
+
+pub(crate) use canary::{hides_secrets, plant};
 
 /// What a run of the binary left.
 pub(crate) struct Run {
@@ -50,21 +54,12 @@ fn of(command: &Command, output: &std::process::Output) -> Run {
         stdout: String::from_utf8(output.stdout.clone()).unwrap(),
         stderr: String::from_utf8(output.stderr.clone()).unwrap(),
     };
-    hides_secrets(&run.stderr);
+    hides_secrets("stderr", &run.stderr);
     // Who asks for manifests, or for secrets, gets them.
     if !command.get_args().any(|arg| ["render", "fn", "--show-secrets"].iter().any(|shows| arg == *shows)) {
-        hides_secrets(&run.stdout);
+        hides_secrets("stdout", &run.stdout);
     }
     run
-}
-
-/// How the secrets begin that tests plant, wherever they plant one.
-const CANARIES: [&str; 2] = ["hunter", "canary-of-another-tenant"];
-
-/// That a text, which kaito has printed or logged, holds no secret that a test has planted. All that the suite runs comes by here.
-pub(crate) fn hides_secrets(text: &str) {
-    let found = CANARIES.iter().find(|canary| text.contains(**canary));
-    assert!(found.is_none(), "a secret is shown:\n{text}");
 }
 
 /// Compares a text with a file, or rewrites the file. An empty text is expected to have no file.

@@ -74,7 +74,7 @@ fn keys_in_a_secret() {
     let keys = Values::Kept("Secret n/signers".to_owned(), Arc::new(move || Ok(kept.lock().unwrap().clone())));
     let mut verifier = Verifier::new(Verify { mode: VerifyMode::Head, keys, since: None });
     assert!(shown(&scene.fetch(&mut verifier)).contains("Secret n/signers: there is no key"));
-    let add = |name: &str, key: String| _ = values.lock().unwrap().insert(name.to_owned(), key.into_bytes());
+    let add = |name: &str, key: String| _ = values.lock().unwrap().insert(name.to_owned(), key.into_bytes().into());
     add("a.sshpub", public(&ssh_key(2)));
     assert!(shown(&scene.fetch(&mut verifier)).contains("which is not among the keys that may"));
     add("b.sshpub", public(&ssh_key(1)));

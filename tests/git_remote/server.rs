@@ -160,7 +160,7 @@ impl Served {
 
 /// Credentials with these keys.
 pub(crate) fn values(pairs: &[(&str, &str)]) -> Values {
-    Values::Map(pairs.iter().map(|(key, value)| ((*key).to_owned(), value.as_bytes().to_vec())).collect::<BTreeMap<_, _>>())
+    Values::Map(pairs.iter().map(|(key, value)| ((*key).to_owned(), value.as_bytes().to_vec().into())).collect::<BTreeMap<_, _>>())
 }
 
 pub(crate) fn access(pairs: &[(&str, &str)]) -> Access {

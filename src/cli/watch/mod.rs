@@ -55,17 +55,8 @@ enum Told {
     Push(String, Push),
 }
 
-/// The memory of the process, with the credentials in it, goes to no file if it crashes. Where the system passes it to a program instead, that
-/// is told so.
-fn leave_no_core_dump() {
-    use rustix::process::{Resource, Rlimit, setrlimit};
-    // Less is always allowed.
-    _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
-}
-
 /// Watches until it is told to stop.
 pub(super) fn run(args: &Args, color: Color) -> Exit {
-    leave_no_core_dump();
     let level = level(&args.process.log_level).unwrap_or(tracing::Level::INFO);
     // A second start in one process is only known to tests.
     _ = start_logs(args.process.log_format, level, SystemTime::now, output::log_line);

@@ -149,7 +149,7 @@ impl Drop for Watching {
             let lines = &self.log.lines.lock().unwrap().0;
             _ = writeln!(std::io::stderr(), "--- kaito watch\n{}", lines.join("\n"));
         } else {
-            support::hides_secrets(&self.log.lines.lock().unwrap().0.join("\n"));
+            support::hides_secrets("log", &self.log.lines.lock().unwrap().0.join("\n"));
         }
     }
 }
