@@ -9,5 +9,8 @@ pub(super) fn keep_private() {
     let allowed = rustix::process::getrlimit(Resource::Core).maximum;
     _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: allowed });
     #[cfg(target_os = "linux")]
-    _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
+    {
+        use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+        _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    }
 }

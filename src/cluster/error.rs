@@ -148,7 +148,7 @@ fn no_login(error: &AuthError) -> String {
 
 /// An error and what it comes from, each said once.
 pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
-    if let Some(error) = successors(Some(error), |error| error.source()).find_map(|error| error.downcast_ref()) {
+    if let Some(error) = successors(Some(error), |&error| error.source()).find_map(|error| error.downcast_ref()) {
         return no_login(error);
     }
     // The first says only in which part of the client it went wrong.

@@ -216,7 +216,7 @@ impl Credentials {
         let login = match (username, &password, bearer, app) {
             (None, _, None, [Some(id), Some(installation), Some(key)]) => {
                 let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-                if !is_number(&installation) {
+                if !is_number(installation.expose()) {
                     return Err("githubAppInstallationID is no number".to_owned());
                 }
                 let api = api.unwrap_or_else(|| "https://api.github.com".to_owned());
