@@ -10,6 +10,7 @@ mod memory;
 mod named;
 mod registry;
 mod tree;
+mod walk;
 mod within;
 
 pub use changes::Changes;
