@@ -248,6 +248,11 @@ pub fn first(findings: &[Diagnostic]) -> (Vec<&Diagnostic>, String) {
 
 /// The allowed names nearest to a misspelled one, best first, at most three.
 pub fn nearest<'a>(name: &str, allowed: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    // To compare two names takes as much memory as both are long, multiplied.
+    const LONGEST: usize = 200;
+    if name.len() > LONGEST {
+        return Vec::new();
+    }
     let lower = name.to_lowercase();
     let score = |candidate: &str| {
         let other = candidate.to_lowercase();

@@ -5,7 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::tree::{Content, Kind, MOST_ENTRIES, Tree, read_whole};
+use super::tree::{Content, Kind, Tree, read_whole};
+use super::walk::Walk;
 use crate::config::FILE_NAME;
 use crate::diagnostic::{Diagnostic, SourceFile};
 use crate::preset::Layer;
@@ -14,9 +15,6 @@ use crate::yaml::{self, Limits};
 
 /// The endings of files that a directory is searched for, as kubectl has them.
 const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
-
-/// How many directories may be in one another below one that is read.
-const MOST_LEVELS: usize = 100;
 
 /// How a file begins that Git LFS keeps elsewhere.
 pub(super) const LFS_POINTER: &str = "version https://git-lfs.github.com/spec/";
@@ -46,7 +44,7 @@ impl Inputs<'_> {
             } else if self.tree.kind(path) == Some(Kind::Directory) {
                 self.directory(path, path, &mut walk, &mut files, findings);
             } else {
-                self.file(path, &mut files, findings);
+                self.file(path, &mut walk, &mut files, findings);
             }
         }
         if self.paths.len() > 1 {
@@ -66,8 +64,8 @@ impl Inputs<'_> {
         text("<stdin>", read_whole(io::stdin().lock(), 0, limit()), findings)
     }
 
-    fn file(&self, path: &Path, files: &mut Vec<(PathBuf, Arc<SourceFile>)>, findings: &mut Vec<Diagnostic>) {
-        files.extend(read_file(self.tree, path, findings).map(|file| (path.to_owned(), file)));
+    fn file(&self, path: &Path, walk: &mut Walk, files: &mut Vec<(PathBuf, Arc<SourceFile>)>, findings: &mut Vec<Diagnostic>) {
+        files.extend(walk.read(self.tree, path, findings).map(|file| (path.to_owned(), file)));
     }
 
     fn directory(
@@ -105,7 +103,12 @@ impl Inputs<'_> {
             } else if entry.extension().is_some_and(|ending| ENDINGS.iter().any(|known| ending == *known)) && !self.is_excepted_file(&entry)
             {
                 match if is_link { leads(self.tree, &entry, root) } else { Leads::Within } {
-                    Leads::Within => self.file(&entry, files, findings),
+                    // Who reads from a pipe waits for somebody who writes.
+                    Leads::Within if kind == Some(Kind::Other) => {
+                        let finding = Diagnostic::error(format!("{} is not a file, but a pipe or a device", shown(&entry)));
+                        findings.push(finding.help("remove it, or name it with -f"));
+                    }
+                    Leads::Within => self.file(&entry, walk, files, findings),
                     Leads::Nowhere => {
                         let finding = Diagnostic::error(format!("{} is a link to nothing", shown(&entry)));
                         findings.push(finding.help("remove it"));
@@ -126,37 +129,6 @@ impl Inputs<'_> {
     /// The same for a file; to ask the file system about each of thousands would take its time.
     fn is_excepted_file(&self, path: &Path) -> bool {
         self.except.iter().any(|except| except.file_name() == path.file_name() && is_same(self.tree, except, path))
-    }
-}
-
-/// A search through directories, which has an end however many there are.
-#[derive(Default)]
-struct Walk {
-    /// The files and directories that were found.
-    found: usize,
-}
-
-impl Walk {
-    /// What is in a directory at or below a root; nothing, with the reason among the findings, if that is too much.
-    fn entries(&mut self, tree: &dyn Tree, path: &Path, root: &Path, findings: &mut Vec<Diagnostic>) -> Option<Vec<PathBuf>> {
-        if self.found > MOST_ENTRIES {
-            return None;
-        }
-        let levels = path.strip_prefix(root).map_or(0, |below| below.components().count());
-        if levels > MOST_LEVELS {
-            let place = tree.name(&root.join(path.strip_prefix(root).unwrap_or(path).components().take(3).collect::<PathBuf>()));
-            let message = format!("below {place}, more than {MOST_LEVELS} directories are in one another, which is the limit");
-            findings.push(Diagnostic::error(message).help("name the directories with manifests with -f"));
-            return None;
-        }
-        let entries = tree.entries(path).map_err(|error| findings.push(unreadable(&tree.name(path), &error))).ok()?;
-        self.found += entries.len();
-        if self.found > MOST_ENTRIES {
-            let message = format!("below {}, there are more than {MOST_ENTRIES} files, which is the limit", tree.name(root));
-            findings.push(Diagnostic::error(message).help("name the directories with manifests with -f"));
-            return None;
-        }
-        Some(entries)
     }
 }
 
@@ -191,8 +163,8 @@ pub fn read_file(tree: &dyn Tree, path: &Path, findings: &mut Vec<Diagnostic>) -
     text(&tree.name(path), tree.read(path, limit()), findings)
 }
 
-/// The most bytes that a file may have.
-fn limit() -> u64 {
+/// The most bytes that a file may have, and all that are read at once.
+pub(super) fn limit() -> u64 {
     Limits::default().bytes as u64
 }
 
@@ -266,7 +238,8 @@ pub fn read_config(tree: &dyn Tree, path: &Path, findings: &mut Vec<Diagnostic>)
         return None;
     };
     let folder = path.parent().unwrap_or(Path::new(""));
-    crate::config::RenderConfig::read(&document, |name, findings| read_file(tree, &folder.join(name), findings), findings)
+    let mut walk = Walk::default();
+    crate::config::RenderConfig::read(&document, |name, findings| walk.read(tree, &folder.join(name), findings), findings)
 }
 
 /// Whether an input is all of a directory, or standard input, which stands for it.
@@ -326,7 +299,7 @@ fn everything_below(
                 Some(Kind::Submodule) => findings.push(not_read(&tree.name(&path))),
                 Some(Kind::File) if wanted(&path) => {
                     let name = path.strip_prefix(directory).unwrap_or(&path).to_string_lossy().replace('\\', "/");
-                    found.extend(read_file(tree, &path, findings).map(|file| (name, file)));
+                    found.extend(walk.read(tree, &path, findings).map(|file| (name, file)));
                 }
                 _ => {}
             }

@@ -11,6 +11,7 @@ mod named;
 mod registry;
 mod secret_file;
 mod tree;
+mod walk;
 mod within;
 
 pub use changes::Changes;

@@ -14,5 +14,5 @@ mod tree;
 pub use document::{Document, Move};
 pub use emit::{scalar_to_yaml, text_to_yaml, to_json, to_yaml};
 pub use node::{Entry, Kind, Node, Step};
-pub use parse::{is_readable, read, read_part, read_values, split};
+pub use parse::{read, read_part, read_values, split};
 pub use tree::Limits;

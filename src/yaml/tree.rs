@@ -7,7 +7,7 @@ use std::ops::Range;
 use granit_parser::{Event, Parser, ScalarStyle, Span, StrInput, Tag};
 use smol_str::{SmolStr, ToSmolStr};
 
-use super::node::{Entry, Kind, Node};
+use super::node::{Entry, Kind, Node, Size};
 use super::scalar::{self, Scalar};
 
 /// How much a document may ask for.
@@ -35,7 +35,12 @@ impl Default for Limits {
 pub(super) struct Fault {
     pub(super) span: Range<usize>,
     pub(super) message: String,
+    /// Where it stands for the first time, if it stands here again.
+    pub(super) first: Option<usize>,
 }
+
+/// The most faults of one document: nobody reads more.
+const MOST_FAULTS: usize = 1000;
 
 /// The documents in a stretch of a text, whatever their roots are; those that hold nothing are left out, and a broken one leaves the
 /// others alone.
@@ -61,6 +66,7 @@ pub(super) fn read(text: &str, part: Range<usize>, limits: Limits, faults: &mut 
         entries: Vec::new(),
         nodes: 0,
         copied: 0,
+        faulty: 0,
     };
     let mut documents = Vec::new();
     loop {
@@ -92,14 +98,19 @@ struct Reader<'a> {
     entries: Vec<Entry>,
     nodes: usize,
     copied: usize,
+    /// The faults of documents before this one.
+    faulty: usize,
 }
 
 impl<'a> Reader<'a> {
     fn fault(&mut self, span: &Range<usize>, message: impl Into<String>) {
-        self.faults.push(Fault { span: span.clone(), message: message.into() });
+        self.faults.push(Fault { span: span.clone(), message: message.into(), first: None });
     }
 
     fn next(&mut self) -> Result<(Event<'a>, Range<usize>), Broken> {
+        if self.faults.len() - self.faulty >= MOST_FAULTS {
+            return Err(Broken);
+        }
         match self.parser.next_event() {
             Some(Ok((event, span))) => {
                 let span = bytes(&span);
@@ -117,6 +128,7 @@ impl<'a> Reader<'a> {
 
     /// The root of the next document, or `None` at the end of the file.
     fn document(&mut self) -> Result<Option<Node>, Broken> {
+        self.faulty = self.faults.len();
         loop {
             let (event, span) = self.next()?;
             match event {
@@ -170,14 +182,14 @@ impl<'a> Reader<'a> {
             }
         };
         if anchor > 0 {
-            self.copy(size(&node), &node.span)?;
+            self.copy(node.size(), &node.span)?;
             self.anchors.insert(anchor, node.clone());
         }
         Ok(node)
     }
 
     fn alias(&mut self, id: usize, span: Range<usize>) -> Result<Node, Broken> {
-        let Some(size) = self.anchors.get(&id).map(size) else {
+        let Some(size) = self.anchors.get(&id).map(Node::size) else {
             self.fault(&span, "this alias refers to a value that contains it");
             return Err(Broken);
         };
@@ -246,8 +258,8 @@ impl<'a> Reader<'a> {
             let key_span = key.span.clone();
             let Some(key) = self.key(key) else { continue };
             if let Some(first) = keys.find(&self.entries[start..], &key) {
-                let line = 1 + self.text[..self.entries[start + first].key_span.start].matches('\n').count();
-                self.fault(&key_span, format!("the key {key:?} stands here again; it is already on line {line}"));
+                let first = Some(self.entries[start + first].key_span.start);
+                self.faults.push(Fault { span: key_span, message: format!("the key {key:?} stands here again"), first });
                 continue;
             }
             self.entries.push(Entry { key, key_span, value });
@@ -308,28 +320,4 @@ fn bytes(span: &Span) -> Range<usize> {
 fn core_tag(tag: &Tag) -> Option<&str> {
     let known = ["str", "int", "float", "bool", "null", "seq", "map"];
     (tag.handle() == "tag:yaml.org,2002:" && known.contains(&tag.suffix())).then(|| tag.suffix())
-}
-
-/// What a value takes.
-#[derive(Clone, Copy, Default)]
-struct Size {
-    nodes: usize,
-    /// Of its texts.
-    bytes: usize,
-}
-
-fn size(node: &Node) -> Size {
-    let mut whole = Size { nodes: 1, bytes: 0 };
-    let mut add = |nodes: usize, bytes: usize, node: &Node| {
-        let part = size(node);
-        whole.nodes += nodes + part.nodes;
-        whole.bytes += bytes + part.bytes;
-    };
-    match &node.kind {
-        Kind::Sequence(items) => items.iter().for_each(|item| add(0, 0, item)),
-        Kind::Mapping(entries) => entries.iter().for_each(|entry| add(1, entry.key.len(), &entry.value)),
-        Kind::String(text) => whole.bytes = text.len(),
-        _ => {}
-    }
-    whole
 }

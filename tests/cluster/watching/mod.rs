@@ -5,6 +5,7 @@ mod broken;
 mod drift;
 mod files;
 mod flux;
+mod hostile;
 mod killed;
 mod memory;
 mod metrics;
