@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::process::Stdio;
 
-use crate::support::{kaito, run, run_with_input};
+use crate::support::{hides_secrets, kaito, run, run_with_input};
 
 #[test]
 fn exit_codes() {
@@ -77,6 +77,7 @@ fn a_closed_pipe_ends_it_quietly() {
     drop(child.stdout.take());
     let mut stderr = String::new();
     child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+    hides_secrets("stderr", &stderr);
     assert_eq!((child.wait().unwrap().code(), stderr.as_str()), (Some(0), ""));
 }
 

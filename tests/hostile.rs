@@ -8,7 +8,7 @@ mod submodules;
 use std::fmt::Write as _;
 use std::fs;
 
-use crate::support::{run, run_with_input};
+use crate::support::{hides_secrets, run, run_with_input};
 
 const WORKSPACE: &str = "apiVersion: kaito.sh/v1beta1\nkind: Workspace\nmetadata: {name: fine}\nresource: {instanceType: Standard_NC24ads_A100_v4, labelSelector: {}}\ninference: {preset: {name: phi-4}}\n---\n";
 
@@ -143,6 +143,7 @@ fn a_full_disk_is_said() {
         let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
         let output = std::process::Command::new(env!("CARGO_BIN_EXE_kaito")).args(verb).stdout(full).output().unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr);
+        hides_secrets("stderr", &stderr);
         assert_eq!(output.status.code(), Some(1), "{verb:?}: {stderr}");
         assert!(stderr.contains("standard output"), "{verb:?}: {stderr}");
     }

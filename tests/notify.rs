@@ -21,7 +21,7 @@ use sha2::Sha256;
 use crate::support::hides_secrets;
 
 const COMMIT: &str = "0f3c5a1e9d7b2c4860f1e2d3c4b5a69788776655";
-const TOKEN: &str = "hunter2-verysecret";
+const TOKEN: &str = "hunter-of-notices";
 
 /// Only what hangs makes anybody wait for so long.
 const HANGS: Duration = Duration::from_secs(60);

@@ -10,7 +10,7 @@ use std::{fs, thread};
 
 use serde_json::Value;
 
-pub(crate) use canary::{hides_secrets, plant};
+pub(crate) use canary::{file_hides_secrets, hides_credentials, hides_secrets, plant};
 
 /// What a run of the binary left.
 pub(crate) struct Run {
@@ -56,9 +56,14 @@ fn of(command: &Command, output: &std::process::Output) -> Run {
     };
     hides_secrets("stderr", &run.stderr);
     // Who asks for manifests, or for secrets, gets them.
-    if !command.get_args().any(|arg| ["render", "fn", "--show-secrets"].iter().any(|shows| arg == *shows)) {
-        hides_secrets("stdout", &run.stdout);
+    let shows = command.get_args().any(|arg| ["render", "fn", "--show-secrets"].iter().any(|shows| arg == *shows));
+    if shows {
+        hides_credentials("stdout", &run.stdout)
+    } else {
+        hides_secrets("stdout", &run.stdout)
     }
+    // Others on a machine can read them.
+    command.get_args().for_each(|arg| hides_credentials("argument", &arg.to_string_lossy()));
     run
 }
 
@@ -99,7 +104,9 @@ pub(crate) fn files(directory: &Path) -> BTreeMap<String, String> {
             if path.is_dir() {
                 open.push(path);
             } else {
-                found.insert(path.strip_prefix(directory).unwrap().display().to_string(), fs::read_to_string(&path).unwrap());
+                let text = fs::read_to_string(&path).unwrap();
+                hides_credentials("file", &text);
+                found.insert(path.strip_prefix(directory).unwrap().display().to_string(), text);
             }
         }
     }

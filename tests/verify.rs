@@ -17,6 +17,7 @@ use kaito::watch::Event;
 use kaito::watch::feed::{Audience, Call, Git};
 
 use crate::git::Repo;
+use crate::support::hides_secrets;
 use signing::{
     armored, expiring, pgp, pgp_key, pgp_subkey, public, put, revoked, sign, ssh, ssh_key, tag, text, with_revoked_subkey, with_signature,
 };
@@ -89,6 +90,7 @@ fn shown(result: &Result<Signer, Box<VerifyError>>) -> String {
         Ok(signer) => signer.to_string(),
         Err(error) => {
             let finding = error.finding();
+            hides_secrets("error", &format!("{error:?} {finding:?}"));
             assert!(!finding.help.is_empty(), "{error} says not what to do");
             finding.message
         }

@@ -55,7 +55,7 @@ fn sent(kind: Kind, headers: &HeaderMap, body: &[u8]) -> (StatusCode, Heard) {
         let heard = Arc::clone(&heard);
         move |_, what| *heard.lock().expect("nobody panics with it") = Some(what.clone())
     });
-    let token = Arc::new(|| Some(TOKEN.to_owned()));
+    let token = Arc::new(|| Some(TOKEN.into()));
     hooks.set_receivers(vec![Receiver { name: "a".to_owned(), namespace: "kaito".to_owned(), kind, token }]);
     let mut request = Request::post("/hook/a").body(body.to_vec()).expect("a request");
     request.headers_mut().clone_from(headers);

@@ -203,9 +203,8 @@ impl RegistryArgs {
     fn access(&self, address: &RegistryAddress) -> Result<RegistryAccess, Diagnostic> {
         let read =
             |flag: &str, path: &Path| fs::read(path).map_err(|error| Diagnostic::error(format!("{flag}: {}: {error}", path.display())));
-        let from_file = |path: &PathBuf| {
-            read_secret(path).map_err(|error| Diagnostic::error(format!("--creds-file: {}: {error}", path.display())))
-        };
+        let from_file =
+            |path: &PathBuf| read_secret(path).map_err(|error| Diagnostic::error(format!("--creds-file: {}: {error}", path.display())));
         let from_environment = || std::env::var(LOGIN).ok().filter(|login| !login.is_empty()).map(|login| (LOGIN, login.into()));
         let given = match &self.creds_file {
             Some(path) => Some(("--creds-file", from_file(path)?)),

@@ -140,7 +140,9 @@ fn no_login(error: &AuthError) -> String {
     const PROGRAM: &str = "the program that the kubeconfig names for logging in";
     match error {
         AuthError::AuthExecRun { out, .. } => format!("{PROGRAM} fails: {}", out.status),
-        AuthError::AuthExecParse(_) | AuthError::ParseTokenKey(_) | AuthError::ExecPluginFailed => format!("{PROGRAM} prints no credentials"),
+        AuthError::AuthExecParse(_) | AuthError::ParseTokenKey(_) | AuthError::ExecPluginFailed => {
+            format!("{PROGRAM} prints no credentials")
+        }
         AuthError::AuthExec(_) => format!("{PROGRAM} is of no use"),
         error => error.to_string(),
     }

@@ -129,11 +129,8 @@ mod tests {
     #[test]
     fn hidden_in_texts() {
         let secrets: Vec<Secret> = ["hunter2", "", "Bearer hunter2"].map(Secret::from).into();
-        let table = [
-            ("your token hunter2 is wrong, as is Bearer hunter2", "your token *** is wrong, as is ***"),
-            ("nothing", "nothing"),
-            ("", ""),
-        ];
+        let table =
+            [("your token hunter2 is wrong, as is Bearer hunter2", "your token *** is wrong, as is ***"), ("nothing", "nothing"), ("", "")];
         for (text, want) in table {
             assert_eq!(hide(text, &secrets), want, "{text}");
         }

@@ -38,8 +38,11 @@ mod tests {
         let path = home.path().join("token");
         assert_eq!(read_secret(&path).unwrap_err().kind(), io::ErrorKind::NotFound);
         let most = usize::try_from(MOST_BYTES).unwrap();
-        let table: [(&[u8], Result<&str, &str>); 3] =
-            [(b"hunter2\n", Ok("hunter2\n")), (b"hunter\xff", Err("it is not UTF-8")), (&vec![b'a'; most + 1], Err("it has more than 1 MiB"))];
+        let table: [(&[u8], Result<&str, &str>); 3] = [
+            (b"hunter2\n", Ok("hunter2\n")),
+            (b"hunter\xff", Err("it is not UTF-8")),
+            (&vec![b'a'; most + 1], Err("it has more than 1 MiB")),
+        ];
         for (bytes, want) in table {
             fs::write(&path, bytes).unwrap();
             let read = read_secret(&path).map_err(|error| error.to_string());

@@ -10,7 +10,7 @@ use std::thread;
 use serde_json::json;
 
 use super::playground;
-use crate::support::hides_secrets;
+use crate::support::{hides_credentials, hides_secrets};
 
 /// As whom everybody asks a proxy, who passes it on as somebody else.
 const TOKEN: &str = "hunter-of-a-kubeconfig";
@@ -153,9 +153,8 @@ fn serve_one(reader: &mut impl BufRead, stream: &mut TcpStream, state: &Mutex<St
     let mut words = head[0].split(' ');
     let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     // Secrets are applied as they are; whatever else is told may be read by others.
-    if !path.contains("/secrets") {
-        hides_secrets("request", &String::from_utf8_lossy(&body));
-    }
+    let hides = if path.contains("/secrets") { hides_credentials } else { hides_secrets };
+    hides("request", &String::from_utf8_lossy(&body));
     if path.contains("watch=true") {
         let has_forgotten = {
             let mut state = state.lock().unwrap();

@@ -48,7 +48,8 @@ impl Environment {
     pub(super) fn access(&self, repository: &Repository, url: &str) -> Access {
         let is_own = self.job.repository.as_deref().is_some_and(|own| is_same_origin(own, url)) && is_private(url);
         let login = repository.login(url).or_else(|| self.login.clone().filter(|_| is_own));
-        let login = login.map(|(username, password)| [("username", username.into_bytes()), ("password", password.expose().as_bytes().to_vec())]);
+        let login =
+            login.map(|(username, password)| [("username", username.into_bytes()), ("password", password.expose().as_bytes().to_vec())]);
         let authorities = self.authorities.as_ref().filter(|_| is_own).and_then(|path| fs::read(path).ok());
         let values = login.into_iter().flatten().chain(authorities.map(|pem| ("ca.crt", pem)));
         Access::anonymous().with(Values::Map(values.map(|(key, value)| (key.to_owned(), value.into())).collect::<BTreeMap<_, _>>()))

@@ -217,7 +217,8 @@ impl Registry {
     /// The token that is given out.
     fn token(&self, response: Response<Body>) -> Result<Option<Secret>, RegistryError> {
         let bytes = response.into_body().into_with_config().limit(MOST_BYTES).read_to_vec().map_err(|error| self.unanswered(&error))?;
-        let given: Given = serde_json::from_slice(Secret::new(bytes).expose()).map_err(|_| self.strange("its token is no JSON".to_owned()))?;
+        let given: Given =
+            serde_json::from_slice(Secret::new(bytes).expose()).map_err(|_| self.strange("its token is no JSON".to_owned()))?;
         Ok(given.token.or(given.access_token).map(Secret::new))
     }
 

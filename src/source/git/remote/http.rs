@@ -191,7 +191,12 @@ pub(super) fn unanswered(address: &Address, error: &ureq::Error) -> RemoteError 
 }
 
 /// What an answer's status means. A server's words are told without the credentials, which it may repeat.
-fn judge(address: &Address, who: &Credentials, token: Option<&Secret>, mut response: Response<Body>) -> Result<Response<Body>, RemoteError> {
+fn judge(
+    address: &Address,
+    who: &Credentials,
+    token: Option<&Secret>,
+    mut response: Response<Body>,
+) -> Result<Response<Body>, RemoteError> {
     const MOST_WORDS: u64 = 2000;
     let status = response.status();
     if status.is_success() {
