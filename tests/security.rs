@@ -3,14 +3,19 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use kaito::server::hook::{Hooks, Kind, Receiver};
+use kaito::source::{Access, Mirror, Reference};
 use serde_json::json;
 
 use crate::git::Repo;
+use crate::git_remote::server::Served;
 use crate::support::{Run, finish, kaito, run, run_with_input};
 
 const WORKSPACE: &str = "apiVersion: kaito.sh/v1beta1
@@ -118,6 +123,55 @@ fn no_program_of_a_repository_is_run() {
         let run = repo.kaito(&["render", "-f", "apps/w.yaml"]);
         assert!(run.code == 1 && run.stderr.contains("unknown field"), "{field}: {}", run.stderr);
     }
+}
+
+/// A server asks whatever address somebody writes who may only push: that would be a way to what only the server can reach.
+#[test]
+fn no_address_of_a_repository_is_asked() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let host = listener.local_addr().unwrap().to_string();
+    listener.set_nonblocking(true).unwrap();
+    let url = format!("http://{host}/x");
+    let served = Served::new();
+    let tuning = fs::read_to_string("examples/tuning-qlora/workspace.yaml").unwrap();
+    let tuning = tuning.replace("https://datasets.example.com/dolly-15k.parquet?download=true", &url);
+    let streamed = WORKSPACE.replace(
+        "metadata: {name: phi}",
+        &format!("metadata: {{name: streamed, annotations: {{inference.kaito.sh/stream-datarefs-url: {url}}}}}"),
+    );
+    let config = format!(
+        "apiVersion: config.kaito.sh/v1alpha1\nkind: RenderConfig\nregistryMirrors: [{{prefix: mcr.microsoft.com, location: {host}/mcr}}]\n"
+    );
+    served.repo.write("apps/w.yaml", WORKSPACE).write("apps/tuning.yaml", tuning.replace("registry.example.com", &host));
+    served.repo.write("apps/streamed.yaml", streamed).write("apps/kaito.yaml", config);
+    served.repo.write(".gitmodules", format!("[submodule \"a\"]\n\tpath = a\n\turl = {url}\n"));
+    served.repo.write(".lfsconfig", format!("[lfs]\n\turl = {url}\n"));
+    served.repo.write("apps/large.txt", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n");
+    let head = served.repo.git(&["rev-parse", "HEAD"]);
+    served.repo.git(&["update-index", "--add", "--cacheinfo", &format!("160000,{},a", head.trim())]);
+    served.repo.git(&["add", "-A", "apps", ".gitmodules", ".lfsconfig"]);
+    served.repo.git(&["commit", "-q", "-m", "addresses"]);
+    let is_unasked = |what: &str| assert!(listener.accept().is_err(), "{what} has asked {host}");
+    for verb in ["render", "lint", "explain", "images"] {
+        let run = served.repo.kaito(&[verb, "--revision", "HEAD", "-R", "-f", "apps"]);
+        assert!(run.code <= 1 && !run.stderr.contains("panicked"), "{verb}: {}", run.stderr);
+        is_unasked(verb);
+    }
+    let mirror = Mirror::open(served.cache(), &served.http()).unwrap();
+    let head = mirror.resolve(&Reference::Default, &Access::anonymous()).unwrap();
+    mirror.fetch(&head, &Access::anonymous()).unwrap();
+    is_unasked("a fetch");
+    // Who says that submodules are followed has them asked for, which the test notices.
+    listener.set_nonblocking(false).unwrap();
+    let is_asked = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&is_asked);
+    thread::spawn(move || {
+        let stream = listener.accept();
+        asked.store(true, Ordering::SeqCst);
+        drop(stream);
+    });
+    mirror.fetch_with_submodules(&head, &Access::anonymous()).unwrap_err();
+    assert!(is_asked.load(Ordering::SeqCst));
 }
 
 /// Names of files, kinds and objects are somebody else's, and are shown in a terminal.
