@@ -174,6 +174,37 @@ fn no_address_of_a_repository_is_asked() {
     assert!(is_asked.load(Ordering::SeqCst));
 }
 
+/// A kubeconfig that is none has a token in it, and a program for logging in prints one: neither is quoted.
+#[test]
+fn what_logs_in_is_not_quoted() {
+    const TOKEN: &str = "hunter-of-a-cluster";
+    let home = tempfile::tempdir().unwrap();
+    let with_user = |user: &str| {
+        let cluster =
+            "clusters: [{name: c, cluster: {server: 'https://127.0.0.1:1'}}]\ncontexts: [{name: c, context: {cluster: c, user: u}}]";
+        format!("apiVersion: v1\nkind: Config\ncurrent-context: c\n{cluster}\nusers: [{{name: u, user: {user}}}]\n")
+    };
+    let program = |script: &str| {
+        let exec =
+            json!({"apiVersion": "client.authentication.k8s.io/v1", "command": "sh", "args": ["-c", script], "interactiveMode": "Never"});
+        with_user(&json!({"exec": exec}).to_string())
+    };
+    let table = [
+        (with_user(&format!("{{token: [{TOKEN}]}}")), "it is no kubeconfig, as line "),
+        (with_user(&format!("{{token: {TOKEN}: x}}")), "it is no kubeconfig"),
+        (TOKEN.to_owned(), "it is no kubeconfig"),
+        (program(&format!("echo {TOKEN}; echo {TOKEN} >&2; exit 3")), "logging in fails: exit status: 3"),
+        (program(&format!("echo {TOKEN}")), "logging in prints no credentials"),
+        (program(&format!("echo '{{\"status\": {{\"token\": [\"{TOKEN}\"]}}}}'")), "logging in prints no credentials"),
+    ];
+    for (text, want) in table {
+        let path = home.path().join("config");
+        fs::write(&path, &text).unwrap();
+        let run = finish(kaito().env("PATH", "/usr/bin:/bin").arg("status").arg("--kubeconfig").arg(&path));
+        assert!(run.code != 0 && run.stderr.contains(want), "{text}: {}", run.stderr);
+    }
+}
+
 /// Names of files, kinds and objects are somebody else's, and are shown in a terminal.
 #[test]
 fn no_name_moves_a_terminal() {

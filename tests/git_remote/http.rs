@@ -20,7 +20,7 @@ fn logins() {
         (json!({"Username": "me", "Password": "other"}), &right, "see whether the credentials are still valid"),
         (json!({"Token": SECRET}), &[("bearerToken", "hunter-of-git")], "see whether the credentials are still valid"),
         (json!({"Token": "hunter-of-git"}), &[("bearerToken", "hunter-of-git\n")], ""),
-        (json!({"Status": 403}), &right, "refuses to answer: status 403 Forbidden: as it is told to answer"),
+        (json!({"Status": 403}), &right, "refuses to answer: status 403 Forbidden: as it is told to answer *** ***"),
         (json!({"Status": 404}), &right, "there is no git repository at"),
         (json!({"Status": 500}), &right, "can't be reached: status 500"),
         (json!({}), &[("username", SECRET)], "there is a username and no password"),
