@@ -25,25 +25,17 @@ impl Walk {
         if self.found > MOST_ENTRIES {
             return None;
         }
-        let mut refuse = |message: String| {
-            findings.push(Diagnostic::error(message).help("name the directories with manifests with -f"));
-            None
-        };
         let below = path.strip_prefix(root).unwrap_or(path);
         if below.components().count() > MOST_LEVELS {
             let place = tree.name(&root.join(below.components().take(3).collect::<PathBuf>()));
-            return refuse(format!("below {place}, more than {MOST_LEVELS} directories are in one another, which is the limit"));
+            findings.push(too_much(format!("below {place}, more than {MOST_LEVELS} directories are in one another, which is the limit")));
+            return None;
         }
-        let entries = match tree.entries(path) {
-            Ok(entries) => entries,
-            Err(error) => {
-                findings.push(unreadable(&tree.name(path), &error));
-                return None;
-            }
-        };
+        let entries = tree.entries(path).map_err(|error| findings.push(unreadable(&tree.name(path), &error))).ok()?;
         self.found += entries.len();
         if self.found > MOST_ENTRIES {
-            return refuse(format!("below {}, there are more than {MOST_ENTRIES} files, which is the limit", tree.name(root)));
+            findings.push(too_much(format!("below {}, there are more than {MOST_ENTRIES} files, which is the limit", tree.name(root))));
+            return None;
         }
         Some(entries)
     }
@@ -56,10 +48,13 @@ impl Walk {
         let file = read_file(tree, path, findings)?;
         self.bytes += file.text.len() as u64;
         if self.bytes > limit() {
-            let message = format!("with {}, all files together have more than {} bytes, which is the limit", file.name, limit());
-            findings.push(Diagnostic::error(message).help("name fewer files and directories with -f"));
+            findings.push(too_much(format!("with {}, all files together have more than {} bytes, which is the limit", file.name, limit())));
             return None;
         }
         Some(file)
     }
+}
+
+fn too_much(message: String) -> Diagnostic {
+    Diagnostic::error(message).help("name the files and directories with manifests with -f")
 }

@@ -118,8 +118,8 @@ fn elements(text: &str) -> BTreeSet<String> {
     loop {
         match reader.read_event().unwrap_or_else(|error| panic!("{error}: {text}")) {
             Event::Start(element) | Event::Empty(element) => {
-                let names = element.attributes().map(|attribute| String::from_utf8_lossy(attribute.unwrap().key.as_ref()).into_owned());
-                found.insert(format!("{} {:?}", String::from_utf8_lossy(element.name().as_ref()), names.collect::<Vec<_>>()));
+                let names = element.attributes().map(|attribute| attribute.unwrap().key.as_ref().to_owned());
+                found.insert(format!("{} {:?}", element.name().as_ref(), names.collect::<Vec<_>>()));
             }
             Event::CData(_) | Event::DocType(_) | Event::PI(_) | Event::Comment(_) => panic!("more than elements in\n{text}"),
             Event::Eof => return found,
