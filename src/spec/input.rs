@@ -231,9 +231,7 @@ impl Input {
 }
 
 /// Parts of files that are read at once: after each, there may be enough.
-fn batches<'a, 'f>(
-    mut parts: &'a [(&'f Arc<SourceFile>, Range<usize>)],
-) -> impl Iterator<Item = &'a [(&'f Arc<SourceFile>, Range<usize>)]> {
+fn batches<'a, 'f>(mut parts: &'a [(&'f Arc<SourceFile>, Range<usize>)]) -> impl Iterator<Item = &'a [(&'f Arc<SourceFile>, Range<usize>)]> {
     const ENOUGH: usize = 1 << 20;
     std::iter::from_fn(move || {
         let mut bytes = 0;

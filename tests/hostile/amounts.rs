@@ -58,8 +58,7 @@ fn of_all_together() {
          template: {{resource: {{instanceType: Standard_NC24ads_A100_v4}}, inference: {{template: {{a: [{}]}}}}}}}}\n",
         "1,".repeat(5000)
     );
-    let table =
-        [(5, values, "more than 2000000 values"), (1, replicas, "more than 2000000 values"), (5, "#".repeat(15 << 20), "67108864 bytes")];
+    let table = [(5, values, "more than 2000000 values"), (1, replicas, "more than 2000000 values"), (5, "#".repeat(15 << 20), "67108864 bytes")];
     for (files, text, says) in table {
         for number in 0..files {
             fs::write(home.path().join(format!("{number}.yaml")), text.replace("NAME", &format!("n{number}"))).unwrap();

@@ -274,9 +274,7 @@ impl Objects {
         let directory: Directory = tree.iter().map(entry).collect();
         // git makes none of these, and nobody who looks at the repository sees where they lead.
         if directory.len() < tree.len() || !directory.keys().all(|name| is_name(name)) {
-            return Err(io::Error::other(
-                "there are names here that no files can have, or two files of one name: the repository is damaged",
-            ));
+            return Err(io::Error::other("there are names here that no files can have, or two files of one name: the repository is damaged"));
         }
         Ok(directory)
     }
