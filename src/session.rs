@@ -67,6 +67,7 @@ impl<'a> Session<'a> {
             findings.extend(own_findings);
             plans.extend(plan);
         }
+        plan::within_limit_of_all(&mut plans, findings);
         let pools = input.sets.iter().filter_map(|set| plan::inference_pool(set, &context, findings)).collect();
         let rag_engines = input.rag_engines.iter().filter_map(|located| plan_rag_engine(located, &context, explain, findings)).collect();
         let session = Self { context, plans, pools, rag_engines };

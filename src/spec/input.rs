@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 use std::sync::{Arc, LazyLock};
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::measure::Measure;
 use super::{InferenceSet, ModelMirror, MultiRoleInference, ObjectMeta, RagEngine, Workspace};
 use crate::config::{FILE_NAME, gate_is_off};
 use crate::diagnostic::{Diagnostic, SourceFile, did_you_mean};
@@ -99,23 +101,53 @@ enum Declared {
     LookedUp(Passed),
 }
 
+impl Declared {
+    /// What it takes of what may be declared.
+    fn measure(&self) -> Measure {
+        let (workspaces, document) = match self {
+            Self::Workspace(workspace) => (1, &workspace.document),
+            Self::Set(Declarer::Set(set)) => (set.replicas(), &set.document),
+            Self::Set(Declarer::Roles(roles)) => (roles.sets().iter().map(Located::replicas).sum(), &roles.document),
+            Self::RagEngine(engine) => (0, &engine.document),
+            Self::Mirror(mirror) => (0, &mirror.document),
+            Self::Passed(passed) | Self::LookedUp(passed) => (0, &*passed.document),
+            // These stand among the others once more.
+            Self::Node(_) | Self::ConfigMap(..) => return Measure::default(),
+        };
+        Measure { values: document.root.size().nodes.saturating_mul(workspaces.max(1)), workspaces, findings: 0 }
+    }
+}
+
 impl Input {
     /// Reads files; every fault of all of them is added to `findings`.
     pub fn read(files: &[Arc<SourceFile>], options: &Options, findings: &mut Vec<Diagnostic>) -> Self {
-        let parts: Vec<_> = files.iter().flat_map(|file| yaml::split(&file.text).into_iter().map(move |part| (file, part))).collect();
-        let read = parallel::map(&parts, |(file, part)| {
+        let limits = yaml::Limits::default();
+        let read = |(file, part): &(&Arc<SourceFile>, Range<usize>)| {
             let mut findings = Vec::new();
             let mut reader = Reader { options, declared: Vec::with_capacity(1), findings: Vec::new() };
-            for document in yaml::read_part(file, part.clone(), yaml::Limits::default(), &mut findings) {
+            for document in yaml::read_part(file, part.clone(), limits, &mut findings) {
                 reader.add(document);
             }
             findings.append(&mut reader.findings);
             (reader.declared, findings)
-        });
+        };
+        let mut parts = Vec::with_capacity(files.len());
+        for file in files {
+            parts.extend(yaml::split(file, limits, findings).into_iter().map(|part| (file, part)));
+        }
         let mut input = Self { nodes: options.own_nodes.clone(), ..Self::default() };
-        for (declared, faults) in read {
-            findings.extend(faults);
-            declared.into_iter().for_each(|declared| input.add(declared));
+        let mut measure = Measure::default();
+        for batch in batches(&parts) {
+            for (declared, faults) in parallel::map(batch, read) {
+                measure.add(Measure { findings: faults.len(), ..Measure::default() });
+                declared.iter().for_each(|declared| measure.add(declared.measure()));
+                if let Some(finding) = measure.excess() {
+                    findings.push(finding);
+                    return Self::default();
+                }
+                findings.extend(faults);
+                declared.into_iter().for_each(|declared| input.add(declared));
+            }
         }
         input.workspaces.sort_by(|a, b| (&a.namespace, &a.value.metadata.name).cmp(&(&b.namespace, &b.value.metadata.name)));
         let key = |located: &Located<RagEngine>| (located.namespace.clone(), located.value.metadata.name.clone());
@@ -196,6 +228,22 @@ impl Input {
             findings.push(document.finding(rule::DUPLICATE_OBJECT.says(message), &name));
         }
     }
+}
+
+/// Parts of files that are read at once: after each, there may be enough.
+fn batches<'a, 'f>(mut parts: &'a [(&'f Arc<SourceFile>, Range<usize>)]) -> impl Iterator<Item = &'a [(&'f Arc<SourceFile>, Range<usize>)]> {
+    const ENOUGH: usize = 1 << 20;
+    std::iter::from_fn(move || {
+        let mut bytes = 0;
+        let is_enough = |(_, part): &(_, Range<usize>)| {
+            bytes += part.len();
+            bytes >= ENOUGH
+        };
+        let end = parts.iter().position(is_enough).map_or(parts.len(), |last| last + 1);
+        let (batch, rest) = parts.split_at(end);
+        parts = rest;
+        (!batch.is_empty()).then_some(batch)
+    })
 }
 
 /// Documents to what they declare.
@@ -383,7 +431,8 @@ impl Reader<'_> {
         };
         for field in fields {
             let Some(Kind::Mapping(entries)) = document.root.get(field).map(|node| &node.kind) else { continue };
-            for entry in entries.iter().filter(|entry| !matches!(entry.value.kind, Kind::String(_) | Kind::Null)) {
+            let wrong = entries.iter().filter(|entry| !matches!(entry.value.kind, Kind::String(_) | Kind::Null));
+            for entry in wrong.take(schema::MOST_FINDINGS) {
                 let finding =
                     rule::NON_STRING_DATA.says(format!("an API server takes only strings here, and this is {}", entry.value.kind_name()));
                 self.say(document, finding.help("put it in quotes, or write a block: |"), &[Step::Field(field), Step::Field(&entry.key)]);

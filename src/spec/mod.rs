@@ -4,6 +4,7 @@ mod config_map;
 mod inference_config;
 mod inference_set;
 mod input;
+mod measure;
 mod meta;
 mod model_mirror;
 mod multi_role_inference;
