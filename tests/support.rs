@@ -58,9 +58,9 @@ fn of(command: &Command, output: &std::process::Output) -> Run {
     // Who asks for manifests, or for secrets, gets them.
     let shows = command.get_args().any(|arg| ["render", "fn", "--show-secrets"].iter().any(|shows| arg == *shows));
     if shows {
-        hides_credentials("stdout", &run.stdout)
+        hides_credentials("stdout", &run.stdout);
     } else {
-        hides_secrets("stdout", &run.stdout)
+        hides_secrets("stdout", &run.stdout);
     }
     // Others on a machine can read them.
     command.get_args().for_each(|arg| hides_credentials("argument", &arg.to_string_lossy()));

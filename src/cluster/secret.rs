@@ -10,12 +10,15 @@ use super::Cluster;
 use super::error::{ClusterError, words};
 use crate::secrets::Secret;
 
+/// The values of a Secret by key, or why there are none.
+type Values = Result<BTreeMap<String, Secret<Vec<u8>>>, String>;
+
 impl Cluster {
     /// The values of a Secret by key, or why there are none: it isn't there, or may not be read.
     ///
     /// # Errors
     /// The server doesn't answer.
-    pub fn secret(&self, namespace: &str, name: &str) -> Result<Result<BTreeMap<String, Secret<Vec<u8>>>, String>, ClusterError> {
+    pub fn secret(&self, namespace: &str, name: &str) -> Result<Values, ClusterError> {
         let Ok(request) = Request::get(format!("/api/v1/namespaces/{namespace}/secrets/{name}")).body(Vec::new()) else {
             return Ok(Err("this is no name of a Secret".to_owned()));
         };

@@ -80,7 +80,7 @@ impl<'f> Forge<'f> {
         let text =
             response.body_mut().with_config().limit(MOST_BYTES).read_to_string().map_err(|error| Refusal::from(unanswered(&error)))?;
         if !status.is_success() {
-            let said = words(&text, &[self.token.clone()]);
+            let said = words(&text, std::slice::from_ref(self.token));
             let why = if said.is_empty() { format!("status {status}") } else { format!("status {status}: {said}") };
             return Err(Refusal { status: Some(status.as_u16()), why });
         }

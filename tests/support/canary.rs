@@ -134,7 +134,7 @@ fn what_is_planted_is_found() {
     let key = "-----BEGIN KEY-----\nMC4CAQAwBQYDK2VwBCIEIA7of\nshort\n-----END KEY-----\n";
     plant(key);
     let basic = BASE64_STANDARD_NO_PAD.encode(format!("user:{made}"));
-    let digits = made.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let [_, digits, ..] = &disguised(made)[..] else { panic!("there are no digits") };
     for leak in [
         "password: hunter2",
         "https://me:hunter-of-git@host/",
@@ -143,7 +143,7 @@ fn what_is_planted_is_found() {
         &format!("Authorization: Basic {basic}"),
         &BASE64_STANDARD_NO_PAD.encode(format!("u:{made}")),
         &BASE64_STANDARD_NO_PAD.encode(format!("me:{made}")),
-        &digits,
+        digits,
         "MC4CAQAwBQYDK2VwBCIEIA7of",
         "aHVudGVyMg",
     ] {
