@@ -102,6 +102,16 @@ fn few_files_read_secrets() {
     assert_eq!(readers, READERS.map(|file| Path::new("src").join(file)));
 }
 
+/// Archives are made and never unpacked: what leads out of a directory, or is a bomb, gets nowhere.
+#[test]
+fn nobody_unpacks_an_archive() {
+    for (_, path) in sources() {
+        let code = code(&path);
+        let unpacks = ["tar::Archive", "Archive::new", "Decoder", "Decompress", ".unpack"].into_iter().find(|word| code.contains(word));
+        assert_eq!(unpacks, None, "{}", path.display());
+    }
+}
+
 #[test]
 fn only_one_file_is_unsafe() {
     let faults: Vec<String> = sources()

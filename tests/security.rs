@@ -174,6 +174,22 @@ fn no_address_of_a_repository_is_asked() {
     assert!(is_asked.load(Ordering::SeqCst));
 }
 
+/// Whoever tries one way after the other would never be done with these.
+#[test]
+fn expressions_take_no_time() {
+    let home = tempfile::tempdir().unwrap();
+    fs::write(home.path().join("w.yaml"), WORKSPACE.replace("{name: phi}", &format!("{{name: {}}}", "a".repeat(50)))).unwrap();
+    let none = "matches none of the objects";
+    for (expression, says) in [("(a*)*b", none), ("(a|aa)+c", none), ("(.*.*.*)*x", none), ("((a{1000}){1000}){1000}", "size limit")] {
+        let patch = "[{op: add, path: /metadata/annotations, value: {a: b}}]";
+        let target = format!("target: {{kind: StatefulSet, name: '{expression}'}}");
+        let config = format!("apiVersion: config.kaito.sh/v1alpha1\nkind: RenderConfig\npatches: [{{patch: '{patch}', {target}}}]\n");
+        fs::write(home.path().join("kaito.yaml"), config).unwrap();
+        let run = run(&["render", "-f", home.path().to_str().unwrap()]);
+        assert!(run.code == 1 && run.stderr.contains(says), "{expression}: {}", run.stderr);
+    }
+}
+
 /// A kubeconfig that is none has a token in it, and a program for logging in prints one: neither is quoted.
 #[test]
 fn what_logs_in_is_not_quoted() {
