@@ -211,7 +211,9 @@ impl Credentials {
                 let api = api.unwrap_or_else(|| "https://api.github.com".to_owned());
                 Some(Login::App(App { id: plain(id), installation: plain(installation), key, api }))
             }
-            (Some(username), Some(password), None, [None, None, None]) => Some(Login::Basic { username: plain(username), password: password.clone() }),
+            (Some(username), Some(password), None, [None, None, None]) => {
+                Some(Login::Basic { username: plain(username), password: password.clone() })
+            }
             (None, _, Some(token), [None, None, None]) => Some(Login::Bearer(token)),
             // An SSH login has no more than a passphrase here, and the name may come along for nothing.
             (_, _, None, [None, None, None]) if identity.is_some() => None,

@@ -162,7 +162,9 @@ fn insert(
         for entry in &repository.find_tree(id)? {
             match entry.kind() {
                 Some(ObjectType::Tree) => open.push(entry.id()),
-                Some(ObjectType::Blob) if seen.insert(entry.id()) && !is_there(entry.id()) && !is_large(entry.id()) => builder.insert_object(entry.id(), None)?,
+                Some(ObjectType::Blob) if seen.insert(entry.id()) && !is_there(entry.id()) && !is_large(entry.id()) => {
+                    builder.insert_object(entry.id(), None)?
+                }
                 _ => {}
             }
         }

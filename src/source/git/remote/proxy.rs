@@ -72,8 +72,11 @@ mod tests {
 
     #[test]
     fn a_proxy_of_ones_own() {
-        let given =
-            |address: &str| ProxyLogin { address: address.to_owned(), username: Some("me".to_owned()), password: Some("p@ss".to_owned().into()) };
+        let given = |address: &str| ProxyLogin {
+            address: address.to_owned(),
+            username: Some("me".to_owned()),
+            password: Some("p@ss".to_owned().into()),
+        };
         for address in ["http://proxy:3128", "https://proxy", "socks5://proxy:1080"] {
             let proxy = for_url("https://example.com", Some(&given(address))).unwrap().unwrap();
             assert_eq!((proxy.host(), proxy.username(), proxy.password()), ("proxy", Some("me"), Some("p@ss")), "{address}");
