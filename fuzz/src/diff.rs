@@ -38,8 +38,7 @@ fn compared<T>(world: &World, before: &str, after: &str, then: impl FnOnce(&Repo
     world.with(before, |old_input, old, old_findings: Vec<Diagnostic>| {
         world.with(after, |new_input, new, new_findings| {
             let engines = (world.engine(), world.engine());
-            let sides =
-                (Side::new(old, old_input, &engines.0, &old_findings), Side::new(new, new_input, &engines.1, &new_findings));
+            let sides = (Side::new(old, old_input, &engines.0, &old_findings), Side::new(new, new_input, &engines.1, &new_findings));
             // As if templates differed, or everything that stands the same would be left out.
             let report = diff::compare(&sides.0, &sides.1, false, false, None).unwrap_or_else(|error| panic!("{error}"));
             then(&report)

@@ -130,7 +130,8 @@ pub(crate) fn is_said_well(findings: &[Diagnostic]) {
     for finding in findings {
         assert!(!finding.message.is_empty(), "{finding:?}");
         let shown = finding.render_with_rule(false);
-        let moves = |c: char| c.is_control() && c != '\n' || ('\u{202a}'..='\u{202e}').contains(&c) || ('\u{2066}'..='\u{2069}').contains(&c);
+        let moves =
+            |c: char| c.is_control() && c != '\n' || ('\u{202a}'..='\u{202e}').contains(&c) || ('\u{2066}'..='\u{2069}').contains(&c);
         assert!(!shown.contains(moves), "{shown:?}");
         _ = (finding.render(true), finding.line());
         if let Some(place) = &finding.place {

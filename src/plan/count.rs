@@ -162,7 +162,8 @@ pub(crate) fn within_limit_of_all(plans: &mut Vec<Plan<'_>>, findings: &mut Vec<
     plans.retain(|plan| {
         nodes += plan.nodes.count;
         if nodes > MOST_OF_ALL {
-            let finding = rule::TOO_MANY_NODES.says(format!("with this Workspace, there are {nodes} nodes; all together have at most {MOST_OF_ALL}"));
+            let finding =
+                rule::TOO_MANY_NODES.says(format!("with this Workspace, there are {nodes} nodes; all together have at most {MOST_OF_ALL}"));
             let finding = finding.help("divide them among several sets");
             findings.push(plan.document.finding(finding, &[Step::Field("resource"), Step::Field("count")]));
         }

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::measure::Measure;
-use super::{InferenceSet, ModelMirror, MultiRoleInference, ObjectMeta, RagEngine, Workspace};
+use super::{InferenceSet, Located, ModelMirror, MultiRoleInference, ObjectMeta, RagEngine, Workspace};
 use crate::config::{FILE_NAME, gate_is_off};
 use crate::diagnostic::{Diagnostic, SourceFile, did_you_mean};
 use crate::manifest::{Identity, ObjectRef};
@@ -22,27 +22,6 @@ use crate::yaml::{self, Document, Entry, Kind, Node, Step};
 
 /// A namespace and a name.
 pub type Key = (String, String);
-
-/// A declared object and the document it stands in.
-#[derive(Clone, Debug)]
-pub struct Located<T> {
-    /// The object.
-    pub value: T,
-    /// Its namespace, the default filled in.
-    pub namespace: String,
-    /// The document.
-    pub document: Document,
-    /// The fields that don't fit the type. They have been reported, and the rest is only looked at for more.
-    pub unfit: Vec<String>,
-}
-
-impl<T> Located<T> {
-    /// Whether a finding holds whatever should stand in the fields that were left out, and isn't about one of them.
-    pub fn is_certain(&self, finding: &Diagnostic) -> bool {
-        let is_about = |unfit: &String| finding.field.starts_with(unfit.as_str());
-        self.unfit.is_empty() || (finding.is_exact && !self.unfit.iter().any(is_about))
-    }
-}
 
 /// An object that passes through unchanged.
 #[derive(Clone, Debug)]
@@ -231,7 +210,9 @@ impl Input {
 }
 
 /// Parts of files that are read at once: after each, there may be enough.
-fn batches<'a, 'f>(mut parts: &'a [(&'f Arc<SourceFile>, Range<usize>)]) -> impl Iterator<Item = &'a [(&'f Arc<SourceFile>, Range<usize>)]> {
+fn batches<'a, 'f>(
+    mut parts: &'a [(&'f Arc<SourceFile>, Range<usize>)],
+) -> impl Iterator<Item = &'a [(&'f Arc<SourceFile>, Range<usize>)]> {
     const ENOUGH: usize = 1 << 20;
     std::iter::from_fn(move || {
         let mut bytes = 0;
@@ -287,7 +268,7 @@ impl Reader<'_> {
         let (api_version, kind) = (self.text(&document, "apiVersion"), self.text(&document, "kind"));
         let (Some(api_version), Some(kind)) = (api_version, kind) else { return };
         if let Some(items) = items_of(&document, &kind) {
-            return items.iter().for_each(|item| self.add(Document::new(&document.file, with_kind_of(item, &api_version, &kind))));
+            return items.iter().for_each(|item| self.add(document.part(with_kind_of(item, &api_version, &kind))));
         }
         let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
         if group == "kaito.sh" && !self.is_selected(&document) {
@@ -459,7 +440,7 @@ impl Reader<'_> {
         }
         let passed = Passed { reference: ObjectRef::new(group, kind, namespace, name), document: Arc::clone(&document) };
         let local = metadata.and_then(|metadata| metadata.get("annotations")?.get("config.kubernetes.io/local-config")?.as_str());
-        let is_wanted = self.is_selected(&document) && local.is_none_or(|value| value == "false");
+        let is_wanted = document.is_whole && self.is_selected(&document) && local.is_none_or(|value| value == "false");
         self.declared.push(if is_wanted { Declared::Passed(passed) } else { Declared::LookedUp(passed) });
     }
 }

@@ -35,7 +35,8 @@ impl Measure {
             (self.findings, MOST_FINDINGS, "errors and warnings"),
         ];
         let (_, most, what) = table.into_iter().find(|(count, most, _)| count > most)?;
-        let finding = Diagnostic::error(format!("all files together have more than {most} {what}, which is the limit: they weren't read further"));
+        let finding =
+            Diagnostic::error(format!("all files together have more than {most} {what}, which is the limit: they weren't read further"));
         Some(finding.help("name fewer files and directories with -f"))
     }
 }

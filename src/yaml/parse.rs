@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::document::Document;
-use super::node::Kind;
+use super::node::{Kind, Node};
 use super::tree::{self, Limits};
 use crate::diagnostic::{Diagnostic, SourceFile, next_document};
 use crate::rule;
@@ -88,9 +88,12 @@ pub fn read_values(file: &Arc<SourceFile>, part: Range<usize>, limits: Limits, f
     }
     let mut faults = Vec::new();
     let roots = tree::read(&file.text, part, limits, &mut faults);
+    let mut faulty: Vec<usize> = faults.iter().map(|fault| fault.span.start).collect();
+    faulty.sort_unstable();
+    let is_whole = |root: &Node| faulty.get(faulty.partition_point(|at| *at < root.span.start)).is_none_or(|at| *at > root.span.end);
     findings.extend(faults.into_iter().map(|fault| {
         let first = fault.first.map(|at| format!("; it is already on line {}", file.line_column(at).0)).unwrap_or_default();
         rule::YAML_SYNTAX.says(fault.message + &first).at(file, fault.span)
     }));
-    roots.into_iter().map(|root| Document::new(file, root)).collect()
+    roots.into_iter().map(|root| Document { is_whole: is_whole(&root), ..Document::new(file, root) }).collect()
 }

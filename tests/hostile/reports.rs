@@ -130,8 +130,8 @@ fn elements(text: &str) -> BTreeSet<String> {
 
 #[test]
 fn no_value_leaves_its_place() {
-    // As long, and of as many lines, as any other.
-    let plain = reports("plain");
+    // As wrong as any other, where names are looked at.
+    let plain = reports("Plain");
     for text in MARKUP {
         for ((format, have), (_, want)) in reports(text).into_iter().zip(&plain) {
             assert!(have.code == want.code && !have.stderr.contains("panicked"), "{format} of {text:?}: {}", have.stderr);
@@ -139,7 +139,8 @@ fn no_value_leaves_its_place() {
             // A comment in Markdown is what keeps a word from calling somebody.
             let more: Vec<&String> = had.difference(&wanted).filter(|tag| *tag != "!-- --").collect();
             assert!(more.is_empty(), "{format} of {text:?} has {more:?} besides\n{}", have.stdout);
-            let moves = |c: char| c.is_control() && c != '\n' && c != '\t' || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+            let moves =
+                |c: char| c.is_control() && c != '\n' && c != '\t' || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
             // JSON is for programs, and tells what is there; a patch is what it is.
             let is_shown = !["json", "lint json", "sarif", "unified"].contains(&format);
             assert!(!is_shown || !have.stdout.contains(moves), "{format} of {text:?}: {:?}", have.stdout);

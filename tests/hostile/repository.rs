@@ -121,7 +121,9 @@ fn links_without_end() {
     let repo = Repo::new();
     let file = repo.file(&config_map("fine"));
     let inner = repo.directory([]);
-    for target in [format!("{}fine.yaml", "d/../".repeat(500)), "fine.yaml/".repeat(400), "x".repeat(5000), String::new(), "\u{0}".to_owned()] {
+    for target in
+        [format!("{}fine.yaml", "d/../".repeat(500)), "fine.yaml/".repeat(400), "x".repeat(5000), String::new(), "\u{0}".to_owned()]
+    {
         let link = repo.file(&target);
         repo.commit_of(&repo.directory([
             (DIRECTORY, "d".to_owned(), &*inner),

@@ -180,16 +180,17 @@ impl Objects {
         let repository = self.lock();
         let object = repository.revparse_single(revision)?;
         let commit = object.peel_to_commit().ok();
-        let root = object.peel_to_tree().map_err(|error| match error.code() {
-            ErrorCode::NotFound => error.into(),
-            _ => Missing::NoRoot,
-        })?;
         if commit.is_none() && revision.contains(':') {
             return Err(Missing::NoRoot);
         }
-        let known = commit.as_ref().map_or(root.as_object(), |commit| commit.as_object());
-        let short = known.short_id()?.as_str().unwrap_or_default().to_owned();
-        Ok(Found { commit: commit.map(|commit| commit.id()), root: root.id(), short })
+        // That of a commit isn't read yet: it may be very large.
+        let root = commit.as_ref().map_or_else(|| object.peel_to_tree().map(|root| root.id()), |commit| Ok(commit.tree_id()));
+        let root = root.map_err(|error| match error.code() {
+            ErrorCode::InvalidSpec | ErrorCode::Peel => Missing::NoRoot,
+            _ => error.into(),
+        })?;
+        let short = commit.as_ref().map_or(&object, |commit| commit.as_object()).short_id()?.as_str().unwrap_or_default().to_owned();
+        Ok(Found { commit: commit.map(|commit| commit.id()), root, short })
     }
 
     /// The best common ancestors of two commits.
@@ -274,7 +275,9 @@ impl Objects {
         let directory: Directory = tree.iter().map(entry).collect();
         // git makes none of these, and nobody who looks at the repository sees where they lead.
         if directory.len() < tree.len() || !directory.keys().all(|name| is_name(name)) {
-            return Err(io::Error::other("there are names here that no files can have, or two files of one name: the repository is damaged"));
+            return Err(io::Error::other(
+                "there are names here that no files can have, or two files of one name: the repository is damaged",
+            ));
         }
         Ok(directory)
     }

@@ -106,6 +106,9 @@ impl Revision {
                         return Err(io::Error::other("its links go round in a circle"));
                     }
                     let target = path_of(self.objects.blob(id, LONGEST_LINK)?);
+                    if target.as_os_str().is_empty() {
+                        return Err(io::ErrorKind::NotFound.into());
+                    }
                     if target.has_root() {
                         return Err(outside());
                     }

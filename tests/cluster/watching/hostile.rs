@@ -7,6 +7,10 @@ use super::stage::{SETTINGS, Stage, workspace};
 use crate::git::Repo;
 use crate::support::kaito;
 
+fn config_map(name: &str, namespace: &str) -> String {
+    format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name:?}, namespace: {namespace:?}}}\n")
+}
+
 #[test]
 fn one_of_many_files() {
     let (stage, repo) = (Stage::new("hostile", &[]), Repo::new());
@@ -27,6 +31,12 @@ fn one_of_many_files() {
         (workspace("w").replace("phi-4", &"x".repeat(10 << 20)), "x.yaml"),
         ("a: \u{0}\n".to_owned(), "x.yaml"),
         ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, name: b}\n".to_owned(), "stands here again"),
+        // Names that would be more than a name in the address of a request, or make it none.
+        (config_map("a b", "default"), "is no name"),
+        (config_map("x?dryRun=All#", "default"), "is no name"),
+        (config_map("../secrets/x", "default"), "is no name"),
+        (config_map("x", "../../x"), "is no name"),
+        (config_map("x", "a b"), "is no name"),
     ];
     for (number, (text, says)) in table.into_iter().enumerate() {
         watching.skip();

@@ -346,7 +346,8 @@ mod tests {
         let (want, have, cut) = (format!("want {A}"), format!("have {B}"), format!("shallow {B}"));
         let v2 = ["command=fetch", "--", "thin-pack", "no-progress", "ofs-delta", &cut, "deepen 1", &want, &have, "done", ""];
         assert_eq!(fetch(&capabilities(&[("fetch", "shallow wait-for-done")]), &wanted), packets(&v2));
-        let small = ["command=fetch", "--", "thin-pack", "no-progress", "ofs-delta", "filter blob:limit=67108865", &want, &have, "done", ""];
+        let small =
+            ["command=fetch", "--", "thin-pack", "no-progress", "ofs-delta", "filter blob:limit=67108865", &want, &have, "done", ""];
         assert_eq!(fetch(&capabilities(&[("fetch", "filter")]), &wanted), packets(&small));
         // Who knows no shallow history sends all of it.
         let all = ["command=fetch", "--", "thin-pack", "no-progress", "ofs-delta", &want, &have, "done", ""];
