@@ -163,7 +163,7 @@ fn insert(
             match entry.kind() {
                 Some(ObjectType::Tree) => open.push(entry.id()),
                 Some(ObjectType::Blob) if seen.insert(entry.id()) && !is_there(entry.id()) && !is_large(entry.id()) => {
-                    builder.insert_object(entry.id(), None)?
+                    builder.insert_object(entry.id(), None)?;
                 }
                 _ => {}
             }
