@@ -2,10 +2,12 @@
 //!
 //! Source: GitHub's "Workflow commands for GitHub Actions", and `@actions/core` for the escapes.
 
+use crate::diagnostic::visible;
+
 /// A line `::COMMAND NAME=VALUE,...::MESSAGE`.
 pub(crate) fn command(command: &str, properties: &[(&str, String)], message: &str) -> String {
-    let properties: Vec<String> = properties.iter().map(|(name, value)| format!("{name}={}", property(value))).collect();
-    format!("::{command} {}::{}\n", properties.join(","), data(message))
+    let properties: Vec<String> = properties.iter().map(|(name, value)| format!("{name}={}", property(&visible(value)))).collect();
+    format!("::{command} {}::{}\n", properties.join(","), data(&visible(message)))
 }
 
 fn data(text: &str) -> String {

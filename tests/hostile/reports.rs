@@ -51,7 +51,7 @@ fn reports(text: &str) -> Vec<(&'static str, Run)> {
                 "inference": {"template": {"spec": {"containers": [{"name": "c", "image": value, "command": [value]}]}}}}),
         ];
         fs::create_dir(home.path().join(side)).unwrap();
-        let text = objects.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+        let text = objects.iter().map(|object| format!("{object}\n")).collect::<Vec<_>>().concat();
         fs::write(home.path().join(side).join("in.json"), text).unwrap();
     }
     let wrong = json!({"apiVersion": "kaito.sh/v1beta1", "kind": "Workspace", "metadata": {"name": text}, text: text,
