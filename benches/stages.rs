@@ -102,7 +102,7 @@ fn webhook(bencher: Bencher<'_, '_>) {
         .body(body.into_bytes())
         .expect("this is a request");
     let hooks = Hooks::new(|_, _| {});
-    let token = Arc::new(|| Some("token".to_owned()));
+    let token = Arc::new(|| Some("token".into()));
     hooks.set_receivers(vec![Receiver { name: "fleet".to_owned(), namespace: String::new(), kind: Kind::GitHub, token }]);
     bencher.bench(|| {
         let answer = hooks.answer(&request, 1_700_000_000);

@@ -26,6 +26,12 @@ pub const FILE_NAME: &str = "kaito.yaml";
 /// The only `apiVersion` of `kaito.yaml`.
 pub const API_VERSION: &str = "config.kaito.sh/v1alpha1";
 
+/// The most nodes of one's own.
+const MOST_NODES: usize = 100_000;
+
+/// The most entries of a list that every object is held against.
+const MOST_ENTRIES: usize = 1000;
+
 /// `kaito.yaml`. Flags win over it.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -128,6 +134,11 @@ impl RenderConfig {
     ) -> Option<Self> {
         let before = findings.len();
         let mut config: Self = schema::read_what_fits(document, &schema::of::<Self>(), findings)?;
+        let excess: Vec<_> = config.excess().map(|(field, finding)| document.finding(finding, &[Step::Field(field)])).collect();
+        if !excess.is_empty() {
+            findings.extend(excess);
+            return None;
+        }
         let (images, mirrors) = (config.images.as_deref().unwrap_or_default(), config.registry_mirrors.as_deref().unwrap_or_default());
         config.image_rules = ImageRules::new(document, images, mirrors, findings);
         config.read_patches = patch::read(document, config.patches.as_deref().unwrap_or_default(), open, findings);
@@ -165,6 +176,20 @@ impl RenderConfig {
             }
         }
         (findings.len() == before).then_some(config)
+    }
+
+    /// The lists that are longer than anybody means, with what is said of each: every object is held against every entry.
+    fn excess(&self) -> impl Iterator<Item = (&'static str, Diagnostic)> {
+        let count = |list: Option<usize>| list.unwrap_or_default();
+        let nodes: usize = self.nodes.iter().flatten().map(|nodes| nodes.count as usize).sum();
+        let table = [
+            ("nodes", nodes, MOST_NODES),
+            ("images", count(self.images.as_ref().map(Vec::len)), MOST_ENTRIES),
+            ("registryMirrors", count(self.registry_mirrors.as_ref().map(Vec::len)), MOST_ENTRIES),
+            ("patches", count(self.patches.as_ref().map(Vec::len)), MOST_ENTRIES),
+        ];
+        let excess = table.into_iter().filter(|(_, count, most)| count > most);
+        excess.map(|(field, count, most)| (field, Diagnostic::error(format!("{count} are too many; the most is {most}"))))
     }
 
     /// The declared nodes, one by one.

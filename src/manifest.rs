@@ -233,10 +233,11 @@ impl PartialOrd for ObjectRef {
 
 impl fmt::Display for ObjectRef {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.namespace {
-            Some(namespace) => write!(out, "{} {namespace}/{}", self.kind, self.name),
-            None => write!(out, "{} {}", self.kind, self.name),
-        }
+        let name = match &self.namespace {
+            Some(namespace) => format!("{} {namespace}/{}", self.kind, self.name),
+            None => format!("{} {}", self.kind, self.name),
+        };
+        out.write_str(&visible_in_a_line(&name))
     }
 }
 

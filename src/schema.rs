@@ -27,7 +27,7 @@ pub fn of<T: JsonSchema>() -> Value {
 /// Reads a document into its type without what its schema doesn't allow, so that the rest can be looked at too.
 pub fn read_what_fits<T: DeserializeOwned>(document: &Document, schema: &Value, findings: &mut Vec<Diagnostic>) -> Option<T> {
     let before = findings.len();
-    let mut check = Check { document, path: Vec::new(), findings, unfit: Vec::new() };
+    let mut check = Check::new(document, findings);
     check.node(&document.root, schema);
     let unfit = check.unfit;
     let read = if unfit.is_empty() {
@@ -53,7 +53,7 @@ pub fn read_what_fits<T: DeserializeOwned>(document: &Document, schema: &Value, 
 
 /// Adds everything in a document that its schema doesn't allow.
 pub fn check(document: &Document, schema: &Value, findings: &mut Vec<Diagnostic>) {
-    Check { document, path: Vec::new(), findings, unfit: Vec::new() }.node(&document.root, schema);
+    Check::new(document, findings).node(&document.root, schema);
 }
 
 /// The schema of a part of a value: no field has to be there. Items of lists are wholes.
@@ -127,15 +127,25 @@ fn blank(schema: &Value) -> Value {
 /// The fields of a type that has none.
 static NONE: LazyLock<Map<String, Value>> = LazyLock::new(Map::new);
 
+/// How many faults of one document are said: nobody reads more.
+pub const MOST_FINDINGS: usize = 1000;
+
 struct Check<'a> {
     document: &'a Document,
     path: Vec<Step<'a>>,
     findings: &'a mut Vec<Diagnostic>,
+    /// So many findings, and nothing is checked any more.
+    most: usize,
     /// The values that must be left out for the rest to fit, and what must stand in their place.
     unfit: Vec<(Vec<Step<'a>>, Option<Value>)>,
 }
 
 impl<'a> Check<'a> {
+    fn new(document: &'a Document, findings: &'a mut Vec<Diagnostic>) -> Self {
+        let most = findings.len() + MOST_FINDINGS;
+        Self { document, path: Vec::new(), findings, most, unfit: Vec::new() }
+    }
+
     fn fault(&mut self, finding: Diagnostic, schema: &'a Map<String, Value>) {
         self.findings.push(self.document.finding(finding, &self.path));
         self.unfit.push((self.path.clone(), Some(blank(&Value::Object(schema.clone())))));
@@ -155,7 +165,7 @@ impl<'a> Check<'a> {
     /// Null counts as absent, as everywhere in Kubernetes.
     fn node(&mut self, node: &'a Node, schema: &'a Value) {
         let Value::Object(schema) = not_null(schema) else { return };
-        if node.is_null() {
+        if node.is_null() || self.findings.len() >= self.most {
             return;
         }
         match (type_of(schema), &node.kind) {
@@ -185,6 +195,9 @@ impl<'a> Check<'a> {
         let Kind::Mapping(entries) = &node.kind else { return };
         let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&NONE);
         for entry in entries {
+            if self.findings.len() >= self.most {
+                return;
+            }
             let rest = schema.get("additionalProperties");
             match properties.get(entry.key.as_str()).or_else(|| rest.filter(|rest| **rest != Value::Bool(false))) {
                 Some(schema) => self.inside(entry.key.as_str(), &entry.value, schema),

@@ -1,11 +1,16 @@
-//! What looks like a secret: names of variables, flags and fields that hold one, and tokens, passwords and keys within texts.
+//! Secrets: one that is known is a [`Secret`]; and what looks like one, as names of variables, flags and fields that hold one, and tokens,
+//! passwords and keys within texts.
 //!
-//! These are rules of thumb. What they miss is shown, so that a name or a form too many is the lesser evil.
+//! The latter are rules of thumb. What they miss is shown, so that a name or a form too many is the lesser evil.
+
+mod secret;
 
 use std::ops::Range;
 use std::sync::LazyLock;
 
 use regex_lite::{Captures, Regex};
+
+pub use secret::{Secret, hide};
 
 /// Parts of names that hold secrets, in small letters and without what stands between words.
 const NAMES: [&str; 13] = [

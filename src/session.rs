@@ -47,7 +47,7 @@ impl<'a> Session<'a> {
             let configs = admission::check(located, &context, &mut findings);
             // What is said of a field that is missing or was left out may only follow from that.
             findings.retain(|finding| located.is_certain(finding));
-            let admitted = located.unfit.is_empty() && !findings.iter().any(Diagnostic::is_error);
+            let admitted = located.is_whole() && !findings.iter().any(Diagnostic::is_error);
             let plan = admitted.then(|| plan::plan(located, &configs, &context, explain, &mut findings)).flatten();
             if admitted && plan.is_none() && !findings.iter().any(Diagnostic::is_error) {
                 // Never leave a Workspace out in silence: what is not rendered is deleted by those who apply.
@@ -67,6 +67,7 @@ impl<'a> Session<'a> {
             findings.extend(own_findings);
             plans.extend(plan);
         }
+        plan::within_limit_of_all(&mut plans, findings);
         let pools = input.sets.iter().filter_map(|set| plan::inference_pool(set, &context, findings)).collect();
         let rag_engines = input.rag_engines.iter().filter_map(|located| plan_rag_engine(located, &context, explain, findings)).collect();
         let session = Self { context, plans, pools, rag_engines };
@@ -333,7 +334,7 @@ fn plan_rag_engine<'a>(
     let mut own_findings = Vec::new();
     admission::check_rag_engine(located, context, &mut own_findings);
     own_findings.retain(|finding| located.is_certain(finding));
-    let admitted = located.unfit.is_empty() && !own_findings.iter().any(Diagnostic::is_error);
+    let admitted = located.is_whole() && !own_findings.iter().any(Diagnostic::is_error);
     findings.append(&mut own_findings);
     admitted.then(|| plan::rag_engine(located, context, explain))
 }

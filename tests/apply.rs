@@ -19,6 +19,7 @@ fn words() {
         Why::Namespace { namespace: text("prod"), allowed: vec![text("default"), text("models")] },
         Why::NoNamespace { namespace: text("prod") },
         Why::Unreadable(text("nodeclaims.karpenter.sh is forbidden")),
+        Why::Name { name: text("x?dryRun=All#\u{1b}") },
         Why::Twice,
         Why::Parent,
         Why::Held(Holder::Nobody),

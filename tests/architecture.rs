@@ -73,6 +73,45 @@ fn the_core_is_pure() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
+/// Only who sends a secret, signs or decodes with it can read one.
+#[test]
+fn few_files_read_secrets() {
+    const READERS: [&str; 19] = [
+        "cli/ci/environment.rs",
+        "notify/forge.rs",
+        "notify/post.rs",
+        "secrets/secret.rs",
+        "server/hook/receiver.rs",
+        "server/hook/signature.rs",
+        "source/git/cloned.rs",
+        "source/git/remote/access.rs",
+        "source/git/remote/github_app.rs",
+        "source/git/remote/http.rs",
+        "source/git/remote/proxy.rs",
+        "source/git/remote/ssh.rs",
+        "source/git/remote/tls.rs",
+        "source/git/signature/keys.rs",
+        "source/git/signature/sign.rs",
+        "source/http.rs",
+        "source/registry/client.rs",
+        "source/registry/login.rs",
+        "source/secret_file.rs",
+    ];
+    let mut readers: Vec<PathBuf> = sources().into_iter().map(|(_, path)| path).filter(|path| code(path).contains(".expose()")).collect();
+    readers.sort();
+    assert_eq!(readers, READERS.map(|file| Path::new("src").join(file)));
+}
+
+/// Archives are made and never unpacked: what leads out of a directory, or is a bomb, gets nowhere.
+#[test]
+fn nobody_unpacks_an_archive() {
+    for (_, path) in sources() {
+        let code = code(&path);
+        let unpacks = ["tar::Archive", "Archive::new", "Decoder", "Decompress", ".unpack"].into_iter().find(|word| code.contains(word));
+        assert_eq!(unpacks, None, "{}", path.display());
+    }
+}
+
 #[test]
 fn only_one_file_is_unsafe() {
     let faults: Vec<String> = sources()

@@ -14,7 +14,7 @@ use kaito::yaml;
 use serde_json::{Value, json};
 
 use crate::patch::kustomize;
-use crate::support::{Run, expect, finish, json_lines, kaito, run};
+use crate::support::{Run, expect, finish, hides_secrets, json_lines, kaito, run};
 
 /// The YAML of a text.
 fn read(text: &str) -> Vec<Value> {
@@ -236,12 +236,14 @@ fn ends_when_it_is_told_to() {
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let variables = [("ARGOCD_ENV_PATHS", "pipe.yaml")];
     let mut plugin = plugin("/generate/command", &repository.path().join("apps/prod"), &variables);
-    let mut child = plugin.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let child = plugin.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     // Opens as soon as kaito reads.
     let writer = fs::File::options().write(true).open(&pipe).unwrap();
     let group = format!("-{}", child.id());
     assert!(Command::new("kill").args(["-TERM", "--", &group]).status().unwrap().success());
-    assert_eq!(child.wait().unwrap().signal(), Some(15));
+    let output = child.wait_with_output().unwrap();
+    hides_secrets("output", &String::from_utf8_lossy(&[output.stdout, output.stderr].concat()));
+    assert_eq!(output.status.signal(), Some(15));
     drop(writer);
 }
 

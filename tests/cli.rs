@@ -1,9 +1,9 @@
 //! The command line: exit codes, streams, flags.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::process::Stdio;
 
-use crate::support::{kaito, run, run_with_input};
+use crate::support::{hides_secrets, kaito, run, run_with_input};
 
 #[test]
 fn exit_codes() {
@@ -71,12 +71,28 @@ fn formats_say_the_same() {
     assert_eq!(names.lines().count(), items.len());
 }
 
+/// Credentials are in the memory of a process.
+#[cfg(target_os = "linux")]
+#[test]
+fn no_memory_is_dumped() {
+    let mut child = kaito().args(["lint", "-f", "-"]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    // More than fits into a pipe: once it is written, kaito has begun to read.
+    stdin.write_all(&b"# nothing\n".repeat(100_000)).unwrap();
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap();
+    let of_cores = limits.lines().find_map(|line| line.strip_prefix("Max core file size")).unwrap();
+    assert_eq!(of_cores.split_whitespace().next(), Some("0"), "{limits}");
+    drop(stdin);
+    hides_secrets("stderr", &String::from_utf8_lossy(&child.wait_with_output().unwrap().stderr));
+}
+
 #[test]
 fn a_closed_pipe_ends_it_quietly() {
     let mut child = kaito().args(["preset", "list"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     let mut stderr = String::new();
     child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+    hides_secrets("stderr", &stderr);
     assert_eq!((child.wait().unwrap().code(), stderr.as_str()), (Some(0), ""));
 }
 

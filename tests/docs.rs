@@ -177,6 +177,23 @@ fn every_dependency_has_its_reason() {
     assert_eq!(wanted.difference(&said).collect::<Vec<_>>(), Vec::<&&str>::new(), "ARCHITECTURE.md says not what for");
 }
 
+/// Each part of the nightly script has a machine, and the tests that it names are there: a name that is none would pass.
+#[test]
+fn what_is_run_every_night_is_there() {
+    let script = fs::read_to_string("scripts/nightly.sh").unwrap();
+    let workflow = fs::read_to_string(".github/workflows/nightly.yml").unwrap();
+    let parts: BTreeSet<&str> = script.lines().filter_map(|line| line.strip_suffix("() {")).collect();
+    let (_, matrix) = workflow.split_once("part: [").unwrap();
+    assert_eq!(matrix.split(']').next().unwrap().split(", ").collect::<BTreeSet<_>>(), parts);
+    for (file, name, named) in [
+        ("tests/cluster/faults/schedule.rs", "at_random", "cluster::faults::schedule::at_random"),
+        ("tests/simulation/main.rs", "schedules", "--test simulation -- --nocapture schedules"),
+    ] {
+        let is_there = fs::read_to_string(file).unwrap().contains(&format!("#[test]\nfn {name}() {{"));
+        assert!(is_there && script.contains(named), "{named}");
+    }
+}
+
 #[test]
 fn every_example_is_told_of() {
     let page = fs::read_to_string("docs/examples.md").unwrap();

@@ -88,7 +88,7 @@ metadata: {name: script, namespace: models}
 data: {run: 'echo ${HOME:-/} $$'}
 ";
 
-const ORIGIN: &str = "https://robot:hunter2@git.example.com/org/fleet.git";
+const ORIGIN: &str = "https://robot:hunter-of-git@git.example.com/org/fleet.git";
 
 /// A repository whose Workspaces are pushed.
 struct Scene {
@@ -240,26 +240,27 @@ fn revisions() {
 fn logins() {
     let (registries, scene) = (Registries::start(), Scene::new());
     let Listens { basic, token, .. } = &registries.at;
-    let (good, bad) = ("me:pass:word", "me:wrong");
+    let (good, bad) = ("me:hunter-of-a:registry", "me:wrong");
     let helpers = tempfile::tempdir().unwrap();
     let helper = helpers.path().join("docker-credential-tests");
-    fs::write(&helper, "#!/bin/sh\nread host\necho \"{\\\"ServerURL\\\": \\\"$host\\\", \\\"Username\\\": \\\"me\\\", \\\"Secret\\\": \\\"pass:word\\\"}\"\n").unwrap();
+    fs::write(&helper, "#!/bin/sh\nread host\necho \"{\\\"ServerURL\\\": \\\"$host\\\", \\\"Username\\\": \\\"me\\\", \\\"Secret\\\": \\\"hunter-of-a:registry\\\"}\"\n").unwrap();
     fs::set_permissions(&helper, fs::Permissions::from_mode(0o755)).unwrap();
     let path = format!("{}:/usr/bin:/bin", helpers.path().display());
     let file = helpers.path().join("login");
     fs::write(&file, format!("{good}\n")).unwrap();
-    let file = file.to_str().unwrap();
+    let token_alone = helpers.path().join("token");
+    fs::write(&token_alone, "hunter-of-token").unwrap();
+    let (file, token_alone) = (file.to_str().unwrap(), token_alone.to_str().unwrap());
     for host in [basic, token] {
         let auths = |login: &str| json!({"auths": {host: login_of(login)}}).to_string();
         let table = [
-            ("{}".to_owned(), &[][..], &["--creds", good][..], 0),
-            ("{}".to_owned(), &[], &["--creds-file", file], 0),
+            ("{}".to_owned(), &[][..], &["--creds-file", file][..], 0),
             ("{}".to_owned(), &[("KAITO_REGISTRY_CREDS", good)], &[], 0),
             (auths(good), &[], &[], 0),
             (json!({"credHelpers": {host: "tests"}}).to_string(), &[("PATH", path.as_str())], &[], 0),
             (json!({"credsStore": "tests"}).to_string(), &[("PATH", path.as_str())], &[], 0),
             ("{}".to_owned(), &[], &[], 1),
-            ("{}".to_owned(), &[], &["--creds", bad], 1),
+            ("{}".to_owned(), &[("KAITO_REGISTRY_CREDS", bad)], &[], 1),
             (auths(bad), &[], &[], 1),
             (auths(bad), &[("KAITO_REGISTRY_CREDS", good)], &[], 0),
             (json!({"credsStore": "nowhere"}).to_string(), &[], &[], 2),
@@ -270,14 +271,14 @@ fn logins() {
             let run = scene.push_as(&config, variables, &args);
             assert_eq!(run.code, code, "{config} {args:?}: {}", run.stderr);
             assert!(code == 0 || run.stderr.contains("log in") || run.stderr.contains("login"), "{}", run.stderr);
-            assert!(!run.stderr.contains("pass:word") && !run.stderr.contains("wrong"), "{}", run.stderr);
+            assert!(!run.stderr.contains("wrong"), "{}", run.stderr);
         }
     }
-    let identity = json!({"auths": {token: {"identitytoken": "identity-of-me"}}}).to_string();
+    let identity = json!({"auths": {token: {"identitytoken": "hunter-of-identity"}}}).to_string();
     let address = format!("oci://{token}/org/fleet");
     let run = scene.push_as(&identity, &[], &[&address, "-R", "-f", "clusters/prod", "--insecure-registry"]);
     assert_eq!(run.code, 0, "{}", run.stderr);
-    let run = scene.push_as("{}", &[], &[&address, "-R", "-f", "clusters/prod", "--insecure-registry", "--creds", "token-of-me"]);
+    let run = scene.push_as("{}", &[], &[&address, "-R", "-f", "clusters/prod", "--insecure-registry", "--creds-file", token_alone]);
     assert_eq!(run.code, 0, "{}", run.stderr);
 }
 

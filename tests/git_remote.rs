@@ -8,6 +8,8 @@ pub(crate) mod ssh;
 
 use kaito::source::{Access, Head, Mirror, Reference, RemoteError};
 
+use crate::support::hides_secrets;
+
 /// The commit that is meant, fetched.
 fn follow(mirror: &Mirror, reference: &Reference, access: &Access) -> Result<Head, RemoteError> {
     let head = mirror.resolve(reference, access)?;
@@ -25,5 +27,6 @@ fn read(mirror: &Mirror, head: &Head, path: &str) -> String {
 fn shown(error: &RemoteError) -> String {
     let finding = error.finding();
     assert!(!finding.help.is_empty(), "{finding:?} says not what to do");
+    hides_secrets("error", &format!("{error:?} {error} {finding:?}"));
     std::iter::once(finding.message).chain(finding.help).collect::<Vec<_>>().join("; ")
 }

@@ -1,9 +1,14 @@
 //! Inputs that mean harm: each is refused with a clear message, soon, and nothing is printed.
 
+mod amounts;
+mod reports;
+mod repository;
+mod submodules;
+
 use std::fmt::Write as _;
 use std::fs;
 
-use crate::support::{run, run_with_input};
+use crate::support::{hides_secrets, run, run_with_input};
 
 const WORKSPACE: &str = "apiVersion: kaito.sh/v1beta1\nkind: Workspace\nmetadata: {name: fine}\nresource: {instanceType: Standard_NC24ads_A100_v4, labelSelector: {}}\ninference: {preset: {name: phi-4}}\n---\n";
 
@@ -38,7 +43,8 @@ fn bombs_and_abysses() {
 
 #[test]
 fn text_that_is_no_manifest() {
-    refused("\u{0}", "");
+    refused("\u{0}", "error");
+    refused("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {a: x\u{0}y}\n", "well-formed");
     refused("just words", "a Kubernetes object is a mapping");
     refused("- a\n- b\n", "a Kubernetes object is a mapping");
     refused("apiVersion: [v1]\nkind: ConfigMap\n", "expected a string");
@@ -136,6 +142,7 @@ fn a_full_disk_is_said() {
         let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
         let output = std::process::Command::new(env!("CARGO_BIN_EXE_kaito")).args(verb).stdout(full).output().unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr);
+        hides_secrets("stderr", &stderr);
         assert_eq!(output.status.code(), Some(1), "{verb:?}: {stderr}");
         assert!(stderr.contains("standard output"), "{verb:?}: {stderr}");
     }
@@ -192,6 +199,24 @@ fn files_that_lead_elsewhere() {
     fs::write(repository.join("c.yaml"), b"a: \xff\xfe").unwrap();
     let refused = run(&["render", "-f", path]);
     assert!(refused.stderr.contains("c.yaml:1 is not UTF-8"), "{}", refused.stderr);
+    fs::remove_file(repository.join("c.yaml")).unwrap();
+
+    // Nobody waits for who never writes.
+    let pipe = repository.join("d.yaml");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let refused = run(&["render", "-f", path]);
+    assert!(refused.stderr.contains("d.yaml is not a file, but a pipe or a device"), "{}", refused.stderr);
+    fs::remove_file(&pipe).unwrap();
+
+    // A file of 2 GiB, of which nothing is on disk.
+    fs::File::create(repository.join("e.yaml")).unwrap().set_len(2 << 30).unwrap();
+    let refused = run(&["render", "-f", path]);
+    assert!(refused.stderr.contains("e.yaml has more than 67108864 bytes"), "{}", refused.stderr);
+    fs::remove_file(repository.join("e.yaml")).unwrap();
+
+    fs::create_dir_all(repository.join("deep/".repeat(110))).unwrap();
+    let refused = run(&["render", "-R", "-f", path]);
+    assert!(refused.stderr.contains("deep/deep/deep, more than 100 directories are in one another"), "{}", refused.stderr);
 }
 
 #[test]

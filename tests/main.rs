@@ -19,6 +19,7 @@ mod diff_external;
 mod diff_revisions;
 mod docs;
 mod flux;
+mod fuzz;
 mod git;
 mod git_remote;
 mod golden;

@@ -18,8 +18,10 @@ use kaito::yaml::{self, Limits};
 use serde_json::Value;
 use sha2::Sha256;
 
+use crate::support::hides_secrets;
+
 const COMMIT: &str = "0f3c5a1e9d7b2c4860f1e2d3c4b5a69788776655";
-const TOKEN: &str = "hunter2-verysecret";
+const TOKEN: &str = "hunter-of-notices";
 
 /// Only what hangs makes anybody wait for so long.
 const HANGS: Duration = Duration::from_secs(60);
@@ -93,7 +95,9 @@ pub(crate) fn read(stream: &mut TcpStream) -> Request {
     let length = headers.iter().find(|(name, _)| name == "content-length").map_or(0, |(_, value)| value.parse().unwrap());
     let mut body = vec![0; length];
     stream.read_exact(&mut body).unwrap();
-    Request { line: lines[0].clone(), headers, text: String::from_utf8(body).unwrap() }
+    let text = String::from_utf8(body).unwrap();
+    hides_secrets("notification", &text);
+    Request { line: lines[0].clone(), headers, text }
 }
 
 pub(crate) fn answer(status: &str, headers: &str, body: &str) -> String {
@@ -130,7 +134,9 @@ impl Place {
     }
 
     fn logs(&self) -> String {
-        self.logs.lock().unwrap().clone()
+        let logs = self.logs.lock().unwrap().clone();
+        hides_secrets("log", &logs);
+        logs
     }
 }
 

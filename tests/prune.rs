@@ -20,7 +20,7 @@ const SET: &str = "applyset-one-v1";
 
 fn members() -> Vec<Value> {
     let file = SourceFile::new("objects.yaml", fs::read_to_string("golden/prune/objects.yaml").unwrap());
-    let parts = yaml::split(&file.text).into_iter();
+    let parts = yaml::split(&file, yaml::Limits::default(), &mut Vec::new()).into_iter();
     let documents = parts.flat_map(|part| yaml::read_values(&file, part, yaml::Limits::default(), &mut Vec::new()));
     let mut members: Vec<Value> = documents.map(|document| document.root.to_value()).collect();
     members.iter_mut().for_each(|member| mark(member, SET));

@@ -27,7 +27,7 @@ impl Scene {
         let repo = Repo::new();
         let bare = repo.path.parent().unwrap().join("rendered.git").display().to_string();
         repo.git(&["init", "-q", "--bare", &bare]);
-        repo.git(&["remote", "add", "origin", "https://robot:hunter2@git.example.com/org/fleet.git"]);
+        repo.git(&["remote", "add", "origin", "https://robot:hunter-of-git@git.example.com/org/fleet.git"]);
         repo.write("clusters/prod/models.yaml", [workspace("phi"), CONFIG_MAP.to_owned()].join("---\n"));
         repo.commit("Add phi\n\nFor the \"fair\".\n\nSigned-off-by: n <n@example.com>\nArgocd-reference-commit-sha: 0123456789");
         Self { repo, bare }

@@ -3,14 +3,19 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use kaito::server::hook::{Hooks, Kind, Receiver};
+use kaito::source::{Access, Mirror, Reference};
 use serde_json::json;
 
 use crate::git::Repo;
+use crate::git_remote::server::Served;
 use crate::support::{Run, finish, kaito, run, run_with_input};
 
 const WORKSPACE: &str = "apiVersion: kaito.sh/v1beta1
@@ -120,6 +125,102 @@ fn no_program_of_a_repository_is_run() {
     }
 }
 
+/// A server asks whatever address somebody writes who may only push: that would be a way to what only the server can reach.
+#[test]
+fn no_address_of_a_repository_is_asked() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let host = listener.local_addr().unwrap().to_string();
+    listener.set_nonblocking(true).unwrap();
+    let url = format!("http://{host}/x");
+    let served = Served::new();
+    let tuning = fs::read_to_string("examples/tuning-qlora/workspace.yaml").unwrap();
+    let tuning = tuning.replace("https://datasets.example.com/dolly-15k.parquet?download=true", &url);
+    let streamed = WORKSPACE.replace(
+        "metadata: {name: phi}",
+        &format!("metadata: {{name: streamed, annotations: {{inference.kaito.sh/stream-datarefs-url: {url}}}}}"),
+    );
+    let config = format!(
+        "apiVersion: config.kaito.sh/v1alpha1\nkind: RenderConfig\nregistryMirrors: [{{prefix: mcr.microsoft.com, location: {host}/mcr}}]\n"
+    );
+    served.repo.write("apps/w.yaml", WORKSPACE).write("apps/tuning.yaml", tuning.replace("registry.example.com", &host));
+    served.repo.write("apps/streamed.yaml", streamed).write("apps/kaito.yaml", config);
+    served.repo.write(".gitmodules", format!("[submodule \"a\"]\n\tpath = a\n\turl = {url}\n"));
+    served.repo.write(".lfsconfig", format!("[lfs]\n\turl = {url}\n"));
+    served.repo.write("apps/large.txt", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n");
+    let head = served.repo.git(&["rev-parse", "HEAD"]);
+    served.repo.git(&["update-index", "--add", "--cacheinfo", &format!("160000,{},a", head.trim())]);
+    served.repo.git(&["add", "-A", "apps", ".gitmodules", ".lfsconfig"]);
+    served.repo.git(&["commit", "-q", "-m", "addresses"]);
+    let is_unasked = |what: &str| assert!(listener.accept().is_err(), "{what} has asked {host}");
+    for verb in ["render", "lint", "explain", "images"] {
+        let run = served.repo.kaito(&[verb, "--revision", "HEAD", "-R", "-f", "apps"]);
+        assert!(run.code <= 1 && !run.stderr.contains("panicked"), "{verb}: {}", run.stderr);
+        is_unasked(verb);
+    }
+    let mirror = Mirror::open(served.cache(), &served.http()).unwrap();
+    let head = mirror.resolve(&Reference::Default, &Access::anonymous()).unwrap();
+    mirror.fetch(&head, &Access::anonymous()).unwrap();
+    is_unasked("a fetch");
+    // Who says that submodules are followed has them asked for, which the test notices.
+    listener.set_nonblocking(false).unwrap();
+    let is_asked = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&is_asked);
+    thread::spawn(move || {
+        let stream = listener.accept();
+        asked.store(true, Ordering::SeqCst);
+        drop(stream);
+    });
+    mirror.fetch_with_submodules(&head, &Access::anonymous()).unwrap_err();
+    assert!(is_asked.load(Ordering::SeqCst));
+}
+
+/// Whoever tries one way after the other would never be done with these.
+#[test]
+fn expressions_take_no_time() {
+    let home = tempfile::tempdir().unwrap();
+    fs::write(home.path().join("w.yaml"), WORKSPACE.replace("{name: phi}", &format!("{{name: {}}}", "a".repeat(50)))).unwrap();
+    let none = "matches none of the objects";
+    for (expression, says) in [("(a*)*b", none), ("(a|aa)+c", none), ("(.*.*.*)*x", none), ("((a{1000}){1000}){1000}", "size limit")] {
+        let patch = "[{op: add, path: /metadata/annotations, value: {a: b}}]";
+        let target = format!("target: {{kind: StatefulSet, name: '{expression}'}}");
+        let config = format!("apiVersion: config.kaito.sh/v1alpha1\nkind: RenderConfig\npatches: [{{patch: '{patch}', {target}}}]\n");
+        fs::write(home.path().join("kaito.yaml"), config).unwrap();
+        let run = run(&["render", "-f", home.path().to_str().unwrap()]);
+        assert!(run.code == 1 && run.stderr.contains(says), "{expression}: {}", run.stderr);
+    }
+}
+
+/// A kubeconfig that is none has a token in it, and a program for logging in prints one: neither is quoted.
+#[test]
+fn what_logs_in_is_not_quoted() {
+    const TOKEN: &str = "hunter-of-a-cluster";
+    let home = tempfile::tempdir().unwrap();
+    let with_user = |user: &str| {
+        let cluster =
+            "clusters: [{name: c, cluster: {server: 'https://127.0.0.1:1'}}]\ncontexts: [{name: c, context: {cluster: c, user: u}}]";
+        format!("apiVersion: v1\nkind: Config\ncurrent-context: c\n{cluster}\nusers: [{{name: u, user: {user}}}]\n")
+    };
+    let program = |script: &str| {
+        let exec =
+            json!({"apiVersion": "client.authentication.k8s.io/v1", "command": "sh", "args": ["-c", script], "interactiveMode": "Never"});
+        with_user(&json!({"exec": exec}).to_string())
+    };
+    let table = [
+        (with_user(&format!("{{token: [{TOKEN}]}}")), "it is no kubeconfig, as line "),
+        (with_user(&format!("{{token: {TOKEN}: x}}")), "it is no kubeconfig"),
+        (TOKEN.to_owned(), "it is no kubeconfig"),
+        (program(&format!("echo {TOKEN}; echo {TOKEN} >&2; exit 3")), "logging in fails: exit status: 3"),
+        (program(&format!("echo {TOKEN}")), "logging in prints no credentials"),
+        (program(&format!("echo '{{\"status\": {{\"token\": [\"{TOKEN}\"]}}}}'")), "logging in prints no credentials"),
+    ];
+    for (text, want) in table {
+        let path = home.path().join("config");
+        fs::write(&path, &text).unwrap();
+        let run = finish(kaito().env("PATH", "/usr/bin:/bin").arg("status").arg("--kubeconfig").arg(&path));
+        assert!(run.code != 0 && run.stderr.contains(want), "{text}: {}", run.stderr);
+    }
+}
+
 /// Names of files, kinds and objects are somebody else's, and are shown in a terminal.
 #[test]
 fn no_name_moves_a_terminal() {
@@ -220,7 +321,7 @@ fn no_field_of_a_webhook_is_relied_on() {
         name: name.to_owned(),
         namespace: "kaito".to_owned(),
         kind,
-        token: Arc::new(move || Some(token.to_owned())),
+        token: Arc::new(move || Some(token.into())),
     };
     hooks.set_receivers(vec![receiver("gitlab", Kind::GitLab), receiver("generic", Kind::Generic)]);
     let commit = "0f3c5a1e9d7b2c4860f1e2d3c4b5a69788776655";
@@ -279,6 +380,15 @@ fn templates_see_nothing_of_the_machine() {
         command.env("CANARY", CANARY).args(["render", "-f", "examples/data-parallel", "--templates"]).arg(&templates);
         refuses(&finish(&mut command), &template);
     }
+}
+
+/// The check of all that the suite's runs print and log finds what is printed.
+#[test]
+fn a_secret_that_is_shown_is_found() {
+    for shown in [&["lint", "-f", "hunter2"][..], &["render", "-f", "hunter2"], &["schema", "hunter2"]] {
+        assert!(std::panic::catch_unwind(|| run(shown)).is_err(), "{shown:?}");
+    }
+    assert_eq!(run(&["lint", "-f", "another"]).code, 1);
 }
 
 /// Every test that the table names is there, and each row names one.

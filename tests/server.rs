@@ -8,10 +8,13 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
 
 use hmac::{Hmac, KeyInit, Mac};
+use kaito::secrets::Secret;
 use kaito::server::hook::{Heard, Hooks, Kind, Push, Receiver, flux_path, same_repository};
 use kaito::server::{Limits, Routes, Server};
 use kaito::telemetry::{LogFormat, Metrics, level, subscriber};
 use sha2::Sha256;
+
+use crate::support::hides_secrets;
 
 const TOKEN: &str = "It's a Secret to Everybody";
 const BODY: &str = r#"{"ref": "refs/heads/main", "after": "0f3c5a1e9d7b2c4860f1e2d3c4b5a69788776655",
@@ -59,7 +62,9 @@ impl Client {
         let length = headers.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap_or("0");
         let mut body = vec![0; length.parse().unwrap()];
         self.0.read_exact(&mut body).unwrap();
-        Answer { status, headers, body: String::from_utf8(body).unwrap() }
+        let body = String::from_utf8(body).unwrap();
+        hides_secrets("answer", &format!("{headers}{body}"));
+        Answer { status, headers, body }
     }
 
     /// Whether the server hangs up, rather than saying anything more.
@@ -91,13 +96,13 @@ fn signature(token: &str, body: &str) -> String {
 /// A receiver for GitHub whose token can be changed, the server with it, its metrics, and what it hears.
 struct GitHub {
     server: Server,
-    token: Arc<Mutex<Option<String>>>,
+    token: Arc<Mutex<Option<Secret>>>,
     metrics: Arc<Metrics>,
     heard: Channel<(String, Heard)>,
 }
 
 fn github() -> GitHub {
-    let (metrics, token) = (Arc::new(Metrics::new()), Arc::new(Mutex::new(Some(TOKEN.to_owned()))));
+    let (metrics, token) = (Arc::new(Metrics::new()), Arc::new(Mutex::new(Some(TOKEN.into()))));
     let (tell, heard) = channel();
     let counted = Arc::clone(&metrics);
     let hooks = Hooks::new(move |receiver, heard| {
@@ -169,9 +174,9 @@ fn a_token_can_change_and_be_taken_away() {
         Client::new(&github.server).send(&request).answer().status
     };
     assert_eq!((status(TOKEN), status("new")), (202, 401));
-    *github.token.lock().unwrap() = Some("new".to_owned());
+    *github.token.lock().unwrap() = Some("new".into());
     assert_eq!((status(TOKEN), status("new")), (401, 202));
-    for none in [None, Some(String::new())] {
+    for none in [None, Some(Secret::default())] {
         *github.token.lock().unwrap() = none;
         assert_eq!((status(TOKEN), status("")), (401, 401));
     }
@@ -380,7 +385,7 @@ fn paths_can_share_an_address() {
 #[test]
 fn logs_say_why_without_secrets() {
     let token = |token: &str| -> kaito::server::hook::Token {
-        let token = token.to_owned();
+        let token = Secret::from(token);
         Arc::new(move || Some(token.clone()))
     };
     let receiver = |name: &str, kind, secret| Receiver { name: name.to_owned(), namespace: "kaito".to_owned(), kind, token: token(secret) };
@@ -388,7 +393,7 @@ fn logs_say_why_without_secrets() {
     let receivers =
         [("github", Kind::GitHub, TOKEN), ("none", Kind::Auto, ""), ("gitlab", Kind::GitLab, TOKEN), ("open", Kind::Generic, TOKEN)];
     hooks.set_receivers(receivers.into_iter().map(|(name, kind, secret)| receiver(name, kind, secret)).collect());
-    let secret_path = flux_path(TOKEN, "open", "kaito");
+    let secret_path = flux_path(&TOKEN.into(), "open", "kaito");
     let (right, wrong) = (signature(TOKEN, BODY), signature("another", BODY));
     let table: [(&str, Headers, &str); 9] = [
         (
@@ -413,6 +418,7 @@ fn logs_say_why_without_secrets() {
         let request = headers.iter().fold(http::Request::post(path), |request, (name, value)| request.header(*name, *value));
         tracing::subscriber::with_default(subscriber, || hooks.answer(&request.body(BODY.as_bytes().to_vec()).unwrap(), 0));
         let line = lines.lock().unwrap().clone();
+        hides_secrets("log", &line);
         assert!(line.contains(want), "{path}: {line}");
         for secret in [TOKEN, "guessed", &right[7..], &wrong[7..], &secret_path[6..60]] {
             assert!(!line.contains(secret), "{path}: {line}");

@@ -1,5 +1,7 @@
 //! Running the binary, and comparing with files that hold what is expected.
 
+mod canary;
+
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
@@ -7,6 +9,8 @@ use std::process::{Command, Stdio};
 use std::{fs, thread};
 
 use serde_json::Value;
+
+pub(crate) use canary::{file_hides_secrets, hides_credentials, hides_secrets, plant};
 
 /// What a run of the binary left.
 pub(crate) struct Run {
@@ -29,25 +33,38 @@ pub(crate) fn run(args: &[&str]) -> Run {
 
 /// Runs `kaito ARGS` with a text on standard input.
 pub(crate) fn run_with_input(args: &[&str], input: &str) -> Run {
-    let mut child = kaito().args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut command = kaito();
+    let mut child = command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     let input = input.to_owned();
     let writer = thread::spawn(move || stdin.write_all(input.as_bytes()));
     let output = child.wait_with_output().unwrap();
     _ = writer.join();
-    of(&output)
+    of(&command, &output)
 }
 
 pub(crate) fn finish(command: &mut Command) -> Run {
-    of(&command.output().unwrap())
+    let output = command.output().unwrap();
+    of(command, &output)
 }
 
-fn of(output: &std::process::Output) -> Run {
-    Run {
+fn of(command: &Command, output: &std::process::Output) -> Run {
+    let run = Run {
         code: output.status.code().unwrap_or(-1),
         stdout: String::from_utf8(output.stdout.clone()).unwrap(),
         stderr: String::from_utf8(output.stderr.clone()).unwrap(),
+    };
+    hides_secrets("stderr", &run.stderr);
+    // Who asks for manifests, or for secrets, gets them.
+    let shows = command.get_args().any(|arg| ["render", "fn", "--show-secrets"].iter().any(|shows| arg == *shows));
+    if shows {
+        hides_credentials("stdout", &run.stdout);
+    } else {
+        hides_secrets("stdout", &run.stdout);
     }
+    // Others on a machine can read them.
+    command.get_args().for_each(|arg| hides_credentials("argument", &arg.to_string_lossy()));
+    run
 }
 
 /// Compares a text with a file, or rewrites the file. An empty text is expected to have no file.
@@ -87,7 +104,9 @@ pub(crate) fn files(directory: &Path) -> BTreeMap<String, String> {
             if path.is_dir() {
                 open.push(path);
             } else {
-                found.insert(path.strip_prefix(directory).unwrap().display().to_string(), fs::read_to_string(&path).unwrap());
+                let text = fs::read_to_string(&path).unwrap();
+                hides_credentials("file", &text);
+                found.insert(path.strip_prefix(directory).unwrap().display().to_string(), text);
             }
         }
     }

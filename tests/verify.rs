@@ -17,6 +17,7 @@ use kaito::watch::Event;
 use kaito::watch::feed::{Audience, Call, Git};
 
 use crate::git::Repo;
+use crate::support::hides_secrets;
 use signing::{
     armored, expiring, pgp, pgp_key, pgp_subkey, public, put, revoked, sign, ssh, ssh_key, tag, text, with_revoked_subkey, with_signature,
 };
@@ -74,7 +75,7 @@ fn keys_in_a_secret() {
     let keys = Values::Kept("Secret n/signers".to_owned(), Arc::new(move || Ok(kept.lock().unwrap().clone())));
     let mut verifier = Verifier::new(Verify { mode: VerifyMode::Head, keys, since: None });
     assert!(shown(&scene.fetch(&mut verifier)).contains("Secret n/signers: there is no key"));
-    let add = |name: &str, key: String| _ = values.lock().unwrap().insert(name.to_owned(), key.into_bytes());
+    let add = |name: &str, key: String| _ = values.lock().unwrap().insert(name.to_owned(), key.into_bytes().into());
     add("a.sshpub", public(&ssh_key(2)));
     assert!(shown(&scene.fetch(&mut verifier)).contains("which is not among the keys that may"));
     add("b.sshpub", public(&ssh_key(1)));
@@ -89,6 +90,7 @@ fn shown(result: &Result<Signer, Box<VerifyError>>) -> String {
         Ok(signer) => signer.to_string(),
         Err(error) => {
             let finding = error.finding();
+            hides_secrets("error", &format!("{error:?} {finding:?}"));
             assert!(!finding.help.is_empty(), "{error} says not what to do");
             finding.message
         }

@@ -13,6 +13,7 @@ use crate::diff::{Owner, is_node};
 use crate::inventory;
 use crate::manifest::ObjectRef;
 use crate::pause::pause_of;
+use crate::spec::names::is_path_segment;
 use crate::status;
 
 /// Whether a live object is ours and as it is wanted, whatever else may be decided: then nobody has to look at it again.
@@ -59,6 +60,7 @@ fn of_owner(
 
 fn step(owner: Option<&Owner>, reference: &ObjectRef, wanted: Wanted, is_coming: bool, terms: &Terms<'_>) -> Result<Step, Why> {
     let Wanted { desired, live, .. } = wanted;
+    check_names(reference)?;
     check_namespace(reference, terms)?;
     if terms.parent.as_ref().is_some_and(|parent| *parent == reference.clone().in_namespace(terms.namespace)) {
         return Err(Why::Parent);
@@ -124,6 +126,11 @@ fn step(owner: Option<&Owner>, reference: &ObjectRef, wanted: Wanted, is_coming:
         step.desired = live::spelled_as(&step.desired, live);
     }
     Ok(step)
+}
+
+fn check_names(reference: &ObjectRef) -> Result<(), Why> {
+    let wrong = [Some(&reference.name), reference.namespace.as_ref()].into_iter().flatten().find(|name| !is_path_segment(name));
+    wrong.map_or(Ok(()), |name| Err(Why::Name { name: name.to_string() }))
 }
 
 fn check_namespace(reference: &ObjectRef, terms: &Terms<'_>) -> Result<(), Why> {
@@ -205,10 +212,8 @@ pub fn keep_what_was_made(wanted: &mut AllWanted, manager: &str) {
     for Wanted { desired, live, .. } in wanted.values_mut().flat_map(BTreeMap::values_mut) {
         let Live::Object(live) = live else { continue };
         let is_operators = is_of_operator(live, manager);
-        let is_made = is_kept(live) || is_operators;
-        if let Some(Obstacle::Replace(fields, _)) =
-            live::change(desired, live, manager).filter(|_| is_made).as_ref().and_then(|change| obstacle(change, live))
-        {
+        let change = if is_operators || is_kept(live) { live::change(desired, live, manager) } else { None };
+        if let Some(Obstacle::Replace(fields, _)) = change.as_ref().and_then(|change| obstacle(change, live)) {
             keep(desired, live, &fields);
         }
         if is_operators {

@@ -133,6 +133,11 @@ pub enum Why {
     UnknownKind,
     /// It may not be read, in the server's words.
     Unreadable(String),
+    /// No object can be called so, or be in a namespace that is called so.
+    Name {
+        /// The name.
+        name: String,
+    },
     /// It is wanted twice.
     Twice,
     /// It keeps the set that it would be a member of.
@@ -185,6 +190,7 @@ impl Why {
             Self::Unreadable(_) => {
                 "`kaito rbac` prints the rights that are needed; `kubectl auth can-i --list` tells which there are".to_owned()
             }
+            Self::Name { .. } => "use lower-case letters, digits, dashes and dots".to_owned(),
             Self::Twice => "its kind has no namespaces: leave metadata.namespace out, and one of the two".to_owned(),
             Self::Parent => "name another one with --applyset, or give this one another name".to_owned(),
             Self::Namespace { namespace, .. } => {
@@ -218,6 +224,7 @@ impl fmt::Display for Why {
         match self {
             Self::UnknownKind => out.write_str("the cluster doesn't know this kind"),
             Self::Unreadable(words) => write!(out, "it may not be read: {words}"),
+            Self::Name { name } => write!(out, "{name:?} is no name: an API server couldn't be asked for it"),
             Self::Twice => out.write_str("it is there twice"),
             Self::Parent => out.write_str("it keeps the ApplySet that it would be a member of"),
             Self::Namespace { namespace, allowed } => {

@@ -46,7 +46,8 @@ pub(super) struct Args {}
 /// Reads a list, and writes it with what its Workspaces stand for.
 pub(super) fn run(color: Color) -> Exit {
     let mut text = String::new();
-    let read = std::io::stdin().read_to_string(&mut text);
+    // One byte more than there may be, so that it is said if there are more.
+    let read = std::io::stdin().take(yaml::Limits::default().bytes as u64 + 1).read_to_string(&mut text);
     let list = read.map_err(|error| Diagnostic::error(format!("standard input can't be read: {error}"))).and_then(|_| read_list(text));
     match list {
         Ok(list) => Function::new(list).run(color),
@@ -61,7 +62,7 @@ fn read_list(text: String) -> Result<ResourceList, Diagnostic> {
     let mut findings = Vec::new();
     let file = SourceFile::new("<stdin>", text);
     // A list is one document, however many objects are in it.
-    let limits = yaml::Limits { nodes: 50_000_000, ..yaml::Limits::default() };
+    let limits = yaml::Limits { nodes: 5_000_000, ..yaml::Limits::default() };
     let document = yaml::read(&file, limits, &mut findings).into_iter().next();
     match (findings.into_iter().find(Diagnostic::is_error), document) {
         (Some(finding), _) => Err(finding),

@@ -20,6 +20,7 @@ mod init;
 mod install;
 mod lint;
 mod man;
+mod memory;
 mod output;
 mod paths;
 mod plugins;
@@ -144,6 +145,7 @@ enum Command {
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
+    memory::keep_private();
     if let Some(answered) = completion::answer_shell() {
         return answered.into();
     }

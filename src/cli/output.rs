@@ -92,10 +92,12 @@ pub(super) fn findings_with(mut findings: Vec<Diagnostic>, color: Color, follows
     let errors = findings.iter().filter(|finding| finding.is_error()).count();
     let styled = color.on_stderr();
     let mut text = String::new();
-    for finding in &findings {
+    let (shown, others) = diagnostic::first(&findings);
+    for finding in shown {
         text.push_str(&finding.render(styled));
         text.push_str("\n\n");
     }
+    text.push_str(&others);
     if errors > 0 {
         let noun = if errors == 1 { "error" } else { "errors" };
         let rest = match findings.iter().filter(|finding| finding.severity == Severity::Warning).count() {

@@ -15,7 +15,7 @@ use crate::flux::{Artifact, CREATED, Image, Revision};
 use crate::rendered_branch::{self, Layout, Twice, manifests};
 use crate::selector::Selector;
 use crate::session::Session;
-use crate::source::{Login, Registry, RegistryAccess, RegistryAddress, RegistryError, Repository, shown_url};
+use crate::source::{Login, Registry, RegistryAccess, RegistryAddress, RegistryError, Repository, read_secret, shown_url};
 use crate::spec::Input;
 use crate::yaml;
 
@@ -78,10 +78,7 @@ struct ArtifactArgs {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Registry")]
 struct RegistryArgs {
-    /// Login, as USER:PASSWORD or a token alone; others on this machine can read it in the list of processes
-    #[arg(long, value_name = "LOGIN", conflicts_with = "creds_file")]
-    creds: Option<String>,
-    /// File that holds it
+    /// File that holds the login, as USER:PASSWORD or a token alone
     #[arg(long, value_name = "FILE")]
     creds_file: Option<PathBuf>,
     /// Ask over HTTP, without TLS
@@ -199,15 +196,12 @@ impl RegistryArgs {
     fn access(&self, address: &RegistryAddress) -> Result<RegistryAccess, Diagnostic> {
         let read =
             |flag: &str, path: &Path| fs::read(path).map_err(|error| Diagnostic::error(format!("{flag}: {}: {error}", path.display())));
-        let from_file = |path: &PathBuf| {
-            let text = String::from_utf8(read("--creds-file", path)?);
-            text.map_err(|_| Diagnostic::error(format!("--creds-file: {} is not UTF-8", path.display())))
-        };
-        let from_environment = || std::env::var(LOGIN).ok().filter(|login| !login.is_empty()).map(|login| (LOGIN, login));
-        let given = self.creds.clone().map(|login| ("--creds", login));
+        let from_file =
+            |path: &PathBuf| read_secret(path).map_err(|error| Diagnostic::error(format!("--creds-file: {}: {error}", path.display())));
+        let from_environment = || std::env::var(LOGIN).ok().filter(|login| !login.is_empty()).map(|login| (LOGIN, login.into()));
         let given = match &self.creds_file {
             Some(path) => Some(("--creds-file", from_file(path)?)),
-            None => given.or_else(from_environment),
+            None => from_environment(),
         };
         let login = match given {
             Some((whence, text)) => Some(Login::read(&text).map_err(|why| Diagnostic::error(format!("{whence} holds no login: {why}")))?),

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::Cluster;
 use super::error::{ClusterError, words};
 use super::kinds::{Kind, Kinds};
-use super::look::{AT_ONCE, all};
+use super::look::{AT_ONCE, all, has_address};
 use crate::apply::is_of_operator;
 use crate::diff::live::{AllWanted, Answer, Conflict, Live, Wanted, spelled_as};
 
@@ -31,6 +31,10 @@ impl Cluster {
 
     async fn try_one(&self, kinds: &Kinds, wanted: &mut Wanted, manager: &str) -> Result<(), ClusterError> {
         let Some(kind) = kinds.of(&wanted.desired) else { return Ok(()) };
+        if !has_address(&wanted.desired) {
+            wanted.answer = Some(Answer::Refused("its name, or that of its namespace, is none".to_owned()));
+            return Ok(());
+        }
         let mut params = PatchParams { field_validation: Some(ValidationDirective::Strict), ..PatchParams::apply(manager).dry_run() };
         // As an apply would send it.
         if let Live::Object(live) = &wanted.live {

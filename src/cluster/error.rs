@@ -1,9 +1,11 @@
 //! Why a cluster can't be asked, and what to do about it.
 
 use std::error::Error;
+use std::iter::successors;
 use std::path::Path;
 use std::time::Duration;
 
+use kube::client::AuthError;
 use kube::config::KubeconfigError;
 use kube::core::Status;
 
@@ -114,11 +116,11 @@ impl ClusterError {
 fn why(error: &KubeconfigError) -> String {
     match error {
         KubeconfigError::ReadConfig(error, path) => format!("{}: {error}", path.display()),
-        KubeconfigError::Parse(error) => {
-            let text = error.to_string();
-            let line = text.lines().next().unwrap_or_default();
-            line.strip_prefix("error: ").unwrap_or(line).to_owned()
-        }
+        // Its own words quote what is there, which may be a token.
+        KubeconfigError::Parse(error) => match error.location() {
+            Some(place) => format!("it is no kubeconfig, as line {}, column {} shows", place.line(), place.column()),
+            None => "it is no kubeconfig".to_owned(),
+        },
         KubeconfigError::CurrentContextNotSet => "it says no current-context".to_owned(),
         error => error.to_string(),
     }
@@ -133,8 +135,24 @@ pub(super) fn words(status: &Status) -> String {
     }
 }
 
+/// Why nobody could log in. What a program has printed for it is not told: it may be a token.
+fn no_login(error: &AuthError) -> String {
+    const PROGRAM: &str = "the program that the kubeconfig names for logging in";
+    match error {
+        AuthError::AuthExecRun { out, .. } => format!("{PROGRAM} fails: {}", out.status),
+        AuthError::AuthExecParse(_) | AuthError::ParseTokenKey(_) | AuthError::ExecPluginFailed => {
+            format!("{PROGRAM} prints no credentials")
+        }
+        AuthError::AuthExec(_) => format!("{PROGRAM} is of no use"),
+        error => error.to_string(),
+    }
+}
+
 /// An error and what it comes from, each said once.
-pub(super) fn chain(error: &dyn Error) -> String {
+pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
+    if let Some(error) = successors(Some(error), |&error| error.source()).find_map(|error| error.downcast_ref()) {
+        return no_login(error);
+    }
     // The first says only in which part of the client it went wrong.
     let error = error.source().unwrap_or(error);
     let mut said = vec![error.to_string()];

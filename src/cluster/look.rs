@@ -12,6 +12,7 @@ use super::error::ClusterError;
 use super::items::Item;
 use super::kinds::{Kind, Kinds};
 use crate::diff::live::{AllWanted, Live, Wanted};
+use crate::spec::names::is_path_segment;
 
 /// How many questions are open at a time.
 pub(super) const AT_ONCE: usize = 16;
@@ -50,7 +51,8 @@ impl Cluster {
     /// Looks up what is there of everything that is wanted and of which that isn't known, and gives back what else was seen.
     pub(super) async fn look(&self, kinds: &Kinds, wanted: &mut AllWanted, (how, lenient): (By, bool)) -> Result<Vec<Value>, ClusterError> {
         let mut by_kind: BTreeMap<(String, String), Objects<'_>> = BTreeMap::new();
-        for wanted in wanted.values_mut().flat_map(BTreeMap::values_mut) {
+        // What nothing can be called isn't there, and no request can be made of it.
+        for wanted in wanted.values_mut().flat_map(BTreeMap::values_mut).filter(|wanted| has_address(&wanted.desired)) {
             let of_kind = by_kind.entry((text(&wanted.desired["apiVersion"]), text(&wanted.desired["kind"]))).or_default();
             match wanted.live {
                 Live::Object(_) | Live::Settled(_) => of_kind.known.push(wanted),
@@ -200,6 +202,9 @@ impl Cluster {
     }
 
     pub(super) async fn get(&self, kind: &Kind, (namespace, name): &Key) -> Result<Option<Value>, ClusterError> {
+        if !namespace.iter().chain([name]).all(|name| is_path_segment(name)) {
+            return Ok(None);
+        }
         let path = kind.path(namespace.as_deref());
         let request =
             kube::core::Request::new(path.as_str()).get(name, &GetParams::default()).map_err(|error| self.unaskable(&path, error))?;
@@ -225,6 +230,12 @@ impl Cluster {
 /// Everything that is wanted.
 pub(super) fn all(wanted: &AllWanted) -> impl Iterator<Item = &Wanted> {
     wanted.values().flat_map(BTreeMap::values)
+}
+
+/// Whether the names of an object, and of its namespace if it says one, can stand in the address of a request.
+pub(super) fn has_address(object: &Value) -> bool {
+    let metadata = &object["metadata"];
+    is_path_segment(&text(&metadata["name"])) && metadata["namespace"].as_str().is_none_or(|name| name.is_empty() || is_path_segment(name))
 }
 
 pub(super) fn text(value: &Value) -> String {

@@ -232,8 +232,27 @@ pub fn sort(findings: &mut Vec<Diagnostic>) {
     findings.dedup_by(|a, b| a.rank() == b.rank() && a.field == b.field);
 }
 
+/// The findings that are shown, and a line about the others: nobody reads a hundred thousand, which one file may have. Of too many, the worst
+/// are shown.
+pub fn first(findings: &[Diagnostic]) -> (Vec<&Diagnostic>, String) {
+    const MOST: usize = 1000;
+    let mut first: Vec<&Diagnostic> = findings.iter().collect();
+    if first.len() <= MOST {
+        return (first, String::new());
+    }
+    first.sort_by_key(|finding| finding.severity);
+    let others = format!("... and {} more\n", first.len() - MOST);
+    first.truncate(MOST);
+    (first, others)
+}
+
 /// The allowed names nearest to a misspelled one, best first, at most three.
 pub fn nearest<'a>(name: &str, allowed: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    // To compare two names takes as much memory as both are long, multiplied.
+    const LONGEST: usize = 200;
+    if name.len() > LONGEST {
+        return Vec::new();
+    }
     let lower = name.to_lowercase();
     let score = |candidate: &str| {
         let other = candidate.to_lowercase();

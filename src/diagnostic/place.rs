@@ -4,6 +4,9 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
+/// For so many bytes it is kept how many characters are before them: a line may be as long as a file.
+const BLOCK: usize = 4096;
+
 /// The longest line that is shown, in bytes.
 const LONGEST_LINE: usize = 10_000;
 
@@ -19,6 +22,8 @@ pub struct SourceFile {
     within: Option<Place>,
     /// Where its lines start, found when somebody first asks.
     lines: OnceLock<Vec<usize>>,
+    /// The characters before each block, found when somebody first asks.
+    blocks: OnceLock<Vec<usize>>,
     /// Where its documents start and whether they may be shown, found when somebody first asks.
     documents: OnceLock<Vec<(usize, bool)>>,
 }
@@ -40,14 +45,29 @@ impl SourceFile {
     }
 
     fn make(name: String, text: String, blob: Option<String>, within: Option<Place>) -> Arc<Self> {
-        Arc::new(Self { name, text, blob, within, lines: OnceLock::new(), documents: OnceLock::new() })
+        Arc::new(Self { name, text, blob, within, lines: OnceLock::new(), blocks: OnceLock::new(), documents: OnceLock::new() })
     }
 
     /// The line and column, both from 1, of a byte offset; columns count characters.
     pub fn line_column(&self, offset: usize) -> (usize, usize) {
         let (line, start) = self.line(offset);
-        let before = &self.text.as_bytes()[start..offset.clamp(start, self.text.len())];
-        (line, 1 + String::from_utf8_lossy(before).chars().count())
+        let offset = offset.clamp(start, self.text.len());
+        (line, 1 + self.characters(offset) - self.characters(start))
+    }
+
+    /// How many characters begin before an offset.
+    fn characters(&self, offset: usize) -> usize {
+        let begin = |bytes: &[u8]| bytes.iter().filter(|byte| **byte & 0xc0 != 0x80).count();
+        let blocks = self.blocks.get_or_init(|| {
+            let counts = self.text.as_bytes().chunks(BLOCK).scan(0, |before, block| {
+                let here = *before;
+                *before += begin(block);
+                Some(here)
+            });
+            counts.chain([self.text.chars().count()]).collect()
+        });
+        let block = offset / BLOCK;
+        blocks[block] + begin(&self.text.as_bytes()[block * BLOCK..offset])
     }
 
     /// The number of the line at an offset, from 1, and where it starts.

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::Summary;
 use super::live::{AllWanted, Wanted};
-use crate::diagnostic::{Diagnostic, Place};
+use crate::diagnostic::{Diagnostic, Place, visible_in_a_line};
 use crate::manifest::ObjectRef;
 use crate::plan::Plan;
 use crate::render::{Engine, Object, TemplateError};
@@ -31,7 +31,7 @@ pub struct Owner {
 
 impl fmt::Display for Owner {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{} {}/{}", self.kind, self.namespace, self.name)
+        out.write_str(&visible_in_a_line(&format!("{} {}/{}", self.kind, self.namespace, self.name)))
     }
 }
 

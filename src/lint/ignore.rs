@@ -31,7 +31,7 @@ impl Ignored {
 pub(super) fn ignored(files: &[Arc<SourceFile>], findings: &mut Vec<Diagnostic>) -> Vec<Ignored> {
     let mut found = Vec::new();
     for file in files.iter().filter(|file| file.text.contains(LINT_IGNORE)) {
-        for part in yaml::split(&file.text) {
+        for part in yaml::split(file, yaml::Limits::default(), &mut Vec::new()) {
             for document in yaml::read_part(file, part, yaml::Limits::default(), &mut Vec::new()) {
                 search(&document, &document.root, &mut found, findings);
             }

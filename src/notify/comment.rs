@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::channel::Provider;
 use super::forge::{Forge, Refusal};
 use super::request::segment;
+use crate::secrets::Secret;
 use crate::source::is_same_origin;
 
 /// The most pages of comments that are searched.
@@ -65,7 +66,7 @@ impl Conversation {
     /// The forge can't be reached, or refuses it.
     pub fn comment(
         &self,
-        token: &str,
+        token: &Secret,
         authorities: Option<&Path>,
         marker: &str,
         text: &str,

@@ -9,6 +9,7 @@ use ureq::{Agent, Body};
 
 use super::channel::Provider;
 use super::post::{Failure, agent, is_acceptable, proof, unanswered, words};
+use crate::secrets::Secret;
 use crate::source::is_private;
 
 /// The most bytes of an answer: a hundred comments of the longest there are.
@@ -18,7 +19,7 @@ const MOST_BYTES: u64 = 64 << 20;
 pub(super) struct Forge<'f> {
     agent: Agent,
     provider: Provider,
-    token: &'f str,
+    token: &'f Secret,
 }
 
 /// What a forge has answered.
@@ -47,8 +48,8 @@ impl From<Failure> for Refusal {
 
 impl<'f> Forge<'f> {
     /// A forge whose certificate is of these authorities, if they aren't those that browsers trust.
-    pub(super) fn new(provider: Provider, token: &'f str, authorities: Option<&Path>) -> Result<Self, Refusal> {
-        if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+    pub(super) fn new(provider: Provider, token: &'f Secret, authorities: Option<&Path>) -> Result<Self, Refusal> {
+        if !token.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(Refusal { status: None, why: "the token has characters that no token has".to_owned() });
         }
         Ok(Self { agent: agent(authorities)?, provider, token })
@@ -67,7 +68,7 @@ impl<'f> Forge<'f> {
             request = request.header("accept", "application/vnd.github+json").header("x-github-api-version", "2022-11-28");
         }
         if let Some((name, value)) = &proof {
-            request = request.header(*name, value);
+            request = request.header(*name, value.expose());
         }
         let asked = match body {
             Some(body) => request.body(body.to_string()).map(|request| self.agent.run(request)),
@@ -79,7 +80,7 @@ impl<'f> Forge<'f> {
         let text =
             response.body_mut().with_config().limit(MOST_BYTES).read_to_string().map_err(|error| Refusal::from(unanswered(&error)))?;
         if !status.is_success() {
-            let said = words(&text, &[self.token]);
+            let said = words(&text, std::slice::from_ref(self.token));
             let why = if said.is_empty() { format!("status {status}") } else { format!("status {status}: {said}") };
             return Err(Refusal { status: Some(status.as_u16()), why });
         }

@@ -18,7 +18,8 @@ use ureq::{Agent, Body};
 use super::channel::{Channel, Provider};
 use super::request::{Request, shortened};
 use crate::hex::hex;
-use crate::source::is_private;
+use crate::secrets::{Secret, hide};
+use crate::source::{is_private, read_secret};
 
 /// How long a receiver has to be reached, and to have answered.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -42,28 +43,28 @@ pub(super) enum Failure {
 /// Why it was not taken.
 pub(super) fn send(channel: &Channel, request: &Request) -> Result<(), Failure> {
     let root = address(channel)?;
-    let url = format!("{root}{}", request.path);
-    is_acceptable(&url).map_err(|why| Failure::Never(format!("its address {why}")))?;
+    let url = Secret::new(format!("{}{}", root.expose(), request.path));
+    is_acceptable(url.expose()).map_err(|why| Failure::Never(format!("its address {why}")))?;
     let token = channel.token_file.as_deref().map(|path| read(path, "token")).transpose()?;
     let travels = token.is_some() && channel.provider != Provider::GenericHmac;
-    if (travels || channel.address_file.is_some()) && !is_private(&url) {
+    if (travels || channel.address_file.is_some()) && !is_private(url.expose()) {
         let why = "over http, anybody on the way could read the token: use https; http is for this machine and for names that end in .svc";
         return Err(Failure::Never(why.to_owned()));
     }
     let body = request.body.to_string();
     let agent = agent(channel.ca_file.as_deref())?;
-    let mut sending = agent.post(&url).header("content-type", "application/json");
+    let mut sending = agent.post(url.expose()).header("content-type", "application/json");
     for (name, value) in &request.headers {
         sending = sending.header(*name, *value);
     }
-    let proof = token.as_deref().and_then(|token| proof(channel.provider, token, &body));
+    let proof = token.as_ref().and_then(|token| proof(channel.provider, token, &body));
     if let Some((name, value)) = &proof {
-        sending = sending.header(*name, value);
+        sending = sending.header(*name, value.expose());
     }
     let response = sending.send(body.as_bytes()).map_err(|error| unanswered(&error))?;
     let mut secrets = parts(&url);
-    secrets.extend(token.as_deref());
-    secrets.extend(proof.iter().map(|(_, value)| value.as_str()));
+    secrets.extend(token);
+    secrets.extend(proof.map(|(_, value)| value));
     judge(channel.provider, response, &secrets)
 }
 
@@ -87,37 +88,37 @@ pub fn is_acceptable(address: &str) -> Result<(), &'static str> {
 }
 
 /// Where a channel's requests go.
-fn address(channel: &Channel) -> Result<String, Failure> {
+fn address(channel: &Channel) -> Result<Secret, Failure> {
     let address = match (&channel.address_file, &channel.address) {
         (Some(path), _) => read(path, "address")?,
-        (None, Some(address)) => address.clone(),
-        (None, None) => channel.api().ok_or_else(|| Failure::Never("it has no address".to_owned()))?,
+        (None, Some(address)) => address.as_str().into(),
+        (None, None) => channel.api().ok_or_else(|| Failure::Never("it has no address".to_owned()))?.into(),
     };
     // The paths of requests begin with a slash; a webhook's own end is left as it is.
-    Ok(if channel.provider.is_forge() { address.trim_end_matches('/').to_owned() } else { address })
+    Ok(if channel.provider.is_forge() { address.expose().trim_end_matches('/').into() } else { address })
 }
 
 /// An address and its parts, each of which may be a secret: those of Slack's addresses are.
-fn parts(url: &str) -> Vec<&str> {
+fn parts(url: &Secret) -> Vec<Secret> {
     const SHORTEST: usize = 8;
-    let parts = url.split(['/', '?', '&', '=']).skip(3).filter(|part| part.len() >= SHORTEST);
-    std::iter::once(url).chain(parts).collect()
+    let parts = url.expose().split(['/', '?', '&', '=']).skip(3).filter(|part| part.len() >= SHORTEST);
+    std::iter::once(url.clone()).chain(parts.map(Secret::from)).collect()
 }
 
 /// What a file says, which may be another one each time.
-fn read(path: &Path, what: &str) -> Result<String, Failure> {
+fn read(path: &Path, what: &str) -> Result<Secret, Failure> {
     let fault = |why: String| Failure::Later(format!("the {what} can't be read: {}: {why}", path.display()), None);
-    let text = fs::read_to_string(path).map_err(|error| fault(error.to_string()))?;
-    let text = text.trim();
-    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') {
+    let text = read_secret(path).map_err(|error| fault(error.to_string()))?.trimmed();
+    if text.is_empty() || !text.expose().bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') {
         return Err(fault("it must hold one line, of ASCII's characters".to_owned()));
     }
-    Ok(text.to_owned())
+    Ok(text)
 }
 
 /// The header that proves who tells it.
-pub(super) fn proof(provider: Provider, token: &str, body: &str) -> Option<(&'static str, String)> {
-    Some(match provider {
+pub(super) fn proof(provider: Provider, token: &Secret, body: &str) -> Option<(&'static str, Secret)> {
+    let token = token.expose();
+    let (name, value) = match provider {
         Provider::Slack => return None,
         Provider::GenericHmac => ("x-signature", format!("sha256={}", signature(token, body))),
         Provider::GitLab => ("private-token", token.to_owned()),
@@ -125,7 +126,8 @@ pub(super) fn proof(provider: Provider, token: &str, body: &str) -> Option<(&'st
         // An app password comes with the name of its user.
         Provider::Bitbucket if token.contains(':') => ("authorization", format!("Basic {}", BASE64_STANDARD.encode(token))),
         Provider::Generic | Provider::GitHub | Provider::Bitbucket => ("authorization", format!("Bearer {token}")),
-    })
+    };
+    Some((name, value.into()))
 }
 
 fn signature(token: &str, body: &str) -> String {
@@ -177,7 +179,7 @@ pub(super) fn unanswered(error: &ureq::Error) -> Failure {
 }
 
 /// What an answer means.
-fn judge(provider: Provider, mut response: Response<Body>, secrets: &[&str]) -> Result<(), Failure> {
+fn judge(provider: Provider, mut response: Response<Body>, secrets: &[Secret]) -> Result<(), Failure> {
     let status = response.status();
     if status.is_success() {
         return Ok(());
@@ -212,17 +214,13 @@ fn wait(text: &str, now: Timestamp) -> Option<Duration> {
 }
 
 /// What an answer says for people: the message of a forge, or the text of a webhook.
-pub(super) fn words(body: &str, secrets: &[&str]) -> String {
+pub(super) fn words(body: &str, secrets: &[Secret]) -> String {
     let said = match serde_json::from_str::<serde_json::Value>(body) {
         Ok(json) => ["message", "error"].iter().find_map(|name| json[name].as_str()).unwrap_or_default().to_owned(),
         Err(_) if body.trim_start().starts_with('<') => String::new(),
         Err(_) => body.to_owned(),
     };
-    let mut secrets: Vec<&str> = secrets.iter().copied().filter(|secret| !secret.is_empty()).collect();
-    // What holds another one goes first.
-    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-    let said = secrets.into_iter().fold(said, |said, secret| said.replace(secret, "***"));
-    shortened(&said, MOST_WORDS)
+    shortened(&hide(&said, secrets), MOST_WORDS)
 }
 
 #[cfg(test)]
@@ -259,8 +257,8 @@ mod tests {
             ),
         ];
         for (provider, token, want) in table {
-            let proof = proof(provider, token, "Hello, World!");
-            assert_eq!(proof.as_ref().map(|(name, value)| (*name, value.as_str())), want, "{provider:?}");
+            let proof = proof(provider, &token.into(), "Hello, World!");
+            assert_eq!(proof.as_ref().map(|(name, value)| (*name, value.expose().as_str())), want, "{provider:?}");
         }
     }
 
@@ -291,7 +289,7 @@ mod tests {
             ("your token hunter2 is wrong, as is Bearer hunter2", "your token *** is wrong, as is ***"),
         ];
         for (body, want) in table {
-            assert_eq!(words(body, &["hunter2", "Bearer hunter2"]), want);
+            assert_eq!(words(body, &["hunter2", "Bearer hunter2"].map(Secret::from)), want);
         }
     }
 }

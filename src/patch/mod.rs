@@ -121,20 +121,24 @@ impl Patch {
 }
 
 /// Whether a value is no larger and no deeper than one that could be read.
-fn is_within(value: &Value, limits: Limits) -> bool {
-    fn count(value: &Value, depth: usize, left: &mut usize) -> bool {
-        if depth == 0 || *left == 0 {
+fn is_within(value: &Value, mut limits: Limits) -> bool {
+    fn count(value: &Value, depth: usize, left: &mut Limits) -> bool {
+        let bytes = match value {
+            Value::String(text) => text.len(),
+            Value::Object(fields) => fields.keys().map(String::len).sum(),
+            _ => 0,
+        };
+        if depth == 0 || left.nodes == 0 || left.copied < bytes {
             return false;
         }
-        *left -= 1;
+        (left.nodes, left.copied) = (left.nodes - 1, left.copied - bytes);
         match value {
             Value::Array(items) => items.iter().all(|item| count(item, depth - 1, left)),
             Value::Object(fields) => fields.values().all(|value| count(value, depth - 1, left)),
             _ => true,
         }
     }
-    let mut left = limits.nodes;
-    count(value, limits.depth, &mut left)
+    count(value, limits.depth, &mut limits)
 }
 
 fn step(at: &At) -> Step<'_> {

@@ -1,7 +1,7 @@
 //! How many nodes a workload gets: by Kaito's estimate for vLLM, by `resource.count` otherwise.
 
 use super::estimate::{self, estimate};
-use super::{Context, Reasons, Runtime, runtime, shape};
+use super::{Context, Plan, Reasons, Runtime, runtime, shape};
 use crate::diagnostic::{Diagnostic, plural};
 use crate::preset::Model;
 use crate::quantity::gib_text;
@@ -12,6 +12,9 @@ use crate::yaml::Step;
 
 /// The most nodes of one Workspace: a slip of the pen must not ask for a data centre.
 const MOST_NODES: u64 = 1000;
+
+/// The most nodes of all Workspaces together: twenty times what Kubernetes has in a cluster.
+const MOST_OF_ALL: u64 = 100_000;
 
 /// What the nodes of a preset are counted by.
 #[derive(Clone, Copy)]
@@ -151,6 +154,21 @@ pub(super) fn of_template(
     // Without any node in the input nothing is known of them, and a template needs no such facts.
     let enough = context.input.nodes.is_empty() || shape::enough(located, context, count, findings);
     enough.then_some(count).and_then(|count| within_limit(located, count, findings))
+}
+
+/// Leaves out Workspaces, from that on with which all together have too many nodes; each of them says so.
+pub(crate) fn within_limit_of_all(plans: &mut Vec<Plan<'_>>, findings: &mut Vec<Diagnostic>) {
+    let mut nodes: u64 = 0;
+    plans.retain(|plan| {
+        nodes += plan.nodes.count;
+        if nodes > MOST_OF_ALL {
+            let finding =
+                rule::TOO_MANY_NODES.says(format!("with this Workspace, there are {nodes} nodes; all together have at most {MOST_OF_ALL}"));
+            let finding = finding.help("divide them among several sets");
+            findings.push(plan.document.finding(finding, &[Step::Field("resource"), Step::Field("count")]));
+        }
+        nodes <= MOST_OF_ALL
+    });
 }
 
 pub(super) fn within_limit(located: &Located<Workspace>, count: u64, findings: &mut Vec<Diagnostic>) -> Option<u64> {

@@ -22,6 +22,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 pub use command::leader;
+pub(crate) use count::within_limit_of_all;
 pub use estimate::{Estimate, TooSmall, estimate};
 pub use inference_pool::{InferencePool, inference_pool};
 pub use mirror::{Mirror, Mirrors, mirror_name};

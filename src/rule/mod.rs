@@ -88,7 +88,7 @@ rules! {
     INVALID_PARTITION Error "invalid-partition" "A part of GPUs that can't be had"
     GPU_MEMORY Error "gpu-memory" "Less GPU memory than the model needs"
     LITTLE_GPU_MEMORY Warning "little-gpu-memory" "Less GPU memory than it takes, where Kaito lets it pass"
-    TOO_MANY_NODES Error "too-many-nodes" "More than 1000 nodes for one Workspace"
+    TOO_MANY_NODES Error "too-many-nodes" "More than 1000 nodes for one Workspace, or 100,000 for all"
     COUNT_IGNORED Note "count-ignored" "A resource.count that vLLM's own estimate replaces"
     UNFIT_NODES Error "unfit-nodes" "Nodes of one's own that are missing, unlike or not ready"
     RESERVED_LABEL Warning "reserved-label" "A label that Kaito drops from the selector in silence"

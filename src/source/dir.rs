@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::tree::{Content, Kind, Tree, read_whole};
+use super::walk::Walk;
 use crate::config::FILE_NAME;
 use crate::diagnostic::{Diagnostic, SourceFile};
 use crate::preset::Layer;
@@ -36,13 +37,14 @@ impl Inputs<'_> {
     /// The files in the order of their paths; what can't be read is added to `findings`.
     pub fn read(&self, findings: &mut Vec<Diagnostic>) -> Vec<Arc<SourceFile>> {
         let mut files = Vec::new();
+        let mut walk = Walk::default();
         for path in self.paths {
             if path.as_os_str() == "-" {
                 files.extend(self.standard_input(findings).map(|file| (path.clone(), file)));
             } else if self.tree.kind(path) == Some(Kind::Directory) {
-                self.directory(path, path, &mut files, findings);
+                self.directory(path, path, &mut walk, &mut files, findings);
             } else {
-                self.file(path, &mut files, findings);
+                self.file(path, &mut walk, &mut files, findings);
             }
         }
         if self.paths.len() > 1 {
@@ -62,16 +64,20 @@ impl Inputs<'_> {
         text("<stdin>", read_whole(io::stdin().lock(), 0, limit()), findings)
     }
 
-    fn file(&self, path: &Path, files: &mut Vec<(PathBuf, Arc<SourceFile>)>, findings: &mut Vec<Diagnostic>) {
-        files.extend(read_file(self.tree, path, findings).map(|file| (path.to_owned(), file)));
+    fn file(&self, path: &Path, walk: &mut Walk, files: &mut Vec<(PathBuf, Arc<SourceFile>)>, findings: &mut Vec<Diagnostic>) {
+        files.extend(walk.read(self.tree, path, findings).map(|file| (path.to_owned(), file)));
     }
 
-    fn directory(&self, path: &Path, root: &Path, files: &mut Vec<(PathBuf, Arc<SourceFile>)>, findings: &mut Vec<Diagnostic>) {
+    fn directory(
+        &self,
+        path: &Path,
+        root: &Path,
+        walk: &mut Walk,
+        files: &mut Vec<(PathBuf, Arc<SourceFile>)>,
+        findings: &mut Vec<Diagnostic>,
+    ) {
         let shown = |path: &Path| self.tree.name(path);
-        let entries = match self.tree.entries(path) {
-            Ok(entries) => entries,
-            Err(error) => return findings.push(unreadable(&shown(path), &error)),
-        };
+        let Some(entries) = walk.entries(self.tree, path, root, findings) else { return };
         for entry in entries {
             let name = entry.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             let is_link = self.tree.is_link(&entry);
@@ -79,7 +85,7 @@ impl Inputs<'_> {
             if kind == Some(Kind::Directory) {
                 // A link to a directory can lead out of the tree or round in circles, and kubectl doesn't follow it either.
                 if self.recursive && !is_link && !name.starts_with('.') && !self.is_excepted(&entry) {
-                    self.directory(&entry, root, files, findings);
+                    self.directory(&entry, root, walk, files, findings);
                 }
             } else if kind == Some(Kind::Submodule) {
                 if self.recursive && !is_link && !name.starts_with('.') && !self.is_excepted(&entry) {
@@ -97,7 +103,12 @@ impl Inputs<'_> {
             } else if entry.extension().is_some_and(|ending| ENDINGS.iter().any(|known| ending == *known)) && !self.is_excepted_file(&entry)
             {
                 match if is_link { leads(self.tree, &entry, root) } else { Leads::Within } {
-                    Leads::Within => self.file(&entry, files, findings),
+                    // Who reads from a pipe waits for somebody who writes.
+                    Leads::Within if kind == Some(Kind::Other) => {
+                        let finding = Diagnostic::error(format!("{} is not a file, but a pipe or a device", shown(&entry)));
+                        findings.push(finding.help("remove it, or name it with -f"));
+                    }
+                    Leads::Within => self.file(&entry, walk, files, findings),
                     Leads::Nowhere => {
                         let finding = Diagnostic::error(format!("{} is a link to nothing", shown(&entry)));
                         findings.push(finding.help("remove it"));
@@ -152,8 +163,8 @@ pub fn read_file(tree: &dyn Tree, path: &Path, findings: &mut Vec<Diagnostic>) -
     text(&tree.name(path), tree.read(path, limit()), findings)
 }
 
-/// The most bytes that a file may have.
-fn limit() -> u64 {
+/// The most bytes that a file may have, and all that are read at once.
+pub(super) fn limit() -> u64 {
     Limits::default().bytes as u64
 }
 
@@ -227,7 +238,8 @@ pub fn read_config(tree: &dyn Tree, path: &Path, findings: &mut Vec<Diagnostic>)
         return None;
     };
     let folder = path.parent().unwrap_or(Path::new(""));
-    crate::config::RenderConfig::read(&document, |name, findings| read_file(tree, &folder.join(name), findings), findings)
+    let mut walk = Walk::default();
+    crate::config::RenderConfig::read(&document, |name, findings| walk.read(tree, &folder.join(name), findings), findings)
 }
 
 /// Whether an input is all of a directory, or standard input, which stands for it.
@@ -272,9 +284,10 @@ fn everything_below(
         findings.push(Diagnostic::error(format!("{} is not a directory", tree.name(directory))));
         return found;
     }
+    let mut walk = Walk::default();
     let mut open = vec![directory.to_owned()];
     while let Some(next) = open.pop() {
-        let entries = tree.entries(&next).map_err(|error| findings.push(unreadable(&tree.name(&next), &error)));
+        let entries = walk.entries(tree, &next, directory, findings);
         for path in entries.into_iter().flatten() {
             let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
             let is_link = tree.is_link(&path);
@@ -286,7 +299,7 @@ fn everything_below(
                 Some(Kind::Submodule) => findings.push(not_read(&tree.name(&path))),
                 Some(Kind::File) if wanted(&path) => {
                     let name = path.strip_prefix(directory).unwrap_or(&path).to_string_lossy().replace('\\', "/");
-                    found.extend(read_file(tree, &path, findings).map(|file| (name, file)));
+                    found.extend(walk.read(tree, &path, findings).map(|file| (name, file)));
                 }
                 _ => {}
             }

@@ -13,6 +13,7 @@ use ureq::tls::{PemItem, RootCerts, TlsConfig};
 use ureq::typestate::AgentScope;
 
 use crate::diagnostic::Diagnostic;
+use crate::secrets::Secret;
 
 /// The bytes of the longest answer that is read.
 const MOST_BYTES: u64 = 16 << 20;
@@ -49,7 +50,7 @@ pub(super) struct Client {
     agent: ureq::Agent,
     /// The endpoint, without a slash at its end.
     pub(super) endpoint: String,
-    pub(super) token: Option<String>,
+    pub(super) token: Option<Secret>,
 }
 
 /// What was answered.
@@ -71,7 +72,7 @@ impl Answer {
 }
 
 impl Client {
-    pub(super) fn new(endpoint: &str, token: Option<String>, certificates: Option<&Path>) -> Result<Self, Failure> {
+    pub(super) fn new(endpoint: &str, token: Option<Secret>, certificates: Option<&Path>) -> Result<Self, Failure> {
         let endpoint = endpoint.trim_end_matches('/');
         let parsed = Uri::parse(endpoint).ok().filter(|uri| {
             let has_host = uri.authority().is_some_and(|authority| !authority.host().is_empty() && authority.userinfo().is_none());
@@ -85,7 +86,7 @@ impl Client {
             let finding = Diagnostic::error(format!("the token isn't sent to {endpoint}, where anybody on the way could read it"));
             return Err(Box::new(finding.help("use https, or leave HF_TOKEN unset for this hub")));
         }
-        if token.as_ref().is_some_and(|token| !token.bytes().all(|byte| byte.is_ascii_graphic())) {
+        if token.as_ref().is_some_and(|token| !token.expose().bytes().all(|byte| byte.is_ascii_graphic())) {
             return Err(Box::new(Diagnostic::error("the token in HF_TOKEN has characters that no token has").help("set it again")));
         }
         let mut tls = TlsConfig::builder();
@@ -131,7 +132,7 @@ impl Client {
         for _ in 0..=MOST_REDIRECTS {
             let mut request = self.agent.get(&url);
             if let Some(token) = self.token.as_ref().filter(|_| origin(&url).is_some() && origin(&url) == origin(&self.endpoint)) {
-                request = request.header("authorization", format!("Bearer {token}"));
+                request = request.header("authorization", format!("Bearer {}", token.expose()));
             }
             let mut response = request.call().map_err(Broken::of)?;
             let location = response.headers().get("location").and_then(|value| value.to_str().ok());
@@ -280,7 +281,7 @@ mod tests {
         for other in ["http://hub.co/x", "https://hub.co:444", "https://hub.co.evil", "https://x.hub.co"] {
             assert!(!same("https://hub.co", other), "{other}");
         }
-        let with_token = |endpoint| Client::new(endpoint, Some("hf_x".to_owned()), None).is_ok();
+        let with_token = |endpoint| Client::new(endpoint, Some("hf_x".into()), None).is_ok();
         assert!(with_token("https://mirror.example") && with_token("http://127.0.0.1:80") && with_token("http://[::1]:80"));
         assert!(!with_token("http://mirror.example") && !with_token("https://me:secret@hub.co") && !with_token("hub.co"));
     }

@@ -9,6 +9,7 @@ use super::http::{Answer, Client, Failure};
 use super::listing::{card_text, files_of, is_commit};
 use crate::diagnostic::{Diagnostic, SourceFile};
 use crate::preset::Repository;
+use crate::secrets::Secret;
 
 /// The pages of a list of files that are read, each of up to a thousand files.
 const MOST_PAGES: usize = 100;
@@ -22,7 +23,7 @@ impl Hub {
     ///
     /// # Errors
     /// The endpoint is no address, or one that a token can't be sent to; the certificates can't be read.
-    pub fn new(endpoint: &str, token: Option<String>, certificates: Option<&Path>) -> Result<Self, Failure> {
+    pub fn new(endpoint: &str, token: Option<Secret>, certificates: Option<&Path>) -> Result<Self, Failure> {
         Client::new(endpoint, token, certificates).map(Self)
     }
 

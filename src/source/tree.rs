@@ -4,6 +4,9 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+/// The most files and directories in one directory, and below all that is read at once: more are hardly meant to be searched.
+pub(super) const MOST_ENTRIES: usize = 100_000;
+
 /// What stands at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -44,7 +47,7 @@ pub trait Tree: Send + Sync {
     ///
     /// # Errors
     ///
-    /// If there is no such directory, or it can't be read.
+    /// If there is no such directory, it can't be read, or there are more than `MOST_ENTRIES`.
     fn entries(&self, directory: &Path) -> io::Result<Vec<PathBuf>>;
 
     /// The content of a file.
@@ -90,15 +93,20 @@ impl Tree for Disk {
     }
 
     fn entries(&self, directory: &Path) -> io::Result<Vec<PathBuf>> {
-        let mut paths: Vec<PathBuf> = fs::read_dir(directory)?.filter_map(Result::ok).map(|entry| entry.path()).collect();
-        paths.sort();
-        Ok(paths)
+        let entries = fs::read_dir(directory)?.filter_map(Result::ok).take(MOST_ENTRIES + 1);
+        let mut names: Vec<_> = entries.map(|entry| entry.file_name()).collect();
+        few(names.len())?;
+        names.sort();
+        Ok(names.into_iter().map(|name| directory.join(name)).collect())
     }
 
     fn read(&self, path: &Path, limit: u64) -> io::Result<Content> {
         let file = File::open(path)?;
         // As much as the file has, rather than twice as much.
         let size = file.metadata().map_or(0, |metadata| metadata.len());
+        if size > limit {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
         read_whole(file, size, limit)
     }
 
@@ -117,6 +125,14 @@ impl Tree for Disk {
     fn has_stdin(&self) -> bool {
         true
     }
+}
+
+/// That there are no more than `MOST_ENTRIES` in a directory.
+pub(super) fn few(entries: usize) -> io::Result<()> {
+    if entries <= MOST_ENTRIES {
+        return Ok(());
+    }
+    Err(io::Error::other(format!("there are more than {MOST_ENTRIES} files in this directory, which is the limit")))
 }
 
 /// All that there is to read, which is thought to be so many bytes and may be `limit`.

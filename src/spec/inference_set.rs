@@ -127,6 +127,11 @@ impl Located<InferenceSet> {
         (0..self.value.spec.replicas.unwrap_or(1)).map(child).collect()
     }
 
+    /// How many Workspaces these are.
+    pub(super) fn replicas(&self) -> usize {
+        self.value.spec.replicas.unwrap_or(1) as usize
+    }
+
     fn child(&self, ordinal: u32) -> Workspace {
         let set = &self.value;
         let template = &set.spec.template;

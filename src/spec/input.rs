@@ -2,12 +2,14 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 use std::sync::{Arc, LazyLock};
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{InferenceSet, ModelMirror, MultiRoleInference, ObjectMeta, RagEngine, Workspace};
+use super::measure::Measure;
+use super::{InferenceSet, Located, ModelMirror, MultiRoleInference, ObjectMeta, RagEngine, Workspace};
 use crate::config::{FILE_NAME, gate_is_off};
 use crate::diagnostic::{Diagnostic, SourceFile, did_you_mean};
 use crate::manifest::{Identity, ObjectRef};
@@ -20,27 +22,6 @@ use crate::yaml::{self, Document, Entry, Kind, Node, Step};
 
 /// A namespace and a name.
 pub type Key = (String, String);
-
-/// A declared object and the document it stands in.
-#[derive(Clone, Debug)]
-pub struct Located<T> {
-    /// The object.
-    pub value: T,
-    /// Its namespace, the default filled in.
-    pub namespace: String,
-    /// The document.
-    pub document: Document,
-    /// The fields that don't fit the type. They have been reported, and the rest is only looked at for more.
-    pub unfit: Vec<String>,
-}
-
-impl<T> Located<T> {
-    /// Whether a finding holds whatever should stand in the fields that were left out, and isn't about one of them.
-    pub fn is_certain(&self, finding: &Diagnostic) -> bool {
-        let is_about = |unfit: &String| finding.field.starts_with(unfit.as_str());
-        self.unfit.is_empty() || (finding.is_exact && !self.unfit.iter().any(is_about))
-    }
-}
 
 /// An object that passes through unchanged.
 #[derive(Clone, Debug)]
@@ -99,23 +80,53 @@ enum Declared {
     LookedUp(Passed),
 }
 
+impl Declared {
+    /// What it takes of what may be declared.
+    fn measure(&self) -> Measure {
+        let (workspaces, document) = match self {
+            Self::Workspace(workspace) => (1, &workspace.document),
+            Self::Set(Declarer::Set(set)) => (set.replicas(), &set.document),
+            Self::Set(Declarer::Roles(roles)) => (roles.sets().iter().map(Located::replicas).sum(), &roles.document),
+            Self::RagEngine(engine) => (0, &engine.document),
+            Self::Mirror(mirror) => (0, &mirror.document),
+            Self::Passed(passed) | Self::LookedUp(passed) => (0, &*passed.document),
+            // These stand among the others once more.
+            Self::Node(_) | Self::ConfigMap(..) => return Measure::default(),
+        };
+        Measure { values: document.root.size().nodes.saturating_mul(workspaces.max(1)), workspaces, findings: 0 }
+    }
+}
+
 impl Input {
     /// Reads files; every fault of all of them is added to `findings`.
     pub fn read(files: &[Arc<SourceFile>], options: &Options, findings: &mut Vec<Diagnostic>) -> Self {
-        let parts: Vec<_> = files.iter().flat_map(|file| yaml::split(&file.text).into_iter().map(move |part| (file, part))).collect();
-        let read = parallel::map(&parts, |(file, part)| {
+        let limits = yaml::Limits::default();
+        let read = |(file, part): &(&Arc<SourceFile>, Range<usize>)| {
             let mut findings = Vec::new();
             let mut reader = Reader { options, declared: Vec::with_capacity(1), findings: Vec::new() };
-            for document in yaml::read_part(file, part.clone(), yaml::Limits::default(), &mut findings) {
+            for document in yaml::read_part(file, part.clone(), limits, &mut findings) {
                 reader.add(document);
             }
             findings.append(&mut reader.findings);
             (reader.declared, findings)
-        });
+        };
+        let mut parts = Vec::with_capacity(files.len());
+        for file in files {
+            parts.extend(yaml::split(file, limits, findings).into_iter().map(|part| (file, part)));
+        }
         let mut input = Self { nodes: options.own_nodes.clone(), ..Self::default() };
-        for (declared, faults) in read {
-            findings.extend(faults);
-            declared.into_iter().for_each(|declared| input.add(declared));
+        let mut measure = Measure::default();
+        for batch in batches(&parts) {
+            for (declared, faults) in parallel::map(batch, read) {
+                measure.add(Measure { findings: faults.len(), ..Measure::default() });
+                declared.iter().for_each(|declared| measure.add(declared.measure()));
+                if let Some(finding) = measure.excess() {
+                    findings.push(finding);
+                    return Self::default();
+                }
+                findings.extend(faults);
+                declared.into_iter().for_each(|declared| input.add(declared));
+            }
         }
         input.workspaces.sort_by(|a, b| (&a.namespace, &a.value.metadata.name).cmp(&(&b.namespace, &b.value.metadata.name)));
         let key = |located: &Located<RagEngine>| (located.namespace.clone(), located.value.metadata.name.clone());
@@ -198,6 +209,24 @@ impl Input {
     }
 }
 
+/// Parts of files that are read at once: after each, there may be enough.
+fn batches<'a, 'f>(
+    mut parts: &'a [(&'f Arc<SourceFile>, Range<usize>)],
+) -> impl Iterator<Item = &'a [(&'f Arc<SourceFile>, Range<usize>)]> {
+    const ENOUGH: usize = 1 << 20;
+    std::iter::from_fn(move || {
+        let mut bytes = 0;
+        let is_enough = |(_, part): &(_, Range<usize>)| {
+            bytes += part.len();
+            bytes >= ENOUGH
+        };
+        let end = parts.iter().position(is_enough).map_or(parts.len(), |last| last + 1);
+        let (batch, rest) = parts.split_at(end);
+        parts = rest;
+        (!batch.is_empty()).then_some(batch)
+    })
+}
+
 /// Documents to what they declare.
 struct Reader<'a> {
     options: &'a Options,
@@ -239,7 +268,7 @@ impl Reader<'_> {
         let (api_version, kind) = (self.text(&document, "apiVersion"), self.text(&document, "kind"));
         let (Some(api_version), Some(kind)) = (api_version, kind) else { return };
         if let Some(items) = items_of(&document, &kind) {
-            return items.iter().for_each(|item| self.add(Document::new(&document.file, with_kind_of(item, &api_version, &kind))));
+            return items.iter().for_each(|item| self.add(document.part(with_kind_of(item, &api_version, &kind))));
         }
         let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
         if group == "kaito.sh" && !self.is_selected(&document) {
@@ -383,7 +412,8 @@ impl Reader<'_> {
         };
         for field in fields {
             let Some(Kind::Mapping(entries)) = document.root.get(field).map(|node| &node.kind) else { continue };
-            for entry in entries.iter().filter(|entry| !matches!(entry.value.kind, Kind::String(_) | Kind::Null)) {
+            let wrong = entries.iter().filter(|entry| !matches!(entry.value.kind, Kind::String(_) | Kind::Null));
+            for entry in wrong.take(schema::MOST_FINDINGS) {
                 let finding =
                     rule::NON_STRING_DATA.says(format!("an API server takes only strings here, and this is {}", entry.value.kind_name()));
                 self.say(document, finding.help("put it in quotes, or write a block: |"), &[Step::Field(field), Step::Field(&entry.key)]);
@@ -410,7 +440,7 @@ impl Reader<'_> {
         }
         let passed = Passed { reference: ObjectRef::new(group, kind, namespace, name), document: Arc::clone(&document) };
         let local = metadata.and_then(|metadata| metadata.get("annotations")?.get("config.kubernetes.io/local-config")?.as_str());
-        let is_wanted = self.is_selected(&document) && local.is_none_or(|value| value == "false");
+        let is_wanted = document.is_whole && self.is_selected(&document) && local.is_none_or(|value| value == "false");
         self.declared.push(if is_wanted { Declared::Passed(passed) } else { Declared::LookedUp(passed) });
     }
 }

@@ -4,6 +4,8 @@ mod config_map;
 mod inference_config;
 mod inference_set;
 mod input;
+mod located;
+mod measure;
 mod meta;
 mod model_mirror;
 mod multi_role_inference;
@@ -17,7 +19,8 @@ use std::sync::Arc;
 
 pub use inference_config::{InferenceConfig, InferenceConfigs, max_model_len};
 pub use inference_set::{AutoUpgrade, InferenceSet, MaintenanceWindow, UpgradeStrategy};
-pub use input::{Declarer, Input, Key, Located, Passed};
+pub use input::{Declarer, Input, Key, Passed};
+pub use located::Located;
 pub use meta::{LabelSelector, LabelSelectorRequirement, ObjectMeta};
 pub use model_mirror::{ModelMirror, ModelMirrorMode, ModelMirrorSource, ModelMirrorSpec, ModelMirrorStorage, ObjectReference, Registry};
 pub use multi_role_inference::{MultiRoleInference, Role};

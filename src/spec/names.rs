@@ -86,6 +86,13 @@ pub fn is_dns_subdomain(name: &str) -> bool {
     name.len() <= 253 && name.split('.').all(|part| part.len() <= 253 && is_dns_label_of_any_length(part))
 }
 
+/// Whether this can be the name of an object of whatever kind, or of its namespace: it stands between two slashes in the address at which
+/// an API server is asked for it, as it is.
+pub fn is_path_segment(name: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@".contains(&byte);
+    !matches!(name, "" | "." | "..") && name.bytes().all(fits)
+}
+
 fn is_dns_label_of_any_length(part: &str) -> bool {
     !part.is_empty()
         && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
@@ -121,4 +128,19 @@ fn is_qualified_part(part: &str) -> bool {
     part.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
         && ends(part.chars().next())
         && ends(part.chars().last())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_an_address() {
+        for name in ["phi", "phi-4.models", "system:node", "a$b@c", "..."] {
+            assert!(is_path_segment(name), "{name:?}");
+        }
+        for name in ["", ".", "..", "a/b", "../a", "a b", "a?dryRun=All", "a#b", "a%2fb", "a\0b", "a\nb", "\u{e9}", "a[b]", "a\\b"] {
+            assert!(!is_path_segment(name), "{name:?}");
+        }
+    }
 }

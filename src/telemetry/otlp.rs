@@ -69,6 +69,8 @@ impl Otlp {
         let why = match answer {
             Ok(answer) if answer.status().is_success() => return self.has_failed.store(false, Ordering::Relaxed),
             Ok(answer) => format!("the collector answers {}", answer.status()),
+            // It would quote the address, which may have a login in it.
+            Err(ureq::Error::BadUri(_)) => "its address is none".to_owned(),
             Err(error) => error.to_string(),
         };
         if !self.has_failed.swap(true, Ordering::Relaxed) {

@@ -2,6 +2,7 @@
 //! the variables of OpenTelemetry's specification: <https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/>.
 
 use std::env;
+use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use opentelemetry::trace::{SpanBuilder, Status, TraceContextExt as _, TracerProvider as _};
@@ -22,10 +23,16 @@ const PROTOCOLS: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORT
 const SERVICE: &str = "service.name";
 
 /// Tells a collector what was done. What it doesn't take is lost.
-#[derive(Debug)]
 pub struct Traces {
     provider: SdkTracerProvider,
     tracer: SdkTracer,
+}
+
+// The collector's headers, which may hold a token, are somewhere in there.
+impl fmt::Debug for Traces {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Traces").finish_non_exhaustive()
+    }
 }
 
 /// Something that was done, with its parts.

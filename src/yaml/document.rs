@@ -12,6 +12,8 @@ pub struct Document {
     pub file: Arc<SourceFile>,
     /// The root: a mapping, unless it was asked for whatever is there.
     pub root: Arc<Node>,
+    /// Whether all of it could be read: no key stands in it twice, and the like. Such a document is looked at, and never rendered.
+    pub is_whole: bool,
     /// For an object that was made from another: where its fields stand in the document of that.
     pub moves: Arc<[Move]>,
 }
@@ -40,7 +42,13 @@ impl Move {
 impl Document {
     /// A document that was read.
     pub fn new(file: &Arc<SourceFile>, root: Node) -> Self {
-        Self { file: Arc::clone(file), root: Arc::new(root), moves: Arc::default() }
+        Self { file: Arc::clone(file), root: Arc::new(root), is_whole: true, moves: Arc::default() }
+    }
+
+    /// A part of it as a document of its own.
+    #[must_use]
+    pub fn part(&self, root: Node) -> Self {
+        Self { is_whole: self.is_whole, ..Self::new(&self.file, root) }
     }
 
     /// The string in a field, if the document has one there.

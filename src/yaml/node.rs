@@ -44,6 +44,15 @@ pub struct Entry {
     pub value: Node,
 }
 
+/// What a value takes.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Size {
+    /// The values in it, itself and the keys of mappings among them.
+    pub(crate) nodes: usize,
+    /// The bytes of its texts.
+    pub(crate) bytes: usize,
+}
+
 /// One step of a field path.
 #[derive(Clone, Copy, Debug)]
 pub enum Step<'a> {
@@ -125,6 +134,23 @@ impl Node {
             Kind::Sequence(_) => "a list",
             Kind::Mapping(_) => "a mapping",
         }
+    }
+
+    /// What it takes.
+    pub(crate) fn size(&self) -> Size {
+        let mut whole = Size { nodes: 1, bytes: 0 };
+        let mut add = |nodes: usize, bytes: usize, node: &Node| {
+            let part = node.size();
+            whole.nodes += nodes + part.nodes;
+            whole.bytes += bytes + part.bytes;
+        };
+        match &self.kind {
+            Kind::Sequence(items) => items.iter().for_each(|item| add(0, 0, item)),
+            Kind::Mapping(entries) => entries.iter().for_each(|entry| add(1, entry.key.len(), &entry.value)),
+            Kind::String(text) => whole.bytes = text.len(),
+            _ => {}
+        }
+        whole
     }
 
     /// The value without places.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::document::Document;
-use super::node::Kind;
+use super::node::{Kind, Node};
 use super::tree::{self, Limits};
 use crate::diagnostic::{Diagnostic, SourceFile, next_document};
 use crate::rule;
@@ -15,11 +15,22 @@ pub fn read(file: &Arc<SourceFile>, limits: Limits, findings: &mut Vec<Diagnosti
     read_part(file, 0..file.text.len(), limits, findings)
 }
 
-/// Stretches of a file that hold whole documents, so that a large file can be read in parallel.
-pub fn split(text: &str) -> Vec<Range<usize>> {
+/// Stretches of a file that hold whole documents, so that a large file can be read in parallel. A file with more than a file may have is not
+/// worth reading: there are none, and that is added to `findings`.
+pub fn split(file: &Arc<SourceFile>, limits: Limits, findings: &mut Vec<Diagnostic>) -> Vec<Range<usize>> {
+    let parts = parts(&file.text, limits.documents);
+    if parts.len().max(1 + file.text.matches("\n---").count()) <= limits.documents {
+        return parts;
+    }
+    let message = format!("the file has more than {} documents, which is the limit", limits.documents);
+    findings.push(rule::YAML_SYNTAX.says(message).at(file, 0..0).help("split it into several files"));
+    Vec::new()
+}
+
+fn parts(text: &str, most: usize) -> Vec<Range<usize>> {
     const ENOUGH: usize = 1 << 14;
     if text.trim_start().starts_with('{') {
-        return json_parts(text);
+        return json_parts(text, most);
     }
     let mut parts = Vec::new();
     let mut start = 0;
@@ -34,14 +45,18 @@ pub fn split(text: &str) -> Vec<Range<usize>> {
     parts
 }
 
-/// JSON objects one behind the other, as kubectl reads them. What isn't JSON after all is left to the YAML parser.
-fn json_parts(text: &str) -> Vec<Range<usize>> {
+/// JSON objects one behind the other, as kubectl reads them, and one more if there are more than so many. What isn't JSON after all is left to
+/// the YAML parser.
+fn json_parts(text: &str, most: usize) -> Vec<Range<usize>> {
     let mut stream = serde_json::Deserializer::from_str(text).into_iter::<serde::de::IgnoredAny>();
     let mut parts = Vec::new();
     let mut start = 0;
     while let Some(Ok(_)) = stream.next() {
         parts.push(start..stream.byte_offset());
         start = stream.byte_offset();
+        if parts.len() > most {
+            return parts;
+        }
     }
     if !text[start..].trim().is_empty() || parts.is_empty() {
         return iter::once(0..text.len()).collect();
@@ -73,6 +88,12 @@ pub fn read_values(file: &Arc<SourceFile>, part: Range<usize>, limits: Limits, f
     }
     let mut faults = Vec::new();
     let roots = tree::read(&file.text, part, limits, &mut faults);
-    findings.extend(faults.into_iter().map(|fault| rule::YAML_SYNTAX.says(fault.message).at(file, fault.span)));
-    roots.into_iter().map(|root| Document::new(file, root)).collect()
+    let mut faulty: Vec<usize> = faults.iter().map(|fault| fault.span.start).collect();
+    faulty.sort_unstable();
+    let is_whole = |root: &Node| faulty.get(faulty.partition_point(|at| *at < root.span.start)).is_none_or(|at| *at > root.span.end);
+    findings.extend(faults.into_iter().map(|fault| {
+        let first = fault.first.map(|at| format!("; it is already on line {}", file.line_column(at).0)).unwrap_or_default();
+        rule::YAML_SYNTAX.says(fault.message + &first).at(file, fault.span)
+    }));
+    roots.into_iter().map(|root| Document { is_whole: is_whole(&root), ..Document::new(file, root) }).collect()
 }

@@ -7,7 +7,7 @@ use std::ops::Range;
 use granit_parser::{Event, Parser, ScalarStyle, Span, StrInput, Tag};
 use smol_str::{SmolStr, ToSmolStr};
 
-use super::node::{Entry, Kind, Node};
+use super::node::{Entry, Kind, Node, Size};
 use super::scalar::{self, Scalar};
 
 /// How much a document may ask for.
@@ -15,15 +15,19 @@ use super::scalar::{self, Scalar};
 pub struct Limits {
     /// Bytes of one file.
     pub bytes: usize,
+    /// Documents of one file.
+    pub documents: usize,
     /// Nesting of mappings and lists.
     pub depth: usize,
     /// Nodes of one document, aliases expanded.
     pub nodes: usize,
+    /// Bytes of the texts that aliases and anchors of one document copy.
+    pub copied: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { bytes: 64 << 20, depth: 100, nodes: 500_000 }
+        Self { bytes: 64 << 20, documents: 200_000, depth: 100, nodes: 500_000, copied: 16 << 20 }
     }
 }
 
@@ -31,7 +35,12 @@ impl Default for Limits {
 pub(super) struct Fault {
     pub(super) span: Range<usize>,
     pub(super) message: String,
+    /// Where it stands for the first time, if it stands here again.
+    pub(super) first: Option<usize>,
 }
+
+/// The most faults of one document: nobody reads more.
+const MOST_FAULTS: usize = 1000;
 
 /// The documents in a stretch of a text, whatever their roots are; those that hold nothing are left out, and a broken one leaves the
 /// others alone.
@@ -56,6 +65,8 @@ pub(super) fn read(text: &str, part: Range<usize>, limits: Limits, faults: &mut 
         items: Vec::new(),
         entries: Vec::new(),
         nodes: 0,
+        copied: 0,
+        faulty: 0,
     };
     let mut documents = Vec::new();
     loop {
@@ -86,14 +97,20 @@ struct Reader<'a> {
     items: Vec<Node>,
     entries: Vec<Entry>,
     nodes: usize,
+    copied: usize,
+    /// The faults of documents before this one.
+    faulty: usize,
 }
 
 impl<'a> Reader<'a> {
     fn fault(&mut self, span: &Range<usize>, message: impl Into<String>) {
-        self.faults.push(Fault { span: span.clone(), message: message.into() });
+        self.faults.push(Fault { span: span.clone(), message: message.into(), first: None });
     }
 
     fn next(&mut self) -> Result<(Event<'a>, Range<usize>), Broken> {
+        if self.faults.len() - self.faulty >= MOST_FAULTS {
+            return Err(Broken);
+        }
         match self.parser.next_event() {
             Some(Ok((event, span))) => {
                 let span = bytes(&span);
@@ -111,6 +128,7 @@ impl<'a> Reader<'a> {
 
     /// The root of the next document, or `None` at the end of the file.
     fn document(&mut self) -> Result<Option<Node>, Broken> {
+        self.faulty = self.faults.len();
         loop {
             let (event, span) = self.next()?;
             match event {
@@ -119,7 +137,7 @@ impl<'a> Reader<'a> {
                     self.anchors.clear();
                     self.items.clear();
                     self.entries.clear();
-                    self.nodes = 0;
+                    (self.nodes, self.copied) = (0, 0);
                 }
                 event => return self.node(event, span).map(Some),
             }
@@ -133,6 +151,16 @@ impl<'a> Reader<'a> {
         }
         self.fault(span, format!("the document has more than {} values once its aliases are expanded", self.limits.nodes));
         Err(Broken)
+    }
+
+    /// Counts a value of this size, which is there once more.
+    fn copy(&mut self, size: Size, span: &Range<usize>) -> Result<(), Broken> {
+        self.copied += size.bytes;
+        if self.copied > self.limits.copied {
+            self.fault(span, format!("the document has more than {} bytes more once its aliases are expanded", self.limits.copied));
+            return Err(Broken);
+        }
+        self.count(size.nodes, span)
     }
 
     fn node(&mut self, event: Event<'a>, span: Range<usize>) -> Result<Node, Broken> {
@@ -154,18 +182,18 @@ impl<'a> Reader<'a> {
             }
         };
         if anchor > 0 {
-            self.count(size(&node), &node.span)?;
+            self.copy(node.size(), &node.span)?;
             self.anchors.insert(anchor, node.clone());
         }
         Ok(node)
     }
 
     fn alias(&mut self, id: usize, span: Range<usize>) -> Result<Node, Broken> {
-        let Some(nodes) = self.anchors.get(&id).map(size) else {
+        let Some(size) = self.anchors.get(&id).map(Node::size) else {
             self.fault(&span, "this alias refers to a value that contains it");
             return Err(Broken);
         };
-        self.count(nodes, &span)?;
+        self.copy(size, &span)?;
         Ok(self.anchors[&id].clone())
     }
 
@@ -230,8 +258,8 @@ impl<'a> Reader<'a> {
             let key_span = key.span.clone();
             let Some(key) = self.key(key) else { continue };
             if let Some(first) = keys.find(&self.entries[start..], &key) {
-                let line = 1 + self.text[..self.entries[start + first].key_span.start].matches('\n').count();
-                self.fault(&key_span, format!("the key {key:?} stands here again; it is already on line {line}"));
+                let first = Some(self.entries[start + first].key_span.start);
+                self.faults.push(Fault { span: key_span, message: format!("the key {key:?} stands here again"), first });
                 continue;
             }
             self.entries.push(Entry { key, key_span, value });
@@ -292,12 +320,4 @@ fn bytes(span: &Span) -> Range<usize> {
 fn core_tag(tag: &Tag) -> Option<&str> {
     let known = ["str", "int", "float", "bool", "null", "seq", "map"];
     (tag.handle() == "tag:yaml.org,2002:" && known.contains(&tag.suffix())).then(|| tag.suffix())
-}
-
-fn size(node: &Node) -> usize {
-    1 + match &node.kind {
-        Kind::Sequence(items) => items.iter().map(size).sum(),
-        Kind::Mapping(entries) => entries.iter().map(|entry| 1 + size(&entry.value)).sum(),
-        _ => 0,
-    }
 }

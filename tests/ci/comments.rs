@@ -146,7 +146,7 @@ fn no_comment_is_no_failure() {
     let table = [
         (github(&from_fork), "no comment: status 403 Forbidden: Resource not accessible by integration: the token of a change from a fork"),
         (github(&own), "status 403 Forbidden: Resource not accessible by integration: see that the token may write comments"),
-        (github(&own).with("GITHUB_TOKEN", "expired-token"), "no comment: status 401 Unauthorized: Bad credentials Bearer ***"),
+        (github(&own).with("GITHUB_TOKEN", "hunter-of-yesterday"), "no comment: status 401 Unauthorized: Bad credentials Bearer ***"),
         (github(&own).with("GITHUB_TOKEN", "two\nlines"), "the token has characters that no token has"),
         (github(&own).with("GITHUB_TOKEN", ""), "no comment: there is no token in GITHUB_TOKEN; the summary has it all"),
         (github(&own).with("GITHUB_API_URL", &nobody), "no comment: "),
@@ -160,7 +160,7 @@ fn no_comment_is_no_failure() {
         let run = job.ci(&ARGS);
         assert_eq!(run.code, 0, "{said}: {}{}", run.stdout, run.stderr);
         assert_eq!(run.stderr.lines().count(), 1, "{}", run.stderr);
-        assert!(run.stderr.contains(said) && !run.stderr.contains("expired-token"), "{said}: {}", run.stderr);
+        assert!(run.stderr.contains(said) && !run.stderr.contains("hunter-of-yesterday"), "{said}: {}", run.stderr);
         assert!(format!("{}{}", run.stdout, job.summary()).contains("phi-4-mini-instruct"));
     }
     let run = github(&own).ci(&["-f", "prod", "--comment=false"]);

@@ -67,8 +67,9 @@ fn every_input_is_declared_and_used() {
     for step in action["runs"]["steps"].as_array().unwrap() {
         // What somebody writes is never part of a script.
         assert!(step["run"].as_str().is_none_or(|run| !run.contains("${{") && step["shell"] == "bash"), "{step}");
-        let major = |uses: &str| uses.split_once("@v").is_some_and(|(_, version)| version.parse::<u32>().is_ok());
-        assert!(step["uses"].as_str().is_none_or(major), "{step}");
+        let is_commit = |at: &str| at.len() == 40 && at.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let is_pinned = |uses: &str| uses.split_once('@').is_some_and(|(_, at)| is_commit(at));
+        assert!(step["uses"].as_str().is_none_or(is_pinned), "{step}");
     }
     let template = documents(TEMPLATE);
     let declared = inputs(&template[0]["spec"]["inputs"]);

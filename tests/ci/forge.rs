@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::notify::{Request, answer, read};
 
-pub(super) const TOKEN: &str = "hunter2-verysecret";
+pub(super) const TOKEN: &str = "hunter-of-a-forge";
 
 /// A forge, listening.
 pub(super) struct Forge {

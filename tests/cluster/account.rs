@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use super::Cluster;
 use super::client::Client;
+use crate::support::plant;
 
 /// A ServiceAccount: who it is for the tests, and for programs.
 pub(super) struct Account {
@@ -36,7 +37,7 @@ impl Cluster {
         self.grant("ClusterRole", &json!({"name": full}), namespace, name, everywhere);
         let request = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}});
         let token = self.client.create(&format!("/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"), &request).unwrap();
-        let token = token["status"]["token"].as_str().unwrap();
+        let token = plant(token["status"]["token"].as_str().unwrap());
         let home = tempfile::tempdir().unwrap();
         let mut config = self.server.kubeconfig(home.path(), &json!({"token": token}));
         config["contexts"][0]["context"]["namespace"] = json!(namespace);

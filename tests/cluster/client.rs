@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::io::{BufRead, BufReader};
 use std::sync::Mutex;
 
-use super::manifest::Manifest;
 use serde_json::Value;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+
+use super::manifest::Manifest;
+use crate::support::hides_secrets;
 
 /// Somebody who talks to an API server.
 pub(super) struct Client {
@@ -53,7 +55,14 @@ impl Client {
 
     fn get_as(&self, path: &str, form: &str) -> Result<Value, String> {
         let request = self.agent.get(format!("{}{path}", self.url));
-        answer(request.header("Authorization", &self.authorization).header("Accept", form).call())
+        let found = answer(request.header("Authorization", &self.authorization).header("Accept", form).call());
+        // Secrets hold what they hold. Events, statuses and whatever else there is may be read by others.
+        if let Ok(object) = &found
+            && !path.contains("/secrets")
+        {
+            hides_secrets("object", &object.to_string());
+        }
+        found
     }
 
     /// The line of `kubectl get` for an object: the name of each column and what stands in it.

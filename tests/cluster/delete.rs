@@ -156,12 +156,13 @@ fn killed_in_the_middle() {
     story.apply_prod();
     let node = story.node("phi-4");
     story.merge(&node, &json!({"metadata": {"finalizers": ["karpenter.sh/termination"]}}));
-    let mut child = story.command(&["delete"]).args(PROD).stdout(Stdio::null()).spawn().unwrap();
+    let mut child = story.command(&["delete"]).args(PROD).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     while story.get(&node).unwrap()["metadata"]["deletionTimestamp"].is_null() {
         sleep(Duration::from_millis(20));
     }
     child.kill().unwrap();
-    child.wait().unwrap();
+    let said = child.wait_with_output().unwrap();
+    support::hides_secrets("output", &String::from_utf8_lossy(&[said.stdout, said.stderr].concat()));
     assert!(!story.is_there(STATEFUL_SET) && story.is_there(PARENT));
     story.tell("killed while it waits for a node");
     story.merge(&node, &json!({"metadata": {"finalizers": null}}));

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use super::manifest::Manifest;
 use super::playground;
 use super::will::Will;
-use crate::support::{kaito, run};
+use crate::support::{file_hides_secrets, kaito, plant, run};
 
 const WORKSPACE: &str = "
 apiVersion: kaito.sh/v1beta1
@@ -85,7 +85,8 @@ impl Installed {
     fn user(&self) -> Value {
         let request = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}});
         let path = format!("/api/v1/namespaces/{}/serviceaccounts/kaito-watch/token", self.namespace);
-        json!({"token": playground().client.create(&path, &request).unwrap()["status"]["token"]})
+        let answer = playground().client.create(&path, &request).unwrap();
+        json!({"token": plant(answer["status"]["token"].as_str().unwrap())})
     }
 
     pub(super) fn log(&self) -> PathBuf {
@@ -131,6 +132,9 @@ impl Drop for Installed {
         _ = process.kill();
         _ = process.wait();
         _ = self.will.say(":");
+        if !std::thread::panicking() {
+            file_hides_secrets(&self.log());
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::scene::Scene;
 use crate::git::Repo;
 use crate::notify::{Receiver, ok};
-use crate::support::kaito;
+use crate::support::{file_hides_secrets, kaito};
 
 /// A process that is killed when this is dropped, and the file with what it has logged.
 struct Running(Child, PathBuf);
@@ -22,6 +22,8 @@ impl Drop for Running {
         _ = self.0.wait();
         if std::thread::panicking() {
             _ = writeln!(std::io::stderr(), "--- kaito watch\n{}", fs::read_to_string(&self.1).unwrap());
+        } else {
+            file_hides_secrets(&self.1);
         }
     }
 }

@@ -10,6 +10,10 @@ use std::thread;
 use serde_json::json;
 
 use super::playground;
+use crate::support::{hides_credentials, hides_secrets};
+
+/// As whom everybody asks a proxy, who passes it on as somebody else.
+const TOKEN: &str = "hunter-of-a-kubeconfig";
 
 /// A proxy on the loopback address, and the kubeconfig that names it. It serves until the tests end.
 pub(super) struct Proxy {
@@ -58,7 +62,7 @@ impl Proxy {
             "apiVersion": "v1",
             "kind": "Config",
             "clusters": [{"name": "test", "cluster": {"server": server}}],
-            "users": [{"name": "test", "user": {}}],
+            "users": [{"name": "test", "user": {"token": TOKEN}}],
             "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test", "namespace": namespace}}],
             "current-context": "test",
         });
@@ -155,6 +159,9 @@ fn serve_one(reader: &mut impl BufRead, stream: &mut TcpStream, state: &Mutex<St
     reader.read_exact(&mut body)?;
     let mut words = head[0].split(' ');
     let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    // Secrets are applied as they are; whatever else is told may be read by others.
+    let hides = if path.contains("/secrets") { hides_credentials } else { hides_secrets };
+    hides("request", &String::from_utf8_lossy(&body));
     if path.contains("watch=true") {
         let has_forgotten = {
             let mut state = state.lock().unwrap();

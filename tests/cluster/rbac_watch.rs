@@ -54,7 +54,7 @@ impl Watching {
         assert!(Command::new("kill").arg(self.process.id().to_string()).status().unwrap().success());
         assert_eq!(self.process.wait().unwrap().code(), Some(0));
         self.heard.extend(self.lines.iter());
-        std::mem::take(&mut self.heard)
+        self.heard.clone()
     }
 }
 
@@ -63,6 +63,9 @@ impl Drop for Watching {
         // It may have ended by itself.
         self.process.kill().ok();
         self.process.wait().ok();
+        if !thread::panicking() {
+            support::hides_secrets("log", &self.heard.join("\n"));
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::client::Client;
 use super::process::Household;
 use super::programs;
+use crate::support::plant;
 
 /// Between two questions whether it is ready.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -167,6 +168,7 @@ fn token(home: &Path) -> io::Result<String> {
     let mut bytes = [0_u8; 16];
     File::open("/dev/urandom")?.read_exact(&mut bytes)?;
     let token = format!("{:032x}", u128::from_ne_bytes(bytes));
+    plant(&token);
     writeln!(secret_file(&home.join("tokens.csv"))?, "{token},admin,admin,system:masters")?;
     Ok(token)
 }

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use super::kubectl::kubectl;
 use super::will::Will;
 use super::{Cluster, living, playground};
-use crate::support::{Run, finish, kaito};
+use crate::support::{Run, file_hides_secrets, finish, kaito};
 
 const WORKSPACE: &str = "
 apiVersion: kaito.sh/v1beta1
@@ -154,6 +154,9 @@ impl Followed {
 impl Drop for Followed {
     fn drop(&mut self) {
         self.stop();
+        if !std::thread::panicking() {
+            file_hides_secrets(&self.log());
+        }
     }
 }
 

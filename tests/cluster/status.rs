@@ -239,7 +239,11 @@ fn a_watch_tells_what_changes() {
     command.args(["status", "-w", "--kubeconfig"]).arg(&story.scene.proxy.kubeconfig).stdout(Stdio::piped());
     let mut kaito = command.spawn().unwrap();
     let mut lines = BufReader::new(kaito.stdout.take().unwrap()).lines();
-    let mut next = || lines.next().unwrap().unwrap();
+    let mut next = || {
+        let line = lines.next().unwrap().unwrap();
+        support::hides_secrets("stdout", &line);
+        line
+    };
     assert!(next().starts_with("NAME "));
     assert!(next().contains("0/1"));
     story.claim_reports("True", "Ready", "");

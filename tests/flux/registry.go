@@ -23,7 +23,7 @@ import (
 )
 
 // The login that every registry knows that wants one, and the token that stands for it.
-const username, password, identity, token = "me", "pass:word", "identity-of-me", "token-of-me"
+const username, password, identity, token = "me", "hunter-of-a:registry", "hunter-of-identity", "hunter-of-token"
 
 // serve starts a registry for each way in which they behave.
 func serve() {

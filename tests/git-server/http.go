@@ -52,7 +52,9 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case strings.HasPrefix(r.URL.Path, "/api/"):
 		s.giveToken(counted, r)
 	case rules.Status != 0:
-		http.Error(counted, "as it is told\nto answer", rules.Status)
+		// Some servers repeat what they were sent.
+		_, password, _ := r.BasicAuth()
+		http.Error(counted, strings.TrimSpace("as it is told\nto answer "+r.Header.Get("Authorization")+" "+password), rules.Status)
 	case rules.MovedTo != "" && r.Method == http.MethodGet:
 		http.Redirect(counted, r, rules.MovedTo+r.URL.RequestURI(), http.StatusMovedPermanently)
 	case !rules.allow(authorization):

@@ -331,6 +331,31 @@ fn the_room_that_is_taken_has_an_end() {
     fsck(&served);
 }
 
+/// A file that nobody could read isn't fetched, and what was is none that others are told as changes of.
+#[test]
+fn large_files_stay_where_they_are() {
+    let served = Served::new();
+    served.repo.git(&["config", "uploadpack.allowFilter", "true"]);
+    let mut random = fastrand::Rng::with_seed(1);
+    let large: Vec<u8> = std::iter::repeat_with(|| random.u8(..)).take((64 << 20) + 1).collect();
+    served.repo.write("large.bin", &large).commit("large");
+    let id = served.repo.git(&["rev-parse", "HEAD:large.bin"]);
+    let mirrors = [served.http(), served.repo.path.display().to_string()].map(|url| Mirror::open(served.cache(), &url).unwrap());
+    let follow = |mirror: &Mirror| follow(mirror, &branch("main"), &Access::anonymous()).unwrap();
+    for mirror in &mirrors {
+        let head = follow(mirror);
+        assert_eq!(read(mirror, &head, FILE), "kind: Workspace\n");
+        let side = mirror.side(&head).unwrap();
+        assert_eq!(side.tree.read("large.bin".as_ref(), u64::MAX).map(|_| ()).unwrap_err().kind(), std::io::ErrorKind::FileTooLarge);
+        assert_eq!(side.tree.id("large.bin".as_ref()), Some(id.clone()));
+    }
+    served.repo.write("large.bin", &large[..60 << 20]).commit("not so large");
+    for mirror in &mirrors {
+        let head = follow(mirror);
+        assert_eq!(mirror.side(&head).unwrap().tree.read("large.bin".as_ref(), 64 << 20).unwrap().bytes.len(), 60 << 20);
+    }
+}
+
 /// Submodules, one of them within another; only who asks for them sees them.
 #[test]
 fn submodules() {

@@ -81,14 +81,14 @@ fn behind_ssh() -> (Behind, Access) {
 
 #[test]
 fn every_way() {
-    let login = [("username", "me"), ("password", "hunter2")];
+    let login = [("username", "me"), ("password", "hunter-of-git")];
     let (behind, ssh_access) = behind_ssh();
     for number in 0..5 {
         let own = Served::new();
         let (served, way) = match number {
             0 => (&own, Way::new("http", own.http(), Access::anonymous())),
             1 => {
-                own.rules(&json!({"Username": "me", "Password": "hunter2"}));
+                own.rules(&json!({"Username": "me", "Password": "hunter-of-git"}));
                 (&own, Way::new("http with a login", own.http(), access(&login)))
             }
             2 => (&own, Way::new("https", own.https(), access(&[("ca.crt", &own.server.listens.authority)]))),
@@ -279,7 +279,7 @@ fn what_keeps_one_from_pushing() {
     let http = |access| Way::new("http", served.http(), access);
     let anonymous = || http(Access::anonymous());
     let ssh = Way::new("ssh", behind.url(), ssh_access);
-    let login = || access(&[("username", "me"), ("password", "hunter2")]);
+    let login = || access(&[("username", "me"), ("password", "hunter-of-git")]);
 
     served.rules(&json!({"ReadOnly": true}));
     let error = http(login()).error("x");
@@ -287,7 +287,7 @@ fn what_keeps_one_from_pushing() {
     assert!(anonymous().error("x").contains("give credentials that may write"), "{}", anonymous().error("x"));
     served.rules(&json!({"Username": "me", "Password": "other"}));
     let error = http(login()).error("x");
-    assert!(error.contains("refuses to be pushed to: status 401") && !error.contains("hunter2"), "{error}");
+    assert!(error.contains("refuses to be pushed to: status 401") && !error.contains("hunter-of-git"), "{error}");
     served.rules(&json!({}));
     behind.served.rules(&json!({"ReadOnly": true}));
     let error = ssh.error("x");

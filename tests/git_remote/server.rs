@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::git::Repo;
+use crate::support::plant;
 
 /// A repository, `repo` in the directory that is served.
 pub(crate) struct Served {
@@ -129,12 +130,14 @@ impl Served {
 
     /// A new key for the GitHub App that the server knows.
     pub(crate) fn app_key(&self) -> String {
-        self.ask("/app-key")
+        plant(self.ask("/app-key"))
     }
 
     /// A new key for SSH.
     pub(crate) fn ssh_key(&self, kind: &str, passphrase: &str) -> SshKey {
-        serde_json::from_str(&self.ask(&format!("/ssh-key?kind={kind}&passphrase={passphrase}"))).unwrap()
+        let key: SshKey = serde_json::from_str(&self.ask(&format!("/ssh-key?kind={kind}&passphrase={passphrase}"))).unwrap();
+        plant(&key.private);
+        key
     }
 
     /// A host's name as it stands in `known_hosts` where names are nobody's business.
@@ -160,7 +163,7 @@ impl Served {
 
 /// Credentials with these keys.
 pub(crate) fn values(pairs: &[(&str, &str)]) -> Values {
-    Values::Map(pairs.iter().map(|(key, value)| ((*key).to_owned(), value.as_bytes().to_vec())).collect::<BTreeMap<_, _>>())
+    Values::Map(pairs.iter().map(|(key, value)| ((*key).to_owned(), value.as_bytes().to_vec().into())).collect::<BTreeMap<_, _>>())
 }
 
 pub(crate) fn access(pairs: &[(&str, &str)]) -> Access {

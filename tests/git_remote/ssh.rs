@@ -51,7 +51,7 @@ impl Behind {
 #[test]
 fn keys_of_every_kind() {
     for (host_kind, kind, passphrase) in
-        [("ed25519", "ed25519", ""), ("ecdsa", "ecdsa", "hunter2"), ("rsa", "rsa", ""), ("rsa", "ed25519", "hunter2")]
+        [("ed25519", "ed25519", ""), ("ecdsa", "ecdsa", "hunter-of-ssh"), ("rsa", "rsa", ""), ("rsa", "ed25519", "hunter-of-ssh")]
     {
         let behind = Behind::new(host_kind);
         let key = behind.key(kind, passphrase);
@@ -113,14 +113,14 @@ fn hosts_are_known_or_refused() {
 #[test]
 fn logins_that_are_refused() {
     let behind = Behind::new("ed25519");
-    let key = behind.key("ed25519", "hunter2");
+    let key = behind.key("ed25519", "hunter-of-ssh");
     let stranger = behind.served.ssh_key("ed25519", "");
     let known_hosts = behind.known_hosts();
     let mirror = behind.mirror();
     let table = [
         (vec![("identity", key.private.as_str())], "identity is encrypted"),
-        (vec![("identity", key.private.as_str()), ("password", "hunter3")], "password isn't the one for it"),
-        (vec![("identity", "hunter2")], "identity is no private key"),
+        (vec![("identity", key.private.as_str()), ("password", "hunter-of-ssh-2")], "password isn't the one for it"),
+        (vec![("identity", "hunter-of-ssh")], "identity is no private key"),
         (vec![("identity", stranger.private.as_str())], "doesn't know the identity's key as one of git"),
         (vec![], "there is no identity"),
     ];
@@ -129,7 +129,7 @@ fn logins_that_are_refused() {
         let shown = shown(&mirror.resolve(&Reference::Default, &access(&given)).unwrap_err());
         assert!(shown.contains(want) && !shown.contains("hunter"), "{shown}");
     }
-    let given = [("identity", key.private.as_str()), ("known_hosts", &known_hosts), ("password", "hunter2")];
+    let given = [("identity", key.private.as_str()), ("known_hosts", &known_hosts), ("password", "hunter-of-ssh")];
     mirror.resolve(&Reference::Default, &access(&given)).unwrap();
     let proxied = access(&given).over_proxy(values(&[("address", "http://127.0.0.1:1")]));
     assert!(shown(&mirror.resolve(&Reference::Default, &proxied).unwrap_err()).contains("goes over no proxy"));

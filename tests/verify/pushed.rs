@@ -14,6 +14,7 @@ use russh::keys::ssh_key::{Cipher, Kdf, LineEnding};
 
 use super::signing::{armored, pgp_key, public, ssh_key};
 use crate::git::Repo;
+use crate::support::{hides_secrets, plant};
 
 fn push(repo: &Repo, key: SigningKey) -> Result<Pushed, PushError> {
     let to = Destination {
@@ -46,7 +47,7 @@ fn signer(repo: &Repo, directory: &Path, keys: &str) -> String {
 /// A key with a passphrase.
 fn locked_ssh(key: &PrivateKey) -> PrivateKey {
     let kdf = Kdf::Bcrypt { salt: vec![7; 16], rounds: 1 };
-    key.encrypt_with(Cipher::Aes256Ctr, kdf, 7, "hunter2").unwrap()
+    key.encrypt_with(Cipher::Aes256Ctr, kdf, 7, "hunter-of-a-key").unwrap()
 }
 
 /// Whether ssh-keygen is there, which git verifies with.
@@ -62,24 +63,27 @@ fn commits_are_signed() {
     let allowed = format!("* {}\n", public(&ssh));
     let secret = |key: &pgp::composed::SignedSecretKey| key.to_armored_string(ArmorOptions::default()).unwrap();
     let mut pgp_locked = pgp_key("Locked <l@x>", 60, false);
-    pgp_locked.primary_key.set_password(thread_rng(), &"hunter2".into()).unwrap();
+    pgp_locked.primary_key.set_password(thread_rng(), &"hunter-of-a-key".into()).unwrap();
     let table = [
         ("SSH", ssh.to_openssh(LineEnding::LF).unwrap().to_string(), None, allowed.clone(), "ED25519 key SHA256:"),
         (
             "SSH with a passphrase",
             locked.to_openssh(LineEnding::LF).unwrap().to_string(),
-            Some("hunter2\n"),
+            Some("hunter-of-a-key\n"),
             allowed.clone(),
             "ED25519 key",
         ),
         ("OpenPGP", secret(&plain), None, armored(&plain), "Plain <p@x> (OpenPGP key "),
         ("OpenPGP with a subkey", secret(&subkeyed), None, armored(&subkeyed), "Sub <s@x> (OpenPGP key "),
-        ("OpenPGP with a passphrase", secret(&pgp_locked), Some("hunter2"), armored(&pgp_locked), "Locked <l@x> (OpenPGP key "),
+        ("OpenPGP with a passphrase", secret(&pgp_locked), Some("hunter-of-a-key"), armored(&pgp_locked), "Locked <l@x> (OpenPGP key "),
     ];
     for (name, key, passphrase, keys, want) in table {
         let (repo, directory) = (Repo::new(), tempfile::tempdir().unwrap());
         let file = |name: &str, text: &str| {
             fs::write(directory.path().join(name), text).unwrap();
+            if name == "key" {
+                plant(text);
+            }
             directory.path().join(name)
         };
         let key = SigningKey { file: file("key", &key), passphrase: passphrase.map(|text| file("passphrase", text)) };
@@ -97,14 +101,14 @@ fn commits_are_signed() {
 fn keys_that_can_not_sign() {
     let locked = locked_ssh(&ssh_key(1)).to_openssh(LineEnding::LF).unwrap().to_string();
     let mut pgp_locked = pgp_key("Locked <l@x>", 60, false);
-    pgp_locked.primary_key.set_password(thread_rng(), &"hunter2".into()).unwrap();
+    pgp_locked.primary_key.set_password(thread_rng(), &"hunter-of-a-key".into()).unwrap();
     let pgp_locked = pgp_locked.to_armored_string(ArmorOptions::default()).unwrap();
     let table = [
-        (Some("hunter2"), None, "it is no private key of SSH or OpenPGP"),
+        (Some("hunter-of-a-key"), None, "it is no private key of SSH or OpenPGP"),
         (Some(locked.as_str()), None, "it is encrypted, and there is no passphrase for it"),
-        (Some(&locked), Some("hunter3"), "the passphrase isn't the one for it"),
-        (Some(&pgp_locked), Some("hunter3"), "it can't be unlocked, or may not sign"),
-        (Some("-----BEGIN PGP PRIVATE KEY BLOCK-----\nhunter2\n"), None, "the signing key "),
+        (Some(&locked), Some("hunter-of-another-key"), "the passphrase isn't the one for it"),
+        (Some(&pgp_locked), Some("hunter-of-another-key"), "it can't be unlocked, or may not sign"),
+        (Some("-----BEGIN PGP PRIVATE KEY BLOCK-----\nhunter-of-a-key\n"), None, "the signing key "),
         (None, None, "No such file"),
     ];
     for (key, passphrase, want) in table {
@@ -115,7 +119,9 @@ fn keys_that_can_not_sign() {
         let error = push(&repo, SigningKey { file: path("key"), passphrase: passphrase.map(|_| path("passphrase")) }).unwrap_err();
         let finding = error.finding();
         let shown = format!("{}; {}", finding.message, finding.help.join("; "));
-        assert!(shown.contains(want) && shown.contains("the signing key") && !shown.contains("hunter"), "{shown}");
+        key.map(plant);
+        hides_secrets("error", &format!("{shown} {error:?}"));
+        assert!(shown.contains(want) && shown.contains("the signing key"), "{shown}");
         assert!(!finding.help.is_empty());
         assert_eq!(repo.git(&["for-each-ref"]), "", "{want}");
     }

@@ -7,6 +7,7 @@ use crate::cli::setup::{known_version, own_presets};
 use crate::diagnostic::{Diagnostic, SourceFile};
 use crate::output_dir;
 use crate::preset::{HubRules, Layer, Model, Repository, check, file, is_id};
+use crate::secrets::Secret;
 use crate::source::{self, Disk, Hub};
 
 /// The variables with a token, in the order in which Hugging Face's own tools look at them.
@@ -129,7 +130,7 @@ fn repository(args: &Args, findings: &mut Vec<Diagnostic>) -> Option<Repository>
         source::repository_in(directory, &args.id, args.revision.as_deref(), findings)
     } else {
         let endpoint = args.endpoint.clone().or_else(|| variable("HF_ENDPOINT")).unwrap_or_else(|| "https://huggingface.co".to_owned());
-        let token = TOKENS.into_iter().find_map(variable);
+        let token = TOKENS.into_iter().find_map(variable).map(Secret::new);
         let certificates = variable("SSL_CERT_FILE").map(PathBuf::from);
         let hub = Hub::new(&endpoint, token, certificates.as_deref());
         let answer = hub.and_then(|hub| hub.repository(&args.id, args.revision.as_deref().unwrap_or("main")));

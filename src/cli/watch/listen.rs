@@ -1,6 +1,6 @@
 //! What others may ask the process: whether it is well, what it has done; and whom it listens to.
 
-use std::fs;
+use std::path::Path;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,6 +9,7 @@ use super::args::ProcessArgs;
 use crate::diagnostic::Diagnostic;
 use crate::server::hook::{Heard, Hooks, Receiver};
 use crate::server::{Artifacts, Limits, Routes, Server};
+use crate::source::read_secret;
 use crate::telemetry::Metrics;
 use crate::watch::Readiness;
 use crate::watch::config::WatchConfig;
@@ -34,7 +35,7 @@ pub(super) fn receivers(config: &WatchConfig) -> Result<Vec<Receiver>, Diagnosti
         let kind = webhook.kind.parse().map_err(|message| Diagnostic::error(format!("webhook of source {}: {message}", source.name)))?;
         let path = webhook.token_file.clone();
         // It is read whenever somebody calls, so that it may change.
-        let token = move || fs::read_to_string(&path).ok().map(|token| token.trim().to_owned()).filter(|token| !token.is_empty());
+        let token = move || read_secret(Path::new(&path)).ok().map(|token| token.trimmed()).filter(|token| !token.is_empty());
         Ok(Receiver { name: source.name.clone(), namespace: String::new(), kind, token: Arc::new(token) })
     };
     with_hooks.map(receiver).collect()

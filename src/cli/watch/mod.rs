@@ -22,6 +22,7 @@ use super::output::{self, Color, Exit};
 use super::setup::Setup;
 use crate::cluster::{Asked, Candidate, Election, Events, Leadership};
 use crate::diagnostic::Diagnostic;
+use crate::heap;
 use crate::notify::Notifier;
 use crate::server::Artifacts;
 use crate::server::hook::{Hooks, Push, same_repository};
@@ -57,6 +58,7 @@ enum Told {
 
 /// Watches until it is told to stop.
 pub(super) fn run(args: &Args, color: Color) -> Exit {
+    heap::share();
     let level = level(&args.process.log_level).unwrap_or(tracing::Level::INFO);
     // A second start in one process is only known to tests.
     _ = start_logs(args.process.log_format, level, SystemTime::now, output::log_line);

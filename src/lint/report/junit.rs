@@ -6,7 +6,7 @@ use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 use quick_xml::writer::Writer;
 
 use super::{Report, message};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{self, Diagnostic};
 
 /// Where findings stand that are about no file.
 const NO_FILE: &str = "kaito";
@@ -90,10 +90,10 @@ impl Xml {
     }
 }
 
-/// A text without the characters that XML 1.0 has no way to write.
+/// A text in which nothing turns the direction of reading, without the characters that XML 1.0 has no way to write.
 fn visible(text: &str) -> String {
     let is_xml = |c: &char| matches!(c, '\t' | '\n' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
-    text.chars().filter(is_xml).collect()
+    diagnostic::visible(text).chars().filter(is_xml).collect()
 }
 
 #[cfg(test)]
@@ -104,7 +104,7 @@ mod tests {
     fn no_value_leaves_its_attribute() {
         let mut xml = Xml(quick_xml::Writer::new(Vec::new()));
         xml.open("a", &[("b", "\"/><c d='&\u{0}\u{1b}")]);
-        assert_eq!(String::from_utf8(xml.0.into_inner()).unwrap(), "<a b=\"&quot;/&gt;&lt;c d=&apos;&amp;\">");
-        assert_eq!(visible("a\u{7}\n\u{ffff}b\u{10ffff}"), "a\nb\u{10ffff}");
+        assert_eq!(String::from_utf8(xml.0.into_inner()).unwrap(), "<a b=\"&quot;/&gt;&lt;c d=&apos;&amp;\\u{0}\\u{1b}\">");
+        assert_eq!(visible("a\u{7}\n\u{ffff}b\u{202e}\u{10ffff}"), "a\\u{7}\nb\\u{202e}\u{10ffff}");
     }
 }

@@ -8,7 +8,7 @@ mod sarif;
 
 use std::sync::Arc;
 
-use crate::diagnostic::{Diagnostic, Region, Severity, SourceFile, plural};
+use crate::diagnostic::{self, Diagnostic, Region, Severity, SourceFile, plural};
 use crate::rule::FailOn;
 
 /// What was found, and in what.
@@ -42,7 +42,9 @@ impl Report<'_> {
 
     /// For people: each finding with its lines, and a summary.
     pub fn text(&self, styled: bool) -> String {
-        let mut text: String = self.findings.iter().map(|finding| finding.render_with_rule(styled) + "\n\n").collect();
+        let (shown, others) = diagnostic::first(self.findings);
+        let mut text: String = shown.into_iter().map(|finding| finding.render_with_rule(styled) + "\n\n").collect();
+        text.push_str(&others);
         text.push_str(&self.summary());
         text.push('\n');
         text

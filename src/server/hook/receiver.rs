@@ -10,6 +10,7 @@ use subtle::ConstantTimeEq;
 
 use super::signature::{self, Refusal};
 use crate::hex::hex;
+use crate::secrets::Secret;
 use crate::server::Request;
 
 /// How requests prove where they come from.
@@ -72,7 +73,7 @@ impl FromStr for Kind {
 }
 
 /// The token as it is just now; none if there is none.
-pub type Token = Arc<dyn Fn() -> Option<String> + Send + Sync>;
+pub type Token = Arc<dyn Fn() -> Option<Secret> + Send + Sync>;
 
 /// Somebody who may say something.
 #[derive(Clone)]
@@ -94,14 +95,14 @@ impl fmt::Debug for Receiver {
 }
 
 impl Receiver {
-    fn token(&self) -> Option<String> {
+    fn token(&self) -> Option<Secret> {
         (self.token)().filter(|token| !token.is_empty())
     }
 }
 
 /// The path that Flux's notification-controller gives a Receiver: `/hook/` and the SHA-256 of token, name and namespace.
-pub fn flux_path(token: &str, name: &str, namespace: &str) -> String {
-    let hash = Sha256::new().chain_update(token).chain_update(name).chain_update(namespace).finalize();
+pub fn flux_path(token: &Secret, name: &str, namespace: &str) -> String {
+    let hash = Sha256::new().chain_update(token.expose()).chain_update(name).chain_update(namespace).finalize();
     format!("/hook/{}", hex(&hash))
 }
 
@@ -142,7 +143,7 @@ mod tests {
     use super::*;
 
     fn receiver(name: &str, kind: Kind, token: Option<&str>) -> Receiver {
-        let token = token.map(ToOwned::to_owned);
+        let token = token.map(Secret::from);
         Receiver { name: name.to_owned(), namespace: "flux-system".to_owned(), kind, token: Arc::new(move || token.clone()) }
     }
 
@@ -159,10 +160,10 @@ mod tests {
         let receivers =
             [receiver("a", Kind::Generic, Some("t")), receiver("b", Kind::GitHub, Some("t")), receiver("none", Kind::Generic, None)];
         // printf %s taflux-system | sha256sum
-        assert_eq!(flux_path("t", "a", "flux-system"), "/hook/00c65e32deefa0a3efe65557e4ba294730c91eae311b6ef5b51f01ed6e4270e4");
-        let path = flux_path("t", "a", "flux-system");
+        assert_eq!(flux_path(&"t".into(), "a", "flux-system"), "/hook/00c65e32deefa0a3efe65557e4ba294730c91eae311b6ef5b51f01ed6e4270e4");
+        let path = flux_path(&"t".into(), "a", "flux-system");
         let path = path.strip_prefix("/hook/").unwrap();
-        let other = flux_path("", "none", "flux-system");
+        let other = flux_path(&"".into(), "none", "flux-system");
         let upper = path.to_uppercase();
         let table = [
             ("a", Some(("a", false))),

@@ -10,6 +10,7 @@ use subtle::ConstantTimeEq;
 use thiserror::Error;
 
 use super::receiver::Kind;
+use crate::secrets::Secret;
 
 /// How far a signed moment may be from now, in seconds, as Standard Webhooks' own libraries have it.
 const TOLERANCE: u64 = 300;
@@ -43,7 +44,8 @@ pub enum Refusal {
 }
 
 /// Whether a body is signed with a token, at a moment in seconds since 1970.
-pub(super) fn verify(kind: Kind, token: &str, headers: &HeaderMap, body: &[u8], now: u64) -> Result<(), Refusal> {
+pub(super) fn verify(kind: Kind, token: &Secret, headers: &HeaderMap, body: &[u8], now: u64) -> Result<(), Refusal> {
+    let token = token.expose().as_str();
     match kind.of(headers) {
         Kind::GitHub => digest(headers, "x-hub-signature-256", &["sha256"], token, body),
         Kind::Bitbucket => digest(headers, "x-hub-signature", &["sha256"], token, body),
@@ -100,15 +102,15 @@ fn standard(headers: &HeaderMap, token: &str, body: &[u8], now: u64) -> Result<(
         return Err(Refusal::Stale);
     }
     let key = match token.strip_prefix(SIGNING_TOKEN) {
-        Some(key) => STANDARD.decode(key).ok().filter(|key| !key.is_empty()).ok_or(Refusal::BadToken)?,
-        None => token.as_bytes().to_owned(),
+        Some(key) => Secret::new(STANDARD.decode(key).ok().filter(|key| !key.is_empty()).ok_or(Refusal::BadToken)?),
+        None => Secret::new(token.as_bytes().to_owned()),
     };
     let mut tags = signatures.split(' ').filter_map(|signature| STANDARD.decode(signature.strip_prefix("v1,")?).ok()).peekable();
     if tags.peek().is_none() {
         return Err(Refusal::Malformed("webhook-signature"));
     }
     let signed = [id.as_bytes(), b".", moment.as_bytes(), b".", body];
-    if tags.any(|tag| is_mac::<Hmac<Sha256>>(&key, &signed, &tag)) { Ok(()) } else { Err(Refusal::Wrong("webhook-signature")) }
+    if tags.any(|tag| is_mac::<Hmac<Sha256>>(key.expose(), &signed, &tag)) { Ok(()) } else { Err(Refusal::Wrong("webhook-signature")) }
 }
 
 fn is_mac<M: Mac + KeyInit>(key: &[u8], parts: &[&[u8]], tag: &[u8]) -> bool {
@@ -149,7 +151,7 @@ mod tests {
     }
 
     fn check(kind: Kind, list: &[(&'static str, &str)]) -> Result<(), Refusal> {
-        verify(kind, TOKEN, &headers(list), BODY, 0)
+        verify(kind, &TOKEN.into(), &headers(list), BODY, 0)
     }
 
     /// Every header with a digest of the body: the kind, the header, what is before the digest.
@@ -186,8 +188,8 @@ mod tests {
                     let mut body = BODY.to_owned();
                     body[at] ^= 1;
                     let headers = headers(&[(name, &format!("{prefix}{SHA256}"))]);
-                    assert_eq!(verify(kind, TOKEN, &headers, &body, 0), Err(Refusal::Wrong(name)), "{kind:?}, byte {at}");
-                    assert_eq!(verify(kind, "another", &headers, BODY, 0), Err(Refusal::Wrong(name)), "{kind:?}");
+                    assert_eq!(verify(kind, &TOKEN.into(), &headers, &body, 0), Err(Refusal::Wrong(name)), "{kind:?}, byte {at}");
+                    assert_eq!(verify(kind, &"another".into(), &headers, BODY, 0), Err(Refusal::Wrong(name)), "{kind:?}");
                 }
             }
             assert!(matches!(check(kind, &[]), Err(Refusal::Unsigned(_))), "{kind:?}");
@@ -251,8 +253,8 @@ mod tests {
         let name = "webhook-signature";
         let check = |token: &str, id: &str, moment: &str, signature: &str, now: u64| {
             let headers = headers(&[("webhook-id", id), ("webhook-timestamp", moment), (name, signature)]);
-            let result = verify(Kind::GitLab, token, &headers, BODY, now);
-            assert_eq!(verify(Kind::Auto, token, &headers, BODY, now), result);
+            let result = verify(Kind::GitLab, &token.into(), &headers, BODY, now);
+            assert_eq!(verify(Kind::Auto, &token.into(), &headers, BODY, now), result);
             result
         };
         let moment = MOMENT.to_string();
@@ -281,6 +283,6 @@ mod tests {
             assert_eq!(check(token, id, moment, signature, now), want, "{token} {id} {moment} {signature} {now}");
         }
         let plain = headers(&[("x-gitlab-token", KEY)]);
-        assert_eq!(verify(Kind::GitLab, KEY, &plain, BODY, MOMENT), Err(Refusal::Unsigned(name)), "a signing token is never sent");
+        assert_eq!(verify(Kind::GitLab, &KEY.into(), &plain, BODY, MOMENT), Err(Refusal::Unsigned(name)), "a signing token is never sent");
     }
 }

@@ -9,6 +9,7 @@ use super::mirror::Mirror;
 use super::objects::Id;
 use super::reference::Head;
 use crate::diagnostic::Diagnostic;
+use crate::secrets::Secret;
 
 impl Repository {
     /// Whether a commit is here with all its files, as far as that can be told without reading them. Of a partial clone it can't.
@@ -45,7 +46,7 @@ impl Repository {
 
     /// The name and password with which this clone was made over HTTP, if they are in its configuration: within the address of `origin`,
     /// or as the header that checkouts in CI leave there. They are for the host of this address alone.
-    pub fn login(&self, url: &str) -> Option<(String, String)> {
+    pub fn login(&self, url: &str) -> Option<(String, Secret)> {
         let headers = self.objects.configured(r"^http\..*\.extraheader$");
         let header = headers.iter().filter(|(key, _)| is_for(key, url)).find_map(|(_, header)| of_header(header));
         let origin = self.origin();
@@ -71,22 +72,22 @@ fn is_for(key: &str, url: &str) -> bool {
 }
 
 /// The login of `AUTHORIZATION: basic ...`.
-fn of_header(header: &str) -> Option<(String, String)> {
+fn of_header(header: &str) -> Option<(String, Secret)> {
     let (name, value) = header.split_once(':')?;
     let (scheme, encoded) = value.trim().split_once(' ')?;
     let is_basic = name.trim().eq_ignore_ascii_case("authorization") && scheme.eq_ignore_ascii_case("basic");
-    let decoded = BASE64_STANDARD.decode(encoded.trim()).ok().filter(|_| is_basic)?;
-    let (username, password) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
-    Some((username.to_owned(), password.to_owned()))
+    let decoded = BASE64_STANDARD.decode(encoded.trim()).ok().map(Secret::new).filter(|_| is_basic)?.into_text()?;
+    let (username, password) = decoded.expose().split_once(':')?;
+    Some((username.to_owned(), password.into()))
 }
 
 /// The login within an address of HTTP.
-fn of_address(url: &str) -> Option<(String, String)> {
+fn of_address(url: &str) -> Option<(String, Secret)> {
     let uri = Uri::parse(url).ok().filter(|uri| ["http", "https"].contains(&uri.scheme().as_str()))?;
     let userinfo = uri.authority()?.userinfo()?;
     let (username, password) = userinfo.split_once(':').map_or((userinfo, None), |(username, password)| (username, Some(password)));
     let password = password.map(|password| password.decode().to_string_lossy().into_owned());
-    Some((username.decode().to_string_lossy().into_owned(), password.unwrap_or_default()))
+    Some((username.decode().to_string_lossy().into_owned(), password.unwrap_or_default().into()))
 }
 
 #[cfg(test)]
@@ -111,7 +112,7 @@ mod tests {
 
     #[test]
     fn logins_of_clones() {
-        let login = |(username, password): (&str, &str)| Some((username.to_owned(), password.to_owned()));
+        let login = |(username, password): (&str, &str)| Some((username.to_owned(), Secret::from(password)));
         let table = [
             ("AUTHORIZATION: basic eC1hY2Nlc3MtdG9rZW46aHVudGVyMg==", login(("x-access-token", "hunter2"))),
             ("Authorization: Basic bWU6YTpi", login(("me", "a:b"))),

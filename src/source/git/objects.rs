@@ -8,6 +8,8 @@ use std::{fs, io};
 
 use git2::{ErrorCode, ObjectType};
 
+use crate::source::tree::few;
+
 /// The id of an object.
 pub(super) use git2::Oid as Id;
 
@@ -15,6 +17,9 @@ pub(super) use git2::Oid as Id;
 const DIRECTORY: i32 = 0o040_000;
 const LINK: i32 = 0o120_000;
 const SUBMODULE: i32 = 0o160_000;
+
+/// The most bytes of an entry of a directory: mode, the longest name that file systems have, and id.
+const LARGEST_ENTRY: usize = 7 + 255 + 1 + 20;
 
 /// A name in a directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +96,8 @@ pub(super) struct Objects {
     pub worktree: Option<PathBuf>,
     /// The directory that relative paths start at, without links.
     pub here: PathBuf,
+    /// Whether it is a mirror of ours, for which no file was fetched that is too large to be read.
+    is_mirror: bool,
     /// Whether the repository is ours, and goes with its last reader.
     is_last: AtomicBool,
 }
@@ -119,13 +126,13 @@ impl Objects {
             }
             Err(error) => return Err(error.into()),
         };
-        Ok(Self { repository: Mutex::new(repository), worktree, here, is_last: AtomicBool::new(false) })
+        Ok(Self { repository: Mutex::new(repository), worktree, here, is_mirror: false, is_last: AtomicBool::new(false) })
     }
 
     /// A bare repository of ours.
     pub(super) fn bare(path: &Path) -> Result<Self, Missing> {
         let repository = Mutex::new(git2::Repository::open_bare(path)?);
-        Ok(Self { repository, worktree: None, here: path.to_owned(), is_last: AtomicBool::new(false) })
+        Ok(Self { repository, worktree: None, here: path.to_owned(), is_mirror: true, is_last: AtomicBool::new(false) })
     }
 
     /// Removes the repository from disk, when nobody reads from it any more.
@@ -173,16 +180,17 @@ impl Objects {
         let repository = self.lock();
         let object = repository.revparse_single(revision)?;
         let commit = object.peel_to_commit().ok();
-        let root = object.peel_to_tree().map_err(|error| match error.code() {
-            ErrorCode::NotFound => error.into(),
-            _ => Missing::NoRoot,
-        })?;
         if commit.is_none() && revision.contains(':') {
             return Err(Missing::NoRoot);
         }
-        let known = commit.as_ref().map_or(root.as_object(), |commit| commit.as_object());
-        let short = known.short_id()?.as_str().unwrap_or_default().to_owned();
-        Ok(Found { commit: commit.map(|commit| commit.id()), root: root.id(), short })
+        // That of a commit isn't read yet: it may be very large.
+        let root = commit.as_ref().map_or_else(|| object.peel_to_tree().map(|root| root.id()), |commit| Ok(commit.tree_id()));
+        let root = root.map_err(|error| match error.code() {
+            ErrorCode::InvalidSpec | ErrorCode::Peel => Missing::NoRoot,
+            _ => error.into(),
+        })?;
+        let short = commit.as_ref().map_or(&object, |commit| commit.as_object()).short_id()?.as_str().unwrap_or_default().to_owned();
+        Ok(Found { commit: commit.map(|commit| commit.id()), root, short })
     }
 
     /// The best common ancestors of two commits.
@@ -250,7 +258,11 @@ impl Objects {
     /// What is in a directory.
     pub(super) fn directory(&self, id: Id) -> io::Result<Directory> {
         let repository = self.lock();
+        let (bytes, _) = repository.odb().and_then(|objects| objects.read_header(id)).map_err(|error| unreadable(&error))?;
+        // One that is very large isn't even read.
+        few(bytes / LARGEST_ENTRY)?;
         let tree = repository.find_tree(id).map_err(|error| unreadable(&error))?;
+        few(tree.len())?;
         let entry = |entry: git2::TreeEntry<'_>| {
             let kind = match entry.filemode_raw() {
                 DIRECTORY => Entry::Directory(entry.id()),
@@ -260,7 +272,14 @@ impl Objects {
             };
             (entry.name_bytes().to_vec(), kind)
         };
-        Ok(tree.iter().map(entry).collect())
+        let directory: Directory = tree.iter().map(entry).collect();
+        // git makes none of these, and nobody who looks at the repository sees where they lead.
+        if directory.len() < tree.len() || !directory.keys().all(|name| is_name(name)) {
+            return Err(io::Error::other(
+                "there are names here that no files can have, or two files of one name: the repository is damaged",
+            ));
+        }
+        Ok(directory)
     }
 
     /// Whether git leaves out what stands at a path from the root of the working tree: it is ignored, and nothing of it committed.
@@ -270,7 +289,8 @@ impl Objects {
             return false;
         }
         let Ok(index) = repository.index() else { return true };
-        !index.iter().any(|entry| Path::new(&*String::from_utf8_lossy(&entry.path)).starts_with(path))
+        // Looked up, as somebody may ignore all of very many files.
+        index.get_path(path, 0).is_none() && index.find_prefix(path.join("")).is_err()
     }
 
     /// The text of a commit, as it is signed and hashed.
@@ -297,7 +317,10 @@ impl Objects {
     pub(super) fn blob(&self, id: Id, limit: u64) -> io::Result<Vec<u8>> {
         let repository = self.lock();
         let objects = repository.odb().map_err(|error| unreadable(&error))?;
-        let (size, kind) = objects.read_header(id).map_err(|error| unreadable(&error))?;
+        let (size, kind) = objects.read_header(id).map_err(|error| match error.code() {
+            ErrorCode::NotFound if self.is_mirror => io::ErrorKind::FileTooLarge.into(),
+            _ => unreadable(&error),
+        })?;
         if kind != ObjectType::Blob {
             return Err(io::Error::other(format!("the object {id} is no file: the repository is damaged")));
         }
@@ -315,6 +338,11 @@ impl Drop for Objects {
             _ = fs::remove_dir_all(&self.here);
         }
     }
+}
+
+/// Whether something in a directory may be called so.
+fn is_name(name: &[u8]) -> bool {
+    !name.contains(&b'/') && ![b"".as_slice(), b".", b".."].contains(&name)
 }
 
 /// What stops the search for a repository on its way up: nothing.

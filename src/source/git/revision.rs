@@ -11,6 +11,9 @@ use crate::source::tree::{Content, Kind, Tree};
 /// How many links one path may go through, as Linux has it.
 const MOST_LINKS: usize = 40;
 
+/// How many names one path may have with those of its links.
+const MOST_STEPS: usize = 1000;
+
 /// The longest path that a link may lead to, in bytes, as Linux has it.
 const LONGEST_LINK: u64 = 4096;
 
@@ -81,8 +84,12 @@ impl Revision {
         let below = self.below_base(path)?;
         let mut open: VecDeque<Vec<u8>> = steps(&below).collect();
         let mut way: Vec<(Vec<u8>, Entry)> = Vec::new();
-        let mut links = 0;
+        let (mut links, mut walked) = (0, 0);
         while let Some(step) = open.pop_front() {
+            walked += 1;
+            if walked > MOST_STEPS {
+                return Err(io::Error::other("it leads through too many directories and links"));
+            }
             let directory = match way.last().map_or(Entry::Directory(self.root), |(_, entry)| *entry) {
                 Entry::Directory(id) => self.directory(id)?,
                 Entry::Submodule(_) => return Err(in_submodule()),
@@ -99,6 +106,9 @@ impl Revision {
                         return Err(io::Error::other("its links go round in a circle"));
                     }
                     let target = path_of(self.objects.blob(id, LONGEST_LINK)?);
+                    if target.as_os_str().is_empty() {
+                        return Err(io::ErrorKind::NotFound.into());
+                    }
                     if target.has_root() {
                         return Err(outside());
                     }
@@ -139,9 +149,8 @@ impl Tree for Revision {
     fn entries(&self, directory: &Path) -> io::Result<Vec<PathBuf>> {
         match self.find(directory, true)?.entry {
             Entry::Directory(id) => {
-                let mut paths: Vec<PathBuf> = self.directory(id)?.keys().map(|name| directory.join(path_of(name.clone()))).collect();
-                paths.sort();
-                Ok(paths)
+                // They are sorted, as git's names are.
+                Ok(self.directory(id)?.keys().map(|name| directory.join(path_of(name.clone()))).collect())
             }
             Entry::Submodule(_) => Err(in_submodule()),
             Entry::File(_) | Entry::Link(_) => Err(io::ErrorKind::NotADirectory.into()),

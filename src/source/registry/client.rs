@@ -5,8 +5,7 @@
 use std::thread;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
+use serde::Deserialize;
 use serde_json::Value;
 use ureq::http::{Response, StatusCode};
 use ureq::{Agent, Body};
@@ -16,8 +15,10 @@ use super::challenge::Challenge;
 use super::error::RegistryError;
 use super::login::Login;
 use crate::flux::{Blob, Image};
+use crate::secrets::{Secret, hide};
 use crate::source::git::remote::access::Tls;
 use crate::source::git::remote::error::in_a_line;
+use crate::source::git::remote::http::basic;
 use crate::source::git::remote::{proxy, tls};
 use crate::source::http::{cautious, is_private, origin, resolve};
 
@@ -47,7 +48,14 @@ pub struct Registry {
     base: String,
     agent: Agent,
     /// The header by which the registry knows who asks, once it is known what it wants.
-    authorization: Option<String>,
+    authorization: Option<Secret>,
+}
+
+/// A token that is given out, under either name.
+#[derive(Deserialize)]
+struct Given {
+    token: Option<String>,
+    access_token: Option<String>,
 }
 
 /// What is asked.
@@ -156,8 +164,8 @@ impl Registry {
     }
 
     fn send(&self, url: &str, ask: Ask<'_>) -> Result<Response<Body>, RegistryError> {
-        let authorization = self.authorization.as_deref().filter(|_| origin(url).is_some() && origin(url) == origin(&self.base));
-        let headers = authorization.map(|value| ("authorization", value));
+        let authorization = self.authorization.as_ref().filter(|_| origin(url).is_some() && origin(url) == origin(&self.base));
+        let headers = authorization.map(|value| ("authorization", value.expose().as_str()));
         let sent = match ask {
             Ask::Head => headers.into_iter().fold(self.agent.head(url), |request, (name, value)| request.header(name, value)).call(),
             Ask::Post => headers.into_iter().fold(self.agent.post(url), |request, (name, value)| request.header(name, value)).send_empty(),
@@ -170,10 +178,10 @@ impl Registry {
     }
 
     /// The header that says who asks; none if nobody in particular does.
-    fn authorize(&self, challenge: &Challenge) -> Result<Option<String>, RegistryError> {
-        let basic = |username: &str, password: &str| format!("Basic {}", BASE64_STANDARD.encode(format!("{username}:{password}")));
+    fn authorize(&self, challenge: &Challenge) -> Result<Option<Secret>, RegistryError> {
+        let bearer = |token: &Secret| Secret::new(format!("Bearer {}", token.expose()));
         match (challenge, &self.access.login) {
-            (_, Some(Login::Bearer(token))) => Ok(Some(format!("Bearer {token}"))),
+            (_, Some(Login::Bearer(token))) => Ok(Some(bearer(token))),
             (Challenge::Basic, Some(Login::Basic { username, password })) => Ok(Some(basic(username, password))),
             (Challenge::Basic, _) => Ok(None),
             (Challenge::Bearer { realm, service }, login) => {
@@ -186,28 +194,32 @@ impl Registry {
                 let asked = asked.into_iter().filter_map(|(name, value)| Some((name, value?)));
                 let sent = match login {
                     Some(Login::Identity(token)) => {
-                        let more = [("grant_type", "refresh_token"), ("client_id", "kaito"), ("refresh_token", token)];
+                        let more = [("grant_type", "refresh_token"), ("client_id", "kaito"), ("refresh_token", token.expose().as_str())];
                         self.agent.post(realm).send_form(asked.chain(more))
                     }
                     login => {
                         let request = asked.fold(self.agent.get(realm), |request, (name, value)| request.query(name, value));
                         match login {
-                            Some(Login::Basic { username, password }) => request.header("authorization", basic(username, password)).call(),
+                            Some(Login::Basic { username, password }) => {
+                                request.header("authorization", basic(username, password).expose()).call()
+                            }
                             _ => request.call(),
                         }
                     }
                 };
                 let response = self.judge(sent.map_err(|error| self.unanswered(&error))?)?;
-                let answer: Value = self.json(response)?;
-                let token = ["token", "access_token"].iter().find_map(|name| answer[*name].as_str()).filter(|token| !token.is_empty());
-                token.map(|token| Some(format!("Bearer {token}"))).ok_or_else(|| self.strange("it gives out no token".to_owned()))
+                let token = self.token(response)?.filter(|token| !token.is_empty());
+                token.map(|token| Some(bearer(&token))).ok_or_else(|| self.strange("it gives out no token".to_owned()))
             }
         }
     }
 
-    fn json(&self, response: Response<Body>) -> Result<Value, RegistryError> {
+    /// The token that is given out.
+    fn token(&self, response: Response<Body>) -> Result<Option<Secret>, RegistryError> {
         let bytes = response.into_body().into_with_config().limit(MOST_BYTES).read_to_vec().map_err(|error| self.unanswered(&error))?;
-        serde_json::from_slice(&bytes).map_err(|_| self.strange("its token is no JSON".to_owned()))
+        let given: Given =
+            serde_json::from_slice(Secret::new(bytes).expose()).map_err(|_| self.strange("its token is no JSON".to_owned()))?;
+        Ok(given.token.or(given.access_token).map(Secret::new))
     }
 
     /// Why there is no answer.
@@ -239,7 +251,7 @@ impl Registry {
         let registry = self.address.host.clone();
         let after = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.trim().parse().ok());
         let body = response.body_mut().with_config().limit(MOST_WORDS).read_to_vec().unwrap_or_default();
-        let words = said(&body);
+        let words = said(&hide(&String::from_utf8_lossy(&body), &self.secrets()));
         let why = if words.is_empty() { format!("status {status}") } else { format!("status {status}: {words}") };
         Err(match status.as_u16() {
             401 | 403 => RegistryError::Refused { registry, why, is_known: self.access.login.is_some() },
@@ -251,14 +263,23 @@ impl Registry {
         })
     }
 
+    /// What the registry is told, and might repeat in what it says.
+    fn secrets(&self) -> Vec<Secret> {
+        let login = self.access.login.iter().flat_map(|login| match login {
+            Login::Basic { username, password } => vec![password.clone(), basic(username, password)],
+            Login::Identity(token) | Login::Bearer(token) => vec![token.clone()],
+        });
+        login.chain(self.authorization.clone()).collect()
+    }
+
     fn strange(&self, why: String) -> RegistryError {
         RegistryError::Answer { registry: self.address.host.clone(), why }
     }
 }
 
 /// What a registry says of an error, in a line.
-fn said(body: &[u8]) -> String {
-    let errors: Value = serde_json::from_slice(body).unwrap_or_default();
+fn said(body: &str) -> String {
+    let errors: Value = serde_json::from_str(body).unwrap_or_default();
     let each = errors["errors"].as_array().into_iter().flatten().map(|error| {
         let words = [error["code"].as_str(), error["message"].as_str()].into_iter().flatten().filter(|words| !words.is_empty());
         words.collect::<Vec<_>>().join(": ")
@@ -287,7 +308,7 @@ mod tests {
             ("<html>", ""),
         ];
         for (body, want) in table {
-            assert_eq!(said(body.as_bytes()), want);
+            assert_eq!(said(body), want);
         }
         assert_eq!(encoded("sha256:a+b"), "sha256%3Aa%2Bb");
     }

@@ -1,7 +1,6 @@
 //! As whom a registry is asked: as the user says, or as `docker login` has left it.
 
 use std::env;
-use std::fmt;
 use std::fs::File;
 use std::io::ErrorKind;
 use std::path::PathBuf;
@@ -10,46 +9,37 @@ use docker_credential::{CredentialRetrievalError, DockerCredential, get_credenti
 
 use super::address::RegistryAddress;
 use crate::diagnostic::Diagnostic;
+use crate::secrets::Secret;
 
-/// As whom a registry is asked. `Debug` shows no secret.
-#[derive(Clone, PartialEq, Eq)]
+/// As whom a registry is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Login {
     /// A name and a password, or a token that stands for one.
     Basic {
         /// The name.
         username: String,
         /// The password.
-        password: String,
+        password: Secret,
     },
     /// A token for which others are given out, as `docker login` gets from some registries.
-    Identity(String),
+    Identity(Secret),
     /// A token that is sent as it is.
-    Bearer(String),
-}
-
-impl fmt::Debug for Login {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(match self {
-            Self::Basic { .. } => "Basic",
-            Self::Identity(_) => "Identity",
-            Self::Bearer(_) => "Bearer",
-        })
-    }
+    Bearer(Secret),
 }
 
 impl Login {
-    /// What somebody has written: `USER:PASSWORD`, or a token alone, as for flux' `--creds`.
+    /// What somebody has written: `USER:PASSWORD`, or a token alone, as flux takes it.
     ///
     /// # Errors
     /// There is nothing, or what no login has.
-    pub fn read(text: &str) -> Result<Self, String> {
-        let text = text.trim_end_matches(['\n', '\r']);
+    pub fn read(text: &Secret) -> Result<Self, String> {
+        let text = text.expose().trim_end_matches(['\n', '\r']);
         if text.is_empty() || text.chars().any(char::is_control) {
             return Err("write USER:PASSWORD, or a token alone, in one line".to_owned());
         }
         Ok(match text.split_once(':') {
-            Some((username, password)) => Self::Basic { username: username.to_owned(), password: password.to_owned() },
-            None => Self::Bearer(text.to_owned()),
+            Some((username, password)) => Self::Basic { username: username.to_owned(), password: password.into() },
+            None => Self::Bearer(text.into()),
         })
     }
 
@@ -88,8 +78,8 @@ fn find(mut file: &File, address: &RegistryAddress) -> Result<Option<Login>, Str
     let server = if address.host == "index.docker.io" { "https://index.docker.io/v1/" } else { &address.host };
     match get_credential_from_reader(&mut file, server) {
         Ok(DockerCredential::UsernamePassword(username, _)) if username.is_empty() => Ok(None),
-        Ok(DockerCredential::UsernamePassword(username, password)) => Ok(Some(Login::Basic { username, password })),
-        Ok(DockerCredential::IdentityToken(token)) => Ok(Some(Login::Identity(token))),
+        Ok(DockerCredential::UsernamePassword(username, password)) => Ok(Some(Login::Basic { username, password: password.into() })),
+        Ok(DockerCredential::IdentityToken(token)) => Ok(Some(Login::Identity(token.into()))),
         Err(Fault::NoCredentialConfigured) => Ok(None),
         // The words by which these programs say that there is none; they come on standard output.
         Err(Fault::HelperFailure { stdout, .. }) if stdout.contains("credentials not found") => Ok(None),
@@ -108,7 +98,7 @@ mod tests {
     use super::*;
 
     fn basic(username: &str, password: &str) -> Login {
-        Login::Basic { username: username.to_owned(), password: password.to_owned() }
+        Login::Basic { username: username.to_owned(), password: password.into() }
     }
 
     #[test]
@@ -116,14 +106,14 @@ mod tests {
         let table = [
             ("me:pass:word", Ok(basic("me", "pass:word"))),
             ("me:pass\n", Ok(basic("me", "pass"))),
-            ("token", Ok(Login::Bearer("token".to_owned()))),
+            ("token", Ok(Login::Bearer("token".into()))),
             ("", Err(())),
             ("me:a\nb", Err(())),
         ];
         for (text, want) in table {
-            assert_eq!(Login::read(text).map_err(drop), want, "{text}");
+            assert_eq!(Login::read(&text.into()).map_err(drop), want, "{text}");
         }
-        assert_eq!(format!("{:?}", basic("me", "hunter2")), "Basic");
+        assert!(!format!("{:?}", basic("me", "hunter2")).contains("hunter2"));
     }
 
     #[test]
@@ -138,7 +128,7 @@ mod tests {
                 Ok(Some(basic("me", "pass"))),
             ),
             (r#"{"auths": {"r.io": {"username": "me", "password": "pass"}}}"#, "oci://r.io/a", Ok(Some(basic("me", "pass")))),
-            (r#"{"auths": {"r.io": {"auth": "bWU6", "identitytoken": "t"}}}"#, "oci://r.io/a", Ok(Some(Login::Identity("t".to_owned())))),
+            (r#"{"auths": {"r.io": {"auth": "bWU6", "identitytoken": "t"}}}"#, "oci://r.io/a", Ok(Some(Login::Identity("t".into())))),
             (r#"{"auths": {"other.io": {"auth": "bWU6cGFzcw=="}}}"#, "oci://ghcr.io/a", Ok(None)),
             ("{}", "oci://ghcr.io/a", Ok(None)),
             (r#"{"auths": {"ghcr.io": {"auth": "%"}}}"#, "oci://ghcr.io/a", Err(())),

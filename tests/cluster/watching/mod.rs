@@ -5,6 +5,7 @@ mod broken;
 mod drift;
 mod files;
 mod flux;
+mod hostile;
 mod killed;
 mod memory;
 mod metrics;
@@ -148,6 +149,8 @@ impl Drop for Watching {
         if thread::panicking() {
             let lines = &self.log.lines.lock().unwrap().0;
             _ = writeln!(std::io::stderr(), "--- kaito watch\n{}", lines.join("\n"));
+        } else {
+            support::hides_secrets("log", &self.log.lines.lock().unwrap().0.join("\n"));
         }
     }
 }

@@ -38,17 +38,17 @@ fn watch(stage: &Stage, url: &str, args: &[&str]) -> Watching {
 fn credentials_are_in_a_secret_and_change() {
     let (stage, served) = (Stage::new("secret", &[]), Served::new());
     served.repo.write("clusters/prod/phi.yaml", workspace("phi")).write("clusters/a.yaml", config("a")).commit("two");
-    served.rules(&json!({"Username": "me", "Password": "hunter1"}));
+    served.rules(&json!({"Username": "me", "Password": "hunter-of-git-1"}));
     let mut watching = watch(&stage, &served.http(), &["--secret-ref", "fleet"]);
     let line = watching.until(&["the source can't be read"]);
     assert!(line.contains(&format!("Secret {}/fleet: it isn't there", stage.namespace)), "{line}");
-    login(&stage, "hunter1");
+    login(&stage, "hunter-of-git-1");
     watching.until(&["reconciled", "created=6"]);
     // The one before is no longer good, and neither process nor pod is started anew.
-    served.rules(&json!({"Username": "me", "Password": "hunter2"}));
+    served.rules(&json!({"Username": "me", "Password": "hunter-of-git-2"}));
     watching.until(&["the source can't be read"]);
     served.repo.write("clusters/b.yaml", config("b")).commit("three");
-    login(&stage, "hunter2");
+    login(&stage, "hunter-of-git-2");
     stage.until("/api/v1/namespaces/NAMESPACE/configmaps/b", |_| true);
     assert_eq!(watching.said(&["hunter"]), [""; 0]);
 }

@@ -16,7 +16,7 @@ use prost::Message as _;
 use super::Watching;
 use super::stage::{SETTINGS, Stage, workspace};
 use crate::git::Repo;
-use crate::support::kaito;
+use crate::support::{hides_secrets, kaito};
 
 /// Long enough for a machine with much else to do.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -65,6 +65,7 @@ fn take(stream: &mut BufReader<TcpStream>) -> Option<Sent> {
     let length = headers.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap().parse().unwrap();
     let mut body = vec![0; length];
     stream.read_exact(&mut body).unwrap();
+    hides_secrets("trace", &String::from_utf8_lossy(&body));
     Some(Sent { line: lines.remove(0), headers, traces: ExportTraceServiceRequest::decode(&body[..]).unwrap() })
 }
 
@@ -93,7 +94,7 @@ fn a_pass_is_a_trace() {
     let endpoint = format!("http://{address}");
     let variables = [
         ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str()),
-        ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20hunter2"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20hunter-of-traces"),
         ("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=test"),
         ("OTEL_BSP_SCHEDULE_DELAY", "50"),
     ];
@@ -101,7 +102,7 @@ fn a_pass_is_a_trace() {
     watching.until(&["reconciled", "failed=0"]);
     let first = sent.recv_timeout(PATIENCE).unwrap();
     assert_eq!(first.line, "POST /v1/traces HTTP/1.1");
-    for header in ["authorization: bearer hunter2", "content-type: application/x-protobuf"] {
+    for header in ["authorization: bearer hunter-of-traces", "content-type: application/x-protobuf"] {
         assert!(first.headers.contains(header), "{}", first.headers);
     }
     let [of_resource] = &first.traces.resource_spans[..] else { panic!("{:?}", first.traces) };
@@ -127,7 +128,6 @@ fn a_pass_is_a_trace() {
             && part.end_time_unix_nano <= pass.end_time_unix_nano + slack;
         assert!(is_within, "{part:?} is not within {pass:?}");
     }
-    assert_eq!(watching.said(&["hunter2"]), [""; 0]);
     // A collector that is away is told of once, and keeps nothing from being done.
     drop(watching);
     let variables = [("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://127.0.0.1:9/v1/traces"), ("OTEL_BSP_SCHEDULE_DELAY", "50")];

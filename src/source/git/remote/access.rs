@@ -7,6 +7,8 @@ use std::{fmt, fs, io};
 
 use super::address::Address;
 use super::error::RemoteError;
+use super::http::basic;
+use crate::secrets::Secret;
 
 /// The most bytes of a value, as a Secret has it.
 const MOST_BYTES: u64 = 1 << 20;
@@ -18,8 +20,11 @@ pub struct Access {
     proxy: Option<Values>,
 }
 
+/// The values of a Secret, decoded, by key.
+pub type Data = BTreeMap<String, Secret<Vec<u8>>>;
+
 /// Gets values by key, or why there are none.
-pub type ReadValues = Arc<dyn Fn() -> Result<BTreeMap<String, Vec<u8>>, String> + Send + Sync>;
+pub type ReadValues = Arc<dyn Fn() -> Result<Data, String> + Send + Sync>;
 
 /// Values by key.
 #[derive(Clone)]
@@ -27,7 +32,7 @@ pub enum Values {
     /// A directory with a file for each key, such as a mounted Secret. It is read whenever it is used.
     Directory(PathBuf),
     /// The `data` of a Secret, decoded.
-    Map(BTreeMap<String, Vec<u8>>),
+    Map(Data),
     /// Somebody who has them: what they are called, for errors, and how they are had. They are asked whenever they are used.
     Kept(String, ReadValues),
 }
@@ -90,7 +95,7 @@ impl Values {
     }
 
     /// The values as they are now; of a directory those that are looked for as credentials.
-    pub(in super::super) fn now(&self) -> Result<BTreeMap<String, Vec<u8>>, String> {
+    pub(in super::super) fn now(&self) -> Result<Data, String> {
         match self {
             Self::Map(map) => Ok(map.clone()),
             Self::Directory(directory) => read_directory(directory),
@@ -117,7 +122,7 @@ const KEYS: [&str; 14] = [
     "address",
 ];
 
-fn read_directory(directory: &Path) -> Result<BTreeMap<String, Vec<u8>>, String> {
+fn read_directory(directory: &Path) -> Result<Data, String> {
     // The kubelet changes all files of a Secret at once, by another link called `..data`: what is read is of one state.
     let state = fs::canonicalize(directory.join("..data")).unwrap_or_else(|_| directory.to_owned());
     fs::read_dir(&state).map_err(|error| format!("{}: {error}", directory.display()))?;
@@ -127,7 +132,7 @@ fn read_directory(directory: &Path) -> Result<BTreeMap<String, Vec<u8>>, String>
         let fault = |why: &dyn fmt::Display| format!("{}: {why}", directory.join(key).display());
         match fs::metadata(&path) {
             Ok(known) if known.len() > MOST_BYTES => return Err(fault(&"it has more than 1 MiB")),
-            Ok(known) if known.is_file() => _ = values.insert(key.to_owned(), fs::read(&path).map_err(|error| fault(&error))?),
+            Ok(known) if known.is_file() => _ = values.insert(key.to_owned(), fs::read(&path).map_err(|error| fault(&error))?.into()),
             Ok(_) => return Err(fault(&"it is no file")),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(fault(&error)),
@@ -139,8 +144,8 @@ fn read_directory(directory: &Path) -> Result<BTreeMap<String, Vec<u8>>, String>
 /// How somebody is known to an HTTP server.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Login {
-    Basic { username: String, password: String },
-    Bearer(String),
+    Basic { username: String, password: Secret },
+    Bearer(Secret),
     App(App),
 }
 
@@ -150,7 +155,7 @@ pub(super) struct App {
     pub id: String,
     pub installation: String,
     /// In PEM.
-    pub key: Vec<u8>,
+    pub key: Secret,
     /// Where GitHub's API is.
     pub api: String,
 }
@@ -158,8 +163,8 @@ pub(super) struct App {
 /// What proves who one is over SSH.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Identity {
-    pub key: String,
-    pub passphrase: Option<String>,
+    pub key: Secret,
+    pub passphrase: Option<Secret>,
 }
 
 /// By what a TLS server is known, and who asks it.
@@ -168,7 +173,7 @@ pub(in crate::source) struct Tls {
     /// The authorities, in PEM, instead of the well-known ones.
     pub authorities: Option<Vec<u8>>,
     /// A certificate and its key, in PEM.
-    pub client: Option<(Vec<u8>, Vec<u8>)>,
+    pub client: Option<(Vec<u8>, Secret<Vec<u8>>)>,
 }
 
 /// A proxy that somebody names.
@@ -176,7 +181,7 @@ pub(in crate::source) struct Tls {
 pub(in crate::source) struct ProxyLogin {
     pub address: String,
     pub username: Option<String>,
-    pub password: Option<String>,
+    pub password: Option<Secret>,
 }
 
 /// All values, sorted by what they are for.
@@ -190,23 +195,36 @@ pub(super) struct Credentials {
 }
 
 impl Credentials {
-    fn of(mut values: BTreeMap<String, Vec<u8>>, proxy: Option<BTreeMap<String, Vec<u8>>>) -> Result<Self, String> {
+    /// What a server is told, and might repeat in what it says.
+    pub(super) fn secrets(&self) -> Vec<Secret> {
+        let mut secrets: Vec<Secret> = self.proxy.iter().filter_map(|proxy| proxy.password.clone()).collect();
+        match &self.login {
+            Some(Login::Basic { username, password }) => secrets.extend([password.clone(), basic(username, password)]),
+            Some(Login::Bearer(token)) => secrets.push(token.clone()),
+            Some(Login::App(_)) | None => {}
+        }
+        secrets
+    }
+
+    fn of(mut values: Data, proxy: Option<Data>) -> Result<Self, String> {
         // A value that a file holds often ends in a line feed that nobody means.
         let mut text = |key: &str| text_of(&mut values, key);
         let (username, password, bearer) = (text("username")?, text("password")?, text("bearerToken")?);
-        let (identity, known_hosts) = (text("identity")?, text("known_hosts")?);
+        let (identity, known_hosts) = (text("identity")?, text("known_hosts")?.map(plain));
         let app = [text("githubAppID")?, text("githubAppInstallationID")?, text("githubAppPrivateKey")?];
-        let api = text("githubAppBaseURL")?;
+        let api = text("githubAppBaseURL")?.map(plain);
         let login = match (username, &password, bearer, app) {
             (None, _, None, [Some(id), Some(installation), Some(key)]) => {
                 let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-                if !is_number(&installation) {
+                if !is_number(installation.expose()) {
                     return Err("githubAppInstallationID is no number".to_owned());
                 }
                 let api = api.unwrap_or_else(|| "https://api.github.com".to_owned());
-                Some(Login::App(App { id, installation, key: key.into_bytes(), api }))
+                Some(Login::App(App { id: plain(id), installation: plain(installation), key, api }))
             }
-            (Some(username), Some(password), None, [None, None, None]) => Some(Login::Basic { username, password: password.clone() }),
+            (Some(username), Some(password), None, [None, None, None]) => {
+                Some(Login::Basic { username: plain(username), password: password.clone() })
+            }
             (None, _, Some(token), [None, None, None]) => Some(Login::Bearer(token)),
             // An SSH login has no more than a passphrase here, and the name may come along for nothing.
             (_, _, None, [None, None, None]) if identity.is_some() => None,
@@ -218,56 +236,62 @@ impl Credentials {
             }
             _ => return Err("there are several of username, bearerToken and githubAppID, and one is wanted".to_owned()),
         };
-        if matches!(&login, Some(Login::Bearer(token)) if !token.bytes().all(|byte| byte.is_ascii_graphic())) {
+        if matches!(&login, Some(Login::Bearer(token)) if !token.expose().bytes().all(|byte| byte.is_ascii_graphic())) {
             return Err("bearerToken has characters that no token has".to_owned());
         }
         let passphrase = password.filter(|_| identity.is_some());
-        let identity = identity.map(|key| Identity { key: key + "\n", passphrase });
-        let mut bytes = |key: &str| values.remove(key).filter(|value| !value.is_empty());
+        let identity = identity.map(|key| Identity { key: format!("{}\n", key.expose()).into(), passphrase });
+        let mut bytes = |key: &str| values.remove(key).filter(|value| !value.expose().is_empty());
         let client = match (bytes("tls.crt"), bytes("tls.key")) {
-            (Some(certificate), Some(key)) => Some((certificate, key)),
+            (Some(certificate), Some(key)) => Some((certificate.expose().clone(), key)),
             (None, None) => None,
             (Some(_), None) => return Err("there is a tls.crt and no tls.key".to_owned()),
             (None, Some(_)) => return Err("there is a tls.key and no tls.crt".to_owned()),
         };
-        let tls = Tls { authorities: bytes("ca.crt").or_else(|| bytes("caFile")), client };
+        let authorities = bytes("ca.crt").or_else(|| bytes("caFile")).map(|pem| pem.expose().clone());
+        let tls = Tls { authorities, client };
         let proxy = proxy.map(ProxyLogin::of).transpose()?;
         Ok(Self { login, identity, known_hosts, tls, proxy })
     }
 }
 
 impl ProxyLogin {
-    fn of(mut values: BTreeMap<String, Vec<u8>>) -> Result<Self, String> {
+    fn of(mut values: Data) -> Result<Self, String> {
         let mut text = |key: &str| text_of(&mut values, key);
         let address = text("address")?.ok_or("the proxy's address is missing")?;
-        Ok(Self { address, username: text("username")?, password: text("password")? })
+        Ok(Self { address: plain(address), username: text("username")?.map(plain), password: text("password")? })
     }
 }
 
 /// A value that is a text; one that is empty isn't there.
-fn text_of(values: &mut BTreeMap<String, Vec<u8>>, key: &str) -> Result<Option<String>, String> {
+fn text_of(values: &mut Data, key: &str) -> Result<Option<Secret>, String> {
     let Some(value) = values.remove(key) else { return Ok(None) };
-    let text = String::from_utf8(value).map_err(|_| format!("{key} is not UTF-8"))?;
-    let text = text.trim_end_matches(['\n', '\r']);
-    Ok(Some(text.to_owned()).filter(|text| !text.is_empty()))
+    let text = value.into_text().ok_or_else(|| format!("{key} is not UTF-8"))?;
+    Ok(Some(text.without_line_end()).filter(|text| !text.is_empty()))
+}
+
+/// A value that is no secret.
+#[expect(clippy::needless_pass_by_value, reason = "this is for map")]
+fn plain(text: Secret) -> String {
+    text.expose().clone()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, Vec<u8>> {
-        pairs.iter().map(|(key, value)| ((*key).to_owned(), value.as_bytes().to_vec())).collect()
+    fn map(pairs: &[(&str, &str)]) -> Data {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), value.as_bytes().to_vec().into())).collect()
     }
 
     #[test]
     fn logins() {
         let of = |pairs: &[(&str, &str)]| {
             Credentials::of(map(pairs), None).map(|credentials| match credentials.login {
-                Some(Login::Basic { username, password }) => format!("{username} {password}"),
-                Some(Login::Bearer(token)) => token,
+                Some(Login::Basic { username, password }) => format!("{username} {}", password.expose()),
+                Some(Login::Bearer(token)) => plain(token),
                 Some(Login::App(app)) => format!("{} {} {}", app.id, app.installation, app.api),
-                None => credentials.identity.map_or("nobody".to_owned(), |identity| identity.passphrase.unwrap_or_default()),
+                None => credentials.identity.map_or("nobody".to_owned(), |identity| identity.passphrase.map(plain).unwrap_or_default()),
             })
         };
         let app = [("githubAppID", "1"), ("githubAppInstallationID", "2"), ("githubAppPrivateKey", "k")];

@@ -16,6 +16,7 @@ use super::address::Address;
 use super::error::RemoteError;
 use super::http::unanswered;
 use super::tls;
+use crate::secrets::Secret;
 
 /// How long before its end a token isn't used any more.
 const MARGIN: Duration = Duration::from_secs(300);
@@ -32,7 +33,7 @@ pub(super) struct Tokens(Option<Token>);
 
 struct Token {
     app: App,
-    text: String,
+    text: Secret,
     until: SystemTime,
 }
 
@@ -48,8 +49,13 @@ impl Tokens {
         self.0.take().is_some()
     }
 
+    /// The token that there is.
+    pub(super) fn kept(&self) -> Option<&Secret> {
+        self.0.as_ref().map(|token| &token.text)
+    }
+
     /// A token for an app, a new one if need be.
-    pub(super) fn for_app(&mut self, address: &Address, app: &App, agent: &Agent) -> Result<&str, RemoteError> {
+    pub(super) fn for_app(&mut self, address: &Address, app: &App, agent: &Agent) -> Result<&Secret, RemoteError> {
         let now = SystemTime::now();
         let kept = self.0.take().filter(|token| token.app == *app && now + MARGIN < token.until);
         let token = kept.map_or_else(|| ask(address, app, agent, now), Ok)?;
@@ -66,7 +72,7 @@ fn ask(address: &Address, app: &App, agent: &Agent, now: SystemTime) -> Result<T
         return Err(fault(format!("githubAppBaseURL is {api}, where anybody on the way could read the token")));
     }
     let request = agent.post(format!("{api}/app/installations/{}/access_tokens", app.installation));
-    let request = request.header("accept", "application/vnd.github+json").header("authorization", format!("Bearer {signed}"));
+    let request = request.header("accept", "application/vnd.github+json").header("authorization", format!("Bearer {}", signed.expose()));
     let mut response = request.send_empty().map_err(|error| unanswered(address, &error))?;
     let status = response.status();
     if status.is_server_error() || status.as_u16() == 429 {
@@ -76,20 +82,21 @@ fn ask(address: &Address, app: &App, agent: &Agent, now: SystemTime) -> Result<T
         return Err(fault(format!("{api} gives the app no token: status {status}")));
     }
     let body = response.body_mut().with_config().limit(MOST_BYTES).read_to_vec().map_err(|error| unanswered(address, &error))?;
+    let body = Secret::new(body);
     let answer: Answer =
-        serde_json::from_slice(&body).map_err(|_| fault(format!("{api} answers the app with something else than a token")))?;
-    Ok(Token { app: app.clone(), text: answer.token, until: answer.expires_at.into() })
+        serde_json::from_slice(body.expose()).map_err(|_| fault(format!("{api} answers the app with something else than a token")))?;
+    Ok(Token { app: app.clone(), text: answer.token.into(), until: answer.expires_at.into() })
 }
 
 /// Who the app is, as a JSON Web Token (RFC 7519) signed with RS256.
-fn sign(app: &App, now: u64) -> Option<String> {
-    let der = tls::key(&app.key)?;
+fn sign(app: &App, now: u64) -> Option<Secret> {
+    let der = tls::key(app.key.expose().as_bytes())?;
     // GitHub gives keys in PKCS #1; who keeps them elsewhere may have PKCS #8.
-    let key = RsaKeyPair::from_der(&der).or_else(|_| RsaKeyPair::from_pkcs8(&der)).ok()?;
+    let key = RsaKeyPair::from_der(der.expose()).or_else(|_| RsaKeyPair::from_pkcs8(der.expose())).ok()?;
     let part = |value: serde_json::Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
     let claims = json!({"iat": now.saturating_sub(SKEW), "exp": now + SIGNED_FOR, "iss": app.id});
     let text = format!("{}.{}", part(json!({"alg": "RS256", "typ": "JWT"})), part(claims));
     let mut signature = vec![0; key.public().modulus_len()];
     key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), text.as_bytes(), &mut signature).ok()?;
-    Some(format!("{text}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature)))
+    Some(format!("{text}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature)).into())
 }

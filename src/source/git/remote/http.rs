@@ -15,6 +15,7 @@ use super::address::Address;
 use super::error::{RemoteError, in_a_line};
 use super::github_app::Tokens;
 use super::{Service, proxy, tls};
+use crate::secrets::{Secret, hide};
 use crate::source::git::store::MOST_PACKED;
 use crate::source::http::{cautious, is_private, origin, resolve};
 
@@ -77,7 +78,7 @@ impl Http {
             }
             _ => response,
         };
-        judge(address, who, response)
+        judge(address, who, self.tokens.kept(), response)
     }
 
     fn prepare(&mut self, address: &Address, who: &Credentials) -> Result<(), RemoteError> {
@@ -106,7 +107,7 @@ impl Http {
         };
         let mut url = format!("{base}{path}");
         for _ in 0..=MOST_REDIRECTS {
-            let authorization = authorization.as_deref().filter(|_| origin(&url).is_some() && origin(&url) == origin(&self.url));
+            let authorization = authorization.as_ref().filter(|_| origin(&url).is_some() && origin(&url) == origin(&self.url));
             let send = || send(agent, &url, ask, authorization);
             // A connection that was kept may have ended meanwhile.
             let sent = send().or_else(|error| if hung_up(&error) { send() } else { Err(error) });
@@ -128,10 +129,10 @@ impl Http {
     }
 }
 
-fn send(agent: &Agent, url: &str, ask: &Ask<'_>, authorization: Option<&str>) -> Result<Response<Body>, ureq::Error> {
+fn send(agent: &Agent, url: &str, ask: &Ask<'_>, authorization: Option<&Secret>) -> Result<Response<Body>, ureq::Error> {
     let (Ask::Get(service) | Ask::Post(service, _)) = ask;
     // Pushing is the same in every version.
-    let headers = authorization.map(|value| ("authorization", value)).into_iter().chain(service.version());
+    let headers = authorization.map(|value| ("authorization", value.expose().as_str())).into_iter().chain(service.version());
     match ask {
         Ask::Get(_) => {
             let request = agent.get(url).header("cache-control", "no-cache");
@@ -152,18 +153,23 @@ fn authorization(
     who: &Credentials,
     agent: &Agent,
     tokens: &mut Tokens,
-) -> Result<Option<String>, RemoteError> {
+) -> Result<Option<Secret>, RemoteError> {
     let Some(login) = &who.login else { return Ok(None) };
     if !is_private(url) {
         let help = "use https; over http, they only go to this machine and to names of a cluster, which end in .svc or .svc.cluster.local";
         return Err(RemoteError::credentials(address, "over http, anybody on the way could read them", help));
     }
-    let basic = |username: &str, password: &str| format!("Basic {}", BASE64_STANDARD.encode(format!("{username}:{password}")));
     Ok(Some(match login {
         Login::Basic { username, password } => basic(username, password),
-        Login::Bearer(token) => format!("Bearer {token}"),
+        Login::Bearer(token) => format!("Bearer {}", token.expose()).into(),
         Login::App(app) => basic("x-access-token", tokens.for_app(address, app, agent)?),
     }))
+}
+
+/// The header of a name and a password.
+pub(in crate::source) fn basic(username: &str, password: &Secret) -> Secret {
+    let both = Secret::new(format!("{username}:{}", password.expose()));
+    format!("Basic {}", BASE64_STANDARD.encode(both.expose())).into()
 }
 
 fn hung_up(error: &ureq::Error) -> bool {
@@ -184,8 +190,13 @@ pub(super) fn unanswered(address: &Address, error: &ureq::Error) -> RemoteError 
     if is_tls { RemoteError::Untrusted { url: address.to_string(), why } } else { RemoteError::unreachable(address, why) }
 }
 
-/// What an answer's status means.
-fn judge(address: &Address, who: &Credentials, mut response: Response<Body>) -> Result<Response<Body>, RemoteError> {
+/// What an answer's status means. A server's words are told without the credentials, which it may repeat.
+fn judge(
+    address: &Address,
+    who: &Credentials,
+    token: Option<&Secret>,
+    mut response: Response<Body>,
+) -> Result<Response<Body>, RemoteError> {
     const MOST_WORDS: u64 = 2000;
     let status = response.status();
     if status.is_success() {
@@ -193,7 +204,7 @@ fn judge(address: &Address, who: &Credentials, mut response: Response<Body>) -> 
     }
     let is_text = response.headers().get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"));
     let body = if is_text { response.body_mut().with_config().limit(MOST_WORDS).read_to_vec().unwrap_or_default() } else { Vec::new() };
-    let words = in_a_line(&String::from_utf8_lossy(&body));
+    let words = in_a_line(&hide(&String::from_utf8_lossy(&body), who.secrets().iter().chain(token)));
     let why = if words.is_empty() { format!("status {status}") } else { format!("status {status}: {words}") };
     let url = address.to_string();
     Err(match status.as_u16() {

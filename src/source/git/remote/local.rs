@@ -11,6 +11,7 @@ use super::address::Address;
 use super::error::RemoteError;
 use super::protocol::{Cuts, Listed, Wanted};
 use super::receive_pack::{Move, Report};
+use crate::source::dir::limit;
 
 /// The programs that git would run when something is pushed.
 const HOOKS: [&str; 6] = ["pre-receive", "update", "post-receive", "post-update", "reference-transaction", "proc-receive"];
@@ -142,7 +143,7 @@ fn history(repository: &Repository, tip: Oid, known: &[String]) -> Result<Vec<Oi
     Ok(commits)
 }
 
-/// Adds a directory with all that is below it; one that is there already is there whole.
+/// Adds a directory with all that is below it, but for files that are too large to be read; one that is there already is there whole.
 fn insert(
     repository: &Repository,
     root: Oid,
@@ -150,6 +151,8 @@ fn insert(
     seen: &mut HashSet<Oid>,
     builder: &mut PackBuilder<'_>,
 ) -> Result<(), git2::Error> {
+    let objects = repository.odb()?;
+    let is_large = |id: Oid| objects.read_header(id).is_ok_and(|(bytes, _)| bytes as u64 > limit());
     let mut open = vec![root];
     while let Some(id) = open.pop() {
         if !seen.insert(id) || is_there(id) {
@@ -159,7 +162,9 @@ fn insert(
         for entry in &repository.find_tree(id)? {
             match entry.kind() {
                 Some(ObjectType::Tree) => open.push(entry.id()),
-                Some(ObjectType::Blob) if seen.insert(entry.id()) && !is_there(entry.id()) => builder.insert_object(entry.id(), None)?,
+                Some(ObjectType::Blob) if seen.insert(entry.id()) && !is_there(entry.id()) && !is_large(entry.id()) => {
+                    builder.insert_object(entry.id(), None)?;
+                }
                 _ => {}
             }
         }

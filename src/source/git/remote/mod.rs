@@ -4,7 +4,7 @@ pub(in crate::source) mod access;
 mod address;
 pub(in crate::source) mod error;
 mod github_app;
-mod http;
+pub(in crate::source) mod http;
 mod known_hosts;
 mod local;
 mod pkt_line;
@@ -16,7 +16,7 @@ pub(in crate::source) mod tls;
 
 use std::io::{Read, Write};
 
-pub use access::{Access, ReadValues, Values};
+pub use access::{Access, Data, ReadValues, Values};
 pub use address::{is_same_repository, normal_url, shown_url, site_of};
 pub use error::RemoteError;
 pub(super) use known_hosts::fits;

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 
 use super::pkt_line::{Packet, Packets, Request};
+use crate::source::dir::limit;
 
 pub(super) const AGENT: &str = concat!("agent=kaito/", env!("CARGO_PKG_VERSION"));
 
@@ -159,9 +160,14 @@ pub(super) fn listing(from: &mut Packets<impl Read>) -> Result<Vec<Listed>, Faul
 /// Asks for a commit in version 2.
 pub(super) fn fetch(capabilities: &Capabilities, wanted: &Wanted<'_>) -> Vec<u8> {
     let mut request = command("fetch", capabilities);
+    let knows = |name: &str| capabilities.get("fetch").is_some_and(|features| features.split(' ').any(|feature| feature == name));
     request.line("thin-pack").line("no-progress").line("ofs-delta");
-    if capabilities.get("fetch").is_some_and(|features| features.split(' ').any(|feature| feature == "shallow")) {
+    if knows("shallow") {
         cuts(&mut request, wanted);
+    }
+    if knows("filter") {
+        // Nobody reads what is larger: it stays where it is.
+        request.line(&format!("filter blob:limit={}", limit() + 1));
     }
     request.line(&format!("want {}", wanted.commit));
     wanted.haves.iter().for_each(|have| _ = request.line(&format!("have {have}")));
@@ -340,6 +346,9 @@ mod tests {
         let (want, have, cut) = (format!("want {A}"), format!("have {B}"), format!("shallow {B}"));
         let v2 = ["command=fetch", "--", "thin-pack", "no-progress", "ofs-delta", &cut, "deepen 1", &want, &have, "done", ""];
         assert_eq!(fetch(&capabilities(&[("fetch", "shallow wait-for-done")]), &wanted), packets(&v2));
+        let small =
+            ["command=fetch", "--", "thin-pack", "no-progress", "ofs-delta", "filter blob:limit=67108865", &want, &have, "done", ""];
+        assert_eq!(fetch(&capabilities(&[("fetch", "filter")]), &wanted), packets(&small));
         // Who knows no shallow history sends all of it.
         let all = ["command=fetch", "--", "thin-pack", "no-progress", "ofs-delta", &want, &have, "done", ""];
         assert_eq!(fetch(&capabilities(&[("fetch", "")]), &wanted), packets(&all));

@@ -27,7 +27,7 @@ fn from_environment(is_https: bool, get: impl Fn(&str) -> Option<String>) -> Opt
 
 fn with_login(given: &ProxyLogin) -> Option<Proxy> {
     let proxy = Proxy::new(&given.address).ok()?;
-    let (Some(username), password) = (given.username.as_deref(), given.password.as_deref().unwrap_or_default()) else {
+    let (Some(username), password) = (given.username.as_deref(), given.password.as_ref().map_or("", |password| password.expose())) else {
         return Some(proxy);
     };
     builder(&proxy).username(username).password(password).build().ok()
@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn a_proxy_of_ones_own() {
         let given =
-            |address: &str| ProxyLogin { address: address.to_owned(), username: Some("me".to_owned()), password: Some("p@ss".to_owned()) };
+            |address: &str| ProxyLogin { address: address.to_owned(), username: Some("me".to_owned()), password: Some("p@ss".into()) };
         for address in ["http://proxy:3128", "https://proxy", "socks5://proxy:1080"] {
             let proxy = for_url("https://example.com", Some(&given(address))).unwrap().unwrap();
             assert_eq!((proxy.host(), proxy.username(), proxy.password()), ("proxy", Some("me"), Some("p@ss")), "{address}");

@@ -144,7 +144,8 @@ impl Drop for Login {
 }
 
 async fn log_in(address: &Address, at: &Ssh, identity: &Identity, known_hosts: &str) -> Result<Handle<Host>, RemoteError> {
-    let key = keys::decode_secret_key(&identity.key, identity.passphrase.as_deref()).map_err(|error| {
+    let key = keys::decode_secret_key(identity.key.expose(), identity.passphrase.as_ref().map(|passphrase| passphrase.expose().as_str()))
+        .map_err(|error| {
         let why = match error {
             keys::Error::KeyIsEncrypted => "identity is encrypted, and there is no password for it",
             _ if identity.passphrase.is_some() => "identity is no private key, or password isn't the one for it",

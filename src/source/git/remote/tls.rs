@@ -3,6 +3,7 @@
 use ureq::tls::{ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig};
 
 use super::access::Tls;
+use crate::secrets::Secret;
 
 /// How a server is known, and who asks it; the error says what is wrong.
 pub(in crate::source) fn config(tls: &Tls) -> Result<TlsConfig, &'static str> {
@@ -19,7 +20,7 @@ pub(in crate::source) fn config(tls: &Tls) -> Result<TlsConfig, &'static str> {
         if chain.is_empty() {
             return Err("tls.crt holds no certificate in PEM");
         }
-        let key = PrivateKey::from_pem(key).map_err(|_| "tls.key holds no key in PEM")?;
+        let key = PrivateKey::from_pem(key.expose()).map_err(|_| "tls.key holds no key in PEM")?;
         config = config.client_cert(Some(ClientCert::new_with_certs(&chain, key)));
     }
     Ok(config.build())
@@ -31,6 +32,6 @@ fn certificates(pem: &[u8]) -> Vec<ureq::tls::Certificate<'static>> {
 }
 
 /// A private key in PEM as DER, of whatever form it says.
-pub(super) fn key(pem: &[u8]) -> Option<Vec<u8>> {
-    Some(PrivateKey::from_pem(pem).ok()?.der().to_vec())
+pub(super) fn key(pem: &[u8]) -> Option<Secret<Vec<u8>>> {
+    Some(PrivateKey::from_pem(pem).ok()?.der().to_vec().into())
 }

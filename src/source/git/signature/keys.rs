@@ -31,8 +31,8 @@ impl Keys {
             keys.add_directory(directory)?;
         } else {
             for (name, text) in values.now()? {
-                let text = String::from_utf8(text).map_err(|_| format!("{name}: it is no text"))?;
-                keys.add(&text).map_err(|why| format!("{name}: {why}"))?;
+                let text = text.into_text().ok_or_else(|| format!("{name}: it is no text"))?;
+                keys.add(text.expose()).map_err(|why| format!("{name}: {why}"))?;
             }
         }
         if keys.allowed.is_empty() && keys.certificates.is_empty() {

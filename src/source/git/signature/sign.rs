@@ -1,7 +1,6 @@
 //! Signing what is committed here: with a private key of SSH or OpenPGP, read anew whenever it is used.
 
-use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use pgp::composed::{ArmorOptions, Deserializable as _, DetachedSignature, SignedSecretKey};
 use pgp::crypto::hash::HashAlgorithm;
@@ -11,9 +10,8 @@ use russh::keys::ssh_key::LineEnding;
 use russh::keys::{self, HashAlg};
 
 use super::allowed_signers::NAMESPACE;
-
-/// The most bytes of a key.
-const MOST_BYTES: u64 = 1 << 20;
+use crate::secrets::Secret;
+use crate::source::read_secret;
 
 /// A key that signs commits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,19 +33,15 @@ impl SigningKey {
     /// The signature of the text of a commit, as it stands in the commit.
     pub(in crate::source::git) fn sign(&self, text: &[u8]) -> Result<String, Unusable> {
         let key = read(&self.file)?;
-        let passphrase = self.passphrase.as_ref().map(read).transpose()?;
-        let passphrase = passphrase.as_deref().map(|text| text.trim_end_matches(['\n', '\r']));
-        if key.contains("BEGIN PGP PRIVATE KEY") { openpgp(&key, passphrase, text) } else { ssh(&key, passphrase, text) }
+        let passphrase = self.passphrase.as_deref().map(read).transpose()?.map(|text| text.without_line_end());
+        let (key, passphrase) = (key.expose(), passphrase.as_ref().map(|passphrase| passphrase.expose().as_str()));
+        if key.contains("BEGIN PGP PRIVATE KEY") { openpgp(key, passphrase, text) } else { ssh(key, passphrase, text) }
     }
 }
 
-fn read(file: &PathBuf) -> Result<String, Unusable> {
-    let fault = |why: String| (format!("{}: {why}", file.display()), "see that the Secret or directory has it whole".to_owned());
-    let size = fs::metadata(file).map_err(|error| fault(error.to_string()))?.len();
-    if size > MOST_BYTES {
-        return Err(fault("it has more than 1 MiB".to_owned()));
-    }
-    fs::read_to_string(file).map_err(|error| fault(error.to_string()))
+fn read(file: &Path) -> Result<Secret, Unusable> {
+    let help = || "see that the Secret or directory has it whole".to_owned();
+    read_secret(file).map_err(|error| (format!("{}: {error}", file.display()), help()))
 }
 
 fn ssh(key: &str, passphrase: Option<&str>, text: &[u8]) -> Result<String, Unusable> {
