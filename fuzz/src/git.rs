@@ -19,7 +19,8 @@ pub fn holds(bytes: &[u8]) {
     assert_eq!(is_same_origin(one, other), is_same_origin(other, one), "{one:?} {other:?}");
     assert!(same_repository(one, one), "{one:?}");
     assert_eq!(same_repository(one, other), same_repository(other, one), "{one:?} {other:?}");
-    if !one.contains(CANARY) {
+    // What is shown has no control characters: without them, it may be spelled out in the input itself.
+    if !one.chars().filter(|c| !c.is_control()).collect::<String>().contains(CANARY) {
         hides(one);
     }
     if let Ok(range) = one.parse::<Range>() {
