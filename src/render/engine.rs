@@ -230,6 +230,8 @@ impl Engine {
         let said = innermost.detail().map_or_else(|| innermost.kind().to_string(), ToOwned::to_owned);
         let Some(file) = self.templates.file(innermost.name().unwrap_or(name)) else { return self.fault(name, &said) };
         let span = innermost.range().or_else(|| line_span(&file.text, innermost.line()?)).unwrap_or(0..0);
+        // Of what ends too soon, minijinja shows what would come next.
+        let span = span.start.min(file.text.len())..span.end.min(file.text.len());
         let mut finding = Diagnostic::error(match innermost.kind() {
             ErrorKind::OutOfFuel => "the template was stopped: it runs on and on".to_owned(),
             ErrorKind::SyntaxError => format!("syntax error: {said}"),
