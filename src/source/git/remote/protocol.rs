@@ -161,12 +161,15 @@ pub(super) fn listing(from: &mut Packets<impl Read>) -> Result<Vec<Listed>, Faul
 pub(super) fn fetch(capabilities: &Capabilities, wanted: &Wanted<'_>) -> Vec<u8> {
     let mut request = command("fetch", capabilities);
     let knows = |name: &str| capabilities.get("fetch").is_some_and(|features| features.split(' ').any(|feature| feature == name));
-    request.line("thin-pack").line("no-progress").line("ofs-delta");
+    if !knows("filter") {
+        request.line("thin-pack");
+    }
+    request.line("no-progress").line("ofs-delta");
     if knows("shallow") {
         cuts(&mut request, wanted);
     }
     if knows("filter") {
-        // Nobody reads what is larger: it stays where it is.
+        // Nobody reads what is larger: it stays where it is. A thin pack might say what has changed in such a file, which isn't here.
         request.line(&format!("filter blob:limit={}", limit() + 1));
     }
     request.line(&format!("want {}", wanted.commit));
@@ -346,8 +349,7 @@ mod tests {
         let (want, have, cut) = (format!("want {A}"), format!("have {B}"), format!("shallow {B}"));
         let v2 = ["command=fetch", "--", "thin-pack", "no-progress", "ofs-delta", &cut, "deepen 1", &want, &have, "done", ""];
         assert_eq!(fetch(&capabilities(&[("fetch", "shallow wait-for-done")]), &wanted), packets(&v2));
-        let small =
-            ["command=fetch", "--", "thin-pack", "no-progress", "ofs-delta", "filter blob:limit=67108865", &want, &have, "done", ""];
+        let small = ["command=fetch", "--", "no-progress", "ofs-delta", "filter blob:limit=67108865", &want, &have, "done", ""];
         assert_eq!(fetch(&capabilities(&[("fetch", "filter")]), &wanted), packets(&small));
         // Who knows no shallow history sends all of it.
         let all = ["command=fetch", "--", "thin-pack", "no-progress", "ofs-delta", &want, &have, "done", ""];
