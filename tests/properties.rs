@@ -19,7 +19,9 @@ static CATALOG: LazyLock<Catalog> = LazyLock::new(|| Catalog::load("0.12", &[Lay
 
 /// Characters that mean something to YAML, to a template or to a shell, between ordinary ones.
 fn text() -> impl Strategy<Value = String> {
-    let special = select(":{}[]-#&*!|>'\"%@`,?\\\n\t $~=<.0_eyn\u{85}\u{2028}\u{feff}\u{e0f0}ü名".chars().collect::<Vec<_>>());
+    let special = select(
+        ":{}[]-#&*!|>'\"%@`,?\\\n\t $~=<.0_eyn\u{1b}\u{7f}\u{85}\u{86}\u{2028}\u{feff}\u{fffe}\u{e0f0}ü名".chars().collect::<Vec<_>>(),
+    );
     let character = prop_oneof![3 => special, 2 => proptest::char::range('a', 'z'), 1 => proptest::char::range('0', '9')];
     proptest::collection::vec(character, 0..24).prop_map(|characters| characters.into_iter().collect())
 }

@@ -82,9 +82,21 @@ fn is_number(text: &str) -> bool {
     text == "0" || (matches!(text.as_bytes(), [b'1'..=b'9', rest @ ..] if rest.len() < 9 && rest.iter().all(u8::is_ascii_digit)))
 }
 
-/// Appends a Kubernetes object as indented JSON, in the order of [`to_yaml`].
+/// A Kubernetes object as indented JSON, in the order of [`to_yaml`]. A YAML reader takes it too.
 pub fn to_json(object: &Value) -> String {
-    serde_json::to_string_pretty(&Ordered(object)).unwrap_or_default()
+    let text = serde_json::to_string_pretty(&Ordered(object)).unwrap_or_default();
+    if text.contains(is_json_only) { escaped(&text) } else { text }
+}
+
+/// Whether JSON lets a character stand as it is and YAML doesn't (YAML 1.2, `c-printable`). Whatever else isn't printable is escaped by JSON.
+fn is_json_only(character: char) -> bool {
+    matches!(character, '\u{7f}'..='\u{84}' | '\u{86}'..='\u{9f}' | '\u{fffe}' | '\u{ffff}')
+}
+
+/// JSON with escapes in place of these characters, which stand nowhere but in its strings.
+fn escaped(json: &str) -> String {
+    let escape = |character| if is_json_only(character) { format!("\\u{:04x}", u32::from(character)) } else { character.to_string() };
+    json.chars().map(escape).collect()
 }
 
 /// The keys that stand first in an object, in this order.
