@@ -261,12 +261,20 @@ fn block_lines() -> SyntaxConfig {
 
 /// Indents all lines but the first, as minijinja does, but text of a macro stays text.
 fn indent(state: &State<'_, '_>, value: &minijinja::Value, width: usize) -> Result<minijinja::Value, Error> {
-    let text = value.to_string();
+    let text = value.as_str().map_or_else(|| Cow::Owned(value.to_string()), Cow::Borrowed);
     let lines = text.bytes().filter(|byte| *byte == b'\n').count();
     // It is paid for before it is made.
-    state.consume_fuel((width.saturating_mul(lines.max(1)) / BYTES_OF_FUEL) as u64)?;
-    let text = text.replace('\n', &format!("\n{}", " ".repeat(width)));
-    Ok(if value.is_safe() { minijinja::Value::from_safe_string(text) } else { minijinja::Value::from(text) })
+    let more = width.saturating_mul(lines);
+    state.consume_fuel((more.max(width) / BYTES_OF_FUEL) as u64)?;
+    let mut indented = String::with_capacity(text.len() + more);
+    for (at, line) in text.split('\n').enumerate() {
+        if at > 0 {
+            indented.push('\n');
+            indented.extend(std::iter::repeat_n(' ', width));
+        }
+        indented.push_str(line);
+    }
+    Ok(if value.is_safe() { minijinja::Value::from_safe_string(indented) } else { minijinja::Value::from(indented) })
 }
 
 /// Writes a token for a value. Only what macros and captures have written, which holds tokens itself, stays text.

@@ -12,7 +12,26 @@ use smol_str::SmolStr;
 
 /// What the names in a template stand for.
 #[derive(Debug)]
-pub(super) struct Fields(Vec<(SmolStr, Value)>);
+pub(super) struct Fields(Vec<Field>);
+
+#[derive(Debug)]
+struct Field {
+    mark: u32,
+    name: SmolStr,
+    value: Value,
+}
+
+impl Field {
+    fn new(name: SmolStr, value: Value) -> Self {
+        Self { mark: mark(&name), name, value }
+    }
+}
+
+/// What few names have in common, so that few are compared: the length, the first and the last byte.
+fn mark(name: &str) -> u32 {
+    let byte = |byte: Option<&u8>| byte.copied().unwrap_or_default();
+    u32::from_le_bytes([name.len().to_le_bytes()[0], byte(name.as_bytes().first()), byte(name.as_bytes().last()), 0])
+}
 
 impl Fields {
     /// The fields of a struct as the values of a template.
@@ -31,16 +50,17 @@ impl Object for Fields {
     }
 
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
-        self.0.iter().find(|(name, _)| name == key).map(|(_, value)| value.clone())
+        let mark = mark(key);
+        self.0.iter().find(|field| field.mark == mark && field.name == key).map(|field| field.value.clone())
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
-        Enumerator::Values(self.0.iter().map(|(name, _)| Value::from(name.as_str())).collect())
+        Enumerator::Values(self.0.iter().map(|field| Value::from(field.name.as_str())).collect())
     }
 }
 
 /// Takes the fields of a struct, be they its own or flattened into it.
-struct Collector(Vec<(SmolStr, Value)>);
+struct Collector(Vec<Field>);
 
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -57,7 +77,7 @@ impl SerializeStruct for Collector {
     type Error = Fault;
 
     fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), Fault> {
-        self.0.push((SmolStr::new_static(key), Value::from(Serde(value))));
+        self.0.push(Field::new(SmolStr::new_static(key), Value::from(Serde(value))));
         Ok(())
     }
 
@@ -73,13 +93,13 @@ impl SerializeMap for Collector {
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Fault> {
         let key = Value::from(Serde(key));
         let name = key.as_str().ok_or_else(|| Fault::custom("the name of a value is no string"))?;
-        self.0.push((name.into(), Value::UNDEFINED));
+        self.0.push(Field::new(name.into(), Value::UNDEFINED));
         Ok(())
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Fault> {
-        if let Some((_, last)) = self.0.last_mut() {
-            *last = Value::from(Serde(value));
+        if let Some(last) = self.0.last_mut() {
+            last.value = Value::from(Serde(value));
         }
         Ok(())
     }

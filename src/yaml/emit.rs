@@ -1,15 +1,19 @@
 //! Values to text, the same bytes for the same value.
 
-use std::fmt;
-
-use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde::ser::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
+use super::layout;
+
 /// Appends a Kubernetes object as a YAML document: `apiVersion`, `kind`, `metadata`, then the rest, maps sorted by key.
-///
-/// # Panics
-/// If `out` refuses to be written to, which memory doesn't.
-pub fn to_yaml(object: &Value, out: &mut impl fmt::Write) {
+pub fn to_yaml(object: &Value, out: &mut String) {
+    if !layout::document(object, out) {
+        whole_by_crate(object, out);
+    }
+}
+
+/// The same by the YAML crate alone.
+pub(super) fn whole_by_crate(object: &Value, out: &mut String) {
     let options = serde_saphyr::ser_options! {
         compact_list_indent: true,
         folded_wrap_chars: usize::MAX,
@@ -18,12 +22,21 @@ pub fn to_yaml(object: &Value, out: &mut impl fmt::Write) {
         .expect("a JSON value always has a YAML form, and memory can be written to");
 }
 
+/// A value as the crate writes it behind a key and a space, with the end of its last line.
+pub(super) fn by_crate(value: &Value) -> Option<String> {
+    let mut text = String::new();
+    whole_by_crate(&Value::Object(Map::from_iter([("k".to_owned(), value.clone())])), &mut text);
+    text.strip_prefix("k: ").map(ToOwned::to_owned)
+}
+
 /// Appends a value that takes one line, as it stands behind `key: `; `false` if it takes more, and then nothing is appended.
 pub fn scalar_to_yaml(value: &Value, out: &mut String) -> bool {
     match value {
         Value::String(text) => return text_to_yaml(text, out),
         Value::Array(items) if !items.is_empty() => return false,
         Value::Object(fields) if !fields.is_empty() => return false,
+        // Numbers with a fraction have more than one form.
+        Value::Number(number) if number.is_f64() => return one_line(value).inspect(|line| out.push_str(line)).is_some(),
         other => out.push_str(&other.to_string()),
     }
     true
@@ -42,15 +55,27 @@ pub fn text_to_yaml(text: &str, out: &mut String) -> bool {
     if text.contains(['\n', '\r']) {
         return false;
     }
-    written(text).inspect(|line| out.push_str(line)).is_some()
+    one_line(&text.into()).inspect(|line| out.push_str(line)).is_some()
 }
 
-/// A string as the YAML crate writes it behind a key, if that is one line.
-fn written(text: &str) -> Option<String> {
-    let mut line = String::new();
-    to_yaml(&Value::Object(Map::from_iter([("k".to_owned(), text.into())])), &mut line);
-    let line = line.strip_prefix("k: ").and_then(|line| line.strip_suffix('\n')).filter(|line| !line.contains('\n'));
-    line.map(ToOwned::to_owned)
+/// A value as the crate writes it behind a key, if that is one line.
+fn one_line(value: &Value) -> Option<String> {
+    let line = by_crate(value)?;
+    line.strip_suffix('\n').filter(|line| !line.contains('\n')).map(ToOwned::to_owned)
+}
+
+/// Appends a key without its colon; `false` if that takes more than its line.
+pub(super) fn key_to_yaml(key: &str, out: &mut String) -> bool {
+    let is_word = |key: &str| key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'/' | b'-' | b'_'));
+    // What is longer than this needn't be a key that stands before a colon.
+    if key.len() < 512 && is_word(key) && is_plain(key) {
+        out.push_str(key);
+        return true;
+    }
+    let mut text = String::new();
+    whole_by_crate(&Value::Object(Map::from_iter([(key.to_owned(), true.into())])), &mut text);
+    let key = text.strip_suffix(": true\n").filter(|key| !key.contains('\n'));
+    key.map(|key| out.push_str(key)).is_some()
 }
 
 /// Words that some YAML reader takes for something else, in any case.
@@ -107,23 +132,16 @@ struct Ordered<'a>(&'a Value);
 impl Serialize for Ordered<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0 {
-            Value::Object(fields) => object(fields, serializer),
+            Value::Object(fields) => serializer.collect_map(fields_first(fields).map(|(key, value)| (key, Plain(value)))),
             other => Plain(other).serialize(serializer),
         }
     }
 }
 
-fn object<S: Serializer>(fields: &Map<String, Value>, serializer: S) -> Result<S::Ok, S::Error> {
-    let mut map = serializer.serialize_map(Some(fields.len()))?;
-    for key in FIRST {
-        if let Some(value) = fields.get(key) {
-            map.serialize_entry(key, &Plain(value))?;
-        }
-    }
-    for (key, value) in sorted(fields).filter(|(key, _)| !FIRST.contains(&key.as_str())) {
-        map.serialize_entry(key, &Plain(value))?;
-    }
-    map.end()
+/// The fields of an object in their order.
+pub(super) fn fields_first(fields: &Map<String, Value>) -> impl Iterator<Item = (&String, &Value)> {
+    let first = FIRST.into_iter().filter_map(|key| fields.get_key_value(key));
+    first.chain(sorted(fields).filter(|(key, _)| !FIRST.contains(&key.as_str())))
 }
 
 /// Any value with its maps sorted, whatever features of `serde_json` some dependency has switched on.
@@ -139,7 +157,7 @@ impl Serialize for Plain<'_> {
     }
 }
 
-fn sorted(fields: &Map<String, Value>) -> impl Iterator<Item = (&String, &Value)> {
+pub(super) fn sorted(fields: &Map<String, Value>) -> impl Iterator<Item = (&String, &Value)> {
     let unsorted = !fields.keys().is_sorted();
     let mut entries: Vec<_> = if unsorted { fields.iter().collect() } else { Vec::new() };
     entries.sort_unstable_by_key(|(key, _)| *key);
@@ -169,10 +187,10 @@ mod tests {
         let plain: Vec<String> = all.into_iter().filter(|text| is_plain(text)).collect();
         assert!(plain.len() > 1000, "{}", plain.len());
         for text in plain {
-            assert_eq!(written(&text).as_deref(), Some(text.as_str()));
+            assert_eq!(one_line(&text.as_str().into()).as_deref(), Some(text.as_str()));
         }
         for number in ["0", "1", "8", "42", "12345678", "999999999"] {
-            assert!(is_number(number) && written(number) == Some(format!("\"{number}\"")), "{number}");
+            assert!(is_number(number) && one_line(&number.into()) == Some(format!("\"{number}\"")), "{number}");
         }
         assert!(["", "01", "1.5", "1_000", "-1", "1e3", "1234567890"].iter().all(|text| !is_number(text)));
     }

@@ -6,6 +6,7 @@
 mod de;
 mod document;
 mod emit;
+mod layout;
 mod node;
 mod parse;
 mod scalar;
