@@ -155,6 +155,11 @@ impl ObjectRef {
         }
     }
 
+    /// Its name, or that of its namespace, if that can't stand in the address of a request: nothing can be called so, and nothing be asked.
+    pub fn unfit_name(&self) -> Option<&str> {
+        [Some(&self.name), self.namespace.as_ref()].into_iter().flatten().map(SmolStr::as_str).find(|name| !names::is_path_segment(name))
+    }
+
     /// As kubectl prints it with `-o name`: `statefulset.apps/phi-4`, `service/phi-4`. It is for people: an object that passes through may
     /// be called anything.
     pub fn resource_name(&self) -> String {

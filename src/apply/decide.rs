@@ -13,7 +13,6 @@ use crate::diff::{Owner, is_node};
 use crate::inventory;
 use crate::manifest::ObjectRef;
 use crate::pause::pause_of;
-use crate::spec::names::is_path_segment;
 use crate::status;
 
 /// Whether a live object is ours and as it is wanted, whatever else may be decided: then nobody has to look at it again.
@@ -60,7 +59,9 @@ fn of_owner(
 
 fn step(owner: Option<&Owner>, reference: &ObjectRef, wanted: Wanted, is_coming: bool, terms: &Terms<'_>) -> Result<Step, Why> {
     let Wanted { desired, live, .. } = wanted;
-    check_names(reference)?;
+    if let Some(name) = reference.unfit_name() {
+        return Err(Why::Name { name: name.to_owned() });
+    }
     check_namespace(reference, terms)?;
     if terms.parent.as_ref().is_some_and(|parent| *parent == reference.clone().in_namespace(terms.namespace)) {
         return Err(Why::Parent);
@@ -126,11 +127,6 @@ fn step(owner: Option<&Owner>, reference: &ObjectRef, wanted: Wanted, is_coming:
         step.desired = live::spelled_as(&step.desired, live);
     }
     Ok(step)
-}
-
-fn check_names(reference: &ObjectRef) -> Result<(), Why> {
-    let wrong = [Some(&reference.name), reference.namespace.as_ref()].into_iter().flatten().find(|name| !is_path_segment(name));
-    wrong.map_or(Ok(()), |name| Err(Why::Name { name: name.to_string() }))
 }
 
 fn check_namespace(reference: &ObjectRef, terms: &Terms<'_>) -> Result<(), Why> {

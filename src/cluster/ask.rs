@@ -1,6 +1,6 @@
 //! What the server would make of an apply.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use kube::api::{Patch, PatchParams, ValidationDirective};
@@ -10,9 +10,10 @@ use serde_json::Value;
 use super::Cluster;
 use super::error::{ClusterError, words};
 use super::kinds::{Kind, Kinds};
-use super::look::{AT_ONCE, all, has_address};
+use super::look::{AT_ONCE, all};
 use crate::apply::is_of_operator;
 use crate::diff::live::{AllWanted, Answer, Conflict, Live, Wanted, spelled_as};
+use crate::manifest::ObjectRef;
 
 impl Cluster {
     /// Asks about everything of which it isn't known what an apply would do, or about really everything.
@@ -24,14 +25,14 @@ impl Cluster {
             let is_possible = wanted.live != Live::UnknownKind && !coming.contains(namespace);
             is_possible && (really_all || wanted.must_be_asked(manager))
         };
-        let asked: Vec<&mut Wanted> = wanted.values_mut().flat_map(BTreeMap::values_mut).filter(|wanted| is_asked(wanted)).collect();
-        let asks = stream::iter(asked).map(|wanted| self.try_one(kinds, wanted, manager));
+        let asked: Vec<(&ObjectRef, &mut Wanted)> = wanted.values_mut().flatten().filter(|(_, wanted)| is_asked(wanted)).collect();
+        let asks = stream::iter(asked).map(|(reference, wanted)| self.try_one(kinds, reference, wanted, manager));
         asks.buffer_unordered(AT_ONCE).try_collect::<Vec<()>>().await.map(drop)
     }
 
-    async fn try_one(&self, kinds: &Kinds, wanted: &mut Wanted, manager: &str) -> Result<(), ClusterError> {
+    async fn try_one(&self, kinds: &Kinds, reference: &ObjectRef, wanted: &mut Wanted, manager: &str) -> Result<(), ClusterError> {
         let Some(kind) = kinds.of(&wanted.desired) else { return Ok(()) };
-        if !has_address(&wanted.desired) {
+        if reference.unfit_name().is_some() {
             wanted.answer = Some(Answer::Refused("its name, or that of its namespace, is none".to_owned()));
             return Ok(());
         }

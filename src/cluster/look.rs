@@ -52,7 +52,8 @@ impl Cluster {
     pub(super) async fn look(&self, kinds: &Kinds, wanted: &mut AllWanted, (how, lenient): (By, bool)) -> Result<Vec<Value>, ClusterError> {
         let mut by_kind: BTreeMap<(String, String), Objects<'_>> = BTreeMap::new();
         // What nothing can be called isn't there, and no request can be made of it.
-        for wanted in wanted.values_mut().flat_map(BTreeMap::values_mut).filter(|wanted| has_address(&wanted.desired)) {
+        let askable = wanted.values_mut().flatten().filter(|(reference, _)| reference.unfit_name().is_none());
+        for (_, wanted) in askable {
             let of_kind = by_kind.entry((text(&wanted.desired["apiVersion"]), text(&wanted.desired["kind"]))).or_default();
             match wanted.live {
                 Live::Object(_) | Live::Settled(_) => of_kind.known.push(wanted),
@@ -230,12 +231,6 @@ impl Cluster {
 /// Everything that is wanted.
 pub(super) fn all(wanted: &AllWanted) -> impl Iterator<Item = &Wanted> {
     wanted.values().flat_map(BTreeMap::values)
-}
-
-/// Whether the names of an object, and of its namespace if it says one, can stand in the address of a request.
-pub(super) fn has_address(object: &Value) -> bool {
-    let metadata = &object["metadata"];
-    is_path_segment(&text(&metadata["name"])) && metadata["namespace"].as_str().is_none_or(|name| name.is_empty() || is_path_segment(name))
 }
 
 pub(super) fn text(value: &Value) -> String {
