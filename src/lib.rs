@@ -17,6 +17,7 @@
 pub mod diagnostic;
 mod hex;
 mod parallel;
+mod pem;
 pub mod quantity;
 pub mod rule;
 pub mod yaml;

@@ -147,6 +147,7 @@ fn only_an_import_asks_the_network() {
         "Hub::new" => vec!["src/source/hub.rs", "src/cli/preset/import.rs"],
         "TcpStream" => vec!["src/server/connection.rs", "src/source/git/remote/ssh.rs"],
         _ => vec![
+            "src/pem.rs",
             "src/source/http.rs",
             "src/source/git/remote/github_app.rs",
             "src/source/git/remote/http.rs",

@@ -465,6 +465,6 @@ fn proxies_and_authorities() {
     assert!(asked.iter().all(|(_, authorization)| authorization.is_none()), "the proxy never sees the token");
     import(&[("HTTPS_PROXY", &address), ("NO_PROXY", "hub.invalid")]);
     assert_eq!(proxy.asked().len(), asked.len(), "NO_PROXY is honoured");
-    assert!(import(&[("SSL_CERT_FILE", "README.md")]).contains("SSL_CERT_FILE: README.md: there is no certificate in it"));
+    assert!(import(&[("SSL_CERT_FILE", "README.md")]).contains("SSL_CERT_FILE: README.md: it holds no certificate in PEM"));
     assert!(import(&[("SSL_CERT_FILE", "nowhere.pem")]).contains("nowhere.pem"));
 }

@@ -12,12 +12,13 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 use sha2::Sha256;
 use ureq::http::Response;
-use ureq::tls::{PemItem, RootCerts, TlsConfig};
+use ureq::tls::TlsConfig;
 use ureq::{Agent, Body};
 
 use super::channel::{Channel, Provider};
 use super::request::{Request, shortened};
 use crate::hex::hex;
+use crate::pem;
 use crate::secrets::{Secret, hide};
 use crate::source::{is_private, read_secret};
 
@@ -143,12 +144,7 @@ pub(super) fn agent(authorities: Option<&Path>) -> Result<Agent, Failure> {
     if let Some(path) = authorities {
         let fault = |why: &str| Failure::Later(format!("the authorities can't be read: {}: {why}", path.display()), None);
         let pem = fs::read(path).map_err(|error| fault(&error.to_string()))?;
-        let items = ureq::tls::parse_pem(&pem);
-        let known: Vec<_> = items.filter_map(|item| if let Ok(PemItem::Certificate(one)) = item { Some(one) } else { None }).collect();
-        if known.is_empty() {
-            return Err(fault("it holds no certificate in PEM"));
-        }
-        tls = tls.root_certs(RootCerts::new_with_certs(&known));
+        tls = tls.root_certs(pem::authorities(&pem).ok_or_else(|| fault("it holds no certificate in PEM"))?);
     }
     let config = Agent::config_builder()
         .user_agent(concat!("kaito/", env!("CARGO_PKG_VERSION")))

@@ -9,10 +9,11 @@ use std::time::Duration;
 use fluent_uri::{Uri, UriRef};
 use ureq::config::ConfigBuilder;
 use ureq::http::{HeaderMap, StatusCode};
-use ureq::tls::{PemItem, RootCerts, TlsConfig};
+use ureq::tls::{RootCerts, TlsConfig};
 use ureq::typestate::AgentScope;
 
 use crate::diagnostic::Diagnostic;
+use crate::pem;
 use crate::secrets::Secret;
 
 /// The bytes of the longest answer that is read.
@@ -246,12 +247,7 @@ pub(super) fn resolve(from: &str, location: &str) -> Option<String> {
 fn authorities(path: &Path) -> Result<RootCerts, Failure> {
     let fail = |why: String| Box::new(Diagnostic::error(format!("SSL_CERT_FILE: {}: {why}", path.display())));
     let pem = std::fs::read(path).map_err(|error| fail(error.to_string()))?;
-    let items = ureq::tls::parse_pem(&pem);
-    let certificates: Vec<_> = items.filter_map(|item| if let Ok(PemItem::Certificate(one)) = item { Some(one) } else { None }).collect();
-    if certificates.is_empty() {
-        return Err(fail("there is no certificate in it".to_owned()));
-    }
-    Ok(RootCerts::new_with_certs(&certificates))
+    pem::authorities(&pem).ok_or_else(|| fail("it holds no certificate in PEM".to_owned()))
 }
 
 #[cfg(test)]

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 use ureq::Agent;
-use ureq::tls::{PemItem, RootCerts, TlsConfig};
+use ureq::tls::TlsConfig;
+
+use crate::pem;
 
 /// How long a collector has to be reached, and to have answered.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -31,17 +33,9 @@ impl Otlp {
     pub(super) fn new(authorities: Option<String>) -> Result<Self, String> {
         let mut tls = TlsConfig::builder();
         if let Some(path) = authorities {
-            let pem = fs::read(&path).map_err(|error| format!("the collector's authorities can't be read: {path}: {error}"))?;
-            let certificates: Vec<_> = ureq::tls::parse_pem(&pem)
-                .filter_map(|item| match item {
-                    Ok(PemItem::Certificate(certificate)) => Some(certificate),
-                    _ => None,
-                })
-                .collect();
-            if certificates.is_empty() {
-                return Err(format!("the collector's authorities can't be read: {path} has no certificate in PEM"));
-            }
-            tls = tls.root_certs(RootCerts::new_with_certs(&certificates));
+            let fault = |why: &str| format!("the collector's authorities can't be read: {path}: {why}");
+            let pem = fs::read(&path).map_err(|error| fault(&error.to_string()))?;
+            tls = tls.root_certs(pem::authorities(&pem).ok_or_else(|| fault("it holds no certificate in PEM"))?);
         }
         let agent = Agent::config_builder()
             .user_agent(concat!("kaito/", env!("CARGO_PKG_VERSION")))

@@ -1,22 +1,19 @@
 //! PEM as the HTTP client takes it: authorities, a client's certificate, and keys.
 
-use ureq::tls::{ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig};
+use ureq::tls::{ClientCert, PrivateKey, TlsConfig};
 
 use super::access::Tls;
+use crate::pem;
 use crate::secrets::Secret;
 
 /// How a server is known, and who asks it; the error says what is wrong.
 pub(in crate::source) fn config(tls: &Tls) -> Result<TlsConfig, &'static str> {
     let mut config = TlsConfig::builder();
     if let Some(pem) = &tls.authorities {
-        let authorities = certificates(pem);
-        if authorities.is_empty() {
-            return Err("ca.crt holds no certificate in PEM");
-        }
-        config = config.root_certs(RootCerts::new_with_certs(&authorities));
+        config = config.root_certs(pem::authorities(pem).ok_or("ca.crt holds no certificate in PEM")?);
     }
     if let Some((certificate, key)) = &tls.client {
-        let chain = certificates(certificate);
+        let chain = pem::certificates(certificate);
         if chain.is_empty() {
             return Err("tls.crt holds no certificate in PEM");
         }
@@ -24,11 +21,6 @@ pub(in crate::source) fn config(tls: &Tls) -> Result<TlsConfig, &'static str> {
         config = config.client_cert(Some(ClientCert::new_with_certs(&chain, key)));
     }
     Ok(config.build())
-}
-
-fn certificates(pem: &[u8]) -> Vec<ureq::tls::Certificate<'static>> {
-    let items = ureq::tls::parse_pem(pem);
-    items.filter_map(|item| if let Ok(PemItem::Certificate(one)) = item { Some(one) } else { None }).collect()
 }
 
 /// A private key in PEM as DER, of whatever form it says.
