@@ -44,6 +44,8 @@ def inputs(target):
 def run(target, seconds):
     # What takes longer than 10 s, or more than 1 GiB, is a finding.
     options = [f"-max_total_time={seconds}", f"-dict={FUZZ}/yaml.dict", "-timeout=10", "-rss_limit_mb=1024", "-print_final_stats=1"]
+    # Building is no fuzzing.
+    subprocess.run(cargo_fuzz("build", target), check=True)
     start = time.monotonic()
     ran = subprocess.run(cargo_fuzz("run", target, *inputs(target), "--", *options), stderr=subprocess.PIPE, text=True)
     last = lambda pattern: int((re.findall(pattern, ran.stderr) or ["0"])[-1])

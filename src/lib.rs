@@ -17,7 +17,6 @@
 pub mod diagnostic;
 mod hex;
 mod parallel;
-mod pem;
 pub mod quantity;
 pub mod rule;
 pub mod yaml;
@@ -76,6 +75,7 @@ pub mod heap;
 pub mod cluster;
 pub mod notify;
 pub mod output_dir;
+mod pem;
 pub mod server;
 pub mod source;
 pub mod telemetry;

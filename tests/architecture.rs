@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules that may touch the world, and the one that may print.
-const EDGES: [&str; 6] = ["source", "cluster", "output_dir", "server", "telemetry", "notify"];
+const EDGES: [&str; 7] = ["source", "cluster", "output_dir", "pem", "server", "telemetry", "notify"];
 /// The modules that bring both together, with threads and clocks.
 const LOOP: [&str; 2] = ["reconcile", "watch"];
 const DOOR: [&str; 2] = ["cli", "main"];
