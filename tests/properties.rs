@@ -67,7 +67,7 @@ fn workspace(texts: &[String; 4]) -> Value {
 fn render(input: &Value) -> (String, Vec<Value>) {
     let options = Options::default();
     let mut findings = Vec::new();
-    let input = Input::read(&[SourceFile::new("w.json", input.to_string())], &options, &mut findings);
+    let input = Input::read(&[SourceFile::new("w.json", yaml::to_json(input))], &options, &mut findings);
     let session = Session::new(&input, &CATALOG, &options, false, &mut findings);
     assert!(!findings.iter().any(kaito::diagnostic::Diagnostic::is_error), "{findings:?}");
     let engine = Engine::new(Templates::new("0.12", std::collections::HashMap::new()));

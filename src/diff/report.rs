@@ -256,7 +256,7 @@ fn compare_objects(before: &Objects, after: &Objects, show_secrets: bool) -> Vec
         }
         let (was, is) = if show_secrets { (was.cloned(), is.cloned()) } else { secrets::mask(was, is) };
         // By their own words: what belongs to no namespace was given one to be compared.
-        let own = is.as_ref().or(was.as_ref()).and_then(|object| ObjectRef::of(object).ok());
+        let own = [&is, &was].into_iter().flatten().find_map(|object| ObjectRef::of(object).ok());
         object_change(own.unwrap_or_else(|| reference.clone()), was, is)
     });
     found.collect()
