@@ -58,6 +58,7 @@ impl Address {
                 Err(fault("has a user in it, which would be seen by many", "leave it out, and give username and password as credentials"))
             }
             "http" | "https" | "ssh" | "git+ssh" | "ssh+git" if host.is_empty() => Err(fault("names no host", ALLOWED)),
+            "ssh" | "git+ssh" | "ssh+git" | "file" if matches!(uri.path().as_str(), "" | "/") => Err(fault("names no path", ALLOWED)),
             "http" | "https" => Ok(Self::Http(text.trim_end_matches('/').to_owned())),
             "ssh" | "git+ssh" | "ssh+git" => {
                 let user = user.unwrap_or("git");
@@ -250,6 +251,9 @@ mod tests {
             "git://example.com/a",
             "https:///a",
             "ssh://host:123456/a",
+            "ssh://host",
+            "file://",
+            "file:///",
             "",
             "https://example.com/a\nb",
         ];
