@@ -46,7 +46,7 @@ fn name(file: &Path) -> String {
 fn entries(file: &Path) -> String {
     let text = fs::read_to_string(file).expect("presets can be read");
     let mut faults = Vec::new();
-    let roots = tree::read(&text, 0..text.len(), tree::Limits::default(), &mut faults);
+    let (roots, _) = tree::read(&text, 0..text.len(), tree::Limits::default(), &mut faults);
     let line = |at: usize| 1 + text[..at].matches('\n').count();
     if let Some(fault) = faults.first() {
         panic!("{}:{}: {}", file.display(), line(fault.span.start), fault.message);

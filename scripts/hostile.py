@@ -11,7 +11,6 @@ import argparse
 import json
 import os
 import re
-import resource
 import signal
 import struct
 import subprocess
@@ -19,6 +18,7 @@ import sys
 import tempfile
 import time
 import zlib
+from concurrent.futures import ProcessPoolExecutor
 from hashlib import sha1
 from pathlib import Path
 
@@ -36,6 +36,10 @@ inference: {preset: {name: phi-4}}
 """
 CONFIG = "apiVersion: config.kaito.sh/v1alpha1\nkind: RenderConfig\n"
 CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: NAME}\n"
+
+
+def named(name):
+    return WORKSPACE.replace("NAME", name)
 
 
 class Repository:
@@ -99,11 +103,13 @@ def pack_of_a_delta(size):
     return content + sha1(content).digest(), digest.hexdigest(), small
 
 
-def repositories(home):
+def repositories(home, only):
     """Revisions, by what is in them."""
     made = {}
 
     def new(name, fill):
+        if only not in name:
+            return
         repository = Repository(home / f"{len(made)}.git")
         made[name] = repository.commit(fill(repository)).path
 
@@ -151,41 +157,53 @@ def repositories(home):
     return made
 
 
-def directories(home):
+def directories(home, only):
     """Directories on disk, by what is in them."""
     made = {}
 
-    def new(name):
+    def new(name, fill):
+        if only not in name:
+            return
         made[name] = home / f"d{len(made)}"
         made[name].mkdir()
-        return made[name]
+        fill(made[name])
 
-    many = new("a million files in one directory, on disk")
-    for number in range(1_000_000):
-        os.close(os.open(many / f"{number:07}.yaml", os.O_CREAT | os.O_WRONLY))
-    spread = new("a million files in a thousand directories, on disk")
-    for number in range(1000):
-        (spread / str(number)).mkdir()
-        for file in range(1000):
-            os.link(many / f"{number * 1000 + file:07}.yaml", spread / str(number) / f"{file}.yaml")
-    with open(new("a file of 2 GiB, on disk") / "large.yaml", "wb") as file:
-        file.truncate(2 << 30)
-    with open(new("a hundred files of 60 MB, on disk") / "0.yaml", "wb") as file:
-        file.write(b"# " + b"x" * 60_000_000)
-    for number in range(1, 100):
-        os.link(made["a hundred files of 60 MB, on disk"] / "0.yaml", made["a hundred files of 60 MB, on disk"] / f"{number}.yaml")
-    deep = new("a thousand directories in one another, on disk")
+    def many(directory, count=1_000_000):
+        for number in range(count):
+            os.close(os.open(directory / f"{number:07}.yaml", os.O_CREAT | os.O_WRONLY))
+
+    def spread(directory):
+        for number in range(1000):
+            (directory / str(number)).mkdir()
+            many(directory / str(number), 1000)
+
+    def large(directory):
+        with open(directory / "large.yaml", "wb") as file:
+            file.truncate(2 << 30)
+
+    def hundred(directory):
+        (directory / "0.yaml").write_bytes(b"# " + b"x" * 60_000_000)
+        for number in range(1, 100):
+            os.link(directory / "0.yaml", directory / f"{number}.yaml")
+
     # Python's own makes one directory within another by calling itself.
-    subprocess.run(["mkdir", "-p", deep / "/".join(["d"] * 1000)], check=True)
-    os.mkfifo(new("a pipe, on disk") / "pipe.yaml")
+    deep = lambda directory: subprocess.run(["mkdir", "-p", directory / "/".join(["d"] * 1000)], check=True)
+    new("a million files in one directory, on disk", many)
+    new("a million files in a thousand directories, on disk", spread)
+    new("a file of 2 GiB, on disk", large)
+    new("a hundred files of 60 MB, on disk", hundred)
+    new("a thousand directories in one another, on disk", deep)
+    new("a pipe, on disk", lambda directory: os.mkfifo(directory / "pipe.yaml"))
     return made
 
 
-def files(home):
+def files(home, only):
     """Inputs of one directory each, by what is in it."""
     made = {}
 
     def new(name, **files):
+        if only not in name:
+            return
         made[name] = home / f"f{len(made)}"
         made[name].mkdir()
         for file, text in files.items():
@@ -203,14 +221,14 @@ def files(home):
     new("a gigabyte of text by aliases", in_yaml="a: &a " + "x" * (1 << 20) + "\nb: [" + "*a, " * 1000 + "]\n")
     new("a line of 10 MiB", in_yaml="a: " + "x" * (10 << 20))
     new("a key of 10 MiB", in_json='{"apiVersion": "kaito.sh/v1beta1", "kind": "Workspace", "' + "x" * (10 << 20) + '": 1}')
-    new("a preset whose name has 10 MiB", in_yaml=WORKSPACE.replace("phi-4", "x" * (10 << 20)))
+    new("a preset whose name has 10 MiB", in_yaml=named("phi").replace("phi-4", "x" * (10 << 20)))
     new("100,000 documents", in_yaml="---\na: 1\n" * 100_000)
     new("8,000,000 documents in one file", in_yaml="a:\n---\n" * (full // 7))
     new("30,000,000 documents of JSON", in_json="{}" * (full // 2))
     new("9,000,000 documents in 48 files", **{f"in{number}_yaml": "a: 1\n---\n" * 190_000 for number in range(37)})
     new("32,000,000 values in one document", in_yaml="a: [" + "1," * (full // 2) + "]")
     new("32,000,000 values in many documents", in_yaml=(f"{CONFIG_MAP}a: [{'1,' * 450_000}]\n---\n") * 60)
-    new("150,000 Workspaces", in_yaml="".join(WORKSPACE.replace("NAME", f"w{number}") + "---\n" for number in range(150_000)))
+    new("150,000 Workspaces", in_yaml="".join(named(f"w{number}") + "---\n" for number in range(150_000)))
     new(
         "200,000 Workspaces of 200 sets",
         kaito_yaml=gated(""),
@@ -222,7 +240,7 @@ def files(home):
             for number in range(200)
         ),
     )
-    new("500,000 unknown fields", in_yaml=WORKSPACE + "".join(f"f{number}: 1\n" for number in range(240_000)))
+    new("500,000 unknown fields", in_yaml=named("phi") + "".join(f"f{number}: 1\n" for number in range(240_000)))
     new("a key a million times, far from the beginning", in_yaml="# far\n" * 8_000_000 + "a: 1\n" * 240_000)
     new("3,000,000 tags without meaning", in_yaml="a:\n" + "- !x y\n" * 200_000 + "---\n" + ("a:\n" + "- !x y\n" * 2000 + "---\n") * 1000)
     new("100,000 brackets", in_yaml="a: " + "[" * 100_000)
@@ -245,22 +263,21 @@ def files(home):
         "a template of 60 MB": "{{ name }}" * 6_000_000,
     }
     for name, template in templates.items():
-        new(name, kaito_yaml=CONFIG + "templates: templates\n", in_yaml=WORKSPACE, templates__service_yaml=template)
+        new(name, kaito_yaml=CONFIG + "templates: templates\n", in_yaml=named("phi"), templates__service_yaml=template)
     new(
         "patches that double an object",
-        kaito_yaml=CONFIG + "patches: [{path: p, target: {name: NAME}}]\n",
-        in_yaml=WORKSPACE.replace("NAME", "phi"),
+        kaito_yaml=CONFIG + "patches: [{path: p, target: {name: phi}}]\n",
+        in_yaml=named("phi"),
         p="[" + ", ".join(f"{{op: copy, from: /metadata, path: /metadata/x{number}}}" for number in range(60)) + "]",
     )
-    made["patches that double an object"].joinpath("kaito.yaml").write_text(CONFIG + "patches: [{path: p, target: {name: phi}}]\n")
     new(
         "patches that copy a text of 1 MB",
         kaito_yaml=CONFIG + "patches: [{path: p, target: {name: phi}}]\n",
-        in_yaml=WORKSPACE.replace("NAME", "phi"),
+        in_yaml=named("phi"),
         p=f"[{{op: add, path: /x, value: {'x' * 1_000_000}}}, " + ", ".join(f"{{op: copy, from: /x, path: /x{n}}}" for n in range(50_000)) + "]",
     )
-    new("100,000 patches of one file", in_yaml=WORKSPACE, p="#" * 1_000_000, kaito_yaml=CONFIG + "patches: [" + "{path: p, target: {kind: Job}}," * 100_000 + "]")
-    new("1,000,000,000 nodes of one's own", in_yaml=WORKSPACE, kaito_yaml=CONFIG + "nodes: [" + "{name: a, count: 10000}," * 100_000 + "]")
+    new("100,000 patches of one file", in_yaml=named("phi"), p="#" * 1_000_000, kaito_yaml=CONFIG + "patches: [" + "{path: p, target: {kind: Job}}," * 100_000 + "]")
+    new("1,000,000,000 nodes of one's own", in_yaml=named("phi"), kaito_yaml=CONFIG + "nodes: [" + "{name: a, count: 10000}," * 100_000 + "]")
     return made
 
 
@@ -334,25 +351,30 @@ def main():
     parser.add_argument("--only", default="", help="what the names of inputs have in them")
     args = parser.parse_args()
     kaito = args.kaito.resolve()
-    with tempfile.TemporaryDirectory(prefix="hostile") as directory:
-        home = Path(directory).resolve()
-        revisions, inputs = repositories(home), {**directories(home), **files(home)}
+    home = Path(tempfile.mkdtemp(prefix="hostile")).resolve()
+    try:
+        # The memory of a process is counted from that of the one that starts it, so that they are made by another one.
+        with ProcessPoolExecutor(1) as maker:
+            make = lambda these: maker.submit(these, home, args.only).result()
+            revisions, inputs = make(repositories), {**make(directories), **make(files)}
         table = Table()
-        wanted = lambda name: args.only in name
-        for name, path in filter(lambda pair: wanted(pair[0]), revisions.items()):
+        for name, path in revisions.items():
             refused(table, name, [kaito, "render", "--revision", "main", "-R", "-f", "."], path)
-        for name, path in filter(lambda pair: wanted(pair[0]), inputs.items()):
+        for name, path in inputs.items():
             refused(table, name, [kaito, "render", "-R", "-f", "."], path)
         server = home / "server"
         subprocess.run(["go", "build", "-o", server, "."], cwd=ROOT / "tests/git-server", check=True)
         serving = subprocess.Popen([server, home], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         try:
             address = json.loads(serving.stdout.readline())["http"]
-            for name, path in filter(lambda pair: wanted(pair[0]), revisions.items()):
+            for name, path in revisions.items():
                 followed(table, f"{name}, followed over HTTP", kaito, home, f"http://{address}/{path.name}")
         finally:
             serving.kill()
             serving.wait()
+    finally:
+        # Python's own way of removing it can't go so deep.
+        subprocess.run(["rm", "-rf", home], check=True)
     if table.faults:
         sys.exit(f"not refused, later than after {MOST_SECONDS} s or with more than {MOST_MIB} MiB: {', '.join(table.faults)}")
 

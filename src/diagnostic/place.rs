@@ -4,8 +4,8 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
-/// For so many bytes it is kept how many characters are before them: a line may be as long as a file.
-const BLOCK: usize = 4096;
+/// For so many bytes it is kept what is before them: a line may be as long as a file, and a file may have as many lines as bytes.
+const BLOCK: usize = 1024;
 
 /// The longest line that is shown, in bytes.
 const LONGEST_LINE: usize = 10_000;
@@ -20,12 +20,30 @@ pub struct SourceFile {
     pub blob: Option<String>,
     /// Where the text stands if it is a value in another file.
     within: Option<Place>,
-    /// Where its lines start, found when somebody first asks.
-    lines: OnceLock<Vec<usize>>,
-    /// The characters before each block, found when somebody first asks.
-    blocks: OnceLock<Vec<usize>>,
-    /// Where its documents start and whether they may be shown, found when somebody first asks.
-    documents: OnceLock<Vec<(usize, bool)>>,
+    /// What is before each block of its bytes, found when somebody first asks.
+    blocks: OnceLock<Vec<Before>>,
+    /// Its documents that may not be shown, those behind one another as one, found when somebody first asks.
+    hidden: OnceLock<Vec<Range<usize>>>,
+}
+
+/// What of a text is before one of its bytes.
+#[derive(Clone, Copy, Default)]
+struct Before {
+    /// The characters that begin there.
+    characters: usize,
+    /// The line feeds.
+    lines: usize,
+    /// Where the line starts that goes on here.
+    line_start: usize,
+}
+
+impl Before {
+    /// Goes on by bytes that stand at an offset.
+    fn add(&mut self, bytes: &[u8], offset: usize) {
+        self.characters += bytes.iter().filter(|byte| **byte & 0xc0 != 0x80).count();
+        self.lines += bytes.iter().filter(|byte| **byte == b'\n').count();
+        self.line_start = bytes.iter().rposition(|byte| *byte == b'\n').map_or(self.line_start, |at| offset + at + 1);
+    }
 }
 
 impl SourceFile {
@@ -45,59 +63,62 @@ impl SourceFile {
     }
 
     fn make(name: String, text: String, blob: Option<String>, within: Option<Place>) -> Arc<Self> {
-        Arc::new(Self { name, text, blob, within, lines: OnceLock::new(), blocks: OnceLock::new(), documents: OnceLock::new() })
+        Arc::new(Self { name, text, blob, within, blocks: OnceLock::new(), hidden: OnceLock::new() })
     }
 
     /// The line and column, both from 1, of a byte offset; columns count characters.
     pub fn line_column(&self, offset: usize) -> (usize, usize) {
-        let (line, start) = self.line(offset);
-        let offset = offset.clamp(start, self.text.len());
-        (line, 1 + self.characters(offset) - self.characters(start))
-    }
-
-    /// How many characters begin before an offset.
-    fn characters(&self, offset: usize) -> usize {
-        let begin = |bytes: &[u8]| bytes.iter().filter(|byte| **byte & 0xc0 != 0x80).count();
-        let blocks = self.blocks.get_or_init(|| {
-            let counts = self.text.as_bytes().chunks(BLOCK).scan(0, |before, block| {
-                let here = *before;
-                *before += begin(block);
-                Some(here)
-            });
-            counts.chain([self.text.chars().count()]).collect()
-        });
-        let block = offset / BLOCK;
-        blocks[block] + begin(&self.text.as_bytes()[block * BLOCK..offset])
+        let before = self.before(offset.min(self.text.len()));
+        (1 + before.lines, 1 + before.characters - self.before(before.line_start).characters)
     }
 
     /// The number of the line at an offset, from 1, and where it starts.
     pub(super) fn line(&self, offset: usize) -> (usize, usize) {
-        let lines = self.lines.get_or_init(|| {
-            let breaks = self.text.match_indices('\n').map(|(at, _)| at + 1);
-            std::iter::once(0).chain(breaks).collect()
+        let before = self.before(offset.min(self.text.len()));
+        (1 + before.lines, before.line_start)
+    }
+
+    fn before(&self, offset: usize) -> Before {
+        let bytes = self.text.as_bytes();
+        let blocks = self.blocks.get_or_init(|| {
+            let mut before = Before::default();
+            let mut all = Vec::with_capacity(bytes.len() / BLOCK + 1);
+            for at in (0..=bytes.len()).step_by(BLOCK) {
+                all.push(before);
+                before.add(&bytes[at..bytes.len().min(at + BLOCK)], at);
+            }
+            all
         });
-        let number = lines.partition_point(|start| *start <= offset);
-        (number, lines[number - 1])
+        let start = offset / BLOCK * BLOCK;
+        let mut before = blocks[offset / BLOCK];
+        before.add(&bytes[start..offset], start);
+        before
     }
 
     /// Whether lines around here may be shown: never those of a document that holds a Secret, nor a line without an end.
     pub(super) fn may_show(&self, offset: usize) -> bool {
-        let documents = self.documents.get_or_init(|| {
-            let mut found = Vec::new();
+        let hidden = self.hidden.get_or_init(|| {
+            let mut hidden: Vec<Range<usize>> = Vec::new();
             let mut start = 0;
             loop {
-                let end = next_document(&self.text, start);
-                let text = &self.text[start..end.unwrap_or(self.text.len())];
-                let is_long = text.lines().any(|line| line.len() > LONGEST_LINE);
-                found.push((start, !is_long && !names_a_secret(text)));
-                match end {
-                    Some(end) => start = end,
-                    None => return found,
+                let next = next_document(&self.text, start);
+                let end = next.unwrap_or(self.text.len());
+                let text = &self.text[start..end];
+                let is_hidden = names_a_secret(text) || text.lines().any(|line| line.len() > LONGEST_LINE);
+                match hidden.last_mut().filter(|last| last.end == start) {
+                    Some(last) if is_hidden => last.end = end,
+                    _ if is_hidden => hidden.push(start..end),
+                    _ => {}
+                }
+                match next {
+                    Some(next) => start = next,
+                    None => return hidden,
                 }
             }
         });
-        let number = documents.partition_point(|(start, _)| *start <= offset);
-        documents[number.saturating_sub(1)].1
+        let stretch = hidden.partition_point(|stretch| stretch.start <= offset).checked_sub(1).map(|number| &hidden[number]);
+        // What is behind the end belongs to the last document.
+        stretch.is_none_or(|stretch| offset >= stretch.end && stretch.end < self.text.len())
     }
 }
 
@@ -183,8 +204,34 @@ impl Region {
 
 #[cfg(test)]
 mod tests {
-    use super::{Place, Region, SourceFile};
+    use super::{BLOCK, Place, Region, SourceFile};
     use crate::yaml::{self, Step};
+
+    #[test]
+    fn lines_and_columns() {
+        let long = "\u{e9}".repeat(BLOCK);
+        for text in ["", "\n", "a\n\nb", &"\n".repeat(3 * BLOCK), &format!("{long}\n{long}x\n\n{long}"), &"ab\n".repeat(BLOCK)] {
+            let file = SourceFile::new("file", text);
+            for offset in (0..=text.len()).filter(|offset| text.is_char_boundary(*offset)) {
+                let start = text[..offset].rfind('\n').map_or(0, |at| at + 1);
+                let want = (1 + text[..offset].matches('\n').count(), 1 + text[start..offset].chars().count());
+                assert_eq!((file.line_column(offset), file.line(offset)), (want, (want.0, start)), "{offset} of {text:?}");
+            }
+            assert_eq!(file.line_column(text.len() + 5), file.line_column(text.len()));
+        }
+    }
+
+    #[test]
+    fn secrets_and_long_lines_are_not_shown() {
+        let long = "x".repeat(super::LONGEST_LINE + 1);
+        let text = format!("a\n---\nkind: Secret\n---\n{long}\n---\nb\n---\nkind: SecretList");
+        let file = SourceFile::new("file", text.as_str());
+        for (word, want) in [("a", true), ("kind", false), ("xx", false), ("b\n", true), ("SecretList", false)] {
+            assert_eq!(file.may_show(text.find(word).unwrap()), want, "{word}");
+        }
+        assert!(!file.may_show(text.len()));
+        assert!(SourceFile::new("file", "").may_show(0));
+    }
 
     #[test]
     fn texts_in_values_are_found_in_their_file() {

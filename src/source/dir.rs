@@ -81,6 +81,9 @@ impl Inputs<'_> {
         for entry in entries {
             let name = entry.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             let is_link = self.tree.is_link(&entry);
+            if is_link && !walk.link(self.tree, root, findings) {
+                continue;
+            }
             let kind = self.tree.kind(&entry);
             if kind == Some(Kind::Directory) {
                 // A link to a directory can lead out of the tree or round in circles, and kubectl doesn't follow it either.

@@ -10,11 +10,16 @@ use crate::diagnostic::{Diagnostic, SourceFile};
 /// How many directories may be in one another below one that is read.
 const MOST_LEVELS: usize = 100;
 
+/// How many links are followed: each may lead through a thousand names.
+const MOST_LINKS: usize = 10_000;
+
 /// What was found so far.
 #[derive(Default)]
 pub(super) struct Walk {
     /// The files and directories.
     found: usize,
+    /// The links among them.
+    links: usize,
     /// The bytes of the files that were read.
     bytes: u64,
 }
@@ -38,6 +43,16 @@ impl Walk {
             return None;
         }
         Some(entries)
+    }
+
+    /// Whether one more link below a root may be followed; that there are too many is said once.
+    pub(super) fn link(&mut self, tree: &dyn Tree, root: &Path, findings: &mut Vec<Diagnostic>) -> bool {
+        self.links += 1;
+        if self.links == MOST_LINKS + 1 {
+            let finding = too_much(format!("below {}, there are more than {MOST_LINKS} links, which is the limit", tree.name(root)));
+            findings.push(finding);
+        }
+        self.links <= MOST_LINKS
     }
 
     /// Reads a file, unless all of them have too much; that is said once.

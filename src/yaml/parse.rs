@@ -87,7 +87,12 @@ pub fn read_values(file: &Arc<SourceFile>, part: Range<usize>, limits: Limits, f
         return Vec::new();
     }
     let mut faults = Vec::new();
-    let roots = tree::read(&file.text, part, limits, &mut faults);
+    let (mut roots, mut start) = (Vec::new(), Some(part.start));
+    while let Some(from) = start {
+        let (some, excess) = tree::read(&file.text, from..part.end, limits, &mut faults);
+        roots.extend(some);
+        start = excess.and_then(|at| next_document(&file.text[..part.end], at));
+    }
     let mut faulty: Vec<usize> = faults.iter().map(|fault| fault.span.start).collect();
     faulty.sort_unstable();
     let is_whole = |root: &Node| faulty.get(faulty.partition_point(|at| *at < root.span.start)).is_none_or(|at| *at > root.span.end);
@@ -96,4 +101,28 @@ pub fn read_values(file: &Arc<SourceFile>, part: Range<usize>, limits: Limits, f
         rule::YAML_SYNTAX.says(fault.message + &first).at(file, fault.span)
     }));
     roots.into_iter().map(|root| Document { is_whole: is_whole(&root), ..Document::new(file, root) }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What has too much of something isn't read to its end, and what is behind it is read.
+    #[test]
+    fn too_much_leaves_others_alone() {
+        let table = [
+            format!("a: [{}]\n", "1, ".repeat(Limits::default().nodes)),
+            format!("a: &a {}\nb: [{}]\n", "x".repeat(1 << 20), "*a, ".repeat(20)),
+            format!("a:\n{}", "- !x y\n".repeat(2000)),
+        ];
+        for text in table {
+            let file = SourceFile::new("file", format!("b: 1\n---\n{text}---\n{text}---\nb: 2\n"));
+            let mut findings = Vec::new();
+            let documents = read(&file, Limits::default(), &mut findings);
+            let values: Vec<String> =
+                documents.iter().filter_map(|document| Some(document.root.get("b")?.to_value().to_string())).collect();
+            assert_eq!(values, ["1", "2"], "{}", &text[..20]);
+            assert!(findings.len() == 2 || findings.len() == 2000, "{} findings", findings.len());
+        }
+    }
 }

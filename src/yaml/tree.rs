@@ -43,8 +43,8 @@ pub(super) struct Fault {
 const MOST_FAULTS: usize = 1000;
 
 /// The documents in a stretch of a text, whatever their roots are; those that hold nothing are left out, and a broken one leaves the
-/// others alone.
-pub(super) fn read(text: &str, part: Range<usize>, limits: Limits, faults: &mut Vec<Fault>) -> Vec<Node> {
+/// others alone. One that has more than a document may have is not read to its end: with it, this ends, and says at which byte.
+pub(super) fn read(text: &str, part: Range<usize>, limits: Limits, faults: &mut Vec<Fault>) -> (Vec<Node>, Option<usize>) {
     let options = granit_parser::options! {
         emit_comments: false,
         // As libyaml, and so Go, has it.
@@ -67,16 +67,19 @@ pub(super) fn read(text: &str, part: Range<usize>, limits: Limits, faults: &mut 
         nodes: 0,
         copied: 0,
         faulty: 0,
+        at: part.start,
+        excess: None,
     };
     let mut documents = Vec::new();
     loop {
         match reader.document() {
             Ok(Some(root)) if root.is_null() => {}
             Ok(Some(root)) => documents.push(root),
-            Ok(None) => return documents,
+            Ok(None) => return (documents, None),
+            Err(Broken) if reader.excess.is_some() => return (documents, reader.excess),
             Err(Broken) => match reader.parser.proceed_next_document() {
                 Ok(true) => {}
-                _ => return documents,
+                _ => return (documents, None),
             },
         }
     }
@@ -100,6 +103,10 @@ struct Reader<'a> {
     copied: usize,
     /// The faults of documents before this one.
     faulty: usize,
+    /// Where the last event was.
+    at: usize,
+    /// Where there was too much of something.
+    excess: Option<usize>,
 }
 
 impl<'a> Reader<'a> {
@@ -109,12 +116,14 @@ impl<'a> Reader<'a> {
 
     fn next(&mut self) -> Result<(Event<'a>, Range<usize>), Broken> {
         if self.faults.len() - self.faulty >= MOST_FAULTS {
+            self.excess = Some(self.at);
             return Err(Broken);
         }
         match self.parser.next_event() {
             Some(Ok((event, span))) => {
                 let span = bytes(&span);
-                Ok((event, span.start + self.base..span.end + self.base))
+                self.at = span.start + self.base;
+                Ok((event, self.at..span.end + self.base))
             }
             Some(Err(error)) => {
                 let at = self.base + error.marker().byte_offset().unwrap_or(0);
@@ -150,6 +159,7 @@ impl<'a> Reader<'a> {
             return Ok(());
         }
         self.fault(span, format!("the document has more than {} values once its aliases are expanded", self.limits.nodes));
+        self.excess = Some(self.at);
         Err(Broken)
     }
 
@@ -158,6 +168,7 @@ impl<'a> Reader<'a> {
         self.copied += size.bytes;
         if self.copied > self.limits.copied {
             self.fault(span, format!("the document has more than {} bytes more once its aliases are expanded", self.limits.copied));
+            self.excess = Some(self.at);
             return Err(Broken);
         }
         self.count(size.nodes, span)

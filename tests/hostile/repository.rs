@@ -137,6 +137,11 @@ fn links_without_end() {
     let chain = links.iter().enumerate().map(|(number, link)| (LINK, format!("l{number:02}.yaml"), &**link));
     repo.commit_of(&repo.directory(chain.chain([(FILE, "l50.yaml".to_owned(), &*file)])));
     repo.refuses("main:l00.yaml is a link to nothing");
+    // Each is short, and there are many.
+    let link = repo.file("fine.yaml");
+    let many = (0..10_001).map(|number| (LINK, format!("l{number:05}.yaml"), &*link));
+    repo.commit_of(&repo.directory([(FILE, "fine.yaml".to_owned(), &*file)].into_iter().chain(many)));
+    repo.refuses("below main:, there are more than 10000 links, which is the limit");
 }
 
 /// Objects that say they hold something else than they do.

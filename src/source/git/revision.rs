@@ -31,12 +31,19 @@ pub(super) struct Revision {
     with_submodules: bool,
     /// The directories that were read.
     directories: Mutex<HashMap<Id, Arc<Directory>>>,
+    /// The directory that was asked about the last time, by the path by which it was: mostly the next name is in it, too.
+    last: Mutex<Option<(PathBuf, Arc<Directory>)>>,
+    /// What was found the last time behind a link, by the path: it is asked for several times in a row.
+    last_linked: Mutex<Option<(PathBuf, Found)>>,
 }
 
 /// What a path leads to, and the way there from the root, without links.
+#[derive(Clone)]
 struct Found {
     names: Vec<Vec<u8>>,
     entry: Entry,
+    /// Whether there were any links.
+    is_linked: bool,
 }
 
 impl Revision {
@@ -47,7 +54,17 @@ impl Revision {
         // Within a bare repository there is nothing to be relative to but its root.
         let is_below = objects.worktree.is_some() && objects.here.starts_with(&base);
         let here = if is_below { objects.here.clone() } else { base.clone() };
-        Self { objects, root, label, base, here, with_submodules: false, directories: Mutex::default() }
+        Self {
+            objects,
+            root,
+            label,
+            base,
+            here,
+            with_submodules: false,
+            directories: Mutex::default(),
+            last: Mutex::default(),
+            last_linked: Mutex::default(),
+        }
     }
 
     /// With the files of submodules, as far as they are here.
@@ -65,6 +82,28 @@ impl Revision {
         Ok(directory)
     }
 
+    /// What a path leads to; its last name is followed too if it is a link and `follow` says so.
+    fn entry(&self, path: &Path, follow: bool) -> io::Result<Entry> {
+        let directory = path.parent().and_then(|parent| self.asked_about(parent));
+        match directory.zip(path.file_name()).and_then(|(directory, name)| directory.get(name.as_encoded_bytes()).copied()) {
+            Some(entry @ (Entry::File(_) | Entry::Directory(_))) => Ok(entry),
+            Some(entry @ Entry::Link(_)) if !follow => Ok(entry),
+            _ => Ok(self.find(path, follow)?.entry),
+        }
+    }
+
+    /// The directory at a path, if there is one.
+    fn asked_about(&self, path: &Path) -> Option<Arc<Directory>> {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, directory)) = last.as_ref().filter(|(known, _)| known.as_os_str() == path.as_os_str()) {
+            return Some(Arc::clone(directory));
+        }
+        let Entry::Directory(id) = self.find(path, true).ok()?.entry else { return None };
+        let directory = self.directory(id).ok()?;
+        *last = Some((path.to_owned(), Arc::clone(&directory)));
+        Some(directory)
+    }
+
     /// A path as one below the base; an absolute one may go through links on disk.
     fn below_base(&self, path: &Path) -> io::Result<PathBuf> {
         // The current directory need not be in the revision for `..` to lead out of it.
@@ -79,8 +118,20 @@ impl Revision {
         real.and_then(|real| Some(real.strip_prefix(&self.base).ok()?.to_owned())).ok_or_else(outside)
     }
 
-    /// Walks a path; its last name is followed too if it is a link and `follow` says so.
+    /// What a path leads to, and the way there; its last name is followed too if it is a link and `follow` says so.
     fn find(&self, path: &Path, follow: bool) -> io::Result<Found> {
+        let last = || self.last_linked.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, found)) = last().as_ref().filter(|(known, _)| follow && known.as_os_str() == path.as_os_str()) {
+            return Ok(found.clone());
+        }
+        let found = self.walk(path, follow)?;
+        if follow && found.is_linked {
+            *last() = Some((path.to_owned(), found.clone()));
+        }
+        Ok(found)
+    }
+
+    fn walk(&self, path: &Path, follow: bool) -> io::Result<Found> {
         let below = self.below_base(path)?;
         let mut open: VecDeque<Vec<u8>> = steps(&below).collect();
         let mut way: Vec<(Vec<u8>, Entry)> = Vec::new();
@@ -122,13 +173,13 @@ impl Revision {
             }
         }
         let entry = way.last().map_or(Entry::Directory(self.root), |(_, entry)| *entry);
-        Ok(Found { names: way.into_iter().map(|(name, _)| name).collect(), entry })
+        Ok(Found { names: way.into_iter().map(|(name, _)| name).collect(), entry, is_linked: links > 0 })
     }
 }
 
 impl Tree for Revision {
     fn kind(&self, path: &Path) -> Option<Kind> {
-        Some(match self.find(path, true).ok()?.entry {
+        Some(match self.entry(path, true).ok()? {
             Entry::File(_) => Kind::File,
             Entry::Directory(_) => Kind::Directory,
             Entry::Submodule(_) => Kind::Submodule,
@@ -137,7 +188,7 @@ impl Tree for Revision {
     }
 
     fn is_link(&self, path: &Path) -> bool {
-        self.find(path, false).is_ok_and(|found| matches!(found.entry, Entry::Link(_)))
+        self.entry(path, false).is_ok_and(|entry| matches!(entry, Entry::Link(_)))
     }
 
     fn real(&self, path: &Path) -> io::Result<PathBuf> {
@@ -147,7 +198,7 @@ impl Tree for Revision {
     }
 
     fn entries(&self, directory: &Path) -> io::Result<Vec<PathBuf>> {
-        match self.find(directory, true)?.entry {
+        match self.entry(directory, true)? {
             Entry::Directory(id) => {
                 // They are sorted, as git's names are.
                 Ok(self.directory(id)?.keys().map(|name| directory.join(path_of(name.clone()))).collect())
@@ -158,7 +209,7 @@ impl Tree for Revision {
     }
 
     fn read(&self, path: &Path, limit: u64) -> io::Result<Content> {
-        match self.find(path, true)?.entry {
+        match self.entry(path, true)? {
             Entry::File(id) => Ok(Content { bytes: self.objects.blob(id, limit)?, blob: Some(id.to_string()) }),
             Entry::Submodule(_) => Err(in_submodule()),
             Entry::Directory(_) | Entry::Link(_) => Err(io::ErrorKind::IsADirectory.into()),
@@ -182,7 +233,7 @@ impl Tree for Revision {
     }
 
     fn id(&self, path: &Path) -> Option<String> {
-        match self.find(path, true).ok()?.entry {
+        match self.entry(path, true).ok()? {
             Entry::File(id) | Entry::Directory(id) => Some(id.to_string()),
             Entry::Link(_) | Entry::Submodule(_) => None,
         }
