@@ -91,9 +91,9 @@ impl<'a> Session<'a> {
         self.rag_engines.iter()
     }
 
-    /// The mirrors, by name.
+    /// The mirrors that can be rendered, by name.
     pub fn mirrors(&self) -> impl Iterator<Item = &Mirror<'a>> {
-        self.context.mirrors.iter()
+        self.context.mirrors.iter().filter(|mirror| mirror.is_whole)
     }
 
     /// The declared mirrors as they were declared, by name.

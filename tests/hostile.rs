@@ -289,3 +289,40 @@ fn patches_that_grow_without_end() {
         assert!(run.stderr.contains(says) && !run.stderr.contains("panicked"), "{says}: {}", &run.stderr[..run.stderr.len().min(3000)]);
     }
 }
+
+/// What is read only in part may say anything in the rest, and so what depends on it isn't rendered either.
+#[test]
+fn configurations_that_are_read_in_part() {
+    let gates =
+        "enableInferenceSetController=true,enableMultiRoleInferenceController=true,gatewayAPIInferenceExtension=true,ModelMirror=true";
+    let config = |data: &str| format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c, name: c}}\ndata: {data}\n---\n");
+    let workspace = |job: &str| {
+        format!(
+            "apiVersion: kaito.sh/v1beta1\nkind: Workspace\nmetadata: {{name: w}}\nresource: {{instanceType: Standard_NC24ads_A100_v4, labelSelector: {{matchLabels: {{a: b}}}}}}\n{job}\n"
+        )
+    };
+    let serving = workspace("inference: {preset: {name: phi-4}, config: c}");
+    let tuning = workspace(
+        "tuning: {preset: {name: phi-4}, method: qlora, config: c, input: {urls: ['https://example.com/a.parquet']}, output: {image: 'example.com/a:1', imagePushSecret: s}}",
+    );
+    let engine = "apiVersion: kaito.sh/v1beta1\nkind: RAGEngine\nmetadata: {name: r}\nspec: {compute: {instanceType: Standard_NC24ads_A100_v4, labelSelector: {matchLabels: {a: b}}}, embedding: {local: {modelID: BAAI/bge-small-en-v1.5}}, inferenceService: {url: 'http://a/v1/completions', contextWindowSize: 512}, guardrails: {enabled: true, configMapRef: {name: c}}}\n";
+    let table = [
+        (config("{inference_config.yaml: 'vllm: {max-model-len: 4096}'}"), serving.as_str()),
+        (config("{training_config.yaml: 'training_config: {}'}"), &tuning),
+        (config("{guardrails.yaml: 'x: 1'}"), engine),
+    ];
+    for (config, object) in table {
+        for input in [format!("{config}{object}"), format!("{object}---\n{config}")] {
+            let run = run_with_input(&["lint", "--feature-gates", gates, "-f", "-"], &input);
+            let said = format!("{}{}", run.stdout, run.stderr);
+            assert_eq!(run.code, 1, "{said}");
+            assert!(said.contains("the ConfigMap c couldn't be read whole, in <stdin>:"), "{said}");
+        }
+        // Read whole, nothing of that is said.
+        let run = run_with_input(
+            &["lint", "--feature-gates", gates, "-f", "-"],
+            &format!("{}{object}", config.replace("name: c, name: c", "name: c")),
+        );
+        assert!(!format!("{}{}", run.stdout, run.stderr).contains("read whole"), "{}{}", run.stdout, run.stderr);
+    }
+}

@@ -7,7 +7,7 @@ use crate::diagnostic::Diagnostic;
 use crate::options::Options;
 use crate::plan::{Runtime, runtime};
 use crate::rule;
-use crate::spec::{AdapterSpec, DataSource, InferenceConfig, max_model_len, names};
+use crate::spec::{AdapterSpec, DataSource, InferenceConfig, max_model_len, names, unread_config_map};
 use crate::yaml::{Node, Step};
 
 /// The most adapters of one Workspace.
@@ -95,6 +95,9 @@ impl Check<'_> {
             self.say(finding, at);
             return;
         };
+        if let Some(finding) = unread_config_map(document, name) {
+            return self.say(finding, at);
+        }
         let names_no_namespace = document.root.get("metadata").and_then(|metadata| metadata.get("namespace")).is_none_or(Node::is_null);
         if names_no_namespace && self.located.namespace != Options::default().namespace {
             let finding = rule::CONFIG_MAP_NAMESPACE.says(format!("the ConfigMap {name} names no namespace, and is printed so"));

@@ -11,7 +11,7 @@ use crate::image::is_reference;
 use crate::options::{Cloud, NodeProvisioner};
 use crate::plan::Context;
 use crate::rule;
-use crate::spec::{LocalEmbeddingSpec, Located, RagEngine, ResourceSpec, names};
+use crate::spec::{LocalEmbeddingSpec, Located, RagEngine, ResourceSpec, names, unread_config_map};
 use crate::yaml::Step;
 
 /// The vector databases that Kaito's service speaks to.
@@ -263,7 +263,7 @@ impl Check<'_> {
             Some(document) if document.root.get("data").and_then(|data| data.get("guardrails.yaml")).is_none() => {
                 self.say(rule::INVALID_CONFIG.says(format!("the ConfigMap {name} has no key guardrails.yaml")), at);
             }
-            Some(_) => {}
+            Some(document) => unread_config_map(document, name).into_iter().for_each(|finding| self.say(finding, at)),
         }
     }
 

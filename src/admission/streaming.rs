@@ -193,6 +193,10 @@ impl Check<'_> {
         }
         // A declared mirror at fault has been reported.
         let Some(mirror) = self.context.mirrors.get(&name) else { return };
+        if !mirror.is_whole {
+            let message = format!("the ModelMirror {name} couldn't be read whole, in {}", mirror.document.file.name);
+            return self.say(rule::STREAMING.says(message).help("mend what is said of it there"), NAME);
+        }
         if mirror.model_id != id {
             let message = format!("the ModelMirror {name} is of {}, and Kaito wants that name for {id}", mirror.model_id);
             return self.say(rule::STREAMING.says(message).help("give that mirror the name of its own model, or none at all"), NAME);

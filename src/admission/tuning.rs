@@ -11,7 +11,7 @@ use crate::diagnostic::Diagnostic;
 use crate::image;
 use crate::options::NodeProvisioner;
 use crate::rule;
-use crate::spec::{DataDestination, DataSource, TrainingConfig, TuningMethod, TuningSpec, names};
+use crate::spec::{DataDestination, DataSource, TrainingConfig, TuningMethod, TuningSpec, names, unread_config_map};
 use crate::yaml::Step;
 
 /// The longest name of training data in an image: `docker-config-NAME-tuning-input` has at most 63 characters.
@@ -86,7 +86,10 @@ impl Check<'_> {
         }
         let Some(name) = tuning.config().or(default.map(|default| default.name.as_str())) else { return };
         match self.context.config_map(&self.located.namespace, name) {
-            Some(document) => self.configs.training = TrainingConfig::read(document, name, method, self.findings),
+            Some(document) => match unread_config_map(document, name) {
+                Some(finding) => self.say(finding, at!["tuning"]),
+                None => self.configs.training = TrainingConfig::read(document, name, method, self.findings),
+            },
             None if tuning.config().is_some() => {
                 let finding = missing_config_map(self.context, &self.located.namespace, name);
                 self.say(finding, at!["tuning", "config"]);

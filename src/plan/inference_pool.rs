@@ -5,7 +5,7 @@
 use super::Context;
 use crate::diagnostic::Diagnostic;
 use crate::rule;
-use crate::spec::{Declarer, InferenceSet, Located, MultiRoleInference, names};
+use crate::spec::{Declarer, InferenceSet, Located, MultiRoleInference, names, unread_config_map};
 use crate::yaml::{Document, Step};
 
 /// A router.
@@ -28,8 +28,10 @@ pub fn inference_pool<'a>(declarer: &'a Declarer, context: &Context<'a>, finding
         return None;
     }
     match declarer {
-        Declarer::Set(set) => of_set(set, context),
-        Declarer::Roles(roles) => of_roles(roles, context, findings),
+        Declarer::Set(set) if set.is_whole() => of_set(set, context),
+        Declarer::Roles(roles) if roles.is_whole() => of_roles(roles, context, findings),
+        // What is wrong with it has been said.
+        Declarer::Set(_) | Declarer::Roles(_) => None,
     }
 }
 
@@ -55,6 +57,11 @@ fn of_roles<'a>(
         None => None,
         Some(name) => {
             let config_map = context.config_map(&roles.namespace, name);
+            let at = [Step::Field("spec"), Step::Field("eppPluginsConfig")];
+            if let Some(finding) = config_map.and_then(|document| unread_config_map(document, name)) {
+                findings.push(roles.document.finding(finding, &at));
+                return None;
+            }
             let text = config_map.and_then(|document| document.root.get("data")?.get("config.yaml")?.as_str());
             if text.is_none() {
                 let finding = rule::MISSING_CONFIG_MAP.says(format!(
@@ -62,7 +69,7 @@ fn of_roles<'a>(
                     roles.namespace
                 ));
                 let finding = finding.help("add it to the files given with -f: kaito reads it, and passes it through");
-                findings.push(roles.document.finding(finding, &[Step::Field("spec"), Step::Field("eppPluginsConfig")]));
+                findings.push(roles.document.finding(finding, &at));
             }
             Some(text?)
         }

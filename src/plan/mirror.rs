@@ -35,6 +35,8 @@ pub struct Mirror<'a> {
     pub document: &'a Document,
     /// Whether that is a ModelMirror, and not a Workspace that needs one.
     pub is_declared: bool,
+    /// Whether that could be read whole; if not, nothing is made of it.
+    pub is_whole: bool,
     /// Whether the input has the claim too, so that none is made.
     pub has_claim: bool,
 }
@@ -106,7 +108,7 @@ pub fn mirror_name(model_id: &str) -> String {
     name
 }
 
-/// A declared mirror, if it is managed and whole.
+/// A declared mirror, if it is managed and has what it needs.
 fn of_declared(located: &Located<ModelMirror>) -> Option<Mirror<'_>> {
     let spec = &located.value.spec;
     let (source, storage) = (spec.source.as_ref()?, spec.storage.as_ref()?);
@@ -120,6 +122,7 @@ fn of_declared(located: &Located<ModelMirror>) -> Option<Mirror<'_>> {
         access_secret: source.access_secret.as_ref().and_then(|secret| secret.name.as_deref()),
         document: &located.document,
         is_declared: true,
+        is_whole: located.is_whole(),
         has_claim: false,
     })
     .filter(|_| !located.value.is_static())
@@ -141,6 +144,7 @@ fn of_workspace<'a>(located: &'a Located<Workspace>, catalog: &Catalog, options:
         access_secret: workspace.token_secret(),
         document: &located.document,
         is_declared: false,
+        is_whole: true,
         has_claim: false,
     })
 }

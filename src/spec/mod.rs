@@ -17,6 +17,7 @@ mod workspace;
 
 use std::sync::Arc;
 
+pub(crate) use config_map::unread_config_map;
 pub use inference_config::{InferenceConfig, InferenceConfigs, max_model_len};
 pub use inference_set::{AutoUpgrade, InferenceSet, MaintenanceWindow, UpgradeStrategy};
 pub use input::{Declarer, Input, Key, Passed};

@@ -35,6 +35,31 @@ fn one_of_many() {
     stage.until_live(&["services phi", "services phi-headless", "statefulsets phi", "workspaces phi", "nodeclaims", "configmaps settings"]);
 }
 
+/// What a ConfigMap says that was read only in part isn't known, so that neither it nor who needs it is applied.
+#[test]
+fn a_configuration_in_part() {
+    const CONFIG: &str =
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {inference_config.yaml: 'vllm: {max-model-len: 4096}'}\n";
+    const CONFIG_MAP: &str = "/api/v1/namespaces/NAMESPACE/configmaps/c";
+    let phi = workspace("phi").replace(r#""phi-4"}"#, r#""phi-4"},"config":"c""#);
+    let stage = Stage::new("part", &[&phi, SETTINGS, CONFIG]);
+    let _watching = Watching::start(&stage, &[]);
+    stage.until_condition("phi", "Reconciling", "True", "Progressing");
+    let before = stage.versions_at_rest();
+    stage.write("2.yaml", &CONFIG.replace("data: {", "data: {inference_config.yaml: 'vllm: {max-model-len: 2048}', "));
+    let said = stage.until_condition("phi", "Stalled", "True", "BuildFailed");
+    assert!(said.contains("the ConfigMap c couldn't be read whole"), "{said}");
+    stage.edit("1.yaml", "\"1\"", "\"2\"");
+    stage.until("/api/v1/namespaces/NAMESPACE/configmaps/settings", |object| object["data"]["a"] == "2");
+    let now = stage.versions_at_rest();
+    let changed: Vec<&String> = now.keys().filter(|key| now.get(*key) != before.get(*key)).collect();
+    assert_eq!((changed, now.len()), (vec![&"configmaps settings".to_owned(), &"workspaces phi".to_owned()], before.len()));
+    // Read whole, it is applied with what it says.
+    stage.write("2.yaml", &CONFIG.replace("4096", "2048"));
+    stage.until(CONFIG_MAP, |object| object["data"]["inference_config.yaml"] == "vllm: {max-model-len: 2048}");
+    stage.until_condition("phi", "Reconciling", "True", "Progressing");
+}
+
 /// It is rendered all the same, so that no Workspace says it; but nothing is pruned for it, so the log does.
 #[test]
 fn a_namespace_that_is_another() {
