@@ -102,6 +102,10 @@ struct GitHub {
 }
 
 fn github() -> GitHub {
+    github_within(Limits::default())
+}
+
+fn github_within(limits: Limits) -> GitHub {
     let (metrics, token) = (Arc::new(Metrics::new()), Arc::new(Mutex::new(Some(TOKEN.into()))));
     let (tell, heard) = channel();
     let counted = Arc::clone(&metrics);
@@ -119,7 +123,7 @@ fn github() -> GitHub {
     hooks.set_receivers(vec![receiver]);
     let text = Arc::clone(&metrics);
     let routes = healthy().hooks(Arc::new(hooks)).metrics(move || text.text());
-    GitHub { server: start(Limits::default(), routes), token, metrics, heard }
+    GitHub { server: start(limits, routes), token, metrics, heard }
 }
 
 #[test]
@@ -248,6 +252,30 @@ fn slow_clients_hold_nobody_up_and_are_hung_up_on() {
     let end = slow_head.0.fill_buf().map(|bytes| bytes.is_empty() || bytes.starts_with(b"HTTP/1.1 408"));
     assert!(end.is_ok_and(|end| end));
     drop(others);
+}
+
+/// Sending byte by byte is no way to have more time: who waits behind those that do is let in when theirs is over.
+#[test]
+fn who_sends_byte_by_byte_holds_nobody_up() {
+    let limits = Limits { head_time: Duration::from_secs(1), body_time: Duration::from_secs(1), ..Limits::default() };
+    let (github, health) = (github_within(limits), start(limits, healthy()));
+    let heads =
+        ["POST /hook/models HTTP/1.1\r\nHost: x\r\nX-Slow: ", "POST /hook/models HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n"];
+    // More than are let in at once.
+    let mut slow: Vec<Client> = (0..150).map(|_| Client::new(&github.server)).collect();
+    slow.iter_mut().zip(heads.into_iter().cycle()).for_each(|(client, head)| _ = client.send(head));
+    std::thread::scope(|scope| {
+        let dripping = scope.spawn(move || {
+            while !slow.is_empty() {
+                slow.retain_mut(|client| client.0.get_mut().write_all(b"x").is_ok());
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        });
+        assert_eq!(get(&health, "/healthz").status, 200, "at another address nobody notices");
+        let push = [("X-GitHub-Event", "push"), ("X-Hub-Signature-256", &*signature(TOKEN, BODY))];
+        assert_eq!(Client::new(&github.server).send(&post("/hook/models", &push, BODY)).answer().status, 202);
+        dripping.join().unwrap();
+    });
 }
 
 #[test]

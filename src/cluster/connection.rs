@@ -1,6 +1,6 @@
 //! How a cluster is reached. Any number of threads can be given a [`Cluster`] of their own from one configuration.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -156,7 +156,19 @@ async fn config(kubeconfig: Option<&Path>, context: Option<&str>) -> Result<Conf
     };
     let options = KubeConfigOptions { context: context.map(ToOwned::to_owned), ..KubeConfigOptions::default() };
     let known: Vec<String> = read.contexts.iter().map(|context| context.name.clone()).collect();
-    Config::from_custom_kubeconfig(read, &options).await.map_err(|error| ClusterError::context(context, &known, &error))
+    let authority = authority(&read, context);
+    let mut config =
+        Config::from_custom_kubeconfig(read, &options).await.map_err(|error| ClusterError::context(context, &known, &error))?;
+    config.root_cert_file = authority;
+    Ok(config)
+}
+
+/// The file with the authorities of a context's cluster, which is read anew from time to time: they may be others by then.
+fn authority(kubeconfig: &Kubeconfig, context: Option<&str>) -> Option<PathBuf> {
+    let name = context.or(kubeconfig.current_context.as_deref())?;
+    let context = kubeconfig.contexts.iter().find(|context| context.name == name)?.context.as_ref()?;
+    let cluster = kubeconfig.clusters.iter().find(|cluster| cluster.name == context.cluster)?.cluster.as_ref()?;
+    cluster.certificate_authority.as_ref().filter(|_| cluster.certificate_authority_data.is_none()).map(PathBuf::from)
 }
 
 /// The contexts of a kubeconfig; without a file, of `KUBECONFIG` or `~/.kube/config`. None if it can't be read.

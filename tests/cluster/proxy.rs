@@ -20,6 +20,8 @@ pub(super) struct Proxy {
     state: Arc<Mutex<State>>,
     _home: tempfile::TempDir,
     pub kubeconfig: PathBuf,
+    /// Where it listens.
+    pub address: String,
 }
 
 #[derive(Default)]
@@ -47,7 +49,7 @@ struct State {
 impl Proxy {
     pub(super) fn new(namespace: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let server = format!("http://{}", listener.local_addr().unwrap());
+        let address = listener.local_addr().unwrap().to_string();
         let state = Arc::new(Mutex::new(State::default()));
         let shared = Arc::clone(&state);
         thread::spawn(move || {
@@ -61,13 +63,13 @@ impl Proxy {
         let config = json!({
             "apiVersion": "v1",
             "kind": "Config",
-            "clusters": [{"name": "test", "cluster": {"server": server}}],
+            "clusters": [{"name": "test", "cluster": {"server": format!("http://{address}")}}],
             "users": [{"name": "test", "user": {"token": TOKEN}}],
             "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test", "namespace": namespace}}],
             "current-context": "test",
         });
         fs::write(&kubeconfig, config.to_string()).unwrap();
-        Self { state, _home: home, kubeconfig }
+        Self { state, _home: home, kubeconfig, address }
     }
 
     /// What has been asked since the last time.

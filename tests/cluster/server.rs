@@ -25,6 +25,8 @@ pub(super) const AUDITED: [&str; 4] = ["rights-git", "rights-pools", "rights-clu
 /// A running API server, and whatever runs beside it. All ends, and its files go, with this value or its process.
 pub(super) struct Server {
     url: String,
+    /// Where etcd listens.
+    etcd: String,
     token: String,
     certificate: Vec<u8>,
     household: Mutex<Household>,
@@ -57,7 +59,7 @@ impl Server {
             }
             thread::sleep(PAUSE);
         };
-        let server = Self { url, token, certificate, household: Mutex::new(household) };
+        let server = Self { url, etcd: format!("http://127.0.0.1:{etcd_port}"), token, certificate, household: Mutex::new(household) };
         let home = server.home();
         let kubeconfig = server.kubeconfig(&home, &json!({}));
         secret_file(&server.kubeconfig_file()).and_then(|mut file| write!(file, "{kubeconfig}")).map_err(fault)?;
@@ -96,6 +98,18 @@ impl Server {
     /// Sends one of the programs a signal by its name: `STOP`, with which it does nothing until there is a `CONT`.
     pub(super) fn signal(&self, program: &str, signal: &str) {
         self.household.lock().unwrap().signal(program, signal);
+    }
+
+    /// Has etcd take itself for full, as it does when it has more than its quota, or not any more.
+    pub(super) fn fill_etcd(&self, is_full: bool) {
+        let agent = ureq::Agent::from(ureq::Agent::config_builder().proxy(None).build());
+        let ask = |path: &str, what: &Value| -> Value {
+            let mut answer = agent.post(format!("{}/v3/{path}", self.etcd)).send(what.to_string()).expect("etcd answers");
+            serde_json::from_str(&answer.body_mut().read_to_string().expect("etcd answers")).expect("etcd answers in JSON")
+        };
+        let member = ask("cluster/member/list", &json!({}))["members"][0]["ID"].clone();
+        let action = if is_full { "ACTIVATE" } else { "DEACTIVATE" };
+        ask("maintenance/alarm", &json!({"action": action, "memberID": member, "alarm": "NOSPACE"}));
     }
 
     /// That all programs are still running that were not killed.

@@ -11,6 +11,7 @@ import (
 	"net/http/cgi"
 	"os/exec"
 	"strings"
+	"time"
 
 	"golang.org/x/crypto/ssh/knownhosts"
 )
@@ -20,8 +21,10 @@ func (s *server) serveHTTP(listener net.Listener) {
 }
 
 func (s *server) serveHTTPS(listener net.Listener, papers *papers) {
-	config := &tls.Config{Certificates: []tls.Certificate{papers.server}, ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: papers.pool}
-	fail(quiet(s).Serve(tls.NewListener(listener, config)))
+	secure := quiet(s)
+	// So that each request shows the papers of its time.
+	secure.SetKeepAlivesEnabled(false)
+	fail(secure.Serve(tls.NewListener(listener, papers.config(s))))
 }
 
 // quiet is a server that doesn't tell of clients who mistrust it.
@@ -68,8 +71,11 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if rules.Version0 {
 			r.Header.Del("Git-Protocol")
 		}
-		if r.Method == http.MethodPost && rules.Cut > 0 {
-			counted.cut = rules.Cut
+		if r.Method == http.MethodPost {
+			counted.cut, counted.garble = rules.Cut, rules.Garble
+		}
+		if rules.Drip {
+			counted.drips = func() bool { return s.rules().Drip }
 		}
 		// Before what follows may panic to cut the connection.
 		defer func() { s.note(r.Method+" "+r.URL.Path, authorization, counted.sent) }()
@@ -114,20 +120,38 @@ func environment(root string) []string {
 		"GIT_CONFIG_KEY_2=http.receivepack", "GIT_CONFIG_VALUE_2=true"}
 }
 
-// counter counts the bytes of an answer, and ends it in the middle where that is wanted.
+// counter counts the bytes of an answer, and spoils it where that is wanted.
 type counter struct {
 	http.ResponseWriter
-	sent, cut int64
+	sent, cut, garble int64
+	drips             func() bool
 }
 
 func (c *counter) Write(bytes []byte) (int, error) {
+	if at := c.garble - 1 - c.sent; at >= 0 && at < int64(len(bytes)) {
+		bytes = append([]byte{}, bytes...)
+		bytes[at] ^= 1
+	}
 	if c.cut > 0 && c.sent+int64(len(bytes)) > c.cut {
-		n, _ := c.ResponseWriter.Write(bytes[:c.cut-c.sent])
-		c.sent += int64(n)
-		c.ResponseWriter.(http.Flusher).Flush()
+		c.pass(bytes[:c.cut-c.sent])
 		panic(http.ErrAbortHandler)
+	}
+	all := len(bytes)
+	for ; c.drips != nil && len(bytes) > 1 && c.drips(); bytes = bytes[1:] {
+		if err := c.pass(bytes[:1]); err != nil {
+			return all - len(bytes), err
+		}
+		time.Sleep(100 * time.Millisecond)
 	}
 	n, err := c.ResponseWriter.Write(bytes)
 	c.sent += int64(n)
-	return n, err
+	return all - len(bytes) + n, err
+}
+
+// pass sends bytes at once.
+func (c *counter) pass(bytes []byte) error {
+	n, err := c.ResponseWriter.Write(bytes)
+	c.sent += int64(n)
+	c.ResponseWriter.(http.Flusher).Flush()
+	return err
 }

@@ -21,12 +21,16 @@ type rules struct {
 	Username, Password string // for basic authentication
 	Token              string // for a bearer, or the password of x-access-token
 	Cut                int64  // after so many bytes of a pack the connection ends
+	Garble             int64  // the byte of a pack that is sent as another one, from 1
+	Drip               bool   // answers are sent byte by byte, for as long as it says so
 	Version0           bool   // as a server that knows no other
 	ClientCertificate  bool   // which HTTPS asks for
 	MovedTo            string // where GET is redirected to
 	Status             int    // of every answer
 	ReadOnly           bool   // nobody may push
 	Proxy              string // the login of the proxy, user:password
+	Papers             string // "expired", or "next" for those of another authority
+	Relay              string // where what comes over TLS is passed on to
 }
 
 // asked is one request that was answered.
@@ -79,15 +83,17 @@ func main() {
 	if len(os.Args) > 2 {
 		address = os.Args[2]
 	}
-	web, secure, shell, proxy := listen(address), listen("127.0.0.1:0"), listen("127.0.0.1:0"), listen("127.0.0.1:0")
+	local := func() net.Listener { return listen("127.0.0.1:0") }
+	web, secure, shell, proxy, relay := listen(address), local(), local(), local(), local()
 	papers := newPapers()
 	go s.serveHTTP(web)
 	go s.serveHTTPS(secure, papers)
 	go s.serveSSH(shell)
 	go s.serveProxy(proxy)
+	go s.serveRelay(relay, papers)
 	fail(json.NewEncoder(os.Stdout).Encode(map[string]string{
 		"http": web.Addr().String(), "https": secure.Addr().String(), "ssh": shell.Addr().String(), "proxy": proxy.Addr().String(),
-		"authority": papers.authorityPEM, "certificate": papers.clientPEM, "key": papers.clientKeyPEM,
+		"relay": relay.Addr().String(), "authority": papers.authorityPEM, "next_authority": papers.nextAuthorityPEM, "certificate": papers.clientPEM, "key": papers.clientKeyPEM,
 	}))
 	io.Copy(io.Discard, os.Stdin)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"encoding/base64"
 	"io"
 	"net"
@@ -29,11 +30,33 @@ func (s *server) serveProxy(listener net.Listener) {
 		here, buffer, err := w.(http.Hijacker).Hijack()
 		fail(err)
 		io.WriteString(here, "HTTP/1.1 200 OK\r\n\r\n")
-		go func() {
-			io.Copy(there, buffer)
-			there.Close()
-		}()
-		io.Copy(here, there)
-		here.Close()
+		pass(here, buffer, there)
 	})))
+}
+
+// serveRelay passes on what comes over TLS, to somebody who speaks without.
+func (s *server) serveRelay(listener net.Listener, papers *papers) {
+	secure := tls.NewListener(listener, papers.config(s))
+	for {
+		here, err := secure.Accept()
+		fail(err)
+		go func() {
+			there, err := net.Dial("tcp", s.rules().Relay)
+			if err != nil {
+				here.Close()
+				return
+			}
+			pass(here, here, there)
+		}()
+	}
+}
+
+// pass passes on what either side says, until one of them ends it.
+func pass(here net.Conn, from io.Reader, there net.Conn) {
+	go func() {
+		io.Copy(there, from)
+		there.Close()
+	}()
+	io.Copy(here, there)
+	here.Close()
 }

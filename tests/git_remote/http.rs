@@ -100,6 +100,30 @@ fn authorities_and_certificates() {
     }
 }
 
+/// A certificate that has expired is named, and the mirror goes on when there is another one; so it does with another authority.
+#[test]
+fn certificates_expire_and_are_rotated() {
+    let served = Served::new();
+    let listens = &served.server.listens;
+    let secret = tempfile::tempdir().unwrap();
+    let trust = |authority: &str| fs::write(secret.path().join("ca.crt"), authority).unwrap();
+    trust(&listens.authority);
+    let mirror = Mirror::open(served.cache(), &served.https()).unwrap();
+    let access = Access::anonymous().with(Values::Directory(secret.path().to_owned()));
+    let resolve = || mirror.resolve(&Reference::Default, &access).map_err(|error| shown(&error));
+    resolve().unwrap();
+    for (papers, why) in [("expired", "certificate expired"), ("next", "UnknownIssuer")] {
+        served.rules(&json!({"Papers": papers}));
+        let said = resolve().unwrap_err();
+        assert!(said.contains("can't be trusted") && said.contains(why), "{said}");
+        served.rules(&json!({}));
+        resolve().unwrap();
+    }
+    served.rules(&json!({"Papers": "next"}));
+    trust(&listens.next_authority);
+    resolve().unwrap();
+}
+
 #[test]
 fn redirections_carry_no_credentials() {
     let served = Served::new();

@@ -240,6 +240,42 @@ fn an_interrupted_fetch_leaves_what_was_there() {
     fsck(&served);
 }
 
+/// A byte that is another one, wherever it is: nothing of such a pack is kept.
+#[test]
+fn a_garbled_pack_is_not_taken() {
+    let served = Served::new();
+    let (anonymous, mut random) = (Access::anonymous(), fastrand::Rng::with_seed(7));
+    let noise: Vec<u8> = std::iter::repeat_with(|| random.u8(..)).take(10_000).collect();
+    let commit = served.repo.write("noise.bin", &noise).write(FILE, "after").commit("after");
+    let head = Head { commit, ..Head::default() };
+    let open = |cache: &Path| Mirror::open(cache, &served.http()).unwrap();
+    let whole = tempfile::tempdir().unwrap();
+    served.asked();
+    open(whole.path()).fetch(&head, &anonymous).unwrap();
+    let sent = i64::try_from(served.asked().last().unwrap().sent).unwrap();
+    // In the lengths of packets, the head of the pack, its objects, and the digest at its end.
+    let mut taken = Vec::new();
+    for byte in (1..200).step_by(9).chain((200..sent - 60).step_by(997)).chain(sent - 60..=sent) {
+        served.rules(&json!({"Garble": byte}));
+        let cache = tempfile::tempdir().unwrap();
+        let mirror = open(cache.path());
+        match mirror.fetch(&head, &anonymous) {
+            Err(_) => assert!(mirror.side(&head).is_err(), "byte {byte}"),
+            Ok(()) => {
+                taken.push(byte);
+                assert_eq!(read(&mirror, &head, FILE), "after", "byte {byte}");
+                assert_eq!(mirror.side(&head).unwrap().tree.read("noise.bin".as_ref(), 1 << 20).unwrap().bytes, noise, "byte {byte}");
+            }
+        }
+        // What is wrong with one answer isn't with the next.
+        served.rules(&json!({}));
+        mirror.fetch(&head, &anonymous).unwrap_or_else(|error| panic!("after byte {byte}: {error}"));
+        assert_eq!(read(&mirror, &head, FILE), "after", "byte {byte}");
+    }
+    // Of no consequence are only letters of what is told to people.
+    assert!(taken.iter().all(|byte| *byte < 200 || *byte > sent - 60), "{taken:?} of {sent}");
+}
+
 #[test]
 fn a_server_that_comes_back_is_asked_again() {
     let mut served = Served::new();

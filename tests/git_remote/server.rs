@@ -34,7 +34,11 @@ pub(crate) struct Listens {
     pub https: String,
     pub ssh: String,
     pub proxy: String,
+    /// Where `Relay` of the rules is reached over TLS.
+    pub relay: String,
     pub authority: String,
+    /// The one that has signed what is shown if the rules say `"Papers": "next"`.
+    pub next_authority: String,
     pub certificate: String,
     pub key: String,
 }

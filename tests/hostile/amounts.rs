@@ -95,3 +95,35 @@ fn of_a_configuration() {
         assert!(run.stderr.contains(says), "{says:?} is not said in\n{}", run.stderr);
     }
 }
+
+/// Each Workspace may have many nodes, and a hundred of them may; those behind are refused, and no others.
+#[test]
+fn of_nodes() {
+    let workspace = |number: usize, count: usize| {
+        format!(
+            "apiVersion: kaito.sh/v1beta1\nkind: Workspace\nmetadata: {{name: w{number:03}}}\n\
+             resource: {{instanceType: Standard_NC24ads_A100_v4, count: {count}, labelSelector: {{matchLabels: {{apps: w{number:03}}}}}}}\n\
+             inference: {{template: {{spec: {{containers: [{{name: server, image: 'registry.example.com/server:1.0'}}]}}}}}}\n---\n"
+        )
+    };
+    let all = (0..100).map(|number| workspace(number, 1000)).collect::<String>();
+    let run_lint = |input: &str| run_with_input(&["lint", "-f", "-"], input);
+    let fine = run_lint(&all);
+    assert_eq!(fine.code, 0, "{}{}", fine.stdout, fine.stderr);
+    let more = run_lint(&format!("{all}{}{}", workspace(100, 1000), workspace(101, 1)));
+    let said = format!("{}{}", more.stdout, more.stderr);
+    let errors: Vec<&str> = said.lines().filter(|line| line.starts_with("error[too-many-nodes]")).collect();
+    assert_eq!(errors.len(), 2, "{said}");
+    for (error, nodes) in errors.into_iter().zip([101_000, 101_001]) {
+        assert!(error.contains(&format!("with this Workspace, there are {nodes} nodes; all together have at most 100000")), "{error}");
+    }
+    assert!(said.contains("w100") && said.contains("w101") && !said.contains("w099"), "{said}");
+    said_by_render(&format!("{all}{}", workspace(100, 1)), "there are 100001 nodes");
+}
+
+/// What can't be rendered whole isn't printed at all.
+fn said_by_render(input: &str, says: &str) {
+    let run = run_with_input(&["render", "-f", "-"], input);
+    assert_eq!((run.code, run.stdout.as_str()), (1, ""), "{}", run.stderr);
+    assert!(run.stderr.contains(says), "{says:?} is not said in\n{}", run.stderr);
+}

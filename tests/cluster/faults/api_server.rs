@@ -1,5 +1,9 @@
 //! The API server is killed, or half dead: it takes connections and answers nothing. So is what it keeps everything in.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
 use super::super::proxy::Proxy;
 use super::super::watching::Watching;
 use super::doomed;
@@ -56,6 +60,59 @@ fn half_dead() {
     }
     fleet.until_repaired();
     fleet.until_all_is(&fleet.served.repo.git(&["rev-parse", "HEAD"]));
+}
+
+/// It runs at half speed, and so does what it keeps everything in.
+#[test]
+fn slow() {
+    let doomed = doomed();
+    let fleet = Fleet::within(&doomed, "slow");
+    let _watching = fleet.watch();
+    fleet.until_all_is(&fleet.commit(1));
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for program in ["kube-apiserver", "etcd"] {
+            let (server, is_over) = (&doomed.server, &is_over);
+            scope.spawn(move || {
+                while !is_over.load(Ordering::Relaxed) {
+                    for signal in ["STOP", "CONT"] {
+                        server.signal(program, signal);
+                        thread::sleep(Duration::from_millis(100));
+                    }
+                }
+            });
+        }
+        let done = scope.spawn(|| {
+            (2..5).for_each(|number| fleet.until_all_is(&change(&fleet, number)));
+            fleet.until_repaired();
+        });
+        let done = done.join();
+        is_over.store(true, Ordering::Relaxed);
+        done.unwrap();
+    });
+    fleet.until_all_is(&fleet.commit(5));
+}
+
+/// What it keeps everything in is full: nothing can be written, and what is there can be deleted.
+#[test]
+fn full() {
+    let doomed = doomed();
+    let fleet = Fleet::within(&doomed, "full");
+    let mut watching = fleet.watch();
+    fleet.until_all_is(&fleet.commit(1));
+    let before = fleet.uids();
+    doomed.server.fill_etcd(true);
+    watching.skip();
+    fleet.remove("other");
+    let commit = change(&fleet, 2);
+    for _ in 0..3 {
+        watching.until(&["database space exceeded"]);
+    }
+    assert_eq!(fleet.uids(), before, "nothing is deleted, and nothing is there that wasn't");
+    doomed.server.fill_etcd(false);
+    fleet.until_all_is(&commit);
+    fleet.until_repaired();
+    fleet.until_all_is(&commit);
 }
 
 /// Commits that change nothing, or can't be rendered, are noted too, though there is nobody to note them as they come.

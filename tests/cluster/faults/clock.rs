@@ -2,12 +2,12 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
 
 use tempfile::TempDir;
 
 use super::super::watching::Watching;
 use super::fleet::{Fleet, workspace};
+use super::shim::compiled;
 
 const SHIM: &str = "tests/cluster/faults/clock/shim.rs";
 
@@ -15,21 +15,16 @@ const DAY: i64 = 86_400;
 
 /// A clock that is wrong, for the processes that are started with it.
 struct Clock {
+    shim: PathBuf,
     home: TempDir,
 }
 
 impl Clock {
     fn new() -> Self {
-        let clock = Self { home: tempfile::tempdir().unwrap() };
+        let home = tempfile::tempdir().unwrap();
+        let clock = Self { shim: compiled(SHIM, home.path()), home };
         clock.set(0);
-        let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-        let built = Command::new(rustc).args(["--edition", "2024", "--crate-type", "cdylib", "-o"]).arg(clock.shim()).arg(SHIM).status();
-        assert!(built.unwrap().success(), "{SHIM} can't be compiled");
         clock
-    }
-
-    fn shim(&self) -> PathBuf {
-        self.home.path().join("libshim.so")
     }
 
     fn file(&self) -> PathBuf {
@@ -50,7 +45,7 @@ fn it_jumps() {
     let clock = Clock::new();
     let start = |replica: &str| {
         let mut command = fleet.command(replica, &fleet.cluster.server.kubeconfig_file(), &["--leader-elect", "--lease-duration", "8s"]);
-        Watching::of(command.env("LD_PRELOAD", clock.shim()).env("KAITO_TEST_CLOCK", clock.file()))
+        Watching::of(command.env("LD_PRELOAD", &clock.shim).env("KAITO_TEST_CLOCK", clock.file()))
     };
     let mut watching = start("one");
     watching.until(&["this process leads"]);

@@ -86,9 +86,14 @@ impl<'c> Fleet<'c> {
 
     /// `kaito watch`, with a kubeconfig and a cache of this name.
     pub(super) fn command(&self, replica: &str, kubeconfig: &Path, args: &[&str]) -> Command {
+        self.command_at(&self.served.http(), replica, kubeconfig, args)
+    }
+
+    /// The same with another address of the repository.
+    pub(super) fn command_at(&self, url: &str, replica: &str, kubeconfig: &Path, args: &[&str]) -> Command {
         let mut command = support::kaito();
         command.args(["watch", "--branch", "main", "-R", "-f", FLEET, "--applyset", "prod", "--interval", "200ms", "--url"]);
-        command.arg(self.served.http()).args(["-n", &self.namespace, "--kubeconfig"]).arg(kubeconfig);
+        command.arg(url).args(["-n", &self.namespace, "--kubeconfig"]).arg(kubeconfig);
         command.arg("--cache-dir").arg(self.home.path().join(replica)).args(args);
         command
     }
@@ -160,8 +165,7 @@ impl<'c> Fleet<'c> {
         }
         self.assert_nothing_differs();
         let mut known = self.known.lock().unwrap();
-        let now: BTreeMap<String, String> =
-            self.live().into_iter().map(|(key, object)| (key, object["metadata"]["uid"].to_string())).collect();
+        let now = self.uids();
         for (key, uid) in &now {
             assert!(known.get(key).is_none_or(|before| before == uid), "{key} is another one");
         }
@@ -194,6 +198,11 @@ impl<'c> Fleet<'c> {
         let mut live: BTreeMap<String, Value> = namespaced.chain(claims).collect();
         live.remove("ConfigMap kube-root-ca.crt");
         live
+    }
+
+    /// The uids of what is live, by kind and name.
+    pub(super) fn uids(&self) -> BTreeMap<String, String> {
+        self.live().into_iter().map(|(key, object)| (key, object["metadata"]["uid"].to_string())).collect()
     }
 
     /// That the server would change nothing, if all were applied once more.

@@ -6,9 +6,12 @@ mod clock;
 mod disk;
 mod fleet;
 mod leader;
+mod names;
 mod repository;
 mod schedule;
+mod shim;
 mod stand_ins;
+mod tls;
 
 use std::ops::Deref;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};

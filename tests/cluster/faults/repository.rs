@@ -83,3 +83,25 @@ fn its_server_is_gone() {
     fleet.served.rules(&json!({}));
     fleet.until_all_is(&second);
 }
+
+/// Its server sends byte by byte: nobody else has to wait for that.
+#[test]
+fn its_server_drips() {
+    let fleet = Fleet::new("drips");
+    let first = fleet.served.repo.git(&["rev-parse", "HEAD"]);
+    let watching = fleet.watch();
+    fleet.until_all_is(&first);
+    fleet.served.rules(&json!({"Drip": true}));
+    fleet.write("new", &workspace("new"));
+    let second = fleet.commit(2);
+    fleet.until_repaired();
+    fleet.until_repaired();
+    fleet.until_applied(&first);
+    fleet.served.rules(&json!({}));
+    fleet.until_all_is(&second);
+    // Who is told to end doesn't wait for it either.
+    fleet.served.rules(&json!({"Drip": true}));
+    fleet.commit(3);
+    fleet.until_repaired();
+    assert_eq!(watching.stop().code(), Some(0));
+}

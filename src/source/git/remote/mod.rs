@@ -7,6 +7,7 @@ mod github_app;
 pub(in crate::source) mod http;
 mod known_hosts;
 mod local;
+mod pace;
 mod pkt_line;
 mod protocol;
 pub(in crate::source) mod proxy;

@@ -2,6 +2,8 @@
 
 use std::io::{self, Read};
 
+use super::pace::Paced;
+
 /// The most bytes that a line has, its length among them.
 const LONGEST: usize = 65_520;
 
@@ -23,13 +25,13 @@ pub(super) enum Packet<'a> {
 
 /// Reads packets one after another.
 pub(super) struct Packets<R> {
-    from: R,
+    from: Paced<R>,
     buffer: Vec<u8>,
 }
 
 impl<R: Read> Packets<R> {
     pub(super) fn new(from: R) -> Self {
-        Self { from, buffer: vec![0; LONGEST] }
+        Self { from: Paced::new(from), buffer: vec![0; LONGEST] }
     }
 
     /// The next packet.
@@ -57,7 +59,7 @@ impl<R: Read> Packets<R> {
 
     /// What packets are read from.
     pub(super) fn from(&mut self) -> &mut R {
-        &mut self.from
+        self.from.from()
     }
 
     /// Reads what is left, as long as it is little: so that the connection can serve again.
