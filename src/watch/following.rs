@@ -98,7 +98,7 @@ impl Following {
                     _ => News::Objects(objects),
                 }
             }
-            Sight::Gone(reference) => match ledger.lose(&reference) {
+            Sight::Gone(reference, version) => match ledger.deleted(&reference, version) {
                 Some(_) => News::Objects(vec![reference]),
                 None => News::None,
             },

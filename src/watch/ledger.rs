@@ -32,6 +32,8 @@ pub struct Sighting {
     keeps: Option<String>,
     /// A hash of all of it but what servers and controllers write down for themselves.
     hash: u64,
+    /// Its version as the server counts; 0 if it isn't known.
+    version: u64,
     /// What tells how it is doing.
     object: RawObject,
 }
@@ -55,9 +57,9 @@ impl Sighting {
         let reference = ObjectRef::of(&object).ok()?;
         let (owner, set) = (status::whose(&object, None), inventory::part_of(&object).map(ToOwned::to_owned));
         let keeps = inventory::kept(&object).map(|(id, _)| id.to_owned());
-        let hash = hash(&object, manager);
+        let (hash, version) = (hash(&object, manager), version(&object));
         trim(&mut object);
-        Some(Self { reference, owner, set, keeps, hash, object: RawObject::of(&object) })
+        Some(Self { reference, owner, set, keeps, hash, version, object: RawObject::of(&object) })
     }
 
     /// What identifies it.
@@ -89,6 +91,9 @@ impl Sighting {
 impl Ledger {
     /// Takes note of an object of a list; whether anything is new about it.
     pub fn see(&mut self, list: usize, sighting: Sighting) -> bool {
+        if list != APPLIED && self.is_outdated(&sighting.reference, sighting.version) {
+            return false;
+        }
         let is_same = |(_, known): &(usize, Sighting)| (known.hash, &known.object) == (sighting.hash, &sighting.object);
         let is_new = !self.seen.get(&sighting.reference).is_some_and(is_same);
         let (reference, owner) = (sighting.reference.clone(), sighting.owner.clone());
@@ -137,6 +142,17 @@ impl Ledger {
     /// Whether it isn't known of an object whether it is there, though it was.
     pub fn is_doubtful(&self, reference: &ObjectRef) -> bool {
         self.seen.get(reference).is_none_or(|(list, _)| *list == DOUBTFUL)
+    }
+
+    /// Takes note that an object was deleted, in this version; whose it was, if it was there and is no more.
+    pub fn deleted(&mut self, reference: &ObjectRef, version: u64) -> Option<Option<Owner>> {
+        if self.is_outdated(reference, version) { None } else { self.lose(reference) }
+    }
+
+    /// Whether an object was applied after what is told of this version: what is heard late may be about another one of its name, which was
+    /// deleted before.
+    fn is_outdated(&self, reference: &ObjectRef, version: u64) -> bool {
+        self.seen.get(reference).is_some_and(|(list, known)| *list == APPLIED && 0 < version && version < known.version)
     }
 
     /// Takes note that an object is gone; whose it was, if it was there.
@@ -324,6 +340,11 @@ fn trim_node(node: &mut Map<String, Value>) {
     }
 }
 
+/// The version of an object as the server counts them; 0 if it doesn't say any.
+pub(super) fn version(object: &Value) -> u64 {
+    object["metadata"]["resourceVersion"].as_str().and_then(|version| version.parse().ok()).unwrap_or_default()
+}
+
 /// A hash of what makes an object what it is: everything but its status and the server's own notes, and which of its fields are this
 /// manager's.
 fn hash(object: &Value, manager: &str) -> u64 {
@@ -402,6 +423,33 @@ mod tests {
             assert_eq!(ledger.has_drifted(&reference), want, "{what}");
             assert_eq!(ledger.drifted().len(), usize::from(want), "{what}");
         }
+    }
+
+    /// What was made anew is there, though it is heard late that the one before it was deleted.
+    #[test]
+    fn what_is_heard_late_is_about_another_one() {
+        let of_version = |version: &str, uid: &str| {
+            let object = service(|object| {
+                object["metadata"]["resourceVersion"] = version.into();
+                object["metadata"]["uid"] = uid.into();
+            });
+            Sighting::of(object, "kaito").unwrap()
+        };
+        let reference = ObjectRef::new("", "Service", Some("n"), "phi");
+        let uid = |ledger: &Ledger| ledger.get(&reference).map(|object| object["metadata"]["uid"].clone());
+        let mut ledger = Ledger::default();
+        assert!(ledger.see(0, of_version("5", "1")));
+        ledger.see(APPLIED, of_version("12", "2"));
+        assert!(!ledger.see(0, of_version("9", "1")), "it is being deleted");
+        assert_eq!(ledger.deleted(&reference, 10), None);
+        assert_eq!(uid(&ledger).unwrap(), "2");
+        ledger.see(0, of_version("12", "2"));
+        // What was heard of is as it is heard of, whatever the number.
+        assert!(ledger.see(0, of_version("7", "3")));
+        assert!(ledger.deleted(&reference, 8).is_some());
+        ledger.see(APPLIED, of_version("20", "4"));
+        assert!(ledger.deleted(&reference, 21).is_some());
+        assert_eq!(uid(&ledger), None);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::inventory::{Contents, GroupKind, Parent};
 use crate::manifest::ObjectRef;
 use crate::rbac::is_cluster_wide;
 
-use super::ledger::Sighting;
+use super::ledger::{Sighting, version};
 
 /// The labels of what belongs to a Workspace or a RAGEngine without being a member of a set: pods.
 const OWNERS: [&str; 2] = ["kaito.sh/workspace", "kaito.sh/ragengine"];
@@ -20,8 +20,8 @@ const DECLARED: [&str; 4] = ["InferenceSet", "MultiRoleInference", "RAGEngine", 
 pub enum Sight {
     /// An object of a subject, by its number, is as it is.
     Seen(usize, Box<Sighting>),
-    /// An object is gone.
-    Gone(ObjectRef),
+    /// An object is gone, in this version.
+    Gone(ObjectRef, u64),
     /// These are all objects of a subject, by its number.
     Listed(usize, BTreeSet<ObjectRef>),
     /// Nothing is heard of a subject, by its number.
@@ -78,7 +78,7 @@ pub(super) fn sight(number: usize, change: Change, id: &str, manager: &str) -> O
         }
         Change::Deleted(object) => {
             let reference = ObjectRef::of(&object).ok()?;
-            Some(Sight::Gone(reference))
+            Some(Sight::Gone(reference, version(&object)))
         }
         Change::Listed(all) => Some(Sight::Listed(number, all)),
         Change::UnknownKind => Some(Sight::Unheard(number, "the server doesn't know this kind".to_owned())),
