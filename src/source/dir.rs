@@ -16,6 +16,9 @@ use crate::yaml::{self, Limits};
 /// The endings of files that a directory is searched for, as kubectl has them.
 const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
 
+/// A file for kustomize that has no ending.
+const KUSTOMIZATION: &str = "Kustomization";
+
 /// How a file begins that Git LFS keeps elsewhere.
 pub(super) const LFS_POINTER: &str = "version https://git-lfs.github.com/spec/";
 
@@ -81,7 +84,8 @@ impl Inputs<'_> {
         for entry in entries {
             let name = entry.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             let is_link = self.tree.is_link(&entry);
-            if is_link && !walk.link(self.tree, root, findings) {
+            // Where a link leads matters only if it may be a manifest.
+            if is_link && (!is_manifest(&entry) || !walk.link(self.tree, root, findings)) {
                 continue;
             }
             let kind = self.tree.kind(&entry);
@@ -100,11 +104,10 @@ impl Inputs<'_> {
                     let help = "one kaito.yaml holds for one run, the one beside or above the input; render that directory by itself";
                     findings.push(finding.help(help));
                 }
-            } else if matches!(name.as_str(), "kustomization.yaml" | "kustomization.yml" | "Kustomization") {
+            } else if matches!(name.as_str(), "kustomization.yaml" | "kustomization.yml" | KUSTOMIZATION) {
                 let finding = rule::NEEDS_KUSTOMIZE.says(format!("{} is for kustomize", shown(&entry)));
                 findings.push(finding.help(format!("build it first: kustomize build {} | kaito render -f -", path.display())));
-            } else if entry.extension().is_some_and(|ending| ENDINGS.iter().any(|known| ending == *known)) && !self.is_excepted_file(&entry)
-            {
+            } else if is_manifest(&entry) && !self.is_excepted_file(&entry) {
                 match if is_link { leads(self.tree, &entry, root) } else { Leads::Within } {
                     // Who reads from a pipe waits for somebody who writes.
                     Leads::Within if kind == Some(Kind::Other) => {
@@ -133,6 +136,11 @@ impl Inputs<'_> {
     fn is_excepted_file(&self, path: &Path) -> bool {
         self.except.iter().any(|except| except.file_name() == path.file_name() && is_same(self.tree, except, path))
     }
+}
+
+/// Whether a file is called as those are that are looked into.
+fn is_manifest(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ENDINGS.iter().any(|known| ending == *known)) || path.ends_with(KUSTOMIZATION)
 }
 
 fn is_same(tree: &dyn Tree, a: &Path, b: &Path) -> bool {

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::ledger::{APPLIED, Ledger, Sighting};
+use super::ledger::{APPLIED, Ledger};
 use super::owners::{Failure, Whose};
+use super::sighting::Sighting;
 use super::statuses::cause;
 use crate::apply::{self, Done, Refusal, Why};
 use crate::cluster::{Deletion, Unlisted};

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use super::sighting::{Sighting, version};
 use crate::cluster::{Change, Subject};
 use crate::diff::Owner;
 use crate::inventory::{Contents, GroupKind, Parent};
 use crate::manifest::ObjectRef;
 use crate::rbac::is_cluster_wide;
-
-use super::ledger::{Sighting, version};
 
 /// The labels of what belongs to a Workspace or a RAGEngine without being a member of a set: pods.
 const OWNERS: [&str; 2] = ["kaito.sh/workspace", "kaito.sh/ragengine"];
