@@ -76,8 +76,8 @@ pub trait Listener {
     }
     /// A member of the set stays, although it is no longer wanted.
     fn kept(&mut self, kept: &Kept<'_>);
-    /// A member of the set was to go.
-    fn pruned(&mut self, reference: &ObjectRef, deletion: &Deletion);
+    /// A member of the set was to go, which belongs to this Workspace or RAGEngine.
+    fn pruned(&mut self, owner: Option<&Owner>, reference: &ObjectRef, deletion: &Deletion);
     /// Members of the set may be where nobody may look, and stay.
     fn unlisted(&mut self, unlisted: &Unlisted);
     /// Nothing is pruned at all.
@@ -303,9 +303,9 @@ impl Tally<'_> {
         self.listener.unlisted(unlisted);
     }
 
-    fn pruned(&mut self, reference: &ObjectRef, deletion: &Deletion) {
+    fn pruned(&mut self, owner: Option<&Owner>, reference: &ObjectRef, deletion: &Deletion) {
         self.has_failed |= !matches!(deletion, Deletion::Deleted);
-        self.listener.pruned(reference, deletion);
+        self.listener.pruned(owner, reference, deletion);
     }
 
     fn prune_refused(&mut self, refusal: &prune::Refusal<'_>) {

@@ -300,7 +300,8 @@ impl Set {
         let doomed: Vec<Value> = plan.prune.iter().map(|candidate| candidate.object().clone()).collect();
         let deleted = pass.cluster.delete(&mut self.kinds, &doomed, pass.settings.dry_run, pruning.patience, &mut |object, deletion| {
             let Ok(reference) = ObjectRef::of(object) else { return };
-            tally.pruned(&reference, &deletion);
+            let owner = self.members.get(&reference).and_then(|member| member.owner.as_ref());
+            tally.pruned(owner, &reference, &deletion);
             if !matches!(deletion, crate::cluster::Deletion::Deleted) {
                 left.insert(reference);
             }

@@ -190,11 +190,12 @@ impl Listener for Account<'_> {
         self.outcome.unlisted.push(words::unlisted(unlisted));
     }
 
-    fn pruned(&mut self, reference: &ObjectRef, deletion: &Deletion) {
+    fn pruned(&mut self, owner: Option<&Owner>, reference: &ObjectRef, deletion: &Deletion) {
         self.ledger.unsettle(reference);
         match words::not_pruned(reference, deletion) {
             None => self.outcome.pruned.push(reference.clone()),
-            Some(finding) => self.outcome.remarks.push(finding),
+            // So that it is tried again: nothing else is new about what is left.
+            Some(finding) => self.failed(owner.cloned(), finding, Cause::Failed, false),
         }
     }
 

@@ -10,6 +10,7 @@ use crate::apply::{Done, DryRun, Outcome, Refusal};
 use crate::cli::output::{self, Color, Exit, Stdout};
 use crate::cluster::{Deletion, Unlisted};
 use crate::diagnostic::Diagnostic;
+use crate::diff::Owner;
 use crate::manifest::ObjectRef;
 use crate::prune::{self, Kept};
 use crate::reconcile::{Listener, words};
@@ -114,7 +115,7 @@ impl Listener for Report {
         self.findings.push(words::unlisted(unlisted));
     }
 
-    fn pruned(&mut self, reference: &ObjectRef, deletion: &Deletion) {
+    fn pruned(&mut self, _: Option<&Owner>, reference: &ObjectRef, deletion: &Deletion) {
         self.is_late |= matches!(deletion, Deletion::Kept(_));
         match words::not_pruned(reference, deletion) {
             None => self.line(reference, "pruned", ""),
