@@ -232,8 +232,9 @@ fn a_secret_is_never_shown() {
 
 #[test]
 fn templates_of_ones_own_are_stopped() {
-    let home = tempfile::tempdir().unwrap();
+    let (home, large) = (tempfile::tempdir().unwrap(), "{{ name }}".repeat(30_000));
     let table = [
+        (large.as_str(), "has more than 262144 bytes, which is the limit for a template"),
         ("{% for i in range(99999) %}{% for j in range(99999) %}x{% endfor %}{% endfor %}", "was stopped"),
         ("a: {{ ('a\\n' * 10000)|indent(99999999) }}", "was stopped"),
         ("a: {{ 'a'|indent(18446744073709551615) }}", "was stopped"),
@@ -262,8 +263,8 @@ fn templates_of_ones_own_are_stopped() {
     for (template, says) in table {
         fs::write(home.path().join("service.yaml"), template).unwrap();
         let run = run(&["render", "-f", "examples/data-parallel", "--templates", home.path().to_str().unwrap()]);
-        assert_eq!((run.code, run.stdout.as_str()), (1, ""), "{template}: {}", run.stderr);
-        assert!(run.stderr.contains(says) && run.stderr.contains("service.yaml"), "{template}: {says:?} is not said in\n{}", run.stderr);
+        assert_eq!((run.code, run.stdout.as_str()), (1, ""), "{says}: {}", run.stderr);
+        assert!(run.stderr.contains(says) && run.stderr.contains("service.yaml"), "{says:?} is not said in\n{}", run.stderr);
     }
 }
 

@@ -19,6 +19,9 @@ const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
 /// A file for kustomize that has no ending.
 const KUSTOMIZATION: &str = "Kustomization";
 
+/// The most bytes of a template: as a program it takes a hundred times as much, and Kaito's own have a few thousand.
+const LARGEST_TEMPLATE: usize = 256 << 10;
+
 /// How a file begins that Git LFS keeps elsewhere.
 pub(super) const LFS_POINTER: &str = "version https://git-lfs.github.com/spec/";
 
@@ -274,6 +277,11 @@ pub fn template_overrides(
     findings: &mut Vec<Diagnostic>,
 ) -> HashMap<String, Arc<SourceFile>> {
     let files = everything_below(tree, directory, findings, |_| true);
+    let (files, large): (Vec<_>, Vec<_>) = files.into_iter().partition(|(_, file)| file.text.len() <= LARGEST_TEMPLATE);
+    for (_, file) in large {
+        let finding = Diagnostic::error(format!("{} has more than {LARGEST_TEMPLATE} bytes, which is the limit for a template", file.name));
+        findings.push(finding.help("Kaito's own have a few thousand"));
+    }
     for (name, file) in &files {
         if !known.contains(name) {
             let mut finding = Diagnostic::error(format!("{} replaces no template", file.name));
