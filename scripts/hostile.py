@@ -255,7 +255,7 @@ def files(home, only):
     new("64 MB of dashes", in_yaml="- " * (full // 2))
     new("64 MB of question marks", in_yaml="? " * (full // 2))
     new("64 MB of quotes", in_yaml='"' * full)
-    new("64 MB of anchors", in_yaml="".join(f"&a{number} " for number in range(full // 9)))
+    new("64 MB of anchors", in_yaml="".join(f"&a{number} " for number in range(full // 11)))
     new("64 MB of NULs", in_yaml="\0" * full)
     new("64 MB of colons", in_yaml=":" * full)
     new("64 MB of spaces and line feeds", in_yaml=" \n" * (full // 2) + "a")
