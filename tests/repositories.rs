@@ -12,7 +12,8 @@ use crate::git::Repo;
 use crate::install::objects;
 use crate::support::{expect, files, finish, names, run};
 
-const FOLDER: &str = "examples/repositories";
+/// Where they are.
+pub(crate) const FOLDER: &str = "examples/repositories";
 
 /// The repositories, sorted.
 fn all() -> Vec<String> {
@@ -30,13 +31,18 @@ fn read(name: &str, file: &str) -> Vec<Value> {
 }
 
 /// A copy with a commit of all that is in it.
-fn copy(name: &str) -> Repo {
+pub(crate) fn copy(name: &str) -> Repo {
     let repo = Repo::new();
+    fill(&repo, name);
+    repo
+}
+
+/// Commits all that is in one.
+pub(crate) fn fill(repo: &Repo, name: &str) {
     for (path, text) in committed(name) {
         repo.write(&path, text);
     }
     repo.commit("A first Workspace");
-    repo
 }
 
 fn rendered(repo: &Repo) -> String {
@@ -111,37 +117,42 @@ fn argocd_renders() {
     assert_eq!(reads.trim_end(), application["metadata"]["annotations"]["argocd.argoproj.io/manifest-generate-paths"]);
 }
 
-/// The workflow's own script makes the branch that Flux follows, and the next commit another of it.
+/// Runs in a clone what the workflow does with a commit of `main`, which makes a branch or goes on with it.
+pub(crate) fn push_branch(repo: &Repo) {
+    let home = tempfile::tempdir().unwrap();
+    let clone = home.path().join("clone");
+    repo.git(&["clone", "-q", ".", clone.to_str().unwrap()]);
+    let script = pushing_step("flux-branch")["run"].as_str().unwrap().to_owned();
+    let who = ["AUTHOR", "COMMITTER"].map(|who| [(format!("GIT_{who}_NAME"), "n"), (format!("GIT_{who}_EMAIL"), "n@example.com")]);
+    let run = finish(shell(&clone, &script).envs(who.iter().flatten().map(|(name, value)| (name, *value))));
+    assert_eq!(run.code, 0, "{}", run.stderr);
+}
+
+/// The workflow's own script makes the branch that Flux follows; what is rendered to the same is no news for Flux.
 #[test]
 fn flux_finds_its_branch() {
     let (repo, [source, applied]) = (copy("flux-branch"), followed("flux-branch", "GitRepository"));
     let branch = source["spec"]["ref"]["branch"].as_str().unwrap();
-    let clone = repo.beside("clone");
-    crate::git::git(&repo.path, &["clone", "-q", repo.path.to_str().unwrap(), clone.to_str().unwrap()]);
-    let script = pushing_step("flux-branch")["run"].as_str().unwrap().to_owned();
-    let who = ["AUTHOR", "COMMITTER"].map(|who| [(format!("GIT_{who}_NAME"), "n"), (format!("GIT_{who}_EMAIL"), "n@example.com")]);
-    let mut commits = Vec::new();
-    for replicas in ["", "# another\n"] {
-        let workspace = fs::read_to_string(repo.path.join("workspaces/phi-4.yaml")).unwrap();
-        repo.write("workspaces/phi-4.yaml", format!("{workspace}{replicas}")).commit("more");
-        crate::git::git(&clone, &["pull", "-q"]);
-        let run = finish(shell(&clone, &script).envs(who.iter().flatten().map(|(name, value)| (name, *value))));
-        assert_eq!(run.code, 0, "{}", run.stderr);
-        let path = format!("{branch}:{}manifest.yaml", applied["spec"]["path"].as_str().unwrap().trim_start_matches("./"));
-        assert_eq!(documents(&repo.git(&["show", &path])), documents(rendered(&repo).trim_end()));
-        commits.push(repo.git(&["rev-list", "--count", branch]));
+    let path = format!("{branch}:{}manifest.yaml", applied["spec"]["path"].as_str().unwrap().trim_start_matches("./"));
+    let workspace = fs::read_to_string(repo.path.join("workspaces/phi-4.yaml")).unwrap();
+    let table = [
+        ("as it is", workspace.clone(), 1),
+        ("a comment", format!("{workspace}# more\n"), 1),
+        ("another", workspace.replace("name: phi-4\nresource", "name: phi\nresource"), 2),
+    ];
+    for (what, text, commits) in table {
+        repo.write("workspaces/phi-4.yaml", text).commit(what);
+        push_branch(&repo);
+        assert_eq!(documents(&repo.git(&["show", &path])), documents(rendered(&repo).trim_end()), "{what}");
+        assert_eq!(repo.git(&["rev-list", "--count", branch]), commits.to_string(), "{what}");
     }
-    // What is rendered to the same is no news for Flux.
-    assert_eq!(commits, ["1", "1"]);
 }
 
-/// What the workflow's own step pushes is pulled by Flux' own package, from a registry that wants the login.
-#[test]
-fn flux_pulls_its_artifact() {
-    let (repo, [source, _]) = (copy("flux-artifact"), followed("flux-artifact", "OCIRepository"));
+/// Runs the workflow's own step, which pushes an artifact, here to another registry; its address there.
+pub(crate) fn push_artifact(repo: &Repo, registries: &Registries) -> String {
+    let [source, _] = followed("flux-artifact", "OCIRepository");
     let (url, tag) = (source["spec"]["url"].as_str().unwrap(), source["spec"]["ref"]["tag"].as_str().unwrap());
-    let (registries, step) = (Registries::start(), pushing_step("flux-artifact"));
-    let registry = format!("oci://{}/org/fleet", registries.at.open);
+    let (registry, step) = (format!("oci://{}/org/example", registries.at.open), pushing_step("flux-artifact"));
     let script = step["run"].as_str().unwrap().replace(&format!("{url}:{tag}"), &format!("{registry}:{tag} --insecure-registry"));
     let commit = repo.git(&["rev-parse", "HEAD"]);
     let event = [("github.actor", "me"), ("github.token", "token"), ("github.ref_name", "main"), ("github.sha", commit.as_str())];
@@ -153,10 +164,18 @@ fn flux_pulls_its_artifact() {
     repo.git(&["remote", "add", "origin", "https://git.example.com/fleet.git"]);
     let run = finish(&mut command);
     assert_eq!(run.code, 0, "{}", run.stderr);
+    registry
+}
+
+/// What the workflow's own step pushes is pulled by Flux' own package.
+#[test]
+fn flux_pulls_its_artifact() {
+    let (repo, registries) = (copy("flux-artifact"), Registries::start());
+    let registry = push_artifact(&repo, &registries);
     let pulled = tempfile::tempdir().unwrap();
-    let address = format!("{}:{tag}", registry.trim_start_matches("oci://"));
+    let address = format!("{}:latest", registry.trim_start_matches("oci://"));
     let meta: Value = serde_json::from_str(&flux(&["pull", &address, pulled.path().to_str().unwrap()])).unwrap();
-    assert_eq!(meta["source_revision"], format!("main@sha1:{commit}"));
+    assert_eq!(meta["source_revision"], format!("main@sha1:{}", repo.git(&["rev-parse", "HEAD"])));
     assert_eq!(documents(&files(pulled.path())["manifest.yaml"]), documents(&rendered(&repo)));
 }
 
@@ -192,7 +211,7 @@ fn the_loop_follows_what_there_is() {
 }
 
 /// With what the Deployment starts kaito, of which there is such a verb and such flags.
-fn arguments(name: &str, file: &str) -> Vec<String> {
+pub(crate) fn arguments(name: &str, file: &str) -> Vec<String> {
     let deployment = read(name, file).into_iter().find(|object| object["kind"] == "Deployment").unwrap();
     let all: Vec<String> = serde_json::from_value(deployment["spec"]["template"]["spec"]["containers"][0]["args"].clone()).unwrap();
     let help = run(&[&all[0], "--help"]).stdout;
