@@ -1,6 +1,6 @@
 //! Text in columns, as kubectl's tables have it; on a terminal that is too narrow for it, the last column is broken between words.
 
-use std::io;
+use super::output;
 
 /// What stands between columns.
 const GAP: &str = "   ";
@@ -27,8 +27,7 @@ impl Columns {
 
     /// The same as wide as standard output, if that is a terminal.
     pub(super) fn on_terminal(self) -> Self {
-        let room = terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0));
-        Self { room, ..self }
+        Self { room: output::width(), ..self }
     }
 
     /// Whether the last column of these lines would have some width beside the others.

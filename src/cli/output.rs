@@ -181,6 +181,11 @@ pub(super) fn finish(result: io::Result<()>) -> Exit {
     }
 }
 
+/// How many characters a line of standard output may have, if that is a terminal.
+pub(super) fn width() -> Option<usize> {
+    terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0))
+}
+
 /// Lines in columns as wide as they need, separated by three spaces, as kubectl's tables.
 pub(super) fn table(rows: &[Vec<String>]) -> String {
     Columns::new(|_| None).lines(rows)
