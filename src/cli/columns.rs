@@ -60,8 +60,9 @@ impl Columns {
         };
         let line = if first.is_empty() { beside } else { format!("{cells}{GAP}{beside}") };
         let branches = branches(row.first().map_or("", String::as_str));
-        let below: String = below.iter().map(|piece| format!("{branches:indent$}{piece}\n")).collect();
-        format!("{}\n{below}", line.trim_end())
+        let below = below.iter().map(|piece| format!("{branches:indent$}{piece}"));
+        let lines: Vec<String> = std::iter::once(line.trim_end().to_owned()).chain(below).collect();
+        lines.join("\n") + "\n"
     }
 
     fn cell(&self, cell: &str, width: usize) -> String {

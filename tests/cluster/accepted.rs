@@ -106,7 +106,7 @@ fn what_is_deployed_for_flux() {
 fn what_repositories_hold() {
     let files = crate::support::files(Path::new("examples/repositories"));
     let is_of_a_cluster = |path: &str| ["argocd/argocd/", "/flux/", "/cluster/"].iter().any(|folder| path.contains(folder));
-    let paths = files.keys().filter(|path| is_of_a_cluster(path) && path.ends_with(".yaml"));
+    let paths = files.keys().filter(|path| is_of_a_cluster(path));
     let mut manifests: Vec<Manifest> = paths.flat_map(|path| Manifest::read(&Path::new("examples/repositories").join(path))).collect();
     let kinds: BTreeSet<&str> = manifests.iter().map(Manifest::kind).collect();
     let own = ["Application", "GitRepository", "OCIRepository", "Kustomization", "Deployment"];

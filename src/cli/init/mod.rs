@@ -61,7 +61,7 @@ pub(super) struct Args {
     /// What else is written
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = extras())]
     with: Option<Vec<Extra>>,
-    /// Where the repository will be, which Argo CD and Flux must know; for Flux also oci://HOST/REPOSITORY, to which CI pushes
+    /// Where the repository will be, which Argo CD and Flux must know; for Flux also a registry's `oci://HOST/REPOSITORY`, to which CI pushes
     #[arg(long, value_name = "URL")]
     url: Option<String>,
     /// Where kaito's own repository is on GitHub, and the commit or tag of it that checks in CI are to take
