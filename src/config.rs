@@ -40,6 +40,8 @@ pub struct RenderConfig {
     pub api_version: String,
     /// `RenderConfig`.
     pub kind: String,
+    /// What tools want of every object, and kaito doesn't look at: kpt and kustomize a name.
+    pub metadata: Option<Metadata>,
     /// The Kaito version whose rendering is wanted.
     pub kaito_version: Option<String>,
     /// The cloud.
@@ -89,6 +91,18 @@ pub struct RenderConfig {
     /// `patches`, read.
     #[serde(skip)]
     pub read_patches: Vec<Patch>,
+}
+
+/// The metadata of `kaito.yaml`, if it is an object among others.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Metadata {
+    /// A name.
+    pub name: Option<String>,
+    /// Labels.
+    pub labels: Option<BTreeMap<String, String>>,
+    /// Annotations, such as `config.kubernetes.io/local-config` and `config.kubernetes.io/function`.
+    pub annotations: Option<BTreeMap<String, String>>,
 }
 
 /// Nodes of one's own that are alike.

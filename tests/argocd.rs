@@ -34,7 +34,7 @@ type Variables<'a> = &'a [(&'a str, &'a str)];
 
 /// A command of plugin.yaml as argocd-cmp-server starts it: in the directory of the Application, which it was sent with its
 /// repository, with its own environment and Argo CD's variables, of which none is empty, without input, in a process group of its own.
-fn plugin(command: &str, application: &Path, variables: &[(&str, &str)]) -> Command {
+pub(crate) fn plugin(command: &str, application: &Path, variables: &[(&str, &str)]) -> Command {
     let config = read(&deployed("plugin.yaml")).remove(0);
     let words: Vec<String> =
         config["spec"].pointer(command).unwrap().as_array().unwrap().iter().map(|word| word.as_str().unwrap().to_owned()).collect();

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{finish, kaito, names, run};
+use crate::support::{examples, finish, kaito, run};
 
 /// Every Workspace of the examples that needs no configuration of its own.
 fn plain_examples() -> Vec<String> {
@@ -15,7 +15,7 @@ fn plain_examples() -> Vec<String> {
         let line = text.lines().find(|line| line.starts_with("  name:")).unwrap().to_owned();
         seen.insert(line)
     };
-    names("examples").into_iter().filter(plain).filter(is_first).map(|name| format!("examples/{name}/workspace.yaml")).collect()
+    examples().into_iter().filter(plain).filter(is_first).map(|name| format!("examples/{name}/workspace.yaml")).collect()
 }
 
 #[test]

@@ -17,7 +17,7 @@ use crate::git::Repo;
 use crate::golden::case_args;
 use crate::health::cases;
 use crate::patch::kustomize;
-use crate::support::{Run, files, finish, json_lines, kaito, names, run, run_with_input};
+use crate::support::{Run, examples, files, finish, json_lines, kaito, names, run, run_with_input};
 
 /// The program of `tests/flux`, which Go builds.
 fn program() -> &'static Path {
@@ -30,7 +30,7 @@ fn program() -> &'static Path {
     })
 }
 
-fn flux(args: &[&str]) -> String {
+pub(crate) fn flux(args: &[&str]) -> String {
     let output = Command::new(program()).args(args).output().unwrap();
     assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
@@ -131,7 +131,8 @@ fn get(url: &str) -> Value {
     serde_json::from_str(&answer.body_mut().read_to_string().unwrap()).unwrap()
 }
 
-fn documents(text: &str) -> Vec<&str> {
+/// The documents of a stream, in any order.
+pub(crate) fn documents(text: &str) -> Vec<&str> {
     let mut all: Vec<&str> = text.split("---\n").map(str::trim_end).collect();
     all.sort_unstable();
     all
@@ -343,7 +344,7 @@ const SUBSTITUTE: &str = "kustomize.toolkit.fluxcd.io/substitute";
 /// Strict substitution changes nothing in anything that is rendered for Flux, and fails over nothing.
 #[test]
 fn substitution_leaves_everything_alone() {
-    let examples = names("examples").into_iter().map(|name| ["render", "-f", &format!("examples/{name}")].map(ToOwned::to_owned).to_vec());
+    let examples = examples().into_iter().map(|name| ["render", "-f", &format!("examples/{name}")].map(ToOwned::to_owned).to_vec());
     let cases = names("golden/cases").into_iter().map(|name| case_args(&Path::new("golden/cases").join(name)));
     let renders = examples.chain(cases.filter(|args| args[0] == "render"));
     let (mut lines, mut marked) = (Vec::new(), 0);

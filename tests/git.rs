@@ -9,7 +9,7 @@ use kaito::diagnostic::{Diagnostic, SourceFile};
 use kaito::source::{Inputs, Kind, Repository, Side};
 
 use crate::golden::case_args;
-use crate::support::{Run, finish, kaito, names};
+use crate::support::{Run, examples, finish, kaito, names};
 
 const CONFIG: &str = "apiVersion: config.kaito.sh/v1alpha1\nkind: RenderConfig\n";
 
@@ -138,7 +138,7 @@ fn a_commit_renders_as_its_files_do() {
             }
         }
     };
-    for name in names("examples") {
+    for name in examples() {
         let expected = |ending: &str| PathBuf::from(format!("golden/examples/{name}.{ending}"));
         let run = at(&bare, &["render", "--revision", "HEAD", "-f", &format!("examples/{name}")]);
         same(format!("the example {name}"), [expected("yaml"), expected("txt")], &run);

@@ -9,12 +9,12 @@
 
 use std::path::Path;
 
-use crate::support::{expect, names, run};
+use crate::support::{examples, expect, names, run};
 
 #[test]
-fn examples() {
+fn every_example() {
     let mut faults = Vec::new();
-    for name in names("examples") {
+    for name in examples() {
         let directory = format!("examples/{name}");
         let rendered = run(&["render", "-f", &directory]);
         assert_eq!(rendered.code, 0, "{name}: {}", rendered.stderr);

@@ -111,9 +111,12 @@ fn nothing_needs_what_musl_lacks() {
     let bom = sbom("x86_64-unknown-linux-musl");
     let names: BTreeSet<&str> = bom["components"].as_array().unwrap().iter().map(|component| component["name"].as_str().unwrap()).collect();
     let of_the_system: Vec<&&str> = names.iter().filter(|name| name.ends_with("-sys")).collect();
-    // libgit2 and zlib are built with it and linked in; inotify's and linux-raw's are definitions alone.
+    // libgit2, mimalloc and zlib are built with it and linked in; inotify's and linux-raw's are definitions alone.
     for name in &of_the_system {
-        assert!(["inotify-sys", "libgit2-sys", "libz-sys", "linux-raw-sys"].contains(name), "{name}: can it be linked in?");
+        assert!(
+            ["inotify-sys", "libgit2-sys", "libmimalloc-sys", "libz-sys", "linux-raw-sys"].contains(name),
+            "{name}: can it be linked in?"
+        );
     }
     assert!(of_the_system.len() >= 2, "{names:?}");
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::support::{names, run};
+use crate::support::{examples, names, run};
 
 /// Mirrors of every registry that Kaito's images come from, and of that of the examples' own.
 const MIRRORS: &str = "registryMirrors:
@@ -54,7 +54,7 @@ fn inputs() -> Vec<String> {
     let cases = names("golden/cases").into_iter().map(|name| format!("golden/cases/{name}"));
     let rendered =
         cases.filter(|case| fs::exists(format!("{case}/expected.yaml")).unwrap() && !fs::exists(format!("{case}/args")).unwrap());
-    names("examples").into_iter().map(|name| format!("examples/{name}")).chain(rendered).collect()
+    examples().into_iter().map(|name| format!("examples/{name}")).chain(rendered).collect()
 }
 
 fn input_of(directory: &str) -> String {

@@ -18,7 +18,7 @@ fn run_in(home: &Path, args: &[&str]) -> Run {
 fn what_is_written_works() {
     const URL: &str = "https://git.example.com/fleet.git";
     // The flags; what is there besides kaito.yaml; the names of some of the rendered objects.
-    let table: [(&[&str], &[&str], &str); 9] = [
+    let table: [(&[&str], &[&str], &str); 10] = [
         (&["--preset", "phi-4"], &["workspaces/phi-4.yaml"], "nodeclaim.karpenter.sh/ws"),
         (&["--preset", "microsoft/Phi-4-mini-instruct"], &["workspaces/phi-4-mini-instruct.yaml"], "service/phi-4-mini-instruct"),
         (&["--preset", "phi-4", "--name", "chat", "-n", "models"], &["workspaces/chat.yaml"], "statefulset.apps/chat"),
@@ -29,6 +29,11 @@ fn what_is_written_works() {
         (
             &["--preset", "phi-4", "--with", "gitlab", "--kaito-source", ORIGIN],
             &[".gitlab-ci.yml", "workspaces/phi-4.yaml"],
+            "statefulset.apps/phi-4",
+        ),
+        (
+            &["--preset", "phi-4", "--with", "flux", "--url", "oci://ghcr.io/acme/fleet:prod"],
+            &["flux/sync.yaml", "workspaces/phi-4.yaml"],
             "statefulset.apps/phi-4",
         ),
         (
@@ -74,7 +79,11 @@ fn extras_are_manifests() {
         documents.iter().map(|document| document.root.to_value()).collect::<Vec<_>>()
     };
     let flux = read("flux/sync.yaml");
-    assert_eq!((&flux[0]["spec"]["url"], &flux[1]["spec"]["sourceRef"]["name"]), (&url.into(), &"phi-4".into()));
+    assert_eq!(
+        flux.iter().map(|object| object["kind"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["Namespace", "GitRepository", "Kustomization"]
+    );
+    assert_eq!((&flux[1]["spec"]["url"], &flux[2]["spec"]["sourceRef"]["name"]), (&url.into(), &"phi-4".into()));
     let argocd = &read("argocd/application.yaml")[0];
     assert_eq!((&argocd["spec"]["source"]["repoURL"], &argocd["spec"]["destination"]["namespace"]), (&url.into(), &"models".into()));
     // The action and the template are those of this repository, and know what they are given.
@@ -100,11 +109,13 @@ fn extras_are_manifests() {
 fn what_is_refused() {
     let home = tempfile::tempdir().unwrap();
     // The flags; the exit code, a part of what is said.
-    let table: [(&[&str], i32, &str); 11] = [
+    let table: [(&[&str], i32, &str); 13] = [
         (&[], 2, "which model is wanted? say --preset NAME"),
         (&["--preset", "phi-five"], 1, "unknown"),
         (&["--preset", "phi-4", "--instance-type", "m5.large"], 1, "it fits on Standard_"),
         (&["--preset", "phi-4", "--with", "argocd"], 2, "say --url URL"),
+        (&["--preset", "phi-4", "--with", "flux", "--url", "oci://fleet"], 2, "oci://HOST/REPOSITORY:TAG"),
+        (&["--preset", "phi-4", "--with", "argocd,flux", "--url", "oci://ghcr.io/acme/fleet"], 2, "--url names a registry"),
         (&["--preset", "phi-4", "--with", "jenkins"], 2, "possible values: github, gitlab, argocd, flux"),
         (&["--preset", "phi-4", "--with", "gitlab"], 2, "say --kaito-source OWNER/REPOSITORY@REVISION"),
         (&["--preset", "phi-4", "--with", "github", "--kaito-source", "acme"], 2, "such as acme/kaito@v0.1.0"),

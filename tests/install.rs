@@ -9,7 +9,7 @@ use kaito::options::NodeProvisioner;
 use kaito::rbac::rendered_kinds;
 use serde_json::Value;
 
-use crate::support::{expect, names, run};
+use crate::support::{examples, expect, run};
 
 const IMAGE: [&str; 3] = ["install", "--image", "registry.example.com/kaito:0.1.0"];
 /// Everything that may be said.
@@ -108,7 +108,7 @@ fn used_wrongly() {
 fn rights_are_for_what_is_rendered() {
     let known: BTreeSet<GroupKind> = NodeProvisioner::ALL.into_iter().flat_map(rendered_kinds).collect();
     let mut rendered = BTreeSet::new();
-    for example in names("examples") {
+    for example in examples() {
         let run = run(&["render", "-R", "-f", &format!("examples/{example}"), "--passthrough=false", "--allow-empty"]);
         for object in objects(&run.stdout) {
             let api_version = object["apiVersion"].as_str().unwrap();

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::patch::kustomize;
-use crate::support::{expect, names, run_with_input};
+use crate::support::{expect, files, finish, kaito, names, run_with_input};
 
 /// Everything that a run says: the list, standard error and the exit code.
 fn told(input: &str) -> (String, String) {
@@ -102,4 +102,47 @@ fn kustomize_runs_it() {
     std::fs::write(home.path().join("kustomization.yaml"), resources.to_string()).unwrap();
     let said = build();
     assert!(said.as_str().is_some_and(|said| said.starts_with("error: ")), "{said}");
+}
+
+/// The program of kpt.
+const KPT: &str = "KAITO_TEST_KPT";
+
+/// A package that `kaito init` has made and that says of itself what kpt wants, rendered in place by kpt itself, twice.
+#[test]
+#[ignore = "it wants kpt"]
+fn kpt_runs_it() {
+    let program = std::env::var_os(KPT).unwrap_or_else(|| panic!("{KPT} names no program"));
+    let home = tempfile::tempdir().unwrap();
+    let package = home.path().join("package");
+    let made = finish(kaito().args(["init", "--preset", "phi-4", "-n", "models"]).arg(&package));
+    assert_eq!(made.code, 0, "{}", made.stderr);
+    let page = fs::read_to_string("docs/kustomize.md").unwrap();
+    let shown: Vec<&str> = page.split("```yaml\n").filter_map(|block| block.split_once("```").map(|(block, _)| block)).collect();
+    let file = |name: &str| shown.iter().find(|block| block.starts_with(&format!("# {name}\n"))).unwrap();
+    fs::write(package.join("Kptfile"), file("Kptfile")).unwrap();
+    let metadata = shown.iter().find(|block| block.starts_with("metadata:\n  name: kaito\n")).unwrap();
+    let add = |path: &str, kind: &str, text: &str| {
+        let path = package.join(path);
+        let whole = fs::read_to_string(&path).unwrap().replace(kind, &format!("{kind}{text}"));
+        fs::write(path, whole).unwrap();
+    };
+    add("kaito.yaml", "kind: RenderConfig\n", metadata);
+    add("workspaces/phi-4.yaml", "metadata:\n  name: phi-4\n", "  annotations:\n    config.kubernetes.io/local-config: \"true\"\n");
+    let run = || {
+        let own = Path::new(env!("CARGO_BIN_EXE_kaito")).parent().unwrap().display();
+        let mut kpt = std::process::Command::new(&program);
+        kpt.args(["fn", "render", "--allow-exec"]).arg(&package).env("PATH", format!("{own}:/usr/local/bin:/usr/bin:/bin"));
+        let run = finish(kpt.env("HOME", home.path()));
+        assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+        files(&package)
+    };
+    let written = run();
+    let names: Vec<&str> = written.keys().map(String::as_str).collect();
+    for name in ["kaito.yaml", "workspaces/phi-4.yaml", "models/statefulset_phi-4.yaml", "models/service_phi-4.yaml"] {
+        assert!(names.contains(&name), "{names:?}");
+    }
+    assert_eq!(run(), written);
+    // The same files are still what kaito itself reads.
+    let lint = finish(kaito().args(["lint", "-R", "-f", "workspaces"]).current_dir(&package));
+    assert_eq!(lint.code, 0, "{}", lint.stderr);
 }

@@ -41,6 +41,7 @@ mod prune;
 mod rbac;
 mod reference;
 mod rendered_branch;
+mod repositories;
 mod security;
 mod server;
 mod strings;

@@ -8,7 +8,7 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use crate::support::{names, run, run_with_input};
+use crate::support::{examples, run, run_with_input};
 
 /// Strings that some YAML reader, template engine or shell takes for something else.
 fn tricky() -> Vec<String> {
@@ -125,7 +125,7 @@ fn shape(value: &Value) -> Value {
 
 #[test]
 fn go_reads_every_example_as_json_has_it() {
-    for name in names("examples") {
+    for name in examples() {
         let directory = format!("examples/{name}");
         let json: Value = serde_json::from_str(&run(&["render", "-f", &directory, "-o", "json"]).stdout).unwrap();
         assert_eq!(&go_reads(&run(&["render", "-f", &directory]).stdout), json["items"].as_array().unwrap(), "{name}");

@@ -94,6 +94,11 @@ pub(crate) fn names(directory: &str) -> Vec<String> {
     names
 }
 
+/// The examples of Workspaces, sorted; beside them are whole repositories.
+pub(crate) fn examples() -> Vec<String> {
+    names("examples").into_iter().filter(|name| name != "repositories").collect()
+}
+
 /// The files below a directory, by their paths from there.
 pub(crate) fn files(directory: &Path) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::support::{expect, names, run};
+use crate::support::{examples, expect, names, run};
 
 #[test]
 fn fields_come_from_somewhere() {
@@ -23,7 +23,7 @@ fn fields_come_from_somewhere() {
 /// Tracing changes nothing of what is rendered, and every object can be traced.
 #[test]
 fn every_object_of_the_examples_is_traced() {
-    for example in names("examples") {
+    for example in examples() {
         let input = format!("examples/{example}");
         let rendered = run(&["render", "-f", &input, "-o", "name", "--passthrough=false"]);
         for object in rendered.stdout.lines() {

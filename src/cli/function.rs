@@ -87,7 +87,21 @@ impl Function {
         if let Some(config) = function.list.function_config.clone() {
             function.configure(config);
         }
+        function.look_for_config();
         function
+    }
+
+    /// A package of kpt's has its `kaito.yaml` among the items.
+    fn look_for_config(&mut self) {
+        let mut all = self.list.items.iter().filter(|item| is_config(item));
+        match (self.config.is_some(), all.next(), all.next()) {
+            (false, Some(config), None) => self.config = Some(without_metadata(config.clone())),
+            (false, Some(_), Some(_)) => {
+                let finding = Diagnostic::error("several items are a RenderConfig, and none is functionConfig");
+                self.findings.push(finding.help("name the one that holds: configPath in a Kptfile, or --fn-config"));
+            }
+            _ => {}
+        }
     }
 
     fn configure(&mut self, config: Value) {
@@ -96,11 +110,8 @@ impl Function {
             // kustomize hands a generator over as an item, too.
             let own = krm::reference(&config);
             self.own = Some(config).filter(|_| !self.list.items.iter().any(|item| krm::reference(item) == own));
-        } else if is_of(API_VERSION, "RenderConfig") {
-            let mut config = config;
-            // kustomize and kpt want every object to have a name.
-            _ = config.as_object_mut().map(|fields| fields.remove("metadata"));
-            self.config = Some(config);
+        } else if is_config(&config) {
+            self.config = Some(without_metadata(config));
         } else if is_of("v1", "ConfigMap") {
             let mut fields = config["data"].as_object().cloned().unwrap_or_default();
             self.includes_workspaces = fields.remove(INCLUDE_WORKSPACE).is_some_and(|value| value == "true");
@@ -210,6 +221,17 @@ fn typed(value: Value) -> Value {
         Some("false") => false.into(),
         _ => value,
     }
+}
+
+/// Whether an object is what `kaito.yaml` holds.
+fn is_config(object: &Value) -> bool {
+    object["apiVersion"] == API_VERSION && object["kind"] == "RenderConfig"
+}
+
+/// kustomize and kpt want every object to have a name, and keep where it is in its annotations.
+fn without_metadata(mut config: Value) -> Value {
+    _ = config.as_object_mut().map(|fields| fields.remove("metadata"));
+    config
 }
 
 /// Whether an object is a Workspace or another kind that is rendered.

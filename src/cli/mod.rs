@@ -7,6 +7,7 @@ mod called;
 mod chat;
 mod ci;
 mod cluster;
+mod columns;
 mod completion;
 mod control;
 mod crd;

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::ValueEnum;
 
+use super::columns::Columns;
 use crate::diagnostic::{self, Diagnostic, Severity, visible};
 
 /// How a command ended.
@@ -180,44 +181,14 @@ pub(super) fn finish(result: io::Result<()>) -> Exit {
     }
 }
 
+/// How many characters a line of standard output may have, if that is a terminal.
+pub(super) fn width() -> Option<usize> {
+    terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0))
+}
+
 /// Lines in columns as wide as they need, separated by three spaces, as kubectl's tables.
 pub(super) fn table(rows: &[Vec<String>]) -> String {
     Columns::new(|_| None).lines(rows)
-}
-
-/// Columns that further lines may follow in, as wide as they have been so far.
-pub(super) struct Columns {
-    widths: Vec<usize>,
-    paint: fn(&str) -> Option<&'static str>,
-}
-
-impl Columns {
-    /// Columns, whose cells have the colours of a terminal that `paint` gives them.
-    pub(super) fn new(paint: fn(&str) -> Option<&'static str>) -> Self {
-        Self { widths: Vec::new(), paint }
-    }
-
-    /// The next lines.
-    pub(super) fn lines(&mut self, rows: &[Vec<String>]) -> String {
-        self.widths.resize(rows.iter().map(Vec::len).max().unwrap_or(0).max(self.widths.len()), 0);
-        for row in rows {
-            row.iter().zip(&mut self.widths).for_each(|(cell, width)| *width = cell.chars().count().max(*width));
-        }
-        let mut text = String::new();
-        for row in rows {
-            let cells = row.iter().zip(&self.widths).map(|(cell, width)| self.cell(cell, *width));
-            text.push_str(cells.collect::<Vec<_>>().join("   ").trim_end());
-            text.push('\n');
-        }
-        text
-    }
-
-    fn cell(&self, cell: &str, width: usize) -> String {
-        match (self.paint)(cell) {
-            None => format!("{cell:width$}"),
-            Some(code) => format!("\u{1b}[{code}m{cell}\u{1b}[0m{:1$}", "", width.saturating_sub(cell.chars().count())),
-        }
-    }
 }
 
 /// A table that changes while somebody looks on, on standard error: drawn anew on a terminal; elsewhere each line is written once it

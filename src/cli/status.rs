@@ -9,7 +9,8 @@ use clap::ValueEnum;
 use serde_json::Value;
 
 use super::cluster::Stop;
-use super::output::{self, Color, Columns, Exit, Stdout};
+use super::columns::Columns;
+use super::output::{self, Color, Exit, Stdout};
 use super::survey::{Scope, ScopeArgs, Sight, paint};
 use crate::diff::Owner;
 use crate::health::{Health, Status};
@@ -123,8 +124,8 @@ impl Printer {
     fn new(args: &Args, color: Color) -> Self {
         Self {
             format: args.output,
-            view: View { has_namespaces: args.scope.all_namespaces, is_wide: args.output == Some(Format::Wide) },
-            columns: Columns::new(if color.on_output() { paint } else { |_| None }),
+            view: View { has_namespaces: args.scope.all_namespaces, is_wide: args.output == Some(Format::Wide), is_narrow: false },
+            columns: Columns::new(if color.on_output() { paint } else { |_| None }).on_terminal(),
             has_head: false,
             out: Stdout::new(),
         }
@@ -149,11 +150,15 @@ impl Printer {
     }
 
     fn table(&mut self, rows: &[Row], sets: &Sets) -> String {
-        let head = (!self.has_head && !rows.is_empty()).then(|| status::head(self.view));
-        self.has_head |= head.is_some();
-        let now = now();
-        let lines: Vec<_> = head.into_iter().chain(rows.iter().map(|row| status::cells(row, sets, self.view, now))).collect();
-        self.columns.lines(&lines)
+        let (is_first, now) = (!self.has_head && !rows.is_empty(), now());
+        self.has_head |= is_first;
+        let lines = |view| -> Vec<Vec<String>> {
+            let head = is_first.then(|| status::head(view));
+            head.into_iter().chain(rows.iter().map(|row| status::cells(row, sets, view, now))).collect()
+        };
+        // The columns stay as they are at first.
+        self.view.is_narrow |= is_first && !self.view.is_wide && !self.columns.has_room_for(&lines(self.view));
+        self.columns.lines(&lines(self.view))
     }
 }
 

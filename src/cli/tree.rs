@@ -3,7 +3,8 @@
 use clap::ValueEnum;
 
 use super::cluster::Stop;
-use super::output::{self, Color, Columns, Exit};
+use super::columns::Columns;
+use super::output::{self, Color, Exit};
 use super::survey::{ScopeArgs, paint};
 use crate::status::{self, Breadth};
 use crate::yaml;
@@ -45,7 +46,10 @@ fn show(args: &Args, color: Color) -> Result<Exit, Stop> {
     let printed = match args.output {
         Some(Format::Json) => output::data(&format!("{}\n", yaml::to_json(&status::tree_json(&trees)))),
         None if trees.is_empty() => Exit::Done,
-        None => output::data(&Columns::new(if color.on_output() { paint } else { |_| None }).lines(&status::tree_lines(&trees))),
+        None => {
+            let columns = Columns::new(if color.on_output() { paint } else { |_| None });
+            output::data(&columns.on_terminal().lines(&status::tree_lines(&trees)))
+        }
     };
     if sight.rows.is_empty() && !scope.is_named() && args.output.is_none() {
         scope.nothing();

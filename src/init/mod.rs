@@ -58,6 +58,15 @@ impl Extra {
     }
 }
 
+/// Where rendered manifests are pushed as an artifact, for Flux.
+#[derive(Clone, Debug)]
+pub struct Artifact {
+    /// The repository of a registry: `oci://HOST/REPOSITORY`.
+    pub repository: String,
+    /// The tag in it.
+    pub tag: String,
+}
+
 /// What a repository is to be. All names are such as Kubernetes, the catalog and YAML take without quotes.
 #[derive(Clone)]
 pub struct Repository<'c> {
@@ -77,6 +86,8 @@ pub struct Repository<'c> {
     pub token_secret: Option<String>,
     /// Where the repository will be.
     pub url: Option<String>,
+    /// The artifact that Flux follows; a branch otherwise.
+    pub artifact: Option<Artifact>,
     /// Where kaito itself is taken from.
     pub origin: Option<Origin>,
     /// What else it holds.
@@ -127,6 +138,7 @@ impl Repository<'_> {
                 // JSON's strings are YAML's.
                 repository => Value::from(self.url.clone().unwrap_or_default()).to_string(),
                 origin => self.origin.as_ref().map(|Origin { repository, revision }| context! { repository, revision }),
+                artifact => self.artifact.as_ref().map(|Artifact { repository, tag }| context! { repository, tag }),
                 branch => BRANCH,
                 flux => self.extras.contains(&Extra::Flux),
             },

@@ -86,6 +86,10 @@ impl Inputs<'_> {
         let Some(entries) = walk.entries(self.tree, path, root, findings) else { return };
         for entry in entries {
             let name = entry.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            // What is hidden is for tools: .git, .github, .gitlab-ci.yml, .sops.yaml.
+            if name.starts_with('.') {
+                continue;
+            }
             let is_link = self.tree.is_link(&entry);
             // Where a link leads matters only if it may be a manifest.
             if is_link && (!is_manifest(&entry) || !walk.link(self.tree, root, findings)) {
@@ -94,11 +98,11 @@ impl Inputs<'_> {
             let kind = self.tree.kind(&entry);
             if kind == Some(Kind::Directory) {
                 // A link to a directory can lead out of the tree or round in circles, and kubectl doesn't follow it either.
-                if self.recursive && !is_link && !name.starts_with('.') && !self.is_excepted(&entry) {
+                if self.recursive && !is_link && !self.is_excepted(&entry) {
                     self.directory(&entry, root, walk, files, findings);
                 }
             } else if kind == Some(Kind::Submodule) {
-                if self.recursive && !is_link && !name.starts_with('.') && !self.is_excepted(&entry) {
+                if self.recursive && !is_link && !self.is_excepted(&entry) {
                     findings.push(not_read(&shown(&entry)));
                 }
             } else if name == FILE_NAME {

@@ -10,14 +10,38 @@ pub struct View {
     pub has_namespaces: bool,
     /// The object that the message is about, and the message in any case.
     pub is_wide: bool,
+    /// Less columns, for a narrow terminal: the message tells what isn't ready.
+    pub is_narrow: bool,
 }
+
+/// Columns that a narrow table has not.
+const FURTHER: [&str; 3] = ["RESOURCEREADY", "INFERENCEREADY", "REVISION"];
 
 /// The names of the columns.
 pub fn head(view: View) -> Vec<String> {
-    let names = ["NAME", "INSTANCE", "RESOURCEREADY", "INFERENCEREADY", "WORKSPACEREADY", "NODES", "PODS", "REVISION", "AGE"];
-    let first = view.has_namespaces.then_some("NAMESPACE");
-    let object = view.is_wide.then_some("OBJECT");
-    first.into_iter().chain(names).chain(object).chain(["MESSAGE"]).map(ToOwned::to_owned).collect()
+    columns(view).map(ToOwned::to_owned).collect()
+}
+
+fn columns(view: View) -> impl Iterator<Item = &'static str> {
+    let names = [
+        "NAMESPACE",
+        "NAME",
+        "INSTANCE",
+        "RESOURCEREADY",
+        "INFERENCEREADY",
+        "WORKSPACEREADY",
+        "NODES",
+        "PODS",
+        "REVISION",
+        "AGE",
+        "OBJECT",
+        "MESSAGE",
+    ];
+    names.into_iter().filter(move |name| match *name {
+        "NAMESPACE" => view.has_namespaces,
+        "OBJECT" => view.is_wide,
+        name => !view.is_narrow || !FURTHER.contains(&name),
+    })
 }
 
 /// A row as text, `now` being the seconds since 1970.
@@ -28,23 +52,23 @@ pub fn cells(row: &Row, sets: &Sets, view: View, now: i64) -> Vec<String> {
         None => "Unknown".to_owned(),
     };
     let none = || "<none>".to_owned();
-    let mut cells: Vec<String> = view.has_namespaces.then(|| row.owner.namespace.clone()).into_iter().collect();
-    cells.extend([
-        row.name(),
-        row.instance_type.as_deref().map_or_else(none, line),
-        truth(row.resource_ready),
-        truth(row.inference_ready),
-        truth(Some(row.is_ready())),
-        row.nodes.to_string(),
-        row.pods.to_string(),
-        sets.revisions(&row.sets).unwrap_or_else(none),
-        row.created.as_deref().map_or_else(|| "<unknown>".to_owned(), |created| age(created, now)),
-    ]);
-    if view.is_wide {
-        cells.push(row.about.as_ref().map_or_else(none, super::ObjectRef::resource_name));
-    }
-    cells.push(if view.is_wide || !row.is_ready() { row.health.message.clone() } else { String::new() });
-    cells
+    let cell = |column| match column {
+        "NAMESPACE" => row.owner.namespace.clone(),
+        "NAME" => row.name(),
+        "INSTANCE" => row.instance_type.as_deref().map_or_else(none, line),
+        "RESOURCEREADY" => truth(row.resource_ready),
+        "INFERENCEREADY" => truth(row.inference_ready),
+        "WORKSPACEREADY" => truth(Some(row.is_ready())),
+        "NODES" => row.nodes.to_string(),
+        "PODS" => row.pods.to_string(),
+        "REVISION" => sets.revisions(&row.sets).unwrap_or_else(none),
+        "AGE" => row.created.as_deref().map_or_else(|| "<unknown>".to_owned(), |created| age(created, now)),
+        "OBJECT" => row.about.as_ref().map_or_else(none, super::ObjectRef::resource_name),
+        // A row that is ready needs no message.
+        _ if view.is_wide || !row.is_ready() => row.health.message.clone(),
+        _ => String::new(),
+    };
+    columns(view).map(cell).collect()
 }
 
 #[cfg(test)]
@@ -78,11 +102,15 @@ mod tests {
                 ],
             ),
             (
-                View { has_namespaces: true, is_wide: true },
+                View { has_namespaces: true, is_wide: true, is_narrow: false },
                 [
                     "n|ragengine/phi|<none>|True|False|False|-|0/1|main@sha1:0123456|2m5s|deployment.apps/rag|MESSAGE",
                     "n|phi|<none>|True|True|True|-|1/1|main@sha1:0123456|2m5s|deployment.apps/phi|MESSAGE",
                 ],
+            ),
+            (
+                View { has_namespaces: true, is_wide: false, is_narrow: true },
+                ["n|ragengine/phi|<none>|False|-|0/1|2m5s|MESSAGE", "n|phi|<none>|True|-|1/1|2m5s|"],
             ),
         ];
         for (view, want) in table {

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
 use super::cluster;
 use super::manifest::{Manifest, yaml_files};
-use crate::support::names;
+use crate::support::{examples, names};
 
 /// What the server refuses though kaito lets it pass: the file, the object, a part of the message, and why it stays so.
 const REFUSED: &[(&str, &str, &str, &str)] = &[
@@ -83,7 +83,7 @@ fn what_is_rendered() {
 
 #[test]
 fn what_is_read() {
-    let mut files: Vec<PathBuf> = names("examples").iter().flat_map(|name| yaml_files(&format!("examples/{name}"))).collect();
+    let mut files: Vec<PathBuf> = examples().iter().flat_map(|name| yaml_files(&format!("examples/{name}"))).collect();
     files.extend(rendered_cases().map(|case| case.join("input.yaml")));
     let mut manifests: Vec<Manifest> = files.iter().flat_map(|file| Manifest::read(file)).collect();
     // kaito.yaml is for kaito alone.
@@ -98,5 +98,20 @@ fn what_is_deployed_for_flux() {
     let built = crate::flux::deployed();
     let manifests: Vec<Manifest> = built.iter().flat_map(|built| built.as_array().unwrap().iter().cloned().map(Manifest::from)).collect();
     assert_eq!(manifests.len(), 7);
+    ask(&manifests);
+}
+
+/// What the example repositories have for Flux, Argo CD and the cluster, by their own CRDs.
+#[test]
+fn what_repositories_hold() {
+    let files = crate::support::files(Path::new("examples/repositories"));
+    let is_of_a_cluster = |path: &str| ["argocd/argocd/", "/flux/", "/cluster/"].iter().any(|folder| path.contains(folder));
+    let paths = files.keys().filter(|path| is_of_a_cluster(path));
+    let mut manifests: Vec<Manifest> = paths.flat_map(|path| Manifest::read(&Path::new("examples/repositories").join(path))).collect();
+    let kinds: BTreeSet<&str> = manifests.iter().map(Manifest::kind).collect();
+    let own = ["Application", "GitRepository", "OCIRepository", "Kustomization", "Deployment"];
+    assert!(own.iter().all(|kind| kinds.contains(kind)), "{kinds:?}");
+    // A namespace is made before what is in it.
+    manifests.sort_by_key(|manifest| manifest.kind() != "Namespace");
     ask(&manifests);
 }

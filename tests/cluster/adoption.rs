@@ -11,7 +11,7 @@ use super::apply::Story;
 use super::manifest::Manifest;
 use super::playground;
 use super::scene::{Scene, rendered};
-use crate::support::{self, names};
+use crate::support::{self, examples};
 
 const WORKSPACE: &str = "
 apiVersion: kaito.sh/v1beta1
@@ -162,7 +162,7 @@ fn examples_are_adopted() {
             && !text.contains("namespace:")
             && !text.contains("kaitoVersion:")
     };
-    let chosen: Vec<String> = names("examples").into_iter().filter(with_nodes).collect();
+    let chosen: Vec<String> = examples().into_iter().filter(with_nodes).collect();
     assert!(chosen.len() > 5, "{chosen:?}");
     for name in chosen {
         let scene = Scene::new(&format!("adopt-{}", name.replace('.', "-")), &[]);

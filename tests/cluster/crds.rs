@@ -32,6 +32,7 @@ const PUBLISHED: &[(&str, &str)] = &[
     ("github.com/fluxcd/source-controller@v1.8.0", "config/crd/bases/source.toolkit.fluxcd.io_helmcharts.yaml"),
     ("github.com/fluxcd/source-controller@v1.8.0", "config/crd/bases/source.toolkit.fluxcd.io_helmrepositories.yaml"),
     ("github.com/fluxcd/kustomize-controller@v1.9.4", "config/crd/bases/kustomize.toolkit.fluxcd.io_kustomizations.yaml"),
+    ("github.com/argoproj/argo-cd/v3@v3.1.9", "manifests/crds/application-crd.yaml"),
 ];
 
 const CLUSTER_API_AZURE: &str = "sigs.k8s.io/cluster-api-provider-azure@v1.21.0";

@@ -11,7 +11,7 @@ use super::manifest::Manifest;
 use super::playground;
 use super::proxy::Proxy;
 use super::scene::{Scene, rendered};
-use crate::support::{self, Run, expect, names};
+use crate::support::{self, Run, examples, expect};
 
 const WORKSPACE: &str = "
 apiVersion: kaito.sh/v1beta1
@@ -286,9 +286,9 @@ fn the_server_is_busy() {
 
 /// Every example, applied: nothing would change, and the server need not be asked.
 #[test]
-fn examples() {
+fn every_example() {
     let mut asked_about = Vec::new();
-    for name in names("examples") {
+    for name in examples() {
         let scene = Scene::new(&format!("live-of-{}", name.replace('.', "-")), &[]);
         let input = Path::new("examples").join(&name);
         let objects = rendered(&input, &scene.namespace);

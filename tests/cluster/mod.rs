@@ -38,6 +38,7 @@ mod notified;
 mod process;
 mod programs;
 mod proxy;
+mod quick_start;
 mod rbac;
 mod rbac_watch;
 mod ready;

@@ -12,9 +12,10 @@ use super::completion::values;
 use super::output::{self, Color, Exit};
 use super::setup::{clouds, known_version, namespace_name};
 use crate::diagnostic::Diagnostic;
-use crate::init::{BRANCH, Extra, Origin, Repository, Size, workspace_name};
+use crate::init::{Artifact, BRANCH, Extra, Origin, Repository, Size, workspace_name};
 use crate::options::{Cloud, NodeProvisioner};
 use crate::preset::{Catalog, Layer, embedded_versions};
+use crate::source::RegistryAddress;
 use crate::spec::names;
 
 /// Write a small repository to begin with.
@@ -26,7 +27,8 @@ Examples:
   kaito init
   kaito init fleet --preset phi-4 --cloud azure
   kaito init fleet --preset phi-4 --with github --kaito-source acme/kaito@v0.1.0
-  kaito init fleet --preset phi-4 --with argocd --url https://git.example.com/fleet.git"
+  kaito init fleet --preset phi-4 --with argocd --url https://git.example.com/fleet.git
+  kaito init fleet --preset phi-4 --with flux,github --url oci://ghcr.io/acme/fleet --kaito-source acme/kaito@v0.1.0"
 )]
 pub(super) struct Args {
     /// Directory of the repository, which may be there already
@@ -59,7 +61,7 @@ pub(super) struct Args {
     /// What else is written
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = extras())]
     with: Option<Vec<Extra>>,
-    /// Where the repository will be, which Argo CD and Flux must know
+    /// Where the repository will be, which Argo CD and Flux must know; for Flux also a registry's `oci://HOST/REPOSITORY`, to which CI pushes
     #[arg(long, value_name = "URL")]
     url: Option<String>,
     /// Where kaito's own repository is on GitHub, and the commit or tag of it that checks in CI are to take
@@ -163,6 +165,7 @@ fn init(args: &Args) -> Result<String, Refusal> {
         preset,
         token_secret: args.token_secret.clone(),
         url: args.url.clone(),
+        artifact: None,
         origin: args.kaito_source.clone(),
         extras: Vec::new(),
     };
@@ -179,6 +182,11 @@ fn init(args: &Args) -> Result<String, Refusal> {
         }
         repository.url = Some(questions::url()?);
     }
+    repository.artifact = repository.url.as_deref().and_then(artifact).transpose()?;
+    if repository.artifact.is_some() && repository.extras.contains(&Extra::Argocd) {
+        let finding = Diagnostic::error("Argo CD's plugin renders what is in git, and --url names a registry");
+        return Err(Refusal::Usage(finding.help("an artifact is for Flux: name the git repository, or leave argocd out of --with")));
+    }
     if repository.origin.is_none() && repository.extras.iter().any(|extra| extra.needs_origin()) {
         if !asks {
             let finding = Diagnostic::error("checks in CI must know where kaito comes from: say --kaito-source OWNER/REPOSITORY@REVISION");
@@ -189,6 +197,13 @@ fn init(args: &Args) -> Result<String, Refusal> {
     let files = repository.files(&size).map_err(|error| Diagnostic::error(error.to_string()))?;
     write(&args.directory, &files)?;
     Ok(told(args, &repository, &files))
+}
+
+/// What an address of a registry stands for.
+fn artifact(url: &str) -> Option<Result<Artifact, Refusal>> {
+    let read = |url: &str| url.parse::<RegistryAddress>().map_err(|why| Refusal::Usage(Diagnostic::error(format!("--url: {why}"))));
+    let artifact = |address: RegistryAddress| Artifact { repository: format!("oci://{}", address.name()), tag: address.tag };
+    url.starts_with("oci://").then(|| read(url).map(artifact))
 }
 
 fn check_preset(catalog: &Catalog, preset: &str) -> Result<(), Diagnostic> {
@@ -276,14 +291,23 @@ fn told(args: &Args, repository: &Repository<'_>, files: &[(String, String)]) ->
         next.push((create, "a token of Hugging Face"));
     }
     if has(Extra::Flux) {
-        let push = format!("kaito render -R -f workspaces --push . --push-branch {BRANCH} && git push origin {BRANCH}");
+        let (push, followed) = match &repository.artifact {
+            Some(Artifact { repository, tag }) => (format!("kaito push {repository}:{tag} -R -f workspaces"), "Flux follows that artifact"),
+            None => (
+                format!("kaito render -R -f workspaces --push . --push-branch {BRANCH} && git push origin {BRANCH}"),
+                "Flux follows that branch",
+            ),
+        };
         next.push((push, "with every commit, unless the workflow of GitHub does it"));
-        next.push(("kubectl apply -f flux".to_owned(), "Flux follows that branch"));
+        next.push(("kubectl apply -f flux".to_owned(), followed));
     }
     if has(Extra::Argocd) {
         next.push(("kubectl apply -f argocd".to_owned(), "once Argo CD has the plugin"));
     }
     if !has(Extra::Flux) && !has(Extra::Argocd) {
+        if namespace != "default" {
+            next.push((format!("kubectl create namespace {namespace}"), "unless it is there"));
+        }
         next.push((format!("kaito apply -R -f workspaces -n {namespace} --applyset {name} --wait"), "make it so"));
     }
     next.push((format!("kaito chat {name} -n {namespace}"), "talk to the model"));

@@ -3,7 +3,7 @@
 //! Building them takes minutes, so this runs only when it is asked for: `tests/flux/controllers` builds them.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
@@ -15,6 +15,7 @@ use crate::flux::Registries;
 use crate::git::Repo;
 use crate::git_remote::server::Served;
 use crate::install::objects;
+use crate::repositories;
 use crate::support::kaito;
 
 /// The directory that has both programs.
@@ -94,17 +95,37 @@ fn until_applied(stage: &Stage, commit: &str, object: &str) {
     assert_eq!(live["data"]["script"], "echo ${HOSTNAME} $$");
 }
 
+/// An address where nobody listens.
+fn free() -> String {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+}
+
+/// Both controllers, for what is in the stage's namespace.
+fn controllers(stage: &Stage) -> [Controller; 2] {
+    let storage = stage.directory.path().join("storage");
+    fs::create_dir(&storage).unwrap();
+    let (at, storage) = (free(), format!("--storage-path={}", storage.display()));
+    let addresses = [format!("--storage-addr={at}"), format!("--storage-adv-addr={at}")];
+    [
+        Controller::start(stage, "source-controller", &[&storage, &addresses[0], &addresses[1]]),
+        Controller::start(stage, "kustomize-controller", &["--feature-gates=ExternalArtifact=true"]),
+    ]
+}
+
+/// Where a process that publishes finds the cluster, as this user.
+fn publisher(stage: &Stage, user: &Value) -> PathBuf {
+    let mut config = playground().server.kubeconfig(stage.directory.path(), user);
+    config["contexts"][0]["context"]["namespace"] = json!(stage.namespace);
+    let path = stage.directory.path().join("publisher");
+    fs::write(&path, config.to_string()).unwrap();
+    path
+}
+
 #[test]
 #[ignore = "it wants Flux' controllers"]
 fn flux_applies_what_is_pushed_and_published() {
     let (stage, registries) = (Stage::new("flux", &[]), Registries::start());
-    let storage = stage.directory.path().join("storage");
-    fs::create_dir(&storage).unwrap();
-    let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    let (at, storage) = (free(), format!("--storage-path={}", storage.display()));
-    let addresses = [format!("--storage-addr={at}"), format!("--storage-adv-addr={at}")];
-    let _source = Controller::start(&stage, "source-controller", &[&storage, &addresses[0], &addresses[1]]);
-    let _kustomize = Controller::start(&stage, "kustomize-controller", &["--feature-gates=ExternalArtifact=true"]);
+    let _controllers = controllers(&stage);
 
     let (pushed, address) = (Repo::new(), format!("oci://{}/org/fleet", registries.at.open));
     let push = |name: &str| {
@@ -127,10 +148,7 @@ fn flux_applies_what_is_pushed_and_published() {
     deploy(&stage, "external-artifact.yaml", &Value::Null);
     // Whoever publishes may do what the file says, and no more.
     let account = json!({"as": format!("system:serviceaccount:{}:kaito-watch", stage.namespace)});
-    let mut config = playground().server.kubeconfig(stage.directory.path(), &account);
-    config["contexts"][0]["context"]["namespace"] = json!(stage.namespace);
-    let kubeconfig = stage.directory.path().join("publisher");
-    fs::write(&kubeconfig, config.to_string()).unwrap();
+    let kubeconfig = publisher(&stage, &account);
     let mut command = kaito();
     command.args(["watch", "-f", "prod", "-R", "-n", &stage.namespace, "--interval", "1s", "--apply=false", "--url"]).arg(&published.path);
     command.args(["--external-artifact", "models", "--artifact-listen", &free(), "--kubeconfig"]).arg(&kubeconfig);
@@ -156,4 +174,66 @@ fn flux_applies_what_is_pushed_and_published() {
     let commit = branch("six");
     until_applied(&stage, &commit, "six");
     assert!(stage.get("/api/v1/namespaces/NAMESPACE/configmaps/five").is_err(), "what is gone is pruned");
+}
+
+/// What an example repository has for Flux, here and from this address, is ready; what its Workspace stands for is there, and goes with it.
+fn follow(stage: &Stage, name: &str, file: &str, source: &Value) {
+    let mut names = Vec::new();
+    for mut object in objects(&fs::read_to_string(Path::new(repositories::FOLDER).join(name).join(file)).unwrap()) {
+        let kind = object["kind"].as_str().unwrap().to_owned();
+        object["metadata"]["namespace"] = json!(stage.namespace);
+        match kind.as_str() {
+            "Kustomization" => {
+                merge(&mut object["spec"], &json!({"retryInterval": "2s", "timeout": "1m", "targetNamespace": stage.namespace}));
+                names.push(object["metadata"]["name"].as_str().unwrap().to_owned());
+            }
+            "GitRepository" | "OCIRepository" => merge(&mut object["spec"], source),
+            _ => continue,
+        }
+        playground().client.apply(&object.into(), "").unwrap();
+    }
+    assert_eq!(names.len(), 1, "{name}");
+    let path = format!("/apis/kustomize.toolkit.fluxcd.io/v1/namespaces/NAMESPACE/kustomizations/{}", names[0]);
+    let is_ready = |condition: &Value| condition["type"] == "Ready" && condition["status"] == "True";
+    stage.until(&path, |applied| applied["status"]["conditions"].as_array().into_iter().flatten().any(is_ready));
+    for object in ["apps/v1/namespaces/NAMESPACE/statefulsets/phi-4", "karpenter.sh/v1/nodeclaims?labelSelector=kaito.sh/workspace%3Dphi-4"]
+    {
+        let live = stage.get(&format!("/apis/{object}")).unwrap();
+        assert!(live["metadata"]["name"] == "phi-4" || live["items"].as_array().is_some_and(|items| !items.is_empty()), "{name}: {live}");
+    }
+    playground().client.delete(&stage.path(&path)).unwrap();
+    stage.wait("it is gone", || stage.get(&path).is_err().then_some(()));
+    assert!(stage.get("/apis/apps/v1/namespaces/NAMESPACE/statefulsets/phi-4").is_err(), "{name}: what was applied goes with it");
+}
+
+/// Each example repository does with Flux itself what it is there for.
+#[test]
+#[ignore = "it wants Flux' controllers"]
+fn flux_follows_the_example_repositories() {
+    let (stage, registries) = (Stage::new("flux-examples", &[]), Registries::start());
+    let _controllers = controllers(&stage);
+
+    let served = Served::new();
+    repositories::fill(&served.repo, "flux-branch");
+    repositories::push_branch(&served.repo);
+    follow(&stage, "flux-branch", "flux/sync.yaml", &json!({"interval": "2s", "url": served.http()}));
+
+    let repo = repositories::copy("flux-artifact");
+    let address = repositories::push_artifact(&repo, &registries);
+    follow(&stage, "flux-artifact", "flux/sync.yaml", &json!({"interval": "2s", "url": address, "insecure": true}));
+
+    let repo = repositories::copy("flux-external-artifact");
+    let arguments = repositories::arguments("flux-external-artifact", "flux/kaito-watch.yaml");
+    let is_of_the_pod = |flag: &&String| {
+        ["--url=", "--artifact-listen=", "--leader-elect", "--cache-dir=", "--health", "--metrics"].iter().any(|own| flag.starts_with(own))
+    };
+    let mut command = kaito();
+    command
+        .args(arguments.iter().filter(|flag| !is_of_the_pod(flag)))
+        .args(["--interval=1s", "--artifact-listen", &free(), "--url"])
+        .arg(&repo.path);
+    command.arg("--kubeconfig").arg(publisher(&stage, &json!({}))).arg("--cache-dir").arg(stage.directory.path().join("cache"));
+    let watching = Watching::of(&mut command);
+    follow(&stage, "flux-external-artifact", "flux/models.yaml", &Value::Null);
+    assert_eq!(watching.stop().code(), Some(0));
 }
