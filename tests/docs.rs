@@ -237,41 +237,6 @@ fn the_json_that_is_shown_is_real() {
     assert_eq!(shown("docs/status.md"), fields(printed.split_once("[exit code").unwrap().0));
 }
 
-/// What is typed on a line of a page: the words of each `kaito VERB ...`, without what a shell makes of the rest.
-fn commands(line: &str) -> Vec<Vec<String>> {
-    let mut line = line.trim().trim_start_matches("$ ").split("  #").next().unwrap_or_default().to_owned();
-    // What a command in a command prints is a word.
-    while let Some((start, length)) = line.find("$(").and_then(|start| Some((start, line[start..].find(')')?))) {
-        line.replace_range(start..=start + length, "printed");
-    }
-    let is_command = |part: &str| part.trim().starts_with("kaito ");
-    let parts = line.split(['|', '>', '<', '(', ')', ';']).flat_map(|part| part.split("&&")).filter(|part| is_command(part));
-    parts.filter_map(|part| shlex::split(part.trim().trim_end_matches('\\'))).collect()
-}
-
-/// Every command that a page or a help text shows has verbs and flags that there are.
-#[test]
-fn every_command_that_is_shown_is_understood() {
-    use clap::CommandFactory;
-    let mut pages: Vec<String> =
-        crate::support::names("docs").iter().filter_map(|name| Some(format!("docs/{}.md", name.strip_suffix(".md")?))).collect();
-    pages.extend(["README.md", "docs/reference/cli.md"].map(ToOwned::to_owned));
-    let (mut faults, mut understood) = (Vec::new(), 0);
-    for page in pages {
-        let text = fs::read_to_string(&page).unwrap();
-        let is_help = page.ends_with("cli.md");
-        let shown = text.lines().filter(|line| line.starts_with("$ ") || (is_help && line.starts_with("  kaito ")));
-        for words in shown.flat_map(commands) {
-            match kaito::cli::Cli::command().try_get_matches_from(&words) {
-                Ok(_) => understood += 1,
-                Err(error) if error.exit_code() == 0 => understood += 1,
-                Err(error) => faults.push(format!("{page}: {}\n{}", words.join(" "), error.to_string().lines().next().unwrap_or_default())),
-            }
-        }
-    }
-    assert!(faults.is_empty() && understood > 150, "{understood} are understood\n{}", faults.join("\n"));
-}
-
 /// The first steps, as they stand there.
 #[test]
 fn the_quick_start_works_as_written() {

@@ -18,6 +18,7 @@ mod diff;
 mod diff_external;
 mod diff_revisions;
 mod docs;
+mod docs_commands;
 mod flux;
 mod fuzz;
 mod git;

@@ -52,6 +52,11 @@ impl World {
                 world.options.feature_gates.set(word, !is_on);
             }
         }
+        // Others are refused with this version before anything is rendered.
+        let of_0_3 = [NodeProvisioner::Machine, NodeProvisioner::Karpenter, NodeProvisioner::Byo];
+        if world.catalog.is_v0_3() && !of_0_3.contains(&world.options.node_provisioner) {
+            world.options.node_provisioner = NodeProvisioner::Machine;
+        }
         world
     }
 
