@@ -51,18 +51,22 @@ fn every_command_that_is_shown_is_understood() {
 /// A repository as the pages have it in mind, on a branch that changes a Workspace, with a remote one beside it.
 fn fleet() -> Repo {
     let repo = Repo::new();
-    let workspace = |size: &str| {
+    let workspace = |namespace: &str, size: &str| {
         format!(
-            "apiVersion: kaito.sh/v1beta1\nkind: Workspace\nmetadata: {{name: phi-4, namespace: models}}\nresource:\n  instanceType: {size}\n  \
-             labelSelector: {{matchLabels: {{apps: phi-4}}}}\ninference:\n  preset: {{name: phi-4}}\n"
+            "apiVersion: kaito.sh/v1beta1\nkind: Workspace\nmetadata: {{name: phi-4, namespace: {namespace}}}\nresource:\n  \
+             instanceType: {size}\n  labelSelector: {{matchLabels: {{apps: phi-4}}}}\ninference:\n  preset: {{name: phi-4}}\n"
         )
     };
-    let (small, large) = (workspace("Standard_NC24ads_A100_v4"), workspace("Standard_NC48ads_A100_v4"));
-    for path in ["workspace.yaml", "clusters/prod/phi-4.yaml", "clusters/before/phi-4.yaml", "apps/prod/phi-4.yaml", "models/phi-4.yaml"] {
-        repo.write(path, &small);
-    }
-    repo.write("clusters/after/phi-4.yaml", &large);
-    repo.write("presets/support.yaml", "models:\n  support-14b:\n    extends: phi-4\n");
+    let (small, large) = ("Standard_NC24ads_A100_v4", "Standard_NC48ads_A100_v4");
+    repo.write(
+        "kaito.yaml",
+        "apiVersion: config.kaito.sh/v1alpha1\nkind: RenderConfig\npresets: presets\nprices: {currency: USD, perHour: {Standard_NC24ads_A100_v4: 4, Standard_NC48ads_A100_v4: 8}}\n",
+    );
+    repo.write("presets/support.yaml", "models:\n- id: microsoft/phi-4\n  contextLimit: 8192\n");
+    repo.write("workspace.yaml", workspace("default", small)).write("workspaces/phi-4.yaml", workspace("quick", small));
+    repo.write("clusters/prod/phi-4.yaml", workspace("models", small)).write("apps/prod/phi-4.yaml", workspace("apps", small));
+    repo.write("clusters/before/phi-4.yaml", workspace("before", small)).write("clusters/after/phi-4.yaml", workspace("after", large));
+    repo.write("models/phi-4.yaml", workspace("team", small)).write("question.txt", "What is a Workspace?\n");
     repo.commit("one");
     repo.git(&["tag", "v1.2"]);
     let remote = repo.beside("remote.git");
@@ -70,7 +74,7 @@ fn fleet() -> Repo {
     repo.git(&["remote", "add", "origin", "../remote.git"]);
     repo.git(&["fetch", "-q", "origin"]);
     repo.git(&["checkout", "-q", "-b", "change"]);
-    repo.write("clusters/prod/phi-4.yaml", &large);
+    repo.write("clusters/prod/phi-4.yaml", workspace("models", large));
     repo.commit("two");
     repo
 }
@@ -85,7 +89,11 @@ fn run(fleet: &Repo, words: &[String]) -> Run {
     fs::write(place("kubeconfig"), "{apiVersion: v1, kind: Config}").unwrap();
     let nowhere = "http://127.0.0.1:1";
     let mut command = kaito();
-    command.current_dir(place("repo")).env("HOME", home.path()).env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command
+        .current_dir(place("repo"))
+        .stdin(fs::File::open(place("repo/question.txt")).unwrap())
+        .env("HOME", home.path())
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default());
     command.env("KUBECONFIG", place("kubeconfig")).env("HTTPS_PROXY", nowhere).env("HF_ENDPOINT", nowhere);
     for who in ["AUTHOR", "COMMITTER"] {
         command.env(format!("GIT_{who}_NAME"), "n").env(format!("GIT_{who}_EMAIL"), "n@example.com");
@@ -93,15 +101,17 @@ fn run(fleet: &Repo, words: &[String]) -> Run {
     finish(command.args(words[1..].iter().map(|word| word.replace("~/", &format!("{}/", home.path().display())))))
 }
 
-/// How a command ends where there is no cluster and no network: 4 if it needs a cluster, 1 if it needs another network or finds something.
+/// How a command ends where there is no cluster and no network: 4 if it asks a cluster or a registry, 1 if a hub, or if it finds something, and 5 if
+/// that is refused.
 fn expected(words: &[String]) -> &'static [i32] {
     let has = |flag: &str| words.iter().any(|word| word == flag);
     match words[1].as_str() {
         "diff" if has("--live") => &[4],
         "apply" | "chat" | "delete" | "reconcile" | "resume" | "rollback" | "status" | "suspend" | "tree" | "watch" => &[4],
         "import" => &[4],
-        "push" => &[1],
+        "push" => &[4],
         "preset" if has("import") => &[1],
+        "diff" if has("--fail-on") => &[5],
         "ci" | "diff" => &[0, 1],
         _ => &[0],
     }

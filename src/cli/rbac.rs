@@ -122,9 +122,13 @@ pub(super) fn run(args: &Args, color: Color) -> Exit {
 
 fn print(args: &Args) -> Result<(Rights, Vec<Diagnostic>), Vec<Diagnostic>> {
     let mut findings = Vec::new();
-    let Some(setup) = Setup::new(&args.rendering, &args.input, &mut findings) else { return Err(findings) };
+    let Some(mut setup) = Setup::new(&args.rendering, &args.input, &mut findings) else { return Err(findings) };
     let RightsArgs { purpose, service_account, prune, replace, wait, adopt, leader_elect, .. } = &args.rights;
     let is_watch = *purpose == Purpose::Watch;
+    // In a pod it is in the namespace of its account, unless it is told another one.
+    if let Some(account) = service_account.as_ref().filter(|_| is_watch && !setup.says_namespace) {
+        setup.options.namespace.clone_from(&account.namespace);
+    }
     let set = args
         .rights
         .applyset
