@@ -48,6 +48,12 @@ fn every_command_that_is_shown_is_understood() {
     assert!(faults.is_empty() && understood > 150, "{understood} are understood\n{}", faults.join("\n"));
 }
 
+const CONFIG: &str = "apiVersion: config.kaito.sh/v1alpha1
+kind: RenderConfig
+presets: presets
+prices: {currency: USD, perHour: {Standard_NC24ads_A100_v4: 4, Standard_NC48ads_A100_v4: 8}}
+";
+
 /// A repository as the pages have it in mind, on a branch that changes a Workspace, with a remote one beside it.
 fn fleet() -> Repo {
     let repo = Repo::new();
@@ -58,10 +64,7 @@ fn fleet() -> Repo {
         )
     };
     let (small, large) = ("Standard_NC24ads_A100_v4", "Standard_NC48ads_A100_v4");
-    repo.write(
-        "kaito.yaml",
-        "apiVersion: config.kaito.sh/v1alpha1\nkind: RenderConfig\npresets: presets\nprices: {currency: USD, perHour: {Standard_NC24ads_A100_v4: 4, Standard_NC48ads_A100_v4: 8}}\n",
-    );
+    repo.write("kaito.yaml", CONFIG);
     repo.write("presets/support.yaml", "models:\n- id: microsoft/phi-4\n  contextLimit: 8192\n");
     repo.write("workspace.yaml", workspace("default", small)).write("workspaces/phi-4.yaml", workspace("quick", small));
     repo.write("clusters/prod/phi-4.yaml", workspace("models", small)).write("apps/prod/phi-4.yaml", workspace("apps", small));
