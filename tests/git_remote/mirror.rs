@@ -1,7 +1,7 @@
 //! What is followed, what is fetched, and what stays.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use kaito::source::{Access, Head, Mirror, Reference, config_for};
 use serde_json::json;
@@ -237,6 +237,24 @@ fn an_interrupted_fetch_leaves_what_was_there() {
     served.rules(&json!({}));
     mirror.fetch(&after, &anonymous).unwrap();
     assert_eq!(read(&mirror, &after, FILE), "after");
+    fsck(&served);
+}
+
+/// Whoever is killed while it writes leaves locks and parts of files behind, which hold the next one up in nothing.
+#[test]
+fn what_somebody_left_who_was_killed() {
+    let served = Served::new();
+    let anonymous = Access::anonymous();
+    let open = || Mirror::open(served.cache(), &served.http()).unwrap();
+    follow(&open(), &branch("main"), &anonymous).unwrap();
+    let commit = served.repo.write(FILE, "after").commit("after");
+    let left = ["HEAD.lock", "config.lock", "packed-refs.lock", "shallow.lock", "objects/pack/tmp_pack_x"].map(ToOwned::to_owned);
+    let left = left.into_iter().chain([format!("refs/kaito/{commit}.lock")]).map(|name| served.kept().join(name)).collect::<Vec<_>>();
+    left.iter().for_each(|path| fs::write(path, "").unwrap());
+    let mirror = open();
+    assert_eq!(left.iter().filter(|path| path.exists()).collect::<Vec<_>>(), Vec::<&PathBuf>::new());
+    let head = follow(&mirror, &branch("main"), &anonymous).unwrap();
+    assert_eq!(read(&mirror, &head, FILE), "after");
     fsck(&served);
 }
 

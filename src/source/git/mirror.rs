@@ -302,9 +302,12 @@ fn remove_others(directory: &Path, current: &Path) {
         path != current && name.is_some_and(|name| name.parse::<u64>().is_ok())
     };
     entries.filter(is_ours).for_each(|path| _ = fs::remove_dir_all(&path).or_else(|_| fs::remove_file(&path)));
-    let packs = fs::read_dir(current.join("objects/pack")).into_iter().flatten().filter_map(Result::ok);
-    let unfinished = packs.filter(|entry| !entry.file_name().to_string_lossy().starts_with("pack-"));
-    unfinished.for_each(|entry| _ = fs::remove_file(entry.path()));
+    let below = |folder: &str| fs::read_dir(current.join(folder)).into_iter().flatten().filter_map(Result::ok);
+    let unfinished = below("objects/pack").filter(|entry| !entry.file_name().to_string_lossy().starts_with("pack-"));
+    // Nobody else works here, so that whoever wrote the file that such a one locks was killed.
+    let locks =
+        ["", "refs", "refs/kaito"].into_iter().flat_map(below).filter(|entry| entry.path().extension().is_some_and(|end| end == "lock"));
+    unfinished.chain(locks).for_each(|entry| _ = fs::remove_file(entry.path()));
 }
 
 fn numbered(directory: &Path) -> impl Iterator<Item = (u64, PathBuf)> {
