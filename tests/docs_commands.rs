@@ -110,9 +110,9 @@ fn expected(words: &[String]) -> &'static [i32] {
     let has = |flag: &str| words.iter().any(|word| word == flag);
     match words[1].as_str() {
         "diff" if has("--live") => &[4],
-        "apply" | "chat" | "delete" | "reconcile" | "resume" | "rollback" | "status" | "suspend" | "tree" | "watch" => &[4],
-        "import" => &[4],
-        "push" => &[4],
+        "apply" | "chat" | "delete" | "import" | "push" | "reconcile" | "resume" | "rollback" | "status" | "suspend" | "tree" | "watch" => {
+            &[4]
+        }
         "preset" if has("import") => &[1],
         "diff" if has("--fail-on") => &[5],
         "ci" | "diff" => &[0, 1],
