@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn everybody_is_in_one_shard_and_always_in_the_same() {
-        let owner = |name: String| Owner { kind: "Workspace", namespace: "models".to_owned(), name };
+        let owner = |name: String| Owner { kind: "Workspace", namespace: "models".into(), name: name.into() };
         let owners: Vec<Owner> = (0..300).map(|number| owner(format!("w{number}"))).collect();
         for count in [1, 2, 3, 7] {
             let first = shard(&format!("0/{count}"));

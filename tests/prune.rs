@@ -32,7 +32,7 @@ fn candidates(objects: &[Value]) -> Vec<Candidate<'_>> {
 }
 
 fn owners() -> BTreeSet<Owner> {
-    let owner = |kind, name: &str| Owner { kind, namespace: "serving".to_owned(), name: name.to_owned() };
+    let owner = |kind, name: &str| Owner { kind, namespace: "serving".into(), name: name.into() };
     [owner("Workspace", "phi-4"), owner("RAGEngine", "engine")].into()
 }
 

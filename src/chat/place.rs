@@ -79,7 +79,7 @@ mod tests {
             (vec![pod("phi-0", "True", &[5000], going)], None),
             (vec![json!({"kind": "Pod", "metadata": {"name": "other", "namespace": "n"}})], None),
         ];
-        let owner = Owner { kind: "Workspace", namespace: "n".to_owned(), name: "phi".to_owned() };
+        let owner = Owner { kind: "Workspace", namespace: "n".into(), name: "phi".into() };
         for (pods, want) in table {
             let want = want.map(|(pod, port)| Place { namespace: "n".to_owned(), pod: pod.to_owned(), port });
             assert_eq!(place(&pods, &owner), want, "{pods:?}");

@@ -128,7 +128,7 @@ mod tests {
         let long = "`|@€".repeat(500);
         let findings: Vec<Diagnostic> = (0..500).map(|_| Diagnostic::error(long.clone()).help(long.clone())).collect();
         let owner = |number: usize| OwnerChange {
-            owner: Some(Owner { kind: "Workspace", namespace: "default".to_owned(), name: format!("w{number}") }),
+            owner: Some(Owner { kind: "Workspace", namespace: "default".into(), name: format!("w{number}").into() }),
             words: vec![long.clone()],
             before: None,
             after: None,
@@ -137,7 +137,7 @@ mod tests {
             place: None,
         };
         let broken = |number: usize| Broken {
-            owner: Owner { kind: "Workspace", namespace: "broken".to_owned(), name: format!("b{number}") },
+            owner: Owner { kind: "Workspace", namespace: "broken".into(), name: format!("b{number}").into() },
             place: None,
         };
         let report = Report {

@@ -62,6 +62,15 @@ pub(super) enum Stop {
     Unreachable,
 }
 
+impl From<&Trouble> for Stop {
+    fn from(trouble: &Trouble) -> Self {
+        match trouble {
+            Trouble::Cluster { .. } => Self::Unreachable,
+            Trouble::Finding(_) => Self::Unrenderable,
+        }
+    }
+}
+
 impl From<Stop> for Exit {
     fn from(stop: Stop) -> Self {
         match stop {
@@ -138,10 +147,7 @@ pub(super) fn unreachable(error: &ClusterError, color: Color, done: &str) -> Sto
 /// Says why a pass could not be brought to its end, so that nothing is `done`.
 pub(super) fn stop(trouble: &Trouble, color: Color, done: &str) -> Stop {
     output::findings(vec![trouble.finding()], color, done);
-    match trouble {
-        Trouble::Cluster { .. } => Stop::Unreachable,
-        Trouble::Finding(_) => Stop::Unrenderable,
-    }
+    trouble.into()
 }
 
 /// Reads and plans an input for a cluster, and goes on with it. Its faults are among the side's findings, and not said yet, unless

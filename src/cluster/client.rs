@@ -22,6 +22,9 @@ use super::observe::{Observe, Observer};
 /// How long nothing comes before the system asks whether the other side is there.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
+/// How many bytes a connection reads ahead, or has to write, at most. Each of those that watch keeps as many as it ever needed.
+const MOST_BUFFERED: usize = 64 << 10;
+
 /// Why a request isn't sent.
 #[derive(Debug, Error)]
 #[error("another process may lead by now, so this one writes nothing any more")]
@@ -57,7 +60,7 @@ pub(super) fn client(config: Config, may_write: MayWrite, observer: Option<Obser
         .layer(unless_forbidden)
         .map_err(BoxError::from)
         .layer(observe)
-        .service(HttpClient::builder(TokioExecutor::new()).build(connector));
+        .service(HttpClient::builder(TokioExecutor::new()).http1_max_buf_size(MOST_BUFFERED).build(connector));
     Ok(Client::new(service, config.default_namespace))
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::Value;
+use smol_str::SmolStr;
 
 use super::Summary;
 use super::live::{AllWanted, Wanted};
@@ -24,9 +25,9 @@ pub struct Owner {
     /// `Workspace`, `RAGEngine`, `InferenceSet` or `MultiRoleInference`.
     pub kind: &'static str,
     /// Its namespace.
-    pub namespace: String,
+    pub namespace: SmolStr,
     /// Its name.
-    pub name: String,
+    pub name: SmolStr,
 }
 
 impl fmt::Display for Owner {
@@ -250,7 +251,7 @@ fn same_file(one: &str, other: &str) -> bool {
 }
 
 fn owner(kind: &'static str, (namespace, name): (&str, &str)) -> Owner {
-    Owner { kind, namespace: namespace.to_owned(), name: name.to_owned() }
+    Owner { kind, namespace: namespace.into(), name: name.into() }
 }
 
 fn declarer(set: &Declarer) -> Owner {

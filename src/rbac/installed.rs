@@ -1,6 +1,7 @@
 //! The rights of a loop that is installed before anybody has seen its files: for every kind that Workspaces may stand for.
 
 use serde_json::Value;
+use smol_str::SmolStr;
 
 use super::{FOLLOWING, Grants, Resource, Use, is_cluster_wide};
 use crate::diff::Owner;
@@ -104,7 +105,7 @@ impl Installed {
             let seen = [GroupKind::new("", "PersistentVolume"), GroupKind::new("storage.k8s.io", "StorageClass")];
             seen.iter().for_each(|kind| add(kind, &FOLLOWING));
         }
-        let owner = |kind: &&'static str| Owner { kind, namespace: WORKSPACES.to_owned(), name: String::new() };
+        let owner = |kind: &&'static str| Owner { kind, namespace: WORKSPACES.into(), name: SmolStr::default() };
         let owners: Vec<Owner> = declared.iter().map(owner).collect();
         grants.watching(owners.iter(), &[WORKSPACES, home].into(), &self.how);
         grants.keeping(&self.how);

@@ -258,7 +258,7 @@ impl Pass<'_> {
         let workspaces = session.plans().map(|plan| ("Workspace", plan.key(), &plan.workspace.metadata));
         let engines = session.rag_engines().map(|planned| ("RAGEngine", planned.key(), &planned.engine.metadata));
         let forced = workspaces.chain(engines).filter(|(.., metadata)| is_forced(metadata));
-        forced.map(|(kind, (namespace, name), _)| Owner { kind, namespace: namespace.to_owned(), name: name.to_owned() }).collect()
+        forced.map(|(kind, (namespace, name), _)| Owner { kind, namespace: namespace.into(), name: name.into() }).collect()
     }
 }
 

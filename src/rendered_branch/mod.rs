@@ -77,7 +77,7 @@ pub fn manifests(side: &Side<'_>, include_workspaces: bool) -> Result<Vec<Manife
         .map(|(owner, (reference, Wanted { desired, .. }))| {
             let mut text = String::new();
             yaml::to_yaml(desired, &mut text);
-            let owner = owner.as_ref().map(|owner| (owner.namespace.clone(), owner.name.clone()));
+            let owner = owner.as_ref().map(|owner| (owner.namespace.to_string(), owner.name.to_string()));
             // Of what is in no namespace the reference has one all the same.
             let reference = ObjectRef::of(desired).unwrap_or_else(|_| reference.clone());
             Manifest { reference, owner, text }

@@ -8,9 +8,12 @@ use crate::yaml::{Document, Step};
 
 /// What is said of a ConfigMap that is referred to and could be read only in part: what it holds isn't known then.
 pub(crate) fn unread_config_map(config_map: &Document, name: &str) -> Option<Diagnostic> {
+    if config_map.is_whole {
+        return None;
+    }
     let (line, _) = config_map.file.line_column(config_map.root.span.start);
     let message = format!("the ConfigMap {name} couldn't be read whole, in {}:{line}", config_map.file.name);
-    (!config_map.is_whole).then(|| rule::INVALID_CONFIG.says(message).help("mend what is said of it there"))
+    Some(rule::INVALID_CONFIG.says(message).help("mend what is said of it there"))
 }
 
 /// The text of a key of a ConfigMap, as a file of its own; what is wrong is added to `findings`.

@@ -100,7 +100,7 @@ impl Row {
     /// What people call it: the name of a Workspace, `ragengine/NAME`.
     pub fn name(&self) -> String {
         let Owner { kind, name, .. } = &self.owner;
-        if *kind == OWNERS[0].0 { name.clone() } else { format!("{}/{name}", kind.to_lowercase()) }
+        if *kind == OWNERS[0].0 { name.to_string() } else { format!("{}/{name}", kind.to_lowercase()) }
     }
 }
 
@@ -112,11 +112,11 @@ pub fn owner_of(object: &Value) -> Option<Owner> {
 fn owner_in(object: &Value, place: Option<&str>) -> Option<Owner> {
     let (metadata, labels) = (&object["metadata"], &object["metadata"]["labels"]);
     if let Some((kind, ..)) = OWNERS.into_iter().find(|(kind, ..)| is_declared(object) && object["kind"] == *kind) {
-        return Some(Owner { kind, namespace: place?.to_owned(), name: metadata["name"].as_str()?.to_owned() });
+        return Some(Owner { kind, namespace: place?.into(), name: metadata["name"].as_str()?.into() });
     }
     OWNERS.into_iter().find_map(|(kind, name, namespace)| {
-        let namespace = labels[namespace].as_str().or(place)?.to_owned();
-        Some(Owner { kind, namespace, name: labels[name].as_str()?.to_owned() })
+        let namespace = labels[namespace].as_str().or(place)?.into();
+        Some(Owner { kind, namespace, name: labels[name].as_str()?.into() })
     })
 }
 
@@ -127,7 +127,7 @@ pub fn whose(object: &Value, namespace: Option<&str>) -> Option<Owner> {
     let namespace = metadata["namespace"].as_str().or(namespace);
     owner_in(object, namespace).or_else(|| {
         let (kind, name) = SETS.into_iter().find_map(|(kind, label)| Some((kind, labels[label].as_str()?)))?;
-        Some(Owner { kind, namespace: namespace?.to_owned(), name: name.to_owned() })
+        Some(Owner { kind, namespace: namespace?.into(), name: name.into() })
     })
 }
 

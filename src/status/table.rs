@@ -53,7 +53,7 @@ pub fn cells(row: &Row, sets: &Sets, view: View, now: i64) -> Vec<String> {
     };
     let none = || "<none>".to_owned();
     let cell = |column| match column {
-        "NAMESPACE" => row.owner.namespace.clone(),
+        "NAMESPACE" => row.owner.namespace.to_string(),
         "NAME" => row.name(),
         "INSTANCE" => row.instance_type.as_deref().map_or_else(none, line),
         "RESOURCEREADY" => truth(row.resource_ready),

@@ -19,7 +19,7 @@ pub type Fingerprints = BTreeMap<Option<Owner>, u64>;
 pub fn fingerprints(side: &Side<'_>, world: &str) -> Result<Fingerprints, TemplateError> {
     let shared_facts = of((world, format!("{:?}", side.input.nodes), side.input.facts().map(|fact| fact.to_string()).collect::<Vec<_>>()));
     let of_plan = |key: (&str, &str)| {
-        let owner = Owner { kind: "Workspace", namespace: key.0.to_owned(), name: key.1.to_owned() };
+        let owner = Owner { kind: "Workspace", namespace: key.0.into(), name: key.1.into() };
         let declared = side.declared(&owner).map(|(workspace, config)| (workspace.to_string(), config.map(|config| config.to_string())));
         (Some(owner), of((shared_facts, declared)))
     };

@@ -22,8 +22,8 @@ impl Made {
     pub(super) fn of(plan: &Plan<'_>) -> Option<Self> {
         let (namespace, _) = plan.key();
         let by = SETS.iter().filter_map(|(kind, label)| {
-            let name = plan.workspace.label(label)?.to_owned();
-            Some(Owner { kind, namespace: namespace.to_owned(), name })
+            let name = plan.workspace.label(label)?.into();
+            Some(Owner { kind, namespace: namespace.into(), name })
         });
         let by: Vec<Owner> = by.collect();
         (!by.is_empty()).then(|| Self { by, workspace: plan.declared() })

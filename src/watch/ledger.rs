@@ -4,6 +4,7 @@
 //! has the same hash, nobody has touched it, and nothing has to be asked or rendered to know that.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -23,28 +24,29 @@ const DOUBTFUL: usize = usize::MAX - 1;
 #[derive(Debug, Default)]
 pub struct Ledger {
     /// Each with the number of the list that it is of.
-    seen: BTreeMap<ObjectRef, (usize, Sighting)>,
+    seen: BTreeMap<Arc<ObjectRef>, (usize, Sighting)>,
     /// What was seen of each owner.
-    owned: BTreeMap<Owner, BTreeSet<ObjectRef>>,
+    owned: BTreeMap<Owner, BTreeSet<Arc<ObjectRef>>>,
     /// The kinds of which it is known what isn't there.
     known: BTreeSet<GroupKind>,
     /// The hashes of what was left as it is wanted.
-    settled: BTreeMap<ObjectRef, (Option<Owner>, u64)>,
+    settled: BTreeMap<Arc<ObjectRef>, (Option<Owner>, u64)>,
 }
 
 impl Ledger {
     /// Takes note of an object of a list; whether anything is new about it.
-    pub fn see(&mut self, list: usize, sighting: Sighting) -> bool {
+    pub fn see(&mut self, list: usize, mut sighting: Sighting) -> bool {
         if list != APPLIED && self.is_outdated(&sighting.reference, sighting.version) {
             return false;
         }
         let is_same = |(_, known): &(usize, Sighting)| (known.hash, &known.object) == (sighting.hash, &sighting.object);
         let is_new = !self.seen.get(&sighting.reference).is_some_and(is_same);
-        let (reference, owner) = (sighting.reference.clone(), sighting.owner.clone());
-        let before = self.seen.insert(reference.clone(), (list, sighting)).and_then(|(_, before)| before.owner);
+        sighting.reference = self.known_as(sighting.reference);
+        let (reference, owner) = (Arc::clone(&sighting.reference), sighting.owner.clone());
+        let before = self.seen.insert(Arc::clone(&reference), (list, sighting)).and_then(|(_, before)| before.owner);
         if before != owner {
             self.disown(&reference, before);
-            owner.into_iter().for_each(|owner| _ = self.owned.entry(owner).or_default().insert(reference.clone()));
+            owner.into_iter().for_each(|owner| _ = self.owned.entry(owner).or_default().insert(Arc::clone(&reference)));
         }
         is_new
     }
@@ -56,8 +58,8 @@ impl Ledger {
 
     /// Of a list there is only this any more; what is gone.
     pub fn retain(&mut self, list: usize, there: &BTreeSet<ObjectRef>) -> Vec<ObjectRef> {
-        let is_gone = |(reference, (of, _)): &(&ObjectRef, &(usize, Sighting))| *of == list && !there.contains(reference);
-        let gone: Vec<ObjectRef> = self.seen.iter().filter(is_gone).map(|(reference, _)| reference.clone()).collect();
+        let is_gone = |(reference, (of, _)): &(&Arc<ObjectRef>, &(usize, Sighting))| *of == list && !there.contains(*reference);
+        let gone: Vec<ObjectRef> = self.seen.iter().filter(is_gone).map(|(reference, _)| ObjectRef::clone(reference)).collect();
         gone.iter().for_each(|reference| _ = self.lose(reference));
         gone
     }
@@ -66,14 +68,14 @@ impl Ledger {
     pub fn doubt(&mut self, subject: &Subject, there: &BTreeSet<ObjectRef>) -> Vec<ObjectRef> {
         let Subject { kind, namespace, selector, name, .. } = subject;
         let selector: Option<Selector> = selector.as_ref().and_then(|selector| selector.parse().ok());
-        let is_missing = |(_, (of, Sighting { reference, object, .. })): &(&ObjectRef, &(usize, Sighting))| {
+        let is_missing = |(_, (of, Sighting { reference, object, .. })): &(&Arc<ObjectRef>, &(usize, Sighting))| {
             let is_of_kind = *of >= DOUBTFUL && reference.kind == kind.kind && reference.group == kind.group;
             let is_here = namespace.is_none() || reference.namespace.as_deref() == namespace.as_deref();
             let is_called_so = name.as_ref().is_none_or(|name| *name == reference.name);
             let is_selected = || selector.as_ref().is_none_or(|selector| selector.matches(&labels(&object.read())));
             is_of_kind && is_here && is_called_so && !there.contains(reference) && is_selected()
         };
-        let missing: Vec<ObjectRef> = self.seen.iter().filter(is_missing).map(|(reference, _)| reference.clone()).collect();
+        let missing: Vec<ObjectRef> = self.seen.iter().filter(is_missing).map(|(reference, _)| ObjectRef::clone(reference)).collect();
         for reference in &missing {
             match self.seen.get_mut(reference).filter(|_| self.settled.contains_key(reference)) {
                 Some((list, _)) => *list = DOUBTFUL,
@@ -119,8 +121,16 @@ impl Ledger {
     /// An object is as it is wanted by an owner.
     pub fn settle(&mut self, object: &Value, owner: Option<Owner>, manager: &str) {
         if let Ok(reference) = ObjectRef::of(object) {
+            let reference = self.known_as(reference.into());
             self.settled.insert(reference, (owner, hash(object, manager)));
         }
+    }
+
+    /// The one copy of what is kept in several places, and of many objects.
+    fn known_as(&self, reference: Arc<ObjectRef>) -> Arc<ObjectRef> {
+        let known = self.seen.get_key_value(&reference).map(|(known, _)| known);
+        let known = known.or_else(|| self.settled.get_key_value(&reference).map(|(known, _)| known));
+        known.map_or(reference, Arc::clone)
     }
 
     /// An object is no longer wanted.
@@ -130,7 +140,7 @@ impl Ledger {
 
     /// What an owner wants is just this from now on.
     pub fn keep_settled(&mut self, owner: &Option<Owner>, wanted: &[ObjectRef]) {
-        self.settled.retain(|reference, (whose, _)| whose != owner || wanted.contains(reference));
+        self.settled.retain(|reference, (whose, _)| whose != owner || wanted.contains(&**reference));
     }
 
     /// Whether an object is other than it was left, or gone.
@@ -158,7 +168,7 @@ impl Ledger {
         let mut all: BTreeMap<Option<Owner>, Vec<ObjectRef>> = BTreeMap::new();
         for (reference, (owner, _)) in &self.settled {
             if self.has_drifted(reference) {
-                all.entry(owner.clone()).or_default().push(reference.clone());
+                all.entry(owner.clone()).or_default().push(ObjectRef::clone(reference));
             }
         }
         all
@@ -187,7 +197,7 @@ impl Ledger {
 
     /// What was seen of a group of kinds.
     pub fn references(&self, group: &str) -> impl Iterator<Item = &ObjectRef> {
-        self.seen.keys().filter(move |reference| reference.group == group)
+        self.seen.keys().map(|reference| &**reference).filter(move |reference| reference.group == group)
     }
 
     /// What was seen of a kind.
@@ -199,7 +209,11 @@ impl Ledger {
 
     /// The live members of a set, with their metadata.
     pub fn members(&self, set: &str) -> Vec<Member> {
-        let member = |seen: &Sighting| Member { reference: seen.reference.clone(), owner: seen.owner.clone(), object: seen.object.clone() };
+        let member = |seen: &Sighting| Member {
+            reference: ObjectRef::clone(&seen.reference),
+            owner: seen.owner.clone(),
+            object: seen.object.clone(),
+        };
         self.sightings().filter(|seen| seen.set() == Some(set)).map(member).collect()
     }
 
@@ -309,6 +323,22 @@ mod tests {
     }
 
     #[test]
+    fn what_an_object_is_called_is_there_once() {
+        let reference = |ledger: &Ledger| Arc::clone(ledger.seen.keys().next().unwrap());
+        for settled_first in [true, false] {
+            let (mut ledger, object) = (Ledger::default(), service(|_| {}));
+            if settled_first {
+                ledger.settle(&object, None, "kaito");
+            }
+            ledger.see(0, Sighting::of(object.clone(), "kaito").unwrap());
+            ledger.settle(&object, None, "kaito");
+            ledger.see(0, Sighting::of(object, "kaito").unwrap());
+            // The map of all, the object itself, those of its owner, what is settled, and this test.
+            assert_eq!(Arc::strong_count(&reference(&ledger)), 5, "{settled_first}");
+        }
+    }
+
+    #[test]
     fn nodes_are_found_among_others() {
         let mut ledger = Ledger::default();
         let kinds = [("v1", "Namespace", "a"), ("v1", "Node", "b"), ("v1", "Node", "a"), ("x.io/v1", "Node", "c"), ("v1", "Pod", "a")];
@@ -368,7 +398,7 @@ mod tests {
     #[test]
     fn what_is_kept() {
         let mut ledger = Ledger::default();
-        let owner = Owner { kind: "Workspace", namespace: "n".to_owned(), name: "phi".to_owned() };
+        let owner = Owner { kind: "Workspace", namespace: "n".into(), name: "phi".into() };
         assert!(ledger.see(0, Sighting::of(service(|_| {}), "kaito").unwrap()));
         assert!(!ledger.see(0, Sighting::of(service(|object| object["metadata"]["resourceVersion"] = "9".into()), "kaito").unwrap()));
         assert_eq!(ledger.members("one").len(), 1);
@@ -383,7 +413,7 @@ mod tests {
         assert_eq!(ledger.lose(&reference), None);
         assert!(ledger.objects_of(&owner).is_empty() && ledger.get(&reference).is_none());
         // What somebody labels otherwise is somebody else's.
-        let other = Owner { name: "other".to_owned(), ..owner.clone() };
+        let other = Owner { name: "other".into(), ..owner.clone() };
         ledger.see(0, Sighting::of(service(|_| {}), "kaito").unwrap());
         ledger
             .see(0, Sighting::of(service(|object| object["metadata"]["labels"]["kaito.sh/workspace"] = "other".into()), "kaito").unwrap());

@@ -228,7 +228,7 @@ mod tests {
     use super::*;
 
     fn whose(name: &str) -> Whose {
-        Some(name).map(|name| Owner { kind: "Workspace", namespace: "n".to_owned(), name: name.to_owned() })
+        Some(name).map(|name| Owner { kind: "Workspace", namespace: "n".into(), name: name.into() })
     }
 
     fn prints(all: &[(&str, u64)]) -> Fingerprints {

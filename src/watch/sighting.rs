@@ -1,6 +1,7 @@
 //! A live object as it was seen: as small as it can be and still tell how it is doing, and whether it is as it was applied.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
@@ -13,7 +14,7 @@ use crate::status;
 /// A live object, trimmed.
 #[derive(Clone, Debug)]
 pub struct Sighting {
-    pub(super) reference: ObjectRef,
+    pub(super) reference: Arc<ObjectRef>,
     pub(super) owner: Option<Owner>,
     /// The set that it is a member of.
     set: Option<String>,
@@ -35,7 +36,7 @@ impl Sighting {
         let keeps = inventory::kept(&object).map(|(id, _)| id.to_owned());
         let (hash, version) = (hash(&object, manager), version(&object));
         trim(&mut object);
-        Some(Self { reference, owner, set, keeps, hash, version, object: RawObject::of(&object) })
+        Some(Self { reference: Arc::new(reference), owner, set, keeps, hash, version, object: RawObject::of(&object) })
     }
 
     /// What identifies it.

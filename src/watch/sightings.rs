@@ -88,7 +88,7 @@ pub(super) fn sight(number: usize, change: Change, id: &str, manager: &str) -> O
 /// What is declared by an object whose status is written.
 pub(super) fn declared(reference: &ObjectRef) -> Option<Owner> {
     let kind = DECLARED.into_iter().find(|kind| reference.group == "kaito.sh" && reference.kind == *kind)?;
-    Some(Owner { kind, namespace: reference.namespace.as_ref()?.to_string(), name: reference.name.to_string() })
+    Some(Owner { kind, namespace: reference.namespace.clone()?, name: reference.name.clone() })
 }
 
 /// Whether an object is a member of the set, something declared, or a pod or node of some Workspace, of which its labels tell more.

@@ -296,7 +296,7 @@ mod tests {
     use super::*;
 
     fn owner(name: &str) -> Owner {
-        Owner { kind: "Workspace", namespace: "n".to_owned(), name: name.to_owned() }
+        Owner { kind: "Workspace", namespace: "n".into(), name: name.into() }
     }
 
     fn status(conditions: &[(&str, &str)]) -> Value {

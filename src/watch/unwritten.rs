@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn what_is_refused_is_due_later_and_later() {
-        let owner = |name: &str| Owner { kind: "Workspace", namespace: "n".to_owned(), name: name.to_owned() };
+        let owner = |name: &str| Owner { kind: "Workspace", namespace: "n".into(), name: name.into() };
         let (a, b, mut now) = (owner("a"), owner("b"), Instant::now());
         let mut unwritten = Unwritten::default();
         assert_eq!((unwritten.due_at(), unwritten.due(now)), (None, [].into()));

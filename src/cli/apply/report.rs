@@ -13,7 +13,7 @@ use crate::diagnostic::Diagnostic;
 use crate::diff::Owner;
 use crate::manifest::ObjectRef;
 use crate::prune::{self, Kept};
-use crate::reconcile::{Listener, words};
+use crate::reconcile::{Listener, Trouble, words};
 
 /// What was done, said as it is done.
 pub(super) struct Report {
@@ -62,8 +62,9 @@ impl Report {
         }
     }
 
-    /// Says what went wrong, and how it ended; and what is waited for, if anything is.
-    pub(super) fn finish(self, color: Color) -> (Exit, Option<Waiting>) {
+    /// Says what went wrong, and how it ended; and what is waited for, if anything is. With trouble, it ended early, and so much was not
+    /// done.
+    pub(super) fn finish(self, trouble: Option<(&Trouble, &str)>, color: Color) -> (Exit, Option<Waiting>) {
         let Self { format, out, written, has_applied, is_refused, is_late, objects, mut findings, skipped, waiting, .. } = self;
         findings.extend(skipped.iter().map(|(culprit, objects)| words::skipped(culprit, objects)));
         drop(out);
@@ -71,7 +72,13 @@ impl Report {
             Some(format @ (Format::Json | Format::Yaml)) => super::objects::print(objects, format),
             _ => output::finish(written),
         };
-        let is_wrong = output::findings_with(findings, color, if has_applied { "everything else was done" } else { "nothing was applied" });
+        findings.extend(trouble.map(|(trouble, _)| trouble.finding()));
+        let follows = match trouble {
+            Some((_, undone)) => &format!("nothing was {undone}"),
+            None if has_applied => "everything else was done",
+            None => "nothing was applied",
+        };
+        let is_wrong = output::findings_with(findings, color, follows);
         let exit = match (is_refused, is_wrong) {
             (true, _) => Exit::Refused,
             (false, true) if is_late => Exit::Unhealthy,

@@ -87,7 +87,7 @@ impl Waiting {
         let cluster = applying.target.cluster;
         cluster.refresh(kinds, &mut self.applied)?;
         let owners = self.applied.keys().flatten();
-        let namespaces: BTreeSet<String> = owners.map(|owner| owner.namespace.clone()).collect();
+        let namespaces: BTreeSet<String> = owners.map(|owner| owner.namespace.to_string()).collect();
         let pods = if namespaces.is_empty() { Vec::new() } else { cluster.pods(&namespaces)? };
         let of_workspaces = self.applied.iter().filter(|(owner, _)| owner.is_some()).flat_map(|(_, objects)| objects.values());
         let live = of_workspaces.filter_map(|wanted| match &wanted.live {

@@ -136,7 +136,7 @@ fn question(args: &Args) -> Result<Option<String>, End> {
 /// Where the Workspace answers.
 fn find(args: &Args, cluster: &Cluster, color: Color) -> Result<Place, End> {
     let name = args.workspace.split_once('/').map_or(args.workspace.as_str(), |(_, name)| name);
-    let owner = Owner { kind: "Workspace", namespace: cluster.namespace().to_owned(), name: name.to_owned() };
+    let owner = Owner { kind: "Workspace", namespace: cluster.namespace().into(), name: name.into() };
     let survey = cluster.survey(status::searches(Some(cluster.namespace()), Breadth::Health));
     let seen = survey.and_then(|survey| cluster.look_around(&survey)).map_err(|error| unreachable(&error, color, DONE))?;
     let rows = status::rows(&seen.objects);

@@ -192,7 +192,7 @@ mod tests {
 
     fn report(owners: usize, objects: usize, text: &str) -> Report {
         let owner = |number: usize| OwnerChange {
-            owner: Some(Owner { kind: "Workspace", namespace: "default".to_owned(), name: format!("w{number}") }),
+            owner: Some(Owner { kind: "Workspace", namespace: "default".into(), name: format!("w{number}").into() }),
             words: vec![text.to_owned()],
             before: None,
             after: None,
@@ -201,7 +201,7 @@ mod tests {
             place: None,
         };
         let broken = (0..owners).map(|number| Broken {
-            owner: Owner { kind: "Workspace", namespace: "broken".to_owned(), name: format!("b{number}") },
+            owner: Owner { kind: "Workspace", namespace: "broken".into(), name: format!("b{number}").into() },
             place: None,
         });
         Report { owners: (0..owners).map(owner).collect(), broken: broken.collect(), compared: owners, totals: Totals::default() }

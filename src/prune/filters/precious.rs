@@ -47,9 +47,9 @@ fn loss(reference: &ObjectRef) -> Option<&'static str> {
 /// Whose an object is, if that can be told.
 pub(super) fn owner(candidate: &Candidate<'_>) -> Option<Owner> {
     OWNERS.into_iter().find_map(|(kind, name, namespace)| {
-        let name = candidate.label(name)?.to_owned();
+        let name = candidate.label(name)?.into();
         let labelled = namespace.and_then(|namespace| candidate.label(namespace));
-        let namespace = labelled.or(candidate.reference().namespace.as_deref())?.to_owned();
+        let namespace = labelled.or(candidate.reference().namespace.as_deref())?.into();
         Some(Owner { kind, namespace, name })
     })
 }
@@ -119,7 +119,7 @@ mod tests {
             ("example.com/v1", "Namespace", json!({}), "", false),
             ("apiextensions.k8s.io/v1", "CustomResourceDefinition", json!({}), "", true),
         ];
-        let owner = |kind, name: &str| Owner { kind, namespace: "n".to_owned(), name: name.to_owned() };
+        let owner = |kind, name: &str| Owner { kind, namespace: "n".into(), name: name.into() };
         let owners = [owner("Workspace", "here"), owner("RAGEngine", "engine"), owner("InferenceSet", "set")].into();
         for (api_version, kind, labels, allowed, want) in table {
             let allowed: Vec<_> = allowed.split(',').filter(|kind| !kind.is_empty()).map(|kind| kind.parse().unwrap()).collect();

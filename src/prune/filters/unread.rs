@@ -22,7 +22,7 @@ mod tests {
 
     #[test]
     fn what_nobody_has_looked_for_stays() {
-        let owners: BTreeSet<Owner> = [Owner { kind: "Workspace", namespace: "n".to_owned(), name: "here".to_owned() }].into();
+        let owners: BTreeSet<Owner> = [Owner { kind: "Workspace", namespace: "n".into(), name: "here".into() }].into();
         let table = [
             (Some("elsewhere"), Some("here"), "", false),
             (Some("elsewhere"), Some("gone"), "", true),
