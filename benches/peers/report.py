@@ -22,7 +22,7 @@ SECTIONS = {
     "diff": ["diff.py"],
     "live": ["live.py", "--count", "100"],
     "apply": ["apply.py"],
-    "watch": ["watch.py", "--counts", "100,1000"],
+    "watch": ["watch.py", "--counts", "1,10,100,1000"],
     "many": ["watch.py", "--counts", "10000", "--rounds", "5"],
     "shards": ["watch.py", "--counts", "10000", "--rounds", "5", "--shards", "3"],
 }
@@ -41,8 +41,8 @@ def main():
         command = [sys.executable, run.HERE / SECTIONS[name][0], *SECTIONS[name][1:]]
         printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
         PAGE.write_text(filled(PAGE.read_text(), name, f"{machine()}\n\n{printed.strip()}"))
-        if name == "render":
-            draw(printed)
+    draw_rendering(PAGE.read_text())
+    draw_following(PAGE.read_text())
     run.progress("")
 
 
@@ -60,22 +60,41 @@ def filled(page, name, text):
     return pattern.sub(lambda found: f"{found[1]}{text}\n{found[2]}", page)
 
 
-def draw(printed):
+def draw_rendering(page):
     """Time and memory over the number of Workspaces."""
+    rows = re.findall(r"^\| (\d+) \| (\w+) \| ([\d.]+) \S+ \| [\d.]+ \S+ \| ([\d.]+) ", section(page, "render"), re.M)
+    for column, (file, label) in enumerate([("performance-time.svg", "wall time, s"), ("performance-memory.svg", "peak memory, MiB")], 2):
+        lines = {name: [(int(row[0]), float(row[column])) for row in rows if row[1] == name] for name in dict.fromkeys(row[1] for row in rows)}
+        draw(file, label, lines)
+
+
+def draw_following(page):
+    """What it takes to follow a repository, over the number of Workspaces."""
+    text = section(page, "watch") + section(page, "many")
+    rows = re.findall(r"^\| (\d+) \| ([\d.]+) \| (\d+) \| ([\d.]+) .*? \| (\d+) \(\d+\) \| [\d.]+% \|$", text, re.M)
+    column = lambda number: [(int(row[0]), float(row[number])) for row in rows]
+    draw("performance-watch-time.svg", "s", {"first sync": column(1), "commit to applied": column(3)})
+    draw("performance-watch-requests.svg", "requests", {"first sync": column(2)})
+    draw("performance-watch-memory.svg", "memory at rest, MiB", {"kaito watch": column(4)})
+
+
+def section(page, name):
+    return re.search(rf"<!-- begin {name} -->\n(.*?)<!-- end {name} -->", page, re.S)[1]
+
+
+def draw(file, label, lines):
+    """Some lines over the number of Workspaces."""
     from matplotlib import pyplot
     # So that the same figures are the same file.
     pyplot.rcParams["svg.hashsalt"] = "kaito"
-    rows = re.findall(r"^\| (\d+) \| (\w+) \| ([\d.]+) \S+ \| [\d.]+ \S+ \| ([\d.]+) ", printed, re.M)
-    for column, (file, label) in enumerate([("performance-time.svg", "wall time, s"), ("performance-memory.svg", "peak memory, MiB")], 2):
-        figure, axes = pyplot.subplots(figsize=(6, 4))
-        for name in dict.fromkeys(row[1] for row in rows):
-            points = [(int(row[0]), float(row[column])) for row in rows if row[1] == name]
-            axes.plot(*zip(*points), marker="o", label=name)
-        axes.set(xscale="log", yscale="log", xlabel="Workspaces", ylabel=label)
-        axes.grid(alpha=0.3)
-        axes.legend()
-        figure.savefig(IMAGES / file, bbox_inches="tight", metadata={"Date": None})
-        pyplot.close(figure)
+    figure, axes = pyplot.subplots(figsize=(6, 4))
+    for name, points in lines.items():
+        axes.plot(*zip(*points), marker="o", label=name)
+    axes.set(xscale="log", yscale="log", xlabel="Workspaces", ylabel=label)
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(IMAGES / file, bbox_inches="tight", metadata={"Date": None})
+    pyplot.close(figure)
 
 
 if __name__ == "__main__":

@@ -33,8 +33,8 @@ def main():
     kaito, kubectl = run.find_kaito(), run.find_packed("kubectl")
     shards = f", {options.shards} processes that share the Workspaces" if options.shards > 1 else ""
     print(f"{os.cpu_count()} CPUs, rounds: {options.rounds}{shards}\n")
-    print("| Workspaces | first sync, s | commit to applied, s | another file, s | requests for it | deleted object back, s | memory at rest (peak), MiB | CPU at rest |")
-    print("|--:|--:|--:|--:|--:|--:|--:|--:|")
+    print("| Workspaces | first sync, s | requests for it | commit to applied, s | another file, s | requests for it | deleted object back, s | memory at rest (peak), MiB | CPU at rest |")
+    print("|--:|--:|--:|--:|--:|--:|--:|--:|--:|")
     for count in options.counts:
         with Server() as server, tempfile.TemporaryDirectory() as home:
             furnish(server, kubectl)
@@ -104,12 +104,13 @@ def handler(home):
 def follow(count, rounds, shards, kaito, kubectl, server, home):
     repository = Repository(count, home)
     (home / "token").write_text(TOKEN)
+    asked, before = Asked(server), server.requests()
     began = time.perf_counter()
     processes = [Process(kaito, repository, home, f"{number}/{shards}" if shards > 1 else None) for number in range(shards)]
     try:
         run.progress(f"{count}: first sync")
-        wait(processes, lambda: all(get(process.ready) for process in processes) and sets(server) >= count, home)
-        first = time.perf_counter() - began
+        wait(processes, lambda: all(get(process.ready) for process in processes) and sets(asked) >= count, home)
+        first = time.perf_counter() - began, requests_since(before, server) - asked.times
         call = lambda: [push_event(process.hook, repository.url) for process in processes]
         applied = [changed(repository, server, call, count * number // rounds, number, processes, home) for number in range(rounds)]
         run.progress(f"{count}: another file")
@@ -131,6 +132,21 @@ def follow(count, rounds, shards, kaito, kubectl, server, home):
         repository.server.shutdown()
         if os.environ.get("KEEP_LOG"):
             shutil.copy(home / "log", os.environ["KEEP_LOG"])
+
+
+class Asked:
+    """A server of which it is counted how often it was asked here."""
+
+    def __init__(self, server):
+        self.server, self.times = server, 0
+
+    def ask(self, path):
+        self.times += 1
+        return self.server.ask(path)
+
+
+def requests_since(before, server):
+    return sum(number - before.get(key, 0) for key, number in server.requests().items())
 
 
 class Process(subprocess.Popen):
@@ -174,19 +190,11 @@ def untouched(repository, server, call, number, processes, home):
     before = server.requests()
     began = time.perf_counter()
     call()
-    secret = f"/api/v1/namespaces/{run.NAMESPACE}/secrets/bench"
-    asked = 0
-
-    def is_there():
-        nonlocal asked
-        asked += 1
-        return head in server.ask(secret)
-
-    wait(processes, is_there, home, 0.002)
+    secret, asked = f"/api/v1/namespaces/{run.NAMESPACE}/secrets/bench", Asked(server)
+    wait(processes, lambda: head in asked.ask(secret), home, 0.002)
     took = time.perf_counter() - began
     time.sleep(1)
-    after = server.requests()
-    return took, sum(after[key] - before.get(key, 0) for key in after) - asked
+    return took, requests_since(before, server) - asked.times
 
 
 def deleted(server, i, processes, home):
@@ -236,8 +244,8 @@ def cpu(pid):
 
 
 def row(count, measured):
-    first, applied, other, back, (rest, peak), busy = measured
-    cells = [f"{first:.1f}", run.spread(applied, 1, 3), run.spread([took for took, _ in other], 1, 3), str(max(asked for _, asked in other)),
+    (first, requests), applied, other, back, (rest, peak), busy = measured
+    cells = [f"{first:.1f}", str(requests), run.spread(applied, 1, 3), run.spread([took for took, _ in other], 1, 3), str(max(asked for _, asked in other)),
              run.spread(back, 1, 3), f"{rest:.0f} ({peak:.0f})", f"{busy:.2%}"]
     return f"| {count} | {' | '.join(cells)} |"
 
