@@ -83,7 +83,7 @@ impl Cluster {
     }
 
     async fn send(&self, kind: &Kind, step: &Step, force: bool, run: &Run<'_>) -> Result<Result<Value, Failure>, ClusterError> {
-        let _turn = run.turn().await;
+        let _turn = run.turn().await?;
         let params = PatchParams {
             dry_run: run.how.dry_run == DryRun::Server,
             force,
@@ -98,7 +98,7 @@ impl Cluster {
     async fn take_over(&self, kind: &Kind, step: &Step, run: &Run<'_>) -> Result<Result<(), Failure>, ClusterError> {
         let Some(live) = step.live.as_ref().filter(|_| run.how.dry_run == DryRun::None) else { return Ok(Ok(())) };
         let Some(fields) = taken_over(live, &run.how.manager, &run.how.overrides) else { return Ok(Ok(())) };
-        let _turn = run.turn().await;
+        let _turn = run.turn().await?;
         let patch = json!({"metadata": {"resourceVersion": live["metadata"]["resourceVersion"], "managedFields": fields}});
         let answer = self.merge_patch(kind, live, &patch, &PatchParams::default()).await?;
         Ok(answer.map(drop).map_err(|status| failure(&status)))
@@ -108,7 +108,7 @@ impl Cluster {
     /// is taken over anew, so that this comes to its end even if it is cut short here.
     async fn disown(&self, kind: &Kind, step: &Step, run: &Run<'_>) -> Result<Result<(), Failure>, ClusterError> {
         let (Some(owners), Some(live)) = (&step.keeps_owners, &step.live) else { return Ok(Ok(())) };
-        let _turn = run.turn().await;
+        let _turn = run.turn().await?;
         let patch = json!({"metadata": {"uid": live["metadata"]["uid"], "ownerReferences": owners}});
         let params = PatchParams { dry_run: run.how.dry_run == DryRun::Server, ..PatchParams::default() };
         let answer = self.merge_patch(kind, live, &patch, &params).await?;
@@ -132,7 +132,7 @@ impl Cluster {
         if let Some(live) = &step.live {
             // Pods of the old one must be gone before the new one makes its own.
             let params = if step.reference.stage() == Stage::Workloads { DeleteParams::foreground() } else { DeleteParams::background() };
-            let turn = run.turn().await;
+            let turn = run.turn().await?;
             let deleted = self.delete_object(kind, live, params).await?;
             // It may take long to be gone, and nobody else is to wait for it.
             drop(turn);

@@ -33,6 +33,9 @@ pub enum ClusterError {
         /// What to do.
         help: &'static str,
     },
+    /// This wasn't asked any more, since something that was asked at the same time has no answer. Who asked for both is told of that.
+    #[error("it wasn't asked any more, since something else has no answer")]
+    NotAsked,
     /// The server doesn't let this be read.
     #[error("the cluster at {server} refuses to answer {what}: {why}")]
     Refused {
@@ -103,7 +106,7 @@ impl ClusterError {
         match self {
             Self::NoConfig(_) => finding.help("name one with --kubeconfig or KUBECONFIG, as for kubectl"),
             Self::Config(_, help) => finding.help(help.clone()),
-            Self::Runtime(_) => finding,
+            Self::Runtime(_) | Self::NotAsked => finding,
             Self::Unreachable { help, .. } => finding.help(*help),
             Self::Refused { .. } => {
                 finding.help("`kaito rbac` prints the rights that are needed; `kubectl auth can-i --list` tells which there are")

@@ -28,9 +28,21 @@ pub(super) struct Run<'r> {
 
 impl Run<'_> {
     /// Waits for a turn to ask the server something.
-    pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
-        // It is never closed.
-        self.turns.acquire().await.ok()
+    ///
+    /// # Errors
+    /// Nobody has one any more, since the server doesn't answer.
+    pub(super) async fn turn(&self) -> Result<SemaphorePermit<'_>, ClusterError> {
+        self.turns.acquire().await.map_err(|_| ClusterError::NotAsked)
+    }
+
+    /// Takes note that there is no answer, and gives back what is known of why. What was asked already is waited for: otherwise it may come
+    /// when something else is wanted.
+    fn end(&self, ended: Result<(), ClusterError>, error: ClusterError) -> Result<(), ClusterError> {
+        self.turns.close();
+        match ended {
+            Ok(()) | Err(ClusterError::NotAsked) => Err(error),
+            ended => ended,
+        }
     }
 }
 
@@ -78,14 +90,15 @@ impl Cluster {
         let pipelines = pipelines.into_iter().enumerate();
         let mut running: stream::FuturesUnordered<_> =
             pipelines.map(|(index, steps)| self.run_one(kinds, run, steps, (index, &told))).collect();
-        let ended = loop {
+        let mut ended = Ok(());
+        loop {
             match timeout(TICK, running.next()).await {
-                Ok(None) => break Ok(()),
-                Ok(Some(Err(error))) => break Err(error),
+                Ok(None) => break,
+                Ok(Some(Err(error))) => ended = run.end(ended, error),
                 Ok(Some(Ok(()))) => {}
                 Err(_) => told.borrow_mut().tell_if_late(),
             }
-        };
+        }
         told.borrow_mut().tell_all();
         ended
     }
@@ -110,14 +123,22 @@ impl Cluster {
                     }
                 }
             };
+            let mut ended = Ok(());
             let mut results = stream::iter(steps).map(work).buffered(run.how.concurrency.max(1));
             while let Some(result) = results.next().await {
-                let done = result?;
+                let done = match result {
+                    Ok(done) => done,
+                    Err(error) => {
+                        ended = run.end(ended, error);
+                        continue;
+                    }
+                };
                 if culprit.is_none() && matches!(done.outcome, Outcome::Failed(_)) {
                     culprit = Some(done.reference.clone());
                 }
                 told.borrow_mut().done(index, done);
             }
+            ended?;
         }
         told.borrow_mut().ended(index);
         Ok(())

@@ -1,5 +1,6 @@
 //! The set of what was applied: the object that keeps it, its members, and those that go.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -207,7 +208,7 @@ impl Cluster {
         };
         let found: Vec<RawObject> = self.list_in(kind, namespaces, ask).await?;
         let type_meta = Arc::new(TypeMeta { api_version: version.to_owned(), kind: group_kind.kind.clone() });
-        let members = found.into_par_iter().filter_map(|object| Member::of(object.of_kind(&type_meta), id));
+        let members = found.into_par_iter().with_min_len(16).filter_map(|object| Member::of(object.of_kind(&type_meta), id));
         // A list of the whole cluster has copies of members, too, that somebody has made elsewhere.
         let is_in_set = |member: &Member| member.reference.namespace.as_deref().is_none_or(|namespace| namespaces.contains(namespace));
         Ok(members.filter(is_in_set).collect())
@@ -229,18 +230,28 @@ impl Cluster {
         self.wait(async {
             // What is of a kind that isn't known would be taken for gone.
             self.learn(kinds, objects).await?;
-            let kinds = &*kinds;
+            let (kinds, has_failed) = (&*kinds, &Cell::new(false));
             let stage = |object: &Value| ObjectRef::of(object).map(|reference| reference.stage()).ok();
             for objects in objects.chunk_by(|one, other| stage(one) == stage(other)) {
                 let work = |object: Value| async move {
-                    let deletion = self.delete_one(kinds, &object, dry_run, patience).await?;
-                    Ok::<_, ClusterError>((object, deletion))
+                    if has_failed.get() {
+                        return None;
+                    }
+                    let deletion = self.delete_one(kinds, &object, dry_run, patience).await;
+                    has_failed.set(has_failed.get() || deletion.is_err());
+                    Some(deletion.map(|deletion| (object, deletion)))
                 };
+                // What was asked is waited for, though another one fails: it would delete what may be wanted by the time that it comes.
+                let mut ended = Ok(());
                 let mut results = stream::iter(objects.to_vec()).map(work).buffered(AT_ONCE);
                 while let Some(result) = results.next().await {
-                    let (object, deletion) = result?;
-                    take(&object, deletion);
+                    match result {
+                        Some(Ok((object, deletion))) => take(&object, deletion),
+                        Some(Err(error)) => ended = ended.and(Err(error)),
+                        None => {}
+                    }
                 }
+                ended?;
             }
             Ok(())
         })
