@@ -27,9 +27,10 @@ pub fn is_left_alone(desired: &Value, live: &Value, manager: &str, set: Option<&
 /// refused is refused whole; an object that belongs to none is refused alone.
 pub fn decide(wanted: AllWanted, terms: &Terms<'_>) -> (Vec<Step>, Vec<Refusal>) {
     let coming = live::coming_kinds(&wanted);
-    // Most of it is comparing what is there with what is wanted.
-    let (steps, refusals): (Vec<_>, Vec<_>) =
-        wanted.into_par_iter().map(|(owner, objects)| of_owner(owner.as_ref(), objects, &coming, terms)).unzip();
+    // Most of it is comparing what is there with what is wanted. Of a few other threads would take longer to begin.
+    let wanted: Vec<_> = wanted.into_iter().collect();
+    let decide = |(owner, objects): (Option<Owner>, _)| of_owner(owner.as_ref(), objects, &coming, terms);
+    let (steps, refusals): (Vec<_>, Vec<_>) = wanted.into_par_iter().with_min_len(2).map(decide).unzip();
     let (mut steps, refusals): (Vec<Step>, Vec<Refusal>) =
         (steps.into_iter().flatten().collect(), refusals.into_iter().flatten().collect());
     steps.sort_by(|a, b| (a.reference.stage(), &a.reference).cmp(&(b.reference.stage(), &b.reference)));
