@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::process::{Process, SET};
 use crate::repository::{Content, NAMESPACE, content_of, contents};
-use crate::server::{Effect, Key, Question, Server, key, leaves, reference};
+use crate::server::{Effect, Key, Question, Server, first_other, key, reference};
 
 /// The revision that a set says is applied.
 const REVISION: &str = "kaito.sh/revision";
@@ -96,7 +96,7 @@ impl Checks {
             return;
         }
         let (Effect::Written { reference, .. } | Effect::Deleted { reference, .. }) = effect;
-        let holder = server.objects().find(|object| object["kind"] == "Lease").map(|lease| lease["spec"]["holderIdentity"].clone());
+        let holder = server.of_kind("Lease").first().map(|(_, lease)| lease.object["spec"]["holderIdentity"].clone());
         let name = format!("kaito-{life}");
         if holder.as_ref().is_none_or(|holder| *holder != name) {
             return self.violated(format!("{name} has written {reference}, while the lease is {holder:?}'s"));
@@ -110,9 +110,12 @@ impl Checks {
         match effect {
             Effect::Deleted { .. } => self.see_deleted(process, reference),
             Effect::Written { before, after, .. } => {
-                self.touched.remove(reference);
+                // What others have changed of the object itself is as it was when only its status is written.
+                if !question.is_about_status() {
+                    self.touched.remove(reference);
+                }
                 if *reference == self.parent {
-                    self.see_record(server, before.as_ref(), after);
+                    self.see_record(server, before.as_ref().map(|before| &before.object), &after.object);
                 }
             }
         }
@@ -151,8 +154,9 @@ impl Checks {
     /// No Workspace has two nodes.
     fn see_nodes(&mut self, server: &Server) {
         let mut owners = BTreeSet::new();
-        let claims = server.objects().filter(|object| object["kind"] == "NodeClaim");
-        let twice = claims.map(|claim| claim["metadata"]["labels"][WORKSPACE].to_string()).find(|owner| !owners.insert(owner.clone()));
+        let claims = server.of_kind("NodeClaim");
+        let owner = |claim: &Value| claim["metadata"]["labels"][WORKSPACE].to_string();
+        let twice = claims.iter().map(|(_, claim)| owner(&claim.object)).find(|owner| !owners.insert(owner.clone()));
         if let Some(owner) = twice {
             self.violated(format!("there are two NodeClaims for Workspace {owner}"));
         }
@@ -221,6 +225,7 @@ impl Checks {
 /// Whether a node has got a label, and nothing else.
 fn is_labelled_only(effect: &Effect) -> bool {
     let Effect::Written { before: Some(before), after, .. } = effect else { return false };
+    let (before, after) = (&before.object, &after.object);
     before["spec"] == after["spec"] && before["status"] == after["status"] && after["metadata"]["labels"]["accelerator"] == "nvidia"
 }
 
@@ -237,7 +242,7 @@ fn lacks(server: &Server, content: &Content, is_excused: impl Fn(&ObjectRef) -> 
         if !live["metadata"]["deletionTimestamp"].is_null() {
             return Some(format!("{reference} is being deleted"));
         }
-        if let Some(field) = leaves(wanted).iter().find(|field| live.pointer(field) != wanted.pointer(field)) {
+        if let Some(field) = first_other(live, wanted) {
             return Some(format!("{reference} has another {field}"));
         }
     }

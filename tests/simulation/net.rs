@@ -11,7 +11,6 @@ use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::{Bytes, Frame};
 use kaito::cluster::Service;
 use kube::client::Body;
-use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tower::util::BoxCloneSyncService;
@@ -51,7 +50,7 @@ impl Net {
 }
 
 impl Flight {
-    pub(crate) fn answer(self, answer: &Answer) {
+    pub(crate) fn answer(self, answer: Answer) {
         // Who was killed hears nothing.
         _ = self.reply.send(Ok(answer.response()));
     }
@@ -73,8 +72,8 @@ impl Flight {
 }
 
 /// A line of a watch.
-pub(crate) fn line(json: &Value) -> Frame<Bytes> {
-    Frame::data(Bytes::from(format!("{json}\n")))
+pub(crate) fn line(json: String) -> Frame<Bytes> {
+    Frame::data(Bytes::from(json))
 }
 
 /// The way from a process to the server.

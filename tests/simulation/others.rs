@@ -27,30 +27,29 @@ pub(crate) enum Meddling {
 impl World {
     /// Controllers do what is to be done: what is to go is gone, and if they make something, claims get nodes and sets get pods.
     pub(crate) fn act_controllers(&mut self, make: bool) {
-        let all: Vec<Value> = self.server.objects().cloned().collect();
-        for object in all.iter().filter(|object| object["metadata"]["name"] != "theirs") {
-            let (key, metadata) = (key(object), &object["metadata"]);
-            match object["kind"].as_str() {
-                Some("NodeClaim") if !metadata["deletionTimestamp"].is_null() => {
-                    self.server.delete(&crate::server::key(&node(object)));
-                    self.server.finalize(&key);
-                }
-                Some("NodeClaim") if make => self.launch(&key, object),
-                Some("StatefulSet") if make => {
-                    let replicas = &object["spec"]["replicas"];
-                    let status = json!({
-                        "observedGeneration": metadata["generation"],
-                        "replicas": replicas,
-                        "readyReplicas": replicas,
-                        "currentReplicas": replicas,
-                        "updatedReplicas": replicas,
-                        "availableReplicas": replicas,
-                        "currentRevision": "one",
-                        "updateRevision": "one",
-                    });
-                    self.server.change(&key, ("kube-controller-manager", "status"), |object| object["status"] = status);
-                }
-                _ => {}
+        for (key, claim) in self.server.of_kind("NodeClaim") {
+            let claim = &claim.object;
+            if !claim["metadata"]["deletionTimestamp"].is_null() {
+                self.server.delete(&crate::server::key(&node(claim)));
+                self.server.finalize(&key);
+            } else if make && claim["metadata"]["name"] != "theirs" {
+                self.launch(&key, claim);
+            }
+        }
+        for (key, set) in self.server.of_kind("StatefulSet").iter().filter(|_| make) {
+            let replicas = &set.object["spec"]["replicas"];
+            let status = json!({
+                "observedGeneration": set.object["metadata"]["generation"],
+                "replicas": replicas,
+                "readyReplicas": replicas,
+                "currentReplicas": replicas,
+                "updatedReplicas": replicas,
+                "availableReplicas": replicas,
+                "currentRevision": "one",
+                "updateRevision": "one",
+            });
+            if set.object["status"] != status {
+                self.server.change(key, ("kube-controller-manager", "status"), |object| object["status"] = status);
             }
         }
     }
@@ -63,7 +62,9 @@ impl World {
         let conditions: Vec<Value> = ["Launched", "Registered", "Initialized", "Ready"].map(condition).into();
         let node = node(claim);
         let status = json!({"conditions": conditions, "nodeName": node["metadata"]["name"]});
-        self.server.change(key, ("karpenter", "status"), |claim| claim["status"] = status);
+        if claim["status"] != status {
+            self.server.change(key, ("karpenter", "status"), |claim| claim["status"] = status);
+        }
         if self.server.get(&crate::server::key(&node)).is_none() {
             self.server.create("karpenter", node);
         }

@@ -24,9 +24,9 @@ use crate::repository::{Memorised, NAMESPACE, content_of, contents, snapshot};
 pub(crate) const SET: &str = "fleet";
 
 /// How long others leave the lease alone; how long who has it leads without renewing it; how often it is renewed.
-pub(crate) const LEASE: Duration = Duration::from_secs(60);
-const DEADLINE: Duration = Duration::from_secs(40);
-const RETRY: Duration = Duration::from_secs(10);
+const LEASE: Duration = Duration::from_secs(120);
+const DEADLINE: Duration = Duration::from_secs(100);
+const RETRY: Duration = Duration::from_secs(30);
 
 /// A life of a process, from its start to its end.
 pub(crate) struct Process {
@@ -40,6 +40,8 @@ pub(crate) struct Process {
     idle_since: Instant,
     candidate: Option<Candidate>,
     leadership: Receiver<Leadership>,
+    /// What it was told about who leads, and hasn't heeded yet.
+    unheeded: VecDeque<Leadership>,
     connection: Connection,
     events: Arc<Events>,
     outbox: Sender<Event>,
@@ -83,6 +85,7 @@ impl Process {
             idle_since: Instant::now(),
             candidate: Some(candidate),
             leadership,
+            unheeded: VecDeque::new(),
             connection,
             events: Arc::new(events),
             outbox,
@@ -95,9 +98,16 @@ impl Process {
         }
     }
 
+    /// Whether it was told that it begins or ceases to lead.
+    pub(crate) fn is_told_to_heed(&mut self) -> bool {
+        self.unheeded.extend(self.leadership.try_iter());
+        !self.unheeded.is_empty() && !self.machine.is_held()
+    }
+
     /// Does what the process does when it begins or ceases to lead; whether it goes on.
     pub(crate) fn heed_leadership(&mut self) -> bool {
-        while let Ok(told) = self.leadership.try_recv() {
+        self.unheeded.extend(self.leadership.try_iter());
+        while let Some(told) = self.unheeded.pop_front() {
             match told {
                 Leadership::Gained => self.work(),
                 Leadership::Lost => return false,
@@ -127,9 +137,14 @@ impl Process {
         self.idle_since = Instant::now();
     }
 
+    /// Whether its feed would find a newer revision than the one that it told last.
+    pub(crate) fn is_behind(&self, head: &str) -> bool {
+        self.worker.is_some() && self.told.as_deref() != Some(head)
+    }
+
     /// Its feed looks at the repository, whose newest revision this is; whether it has anything to tell.
     pub(crate) fn look(&mut self, head: &str) -> bool {
-        if self.worker.is_none() || self.told.as_deref() == Some(head) {
+        if !self.is_behind(head) {
             return false;
         }
         self.told = Some(head.to_owned());

@@ -1,5 +1,6 @@
 //! The world of one schedule: what can happen next, and what happens when it is chosen.
 
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hasher as _};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -33,12 +34,24 @@ pub(crate) enum Fate {
     LostAfter,
 }
 
+/// How many requests have a fate of their own, of those whose line has this.
+#[derive(Default)]
+pub(crate) struct Faults {
+    pub left: usize,
+    pub of: &'static str,
+}
+
 /// A watch that is open.
 struct Watching {
     from: usize,
     stream: Stream,
     lines: Lines,
+    /// The step before which it tells nothing.
+    silent_until: usize,
 }
+
+/// How long what is slow takes, in steps: long enough for a pass that was made meanwhile.
+const SLOW: usize = 150;
 
 /// The world.
 pub(crate) struct World {
@@ -52,10 +65,15 @@ pub(crate) struct World {
     lives: usize,
     net: Arc<Mutex<Net>>,
     watches: Vec<Watching>,
+    /// The steps before which requests aren't answered.
+    slow: BTreeMap<u64, usize>,
+    /// How many requests and watches are slow, out of a hundred.
+    slowness: usize,
     /// Whether kaito takes fields from others by force.
     is_forceful: bool,
-    /// How many requests have a fate of their own.
-    pub faults: usize,
+    /// Whether controllers make nodes and pods.
+    pub has_controllers: bool,
+    pub faults: Faults,
     /// What was done, as a number.
     trace: DefaultHasher,
     /// Whether what is done is printed.
@@ -85,8 +103,11 @@ impl World {
             lives: 0,
             net: Arc::default(),
             watches: Vec::new(),
+            slow: BTreeMap::new(),
+            slowness: 0,
             is_forceful: false,
-            faults: 0,
+            has_controllers: true,
+            faults: Faults::default(),
             trace: DefaultHasher::new(),
             is_told,
             steps: 0,
@@ -95,6 +116,7 @@ impl World {
             runtime,
         };
         world.is_forceful = world.rng.bool();
+        world.slowness = [0, 3, 10, 30][world.rng.usize(0..4)];
         world.checks.furnish(&mut world.server);
         world
     }
@@ -213,7 +235,7 @@ impl World {
         let late: Vec<u64> = self.net.lock().unwrap().flights().filter(|(_, flight)| is_late(flight)).map(|(number, _)| number).collect();
         for number in late {
             let fate = if self.rng.bool() { Fate::Answered } else { Fate::LostAfter };
-            self.serve(number, if self.faults > 0 { fate } else { Fate::Answered });
+            self.serve(number, if self.faults.left > 0 { fate } else { Fate::Answered });
         }
         self.runtime.block_on(advance(time));
         self.settle();
@@ -224,12 +246,37 @@ impl World {
         self.net.lock().unwrap().flights().map(|(number, _)| number).collect()
     }
 
-    /// Draws what becomes of the next request.
-    pub(crate) fn fate(&mut self) -> Fate {
-        if self.faults == 0 {
+    /// Draws until which step something takes that begins now.
+    fn until(&mut self) -> usize {
+        let is_slow = self.rng.usize(0..100) < self.slowness;
+        self.steps + if is_slow { self.rng.usize(0..SLOW) } else { 0 }
+    }
+
+    /// The requests that may be answered by now.
+    fn answerable(&mut self) -> Vec<u64> {
+        let flights = self.flights();
+        self.slow.retain(|number, _| flights.contains(number));
+        for number in &flights {
+            if !self.slow.contains_key(number) {
+                let until = self.until();
+                self.slow.insert(*number, until);
+            }
+        }
+        flights.into_iter().filter(|number| self.slow[number] <= self.steps).collect()
+    }
+
+    /// Draws what becomes of a request.
+    fn fate(&mut self, number: u64) -> Fate {
+        if self.faults.left == 0 {
             return Fate::Answered;
         }
-        self.faults -= 1;
+        let question = self.net.lock().unwrap().flights().find(|(other, _)| *other == number).map(|(_, flight)| flight.question.clone());
+        let Some(question) = question.filter(|question| question.line().contains(self.faults.of)) else { return Fate::Answered };
+        // Leases are asked for again and again.
+        if question.is_about_leases() && self.rng.usize(0..5) > 0 {
+            return Fate::Answered;
+        }
+        self.faults.left -= 1;
         match self.rng.usize(0..8) {
             0 => Fate::Refused(429),
             1 => Fate::Refused(500),
@@ -248,12 +295,12 @@ impl World {
         self.tell(|| format!("kaito-{} {} {fate:?}", flight.from, flight.question.line()));
         match fate {
             Fate::LostBefore => flight.fail(),
-            Fate::Refused(code) => flight.answer(&refused(code, "Simulated")),
+            Fate::Refused(code) => flight.answer(refused(code, "Simulated")),
             Fate::Answered | Fate::LostAfter => {
                 if let Some(stream) = Server::watch(&flight.question) {
                     if matches!(fate, Fate::Answered) {
                         let (from, lines) = (flight.from, flight.stream());
-                        self.watches.push(Watching { from, stream, lines });
+                        self.watches.push(Watching { from, stream, lines, silent_until: 0 });
                     } else {
                         flight.fail();
                     }
@@ -267,7 +314,7 @@ impl World {
                 self.checks.count(&flight.question);
                 match fate {
                     Fate::LostAfter => flight.fail(),
-                    _ => flight.answer(&answer),
+                    _ => flight.answer(answer),
                 }
             }
         }
@@ -278,8 +325,8 @@ impl World {
     pub(crate) fn news(&mut self) -> Vec<usize> {
         self.watches.retain(|watch| !watch.lines.is_closed());
         let is_held = |life: usize| self.processes.iter().any(|process| process.life == life && process.machine.is_held());
-        let watches = self.watches.iter().enumerate();
-        watches.filter(|(_, watch)| !is_held(watch.from) && self.server.has_news(&watch.stream)).map(|(place, _)| place).collect()
+        let watches = self.watches.iter_mut().enumerate();
+        watches.filter_map(|(place, watch)| (!is_held(watch.from) && self.server.has_news(&mut watch.stream)).then_some(place)).collect()
     }
 
     /// A watch tells some of it.
@@ -288,20 +335,25 @@ impl World {
         let watch = &mut watches[place];
         for _ in 0..most {
             let Some(json) = server.next_line(&mut watch.stream) else { break };
-            _ = watch.lines.send(line(&json));
+            _ = watch.lines.send(line(json));
         }
+        self.watches[place].silent_until = self.until();
         self.note(("news", place, most));
         self.settle();
     }
 
-    /// Watches that have nothing to tell say how far they are.
-    pub(crate) fn bookmarks(&mut self) {
-        let Self { watches, server, .. } = self;
-        for watch in watches {
-            if !server.has_news(&watch.stream) {
-                _ = watch.lines.send(line(&server.bookmark(&mut watch.stream)));
-            }
+    /// A watch that has nothing to tell says how far it is.
+    pub(crate) fn bookmark(&mut self) {
+        if self.watches.is_empty() {
+            return;
         }
+        let place = self.rng.usize(0..self.watches.len());
+        let Self { watches, server, .. } = self;
+        let watch = &mut watches[place];
+        if !server.has_news(&mut watch.stream) {
+            _ = watch.lines.send(line(server.bookmark(&mut watch.stream)));
+        }
+        self.note(("bookmark", place));
         self.settle();
     }
 
@@ -350,13 +402,26 @@ impl World {
         self.flights().is_empty() && self.news().is_empty() && self.able().is_empty() && self.processes.iter().all(Process::is_idle)
     }
 
-    /// Something that can happen, happens: an answer comes, a watch tells something, a worker goes on, a feed looks, time passes.
-    pub(crate) fn step(&mut self) {
+    /// The processes of which something holds.
+    fn places(&mut self, is_it: impl FnMut(&mut Process) -> bool) -> Vec<usize> {
+        let mut is_it = is_it;
+        let processes = self.processes.iter_mut().enumerate();
+        processes.filter_map(|(place, process)| is_it(process).then_some(place)).collect()
+    }
+
+    /// Something that can happen, happens: an answer comes, a watch tells something, a worker goes on, a feed looks, time passes. Whether there
+    /// was anything to do but to let time pass.
+    pub(crate) fn step(&mut self) -> bool {
         self.steps += 1;
-        let (flights, news, able) = (self.flights(), self.news(), self.able());
-        let all = self.processes.len();
-        let weights = [flights.len() * 4, news.len() * 4, able.len() * 6, all, all, 1, 1];
-        let mut drawn = self.rng.usize(0..weights.iter().sum());
+        let (flights, mut news, able) = (self.answerable(), self.news(), self.able());
+        news.retain(|place| self.watches[*place].silent_until <= self.steps);
+        let (head, told) = (self.head.clone(), self.places(Process::is_told_to_heed));
+        let behind = self.places(|process| process.is_behind(&head));
+        let weights = [flights.len() * 4, news.len() * 4, able.len() * 6, behind.len() * 2, told.len() * 2];
+        let something: usize = weights.iter().sum();
+        // Where nothing else can happen time passes faster.
+        let longest = if something == 0 { 8000 } else { 2000 };
+        let mut drawn = self.rng.usize(0..something + 2);
         let chosen = weights.iter().position(|weight| {
             let is_it = drawn < *weight;
             drawn = drawn.saturating_sub(*weight);
@@ -364,8 +429,8 @@ impl World {
         });
         match chosen {
             Some(0) => {
-                let fate = self.fate();
                 let number = flights[self.rng.usize(0..flights.len())];
+                let fate = self.fate(number);
                 self.serve(number, fate);
             }
             Some(1) => {
@@ -377,19 +442,20 @@ impl World {
                 self.go_on(place, most);
             }
             Some(3) => {
-                let place = self.rng.usize(0..all);
+                let place = behind[self.rng.usize(0..behind.len())];
                 self.look(place);
             }
             Some(4) => {
-                let place = self.rng.usize(0..all);
+                let place = told[self.rng.usize(0..told.len())];
                 self.heed(place);
             }
-            Some(5) => self.bookmarks(),
+            _ if self.rng.usize(0..8) == 0 => self.bookmark(),
             _ => {
-                let time = Duration::from_millis(self.rng.u64(1..2000));
+                let time = Duration::from_millis(self.rng.u64(1..longest));
                 self.pass_time(time);
             }
         }
+        something > 0
     }
 }
 

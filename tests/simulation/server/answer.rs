@@ -22,7 +22,8 @@ pub(crate) struct Question {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub code: u16,
-    pub json: Value,
+    /// In JSON.
+    pub body: String,
 }
 
 impl Question {
@@ -56,6 +57,11 @@ impl Question {
         self.path.starts_with("/apis/coordination.k8s.io/")
     }
 
+    /// Whether it is about the status of an object alone.
+    pub(crate) fn is_about_status(&self) -> bool {
+        self.path.ends_with("/status")
+    }
+
     /// Whether it writes an event.
     pub(crate) fn is_event(&self) -> bool {
         self.path.starts_with("/apis/events.k8s.io/")
@@ -67,11 +73,6 @@ impl Question {
 
     pub(super) fn wants_metadata(&self) -> bool {
         self.accepts.contains("PartialObjectMetadata")
-    }
-
-    /// An object as it is asked for.
-    pub(super) fn trimmed(&self, object: Value) -> Value {
-        if self.wants_metadata() { metadata_of(&object) } else { object }
     }
 
     pub(super) fn json(&self) -> Value {
@@ -95,17 +96,17 @@ pub(super) fn metadata_of(object: &Value) -> Value {
 }
 
 impl Answer {
-    pub(super) fn ok(json: Value) -> Self {
-        Self { code: 200, json }
+    pub(super) fn ok(json: impl Into<String>) -> Self {
+        Self { code: 200, body: json.into() }
     }
 
     pub(super) fn or_unknown(json: Option<Value>) -> Self {
-        json.map_or_else(|| refused(404, ""), Self::ok)
+        json.map_or_else(|| refused(404, ""), |json| Self::ok(json.to_string()))
     }
 
     /// As a response.
-    pub(crate) fn response(&self) -> Response<http_body_util::combinators::UnsyncBoxBody<Bytes, tower::BoxError>> {
-        let body = http_body_util::Full::new(Bytes::from(self.json.to_string())).map_err(|never| match never {});
+    pub(crate) fn response(self) -> Response<http_body_util::combinators::UnsyncBoxBody<Bytes, tower::BoxError>> {
+        let body = http_body_util::Full::new(Bytes::from(self.body)).map_err(|never| match never {});
         let response = Response::builder().status(self.code).header("content-type", "application/json");
         response.body(body.boxed_unsync()).expect("this is a response")
     }
@@ -113,8 +114,13 @@ impl Answer {
 
 /// A refusal.
 pub(crate) fn refused(code: u16, reason: &str) -> Answer {
-    let json = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason, "message": format!("simulated: {code} {reason}")});
-    Answer { code, json }
+    refused_for(code, reason, &Value::Null)
+}
+
+fn refused_for(code: u16, reason: &str, details: &Value) -> Answer {
+    let message = format!("simulated: {code} {reason}");
+    let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason, "message": message, "details": details});
+    Answer { code, body: status.to_string() }
 }
 
 pub(super) fn conflict(conflicts: &[Conflict]) -> Answer {
@@ -122,9 +128,7 @@ pub(super) fn conflict(conflicts: &[Conflict]) -> Answer {
         let field = conflict.field.replace('/', ".");
         json!({"reason": "FieldManagerConflict", "message": format!("conflict with {:?} using v1", conflict.manager), "field": field})
     };
-    let mut answer = refused(409, "Conflict");
-    answer.json["details"] = json!({"causes": conflicts.iter().map(cause).collect::<Vec<_>>()});
-    answer
+    refused_for(409, "Conflict", &json!({"causes": conflicts.iter().map(cause).collect::<Vec<_>>()}))
 }
 
 /// A part of a query without percent signs.

@@ -62,6 +62,28 @@ pub(crate) fn leaves(object: &Value) -> Fields {
     found
 }
 
+/// A field of an object, if it is there.
+pub(crate) fn get<'o>(object: &'o Value, field: &str) -> Option<&'o Value> {
+    // Few names need to be read, which is what takes time.
+    if field.contains('~') {
+        object.pointer(field)
+    } else {
+        field.split('/').skip(1).try_fold(object, |at, name| at.as_object()?.get(name))
+    }
+}
+
+/// The first field of what is wanted that an object has otherwise.
+pub(crate) fn first_other(object: &Value, wanted: &Value) -> Option<String> {
+    match wanted {
+        Value::Object(fields) if !fields.is_empty() => fields.iter().find_map(|(name, wanted)| {
+            let within = first_other(object.get(name).unwrap_or(&Value::Null), wanted)?;
+            Some(format!("/{name}{within}"))
+        }),
+        Value::Null => None,
+        wanted => (object != wanted).then(String::new),
+    }
+}
+
 /// Whether a field is another one, or within it.
 fn is_within(field: &str, other: &str) -> bool {
     field.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -84,7 +106,7 @@ pub(crate) fn apply(
 ) -> Result<(), Vec<Conflict>> {
     let fields = leaves(wanted);
     let is_own = |manager: &Manager| manager.name == name && manager.operation == "Apply" && manager.subresource == subresource;
-    let is_other = |field: &str| object.pointer(field) != wanted.pointer(field);
+    let is_other = |field: &str| get(object, field) != get(wanted, field);
     let mut conflicts = Vec::new();
     for manager in managers.iter().filter(|manager| !is_own(manager)) {
         for field in fields.iter().filter(|field| is_other(field)) {
@@ -108,9 +130,9 @@ pub(crate) fn apply(
         }
     }
     for field in &fields {
-        let value = wanted.pointer(field).cloned().unwrap_or_default();
+        let value = get(wanted, field).cloned().unwrap_or_default();
         // Whoever wants a map wants nothing in it to be gone.
-        if !(value.is_object() && object.pointer(field).is_some_and(Value::is_object)) {
+        if !(value.is_object() && get(object, field).is_some_and(Value::is_object)) {
             set(object, field, value);
         }
     }
@@ -122,7 +144,7 @@ pub(crate) fn apply(
 /// Takes note that a manager has changed an object from what it was.
 pub(crate) fn update(before: &Value, after: &Value, managers: &mut Vec<Manager>, (name, subresource): (&str, &'static str)) {
     let has = leaves(after);
-    let changed: Fields = has.iter().filter(|field| before.pointer(field) != after.pointer(field)).cloned().collect();
+    let changed: Fields = has.iter().filter(|field| get(before, field) != get(after, field)).cloned().collect();
     for manager in &mut *managers {
         manager.fields.retain(|field| has.contains(field) && !changed.contains(field));
     }

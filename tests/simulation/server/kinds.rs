@@ -14,6 +14,9 @@ pub(crate) struct Kind {
     pub has_status: bool,
 }
 
+/// The kinds of which nobody looks at who owns their fields.
+const UNMANAGED: [&str; 2] = ["Event", "Lease"];
+
 const fn kind(
     (group, version): (&'static str, &'static str),
     (plural, name): (&'static str, &'static str),
@@ -46,6 +49,11 @@ pub(crate) const KINDS: [Kind; 14] = [
 impl Kind {
     pub(crate) fn api_version(&self) -> String {
         if self.group.is_empty() { self.version.to_owned() } else { format!("{}/{}", self.group, self.version) }
+    }
+
+    /// Whether it is kept who owns its fields.
+    pub(crate) fn is_managed(&self) -> bool {
+        !UNMANAGED.contains(&self.name)
     }
 
     /// The kind that an `apiVersion` and a kind name.

@@ -1,16 +1,17 @@
 //! What a watch is told.
 
+use std::rc::Rc;
+
 use serde_json::{Value, json};
 
-use super::answer::metadata_of;
-use super::{Key, Server};
+use super::{Key, Server, Stored};
 
 /// Something that has happened to an object, as it was and is.
 pub(super) struct Logged {
     pub version: u64,
     pub key: Key,
-    pub before: Option<Value>,
-    pub after: Option<Value>,
+    pub before: Option<Rc<Stored>>,
+    pub after: Option<Rc<Stored>>,
 }
 
 /// Which objects are meant.
@@ -54,7 +55,7 @@ pub(crate) struct Stream {
     metadata_only: bool,
     /// Up to which version it has been told.
     told: u64,
-    /// The place in the log behind that.
+    /// The place in the log up to which nothing is to be told any more.
     next: usize,
 }
 
@@ -64,43 +65,49 @@ impl Stream {
     }
 }
 
+impl Logged {
+    /// What a watch is told of it: the word for it, and the object; none if it is none of those that are meant.
+    fn told(&self, selector: &Selector) -> Option<(&'static str, &Rc<Stored>)> {
+        let selected = |stored: &Option<Rc<Stored>>| stored.as_ref().is_some_and(|stored| selector.has(&self.key, &stored.object));
+        match (selected(&self.before), selected(&self.after)) {
+            (false, true) => Some("ADDED").zip(self.after.as_ref()),
+            (true, true) => Some("MODIFIED").zip(self.after.as_ref()),
+            (true, false) => Some("DELETED").zip(self.after.as_ref().or(self.before.as_ref())),
+            (false, false) => None,
+        }
+    }
+}
+
 impl Server {
     /// The next line of a watch; none if nothing has happened.
-    pub(crate) fn next_line(&self, stream: &mut Stream) -> Option<Value> {
+    pub(crate) fn next_line(&self, stream: &mut Stream) -> Option<String> {
+        if !self.has_news(stream) {
+            return None;
+        }
         if stream.told < self.compacted {
             stream.told = u64::MAX;
-            return Some(json!({"type": "ERROR", "object": super::refused(410, "Expired").json}));
+            return Some(format!("{{\"type\":\"ERROR\",\"object\":{}}}\n", super::refused(410, "Expired").body));
         }
-        while let Some(logged) = self.log.get(stream.next) {
-            stream.next += 1;
-            if logged.version <= stream.told {
-                continue;
-            }
-            stream.told = logged.version;
-            let selected = |object: &Option<Value>| object.as_ref().is_some_and(|object| stream.selector.has(&logged.key, object));
-            let (kind, object) = match (selected(&logged.before), selected(&logged.after)) {
-                (false, true) => ("ADDED", &logged.after),
-                (true, true) => ("MODIFIED", &logged.after),
-                (true, false) => ("DELETED", if logged.after.is_some() { &logged.after } else { &logged.before }),
-                (false, false) => continue,
-            };
-            let object = object.clone().unwrap_or_default();
-            return Some(json!({"type": kind, "object": if stream.metadata_only { metadata_of(&object) } else { object }}));
-        }
-        None
+        let logged = self.log.get(stream.next)?;
+        stream.next += 1;
+        stream.told = logged.version;
+        let (word, stored) = logged.told(&stream.selector)?;
+        Some(format!("{{\"type\":\"{word}\",\"object\":{}}}\n", stored.shown(stream.metadata_only)))
     }
 
     /// Whether something has happened that a watch isn't told yet.
-    pub(crate) fn has_news(&self, stream: &Stream) -> bool {
-        let is_selected = |object: &Option<Value>, key: &Key| object.as_ref().is_some_and(|object| stream.selector.has(key, object));
-        let rest = self.log.get(stream.next..).unwrap_or_default().iter().filter(|logged| logged.version > stream.told);
-        let mut news = rest.filter(|logged| is_selected(&logged.before, &logged.key) || is_selected(&logged.after, &logged.key));
-        stream.told < self.compacted || news.next().is_some()
+    pub(crate) fn has_news(&self, stream: &mut Stream) -> bool {
+        let is_news = |logged: &Logged| logged.version > stream.told && logged.told(&stream.selector).is_some();
+        while self.log.get(stream.next).is_some_and(|logged| !is_news(logged)) {
+            stream.next += 1;
+        }
+        stream.told < self.compacted || stream.next < self.log.len()
     }
 
     /// A bookmark: up to here the watch was told everything.
-    pub(crate) fn bookmark(&self, stream: &mut Stream) -> Value {
+    pub(crate) fn bookmark(&self, stream: &mut Stream) -> String {
         stream.told = stream.told.max(self.version);
-        json!({"type": "BOOKMARK", "object": {"kind": "Bookmark", "apiVersion": "v1", "metadata": {"resourceVersion": self.version.to_string()}}})
+        let metadata = json!({"resourceVersion": self.version.to_string()});
+        format!("{}\n", json!({"type": "BOOKMARK", "object": {"kind": "Bookmark", "apiVersion": "v1", "metadata": metadata}}))
     }
 }
