@@ -1,11 +1,13 @@
 //! Something between kaito and the API server that counts what is asked, and may fail.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -44,7 +46,16 @@ struct State {
     has_forgotten: bool,
     /// The API group that isn't there.
     without: Option<&'static str>,
+    /// Whether answers come byte by byte.
+    drips: bool,
+    /// The tokens that were shown.
+    tokens: BTreeSet<String>,
+    /// Those that count no more.
+    revoked: BTreeSet<String>,
 }
+
+/// How long it takes from one byte to the next of an answer that drips.
+const DRIP: Duration = Duration::from_micros(50);
 
 impl Proxy {
     pub(super) fn new(namespace: &str) -> Self {
@@ -123,6 +134,21 @@ impl Proxy {
         self.state.lock().unwrap().without = Some(group);
     }
 
+    /// Answers byte by byte, or no more.
+    pub(super) fn drip(&self, drips: bool) {
+        self.state.lock().unwrap().drips = drips;
+    }
+
+    /// Whether somebody has shown a token.
+    pub(super) fn has_seen(&self, token: &str) -> bool {
+        self.state.lock().unwrap().tokens.contains(token)
+    }
+
+    /// Turns away whoever shows a token from now on.
+    pub(super) fn revoke(&self, token: &str) {
+        self.state.lock().unwrap().revoked.insert(token.to_owned());
+    }
+
     /// Turns the next patches away.
     pub(super) fn turn_away(&self, count: usize) {
         self.state.lock().unwrap().too_many = count;
@@ -161,6 +187,10 @@ fn serve_one(reader: &mut impl BufRead, stream: &mut TcpStream, state: &Mutex<St
     reader.read_exact(&mut body)?;
     let mut words = head[0].split(' ');
     let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    if is_revoked(&head, state) {
+        let status = r#"{"kind":"Status","apiVersion":"v1","status":"Failure","code":401,"reason":"Unauthorized"}"#;
+        return answer(stream, "401 Unauthorized", status, state).map(|()| true);
+    }
     // Secrets are applied as they are; whatever else is told may be read by others.
     let hides = if path.contains("/secrets") { hides_credentials } else { hides_secrets };
     hides("request", &String::from_utf8_lossy(&body));
@@ -170,7 +200,7 @@ fn serve_one(reader: &mut impl BufRead, stream: &mut TcpStream, state: &Mutex<St
             state.asked.push(format!("{method} {path}"));
             std::mem::take(&mut state.has_forgotten)
         };
-        return serve_watch(path, stream, has_forgotten).map(|()| false);
+        return serve_watch(path, stream, has_forgotten, state).map(|()| false);
     }
     let is_unknown = state.lock().unwrap().without.is_some_and(|group| path == format!("/apis/{group}"));
     let is_turned_away = {
@@ -201,12 +231,10 @@ fn serve_one(reader: &mut impl BufRead, stream: &mut TcpStream, state: &Mutex<St
             if is_gone(stream) {
                 return Ok(false);
             }
-            thread::sleep(std::time::Duration::from_millis(5));
+            thread::sleep(Duration::from_millis(5));
         }
         let Some((status, text)) = answer else { return Ok(false) };
-        write!(stream, "HTTP/1.1 {status} Status\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{text}", text.len())?;
-        stream.flush()?;
-        return Ok(true);
+        return answer(stream, &format!("{status} Status"), &text, state).map(|()| true);
     }
     let (status, text) = if is_turned_away {
         (429, r#"{"kind":"Status","apiVersion":"v1","status":"Failure","code":429,"reason":"TooManyRequests"}"#.to_owned())
@@ -216,10 +244,36 @@ fn serve_one(reader: &mut impl BufRead, stream: &mut TcpStream, state: &Mutex<St
         let form = header("content-type").unwrap_or_else(|| "application/json".to_owned());
         playground().client.pass(method, path, &form, body).map_err(io::Error::other)?
     };
-    let wait = if status == 429 { "Retry-After: 1\r\n" } else { "" };
-    write!(stream, "HTTP/1.1 {status} Status\r\nContent-Type: application/json\r\n{wait}Content-Length: {}\r\n\r\n{text}", text.len())?;
-    stream.flush()?;
-    Ok(true)
+    let wait = if status == 429 { "\r\nRetry-After: 1" } else { "" };
+    answer(stream, &format!("{status} Status{wait}"), &text, state).map(|()| true)
+}
+
+/// Takes note of the token that somebody shows; whether it counts no more.
+fn is_revoked(head: &[String], state: &Mutex<State>) -> bool {
+    let token = |line: &String| Some(line.split_once(": Bearer ").or_else(|| line.split_once(": bearer "))?.1.to_owned());
+    let Some(token) = head.iter().find_map(token) else { return false };
+    let mut state = state.lock().unwrap();
+    let is_revoked = state.revoked.contains(&token);
+    state.tokens.insert(token);
+    is_revoked
+}
+
+/// Answers, with a status, whatever headers stand behind it, and a body.
+fn answer(stream: &mut TcpStream, status: &str, body: &str, state: &Mutex<State>) -> io::Result<()> {
+    let text = format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    send(stream, text.as_bytes(), state)
+}
+
+/// Sends bytes, one by one as long as all is to drip.
+fn send(stream: &mut TcpStream, bytes: &[u8], state: &Mutex<State>) -> io::Result<()> {
+    let mut rest = bytes;
+    while rest.len() > 1 && state.lock().unwrap().drips {
+        stream.set_nodelay(true)?;
+        stream.write_all(&rest[..1])?;
+        rest = &rest[1..];
+        thread::sleep(DRIP);
+    }
+    stream.write_all(rest)
 }
 
 /// Whether something is changed that is applied: who leads, and what has happened, is told besides.
@@ -228,7 +282,7 @@ fn is_write(method: &str, path: &str) -> bool {
 }
 
 /// Passes on what a watch tells, until either side ends it.
-fn serve_watch(path: &str, stream: &mut TcpStream, has_forgotten: bool) -> io::Result<()> {
+fn serve_watch(path: &str, stream: &mut TcpStream, has_forgotten: bool, state: &Mutex<State>) -> io::Result<()> {
     let gone = r#"{"type":"ERROR","object":{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Expired","code":410}}"#;
     let mut told: Box<dyn BufRead> =
         if has_forgotten { Box::new(gone.as_bytes()) } else { Box::new(playground().client.stream(path).map_err(io::Error::other)?) };
@@ -236,7 +290,7 @@ fn serve_watch(path: &str, stream: &mut TcpStream, has_forgotten: bool) -> io::R
     write!(stream, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n")?;
     let mut line = String::new();
     while told.read_line(&mut line)? > 0 {
-        stream.write_all(line.as_bytes())?;
+        send(stream, line.as_bytes(), state)?;
         line.clear();
     }
     // It has a second handle, so that dropping this one doesn't end it.

@@ -1,8 +1,11 @@
 //! The API server is killed, or half dead: it takes connections and answers nothing. So is what it keeps everything in.
 
+use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
+
+use serde_json::{Value, json};
 
 use super::super::proxy::Proxy;
 use super::super::watching::Watching;
@@ -93,6 +96,20 @@ fn slow() {
     fleet.until_all_is(&fleet.commit(5));
 }
 
+/// Whatever it answers, and tells in watches, comes byte by byte.
+#[test]
+fn drips() {
+    let fleet = Fleet::new("api-drips");
+    let proxy = Proxy::new(&fleet.namespace);
+    let _watching = Watching::of(&mut fleet.command("cache", &proxy.kubeconfig, &[]));
+    fleet.until_all_is(&fleet.commit(1));
+    proxy.drip(true);
+    (2..4).for_each(|number| fleet.until_all_is(&change(&fleet, number)));
+    fleet.until_repaired();
+    proxy.drip(false);
+    fleet.until_all_is(&fleet.commit(4));
+}
+
 /// What it keeps everything in is full: nothing can be written, and what is there can be deleted.
 #[test]
 fn full() {
@@ -140,4 +157,34 @@ fn away_when_there_is_only_something_to_note() {
         proxy.mend(false);
         fleet.until_noted(annotation, &commit);
     }
+}
+
+/// The token of a ServiceAccount, which is mounted, is another one once in a while, and the one before it counts no more some time later.
+#[test]
+fn its_token_is_rotated() {
+    const TOKENS: [&str; 2] = ["hunter-of-a-first-token", "hunter-of-a-second-token"];
+    let fleet = Fleet::new("rotated");
+    let proxy = Proxy::new(&fleet.namespace);
+    let (kubeconfig, token) = (fleet.home.path().join("kubeconfig"), fleet.home.path().join("token"));
+    let mut config: Value = serde_json::from_str(&fs::read_to_string(&proxy.kubeconfig).unwrap()).unwrap();
+    config["users"][0]["user"] = json!({"tokenFile": token});
+    fs::write(&kubeconfig, config.to_string()).unwrap();
+    fs::write(&token, TOKENS[0]).unwrap();
+    let mut watching = Watching::of(&mut fleet.command("cache", &kubeconfig, &[]));
+    fleet.until_all_is(&fleet.commit(1));
+    assert!(proxy.has_seen(TOKENS[0]) && !proxy.has_seen(TOKENS[1]));
+    fs::write(&token, TOKENS[1]).unwrap();
+    // It is read anew within a minute, when something is asked.
+    let mut number = 1;
+    fleet.cluster.wait("the next token is shown", || {
+        number += 1;
+        fleet.until_applied(&fleet.commit(number));
+        proxy.has_seen(TOKENS[1]).then_some(())
+    });
+    proxy.revoke(TOKENS[0]);
+    proxy.cut();
+    proxy.mend(false);
+    fleet.until_all_is(&fleet.commit(number + 1));
+    fleet.until_repaired();
+    assert_eq!(watching.stop().code(), Some(0));
 }
