@@ -189,7 +189,7 @@ fn serve_one(reader: &mut impl BufRead, stream: &mut TcpStream, state: &Mutex<St
     let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     if is_revoked(&head, state) {
         let status = r#"{"kind":"Status","apiVersion":"v1","status":"Failure","code":401,"reason":"Unauthorized"}"#;
-        return answer(stream, "401 Unauthorized", status, state).map(|()| true);
+        return respond(stream, "401 Unauthorized", status, state).map(|()| true);
     }
     // Secrets are applied as they are; whatever else is told may be read by others.
     let hides = if path.contains("/secrets") { hides_credentials } else { hides_secrets };
@@ -234,7 +234,7 @@ fn serve_one(reader: &mut impl BufRead, stream: &mut TcpStream, state: &Mutex<St
             thread::sleep(Duration::from_millis(5));
         }
         let Some((status, text)) = answer else { return Ok(false) };
-        return answer(stream, &format!("{status} Status"), &text, state).map(|()| true);
+        return respond(stream, &format!("{status} Status"), &text, state).map(|()| true);
     }
     let (status, text) = if is_turned_away {
         (429, r#"{"kind":"Status","apiVersion":"v1","status":"Failure","code":429,"reason":"TooManyRequests"}"#.to_owned())
@@ -245,7 +245,7 @@ fn serve_one(reader: &mut impl BufRead, stream: &mut TcpStream, state: &Mutex<St
         playground().client.pass(method, path, &form, body).map_err(io::Error::other)?
     };
     let wait = if status == 429 { "\r\nRetry-After: 1" } else { "" };
-    answer(stream, &format!("{status} Status{wait}"), &text, state).map(|()| true)
+    respond(stream, &format!("{status} Status{wait}"), &text, state).map(|()| true)
 }
 
 /// Takes note of the token that somebody shows; whether it counts no more.
@@ -259,7 +259,7 @@ fn is_revoked(head: &[String], state: &Mutex<State>) -> bool {
 }
 
 /// Answers, with a status, whatever headers stand behind it, and a body.
-fn answer(stream: &mut TcpStream, status: &str, body: &str, state: &Mutex<State>) -> io::Result<()> {
+fn respond(stream: &mut TcpStream, status: &str, body: &str, state: &Mutex<State>) -> io::Result<()> {
     let text = format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len());
     send(stream, text.as_bytes(), state)
 }

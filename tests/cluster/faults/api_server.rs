@@ -170,7 +170,7 @@ fn its_token_is_rotated() {
     config["users"][0]["user"] = json!({"tokenFile": token});
     fs::write(&kubeconfig, config.to_string()).unwrap();
     fs::write(&token, TOKENS[0]).unwrap();
-    let mut watching = Watching::of(&mut fleet.command("cache", &kubeconfig, &[]));
+    let watching = Watching::of(&mut fleet.command("cache", &kubeconfig, &[]));
     fleet.until_all_is(&fleet.commit(1));
     assert!(proxy.has_seen(TOKENS[0]) && !proxy.has_seen(TOKENS[1]));
     fs::write(&token, TOKENS[1]).unwrap();
