@@ -12,11 +12,12 @@ const PROCESSES: usize = 2;
 const MOST_EPISODES: usize = 4;
 /// How many steps there are between disturbances at most: they may come one upon the other, or when all has long settled.
 const PACES: [usize; 3] = [8, 30, 120];
-/// How many steps there are at most until the first ones, so that they may hit who begins or who knows everything, and how many behind the last.
+/// How many steps there are at most before the first, so that it may hit who begins or who knows everything; and how many behind the last of
+/// an episode.
 const BEGIN: usize = 300;
+const TAIL: usize = 200;
 /// How many steps in a row there are at most in which only time passes: all has settled then.
 const MOST_IDLE: usize = 4;
-const TAIL: usize = 200;
 /// Which requests fail, by what their lines have: most that are asked read, and would have most of the faults.
 const FAILING: [&str; 6] = ["", "", "", "PATCH", "DELETE", "/status"];
 /// How often something is done in calm before it is taken that this never ends.

@@ -272,7 +272,7 @@ impl World {
         }
         let question = self.net.lock().unwrap().flights().find(|(other, _)| *other == number).map(|(_, flight)| flight.question.clone());
         let Some(question) = question.filter(|question| question.line().contains(self.faults.of)) else { return Fate::Answered };
-        // Leases are asked for again and again.
+        // Leases are asked for again and again, and would have nearly all of the faults.
         if question.is_about_leases() && self.rng.usize(0..5) > 0 {
             return Fate::Answered;
         }
@@ -403,8 +403,7 @@ impl World {
     }
 
     /// The processes of which something holds.
-    fn places(&mut self, is_it: impl FnMut(&mut Process) -> bool) -> Vec<usize> {
-        let mut is_it = is_it;
+    fn places(&mut self, mut is_it: impl FnMut(&mut Process) -> bool) -> Vec<usize> {
         let processes = self.processes.iter_mut().enumerate();
         processes.filter_map(|(place, process)| is_it(process).then_some(place)).collect()
     }

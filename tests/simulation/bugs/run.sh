@@ -4,7 +4,7 @@
 set -eu
 root=$(cd "$(dirname "$0")/../../.." && pwd)
 # What kaito depends on is there already, and of kaito only what a patch changes is built anew.
-export CARGO_BUILD_BUILD_DIR="${CARGO_TARGET_DIR:-$root/target}" CARGO_INCREMENTAL=1 CARGO_PROFILE_DEV_OPT_LEVEL=1
+export CARGO_BUILD_BUILD_DIR="${CARGO_TARGET_DIR:-$root/target}" CARGO_INCREMENTAL=1
 export CARGO_TARGET_DIR="$CARGO_BUILD_BUILD_DIR/planted" KAITO_TEST_SCHEDULES="${KAITO_TEST_SCHEDULES:-100000}"
 copy="$CARGO_TARGET_DIR/tree" log="$CARGO_TARGET_DIR/log"
 # The copy is no part of the repository that it is in.
