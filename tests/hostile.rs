@@ -327,3 +327,36 @@ fn configurations_that_are_read_in_part() {
         assert!(!format!("{}{}", run.stdout, run.stderr).contains("read whole"), "{}{}", run.stdout, run.stderr);
     }
 }
+
+/// A mirror of which a part isn't known isn't made, and no Workspace streams from it.
+#[test]
+fn mirrors_that_are_read_in_part() {
+    const CONFIG: &str = "apiVersion: config.kaito.sh/v1alpha1\nkind: RenderConfig\nfeatureGates: {ModelMirror: true, ModelStreaming: true}\n\
+        modelStreaming: {storageClass: blob-fuse, serviceAccount: s, containers: [{storageAccount: models, container: weights}]}\n";
+    const WORKSPACE: &str = "---\napiVersion: kaito.sh/v1beta1\nkind: Workspace\nmetadata: {name: w}\n\
+        resource: {instanceType: Standard_NC24ads_A100_v4, labelSelector: {matchLabels: {apps: w}}}\ninference: {preset: {name: phi-4}}\n";
+    let mirror = |name: &str, further: &str| {
+        format!(
+            "apiVersion: kaito.sh/v1alpha1\nkind: ModelMirror\nmetadata: {{name: 7aceaf{name}}}\nspec:\n  \
+             source: {{registry: huggingface, modelID: microsoft/phi-4}}\n  \
+             storage: {{size: 107Gi, storageClassName: blob-fuse}}\n  jobNamespace: models\n{further}"
+        )
+    };
+    let home = tempfile::tempdir().unwrap();
+    fs::write(home.path().join("kaito.yaml"), CONFIG).unwrap();
+    let path = home.path().to_str().unwrap();
+    for (mirror, is_whole) in [
+        (mirror("", ""), true),
+        (mirror(", name: 7aceaf", ""), false),
+        (mirror("", "  jobNamespace: others\n"), false),
+        (mirror("", "  noSuchField: 1\n"), false),
+        (mirror("", "  mode: [x]\n"), false),
+    ] {
+        for input in [format!("{mirror}{WORKSPACE}"), format!("{WORKSPACE}---\n{mirror}")] {
+            fs::write(home.path().join("all.yaml"), &input).unwrap();
+            let run = run(&["render", "-f", path]);
+            assert_eq!((run.code == 0, !run.stdout.is_empty()), (is_whole, is_whole), "{input}{}", run.stderr);
+            assert_eq!(!run.stderr.contains("the ModelMirror 7aceaf couldn't be read whole"), is_whole, "{input}{}", run.stderr);
+        }
+    }
+}
