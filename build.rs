@@ -3,6 +3,8 @@
 
 #![allow(dead_code, unreachable_pub, reason = "these modules are kaito's, and the build needs a part of them")]
 
+#[path = "src/yaml/json.rs"]
+mod json;
 #[path = "src/yaml/node.rs"]
 mod node;
 #[path = "src/yaml/scalar.rs"]

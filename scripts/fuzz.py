@@ -4,7 +4,7 @@
     scripts/fuzz.py run --seconds 600            every target, one after the other
     scripts/fuzz.py run --seconds 600 git patch  some
     scripts/fuzz.py figures                      runs, hours and findings of all that was run here, as a table
-    scripts/fuzz.py coverage                     which lines of kaito the inputs reach that are known here
+    scripts/fuzz.py coverage                     how much of kaito the corpora reach; line by line in fuzz/coverage
     scripts/fuzz.py keep                         the fewest inputs that reach as much, for fuzz/corpus
 
 Needs a nightly toolchain and `cargo install cargo-fuzz --locked`; coverage needs `rustup component add llvm-tools --toolchain nightly`.
@@ -13,7 +13,9 @@ Inputs that are found are kept in fuzz/work, those that fail in fuzz/artifacts: 
 """
 
 import argparse
+import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -26,6 +28,18 @@ FUZZ = Path(__file__).resolve().parent.parent / "fuzz"
 WORK = FUZZ / "work"
 LOG = WORK / "log.jsonl"
 TARGETS = sorted(path.stem for path in (FUZZ / "fuzz_targets").glob("*.rs"))
+# What a target is about, in src/.
+ABOUT = {
+    "config": ["config.rs", "image.rs", "image", "node_pool.rs", "model_streaming.rs", "patch/read.rs"],
+    "diff": ["diff/disruption.rs", "diff/fields.rs", "diff/flags.rs", "diff/format", "diff/report.rs", "diff/secrets.rs", "diff/side.rs"],
+    "git": ["source/git/range.rs", "source/git/reference.rs", "source/git/remote/address.rs", "server/hook/repository.rs"],
+    "patch": ["patch"],
+    "quantity": ["quantity.rs"],
+    "selector": ["selector.rs"],
+    "template": ["render/engine.rs", "render/trace.rs", "session/rehearsal.rs"],
+    "webhook": ["server/hook"],
+    "workspace": ["yaml", "spec", "admission", "plan", "render", "lint", "session.rs"],
+}
 # The most files of a corpus that is kept, and the most bytes of each.
 MOST_FILES = 50
 MOST_BYTES = 4096
@@ -35,15 +49,47 @@ def cargo_fuzz(command, target, *args):
     return ["cargo", "+nightly", "fuzz", command, "--fuzz-dir", str(FUZZ), target, *map(str, args)]
 
 
+def words(directory):
+    """How a case is rendered, as the first line of an input says it: its provisioner, its gates, and whether it is for Flux or for 0.3."""
+    args = (directory / "args").read_text().split() if (directory / "args").exists() else []
+    values = re.findall(r"[\w.-]+", " ".join(args))
+    return "#! " + " ".join(word.removeprefix("--") for word in values if word not in ("true", "--feature-gates", "--node-provisioner"))
+
+
+def joined(directory):
+    """The manifests of a directory as one."""
+    files = [path for path in sorted(directory.rglob("*.yaml")) if path.name != "kaito.yaml" and "templates" not in path.parts]
+    return "\n---\n".join(path.read_text() for path in files)
+
+
+def examples(target):
+    """What the tests render and compare, as inputs: with these fuzzing begins."""
+    root = FUZZ.parent
+    cases = [*root.glob("golden/cases/*/"), *root.glob("golden/lint/*/"), *root.glob("examples/*/")]
+    if target == "workspace":
+        return [f"{words(case)}\n{joined(case)}" for case in cases]
+    if target == "diff":
+        scenarios = list(root.glob("golden/diff/*/"))
+        return [f"{words(case)}\n{joined(case / 'before')}\n=====\n{joined(case / 'after')}" for case in scenarios]
+    paths = {"config": ["golden/**/kaito.yaml", "examples/**/kaito.yaml"], "template": ["templates/0.12/*.yaml", "golden/**/templates/*.yaml"]}
+    return [path.read_text() for pattern in paths.get(target, []) for path in root.glob(pattern)]
+
+
 def inputs(target):
     """What is known: that which was found here comes first, as new inputs go there."""
     (WORK / target).mkdir(parents=True, exist_ok=True)
+    for text in examples(target):
+        data = text.encode()
+        if len(data) <= MOST_BYTES:
+            (WORK / target / hashlib.sha1(data).hexdigest()).write_bytes(data)
     return [WORK / target, FUZZ / "corpus" / target]
 
 
 def run(target, seconds):
-    # What takes longer than 10 s, or more than 1 GiB, is a finding.
-    options = [f"-max_total_time={seconds}", f"-dict={FUZZ}/yaml.dict", "-timeout=10", "-rss_limit_mb=1024", "-print_final_stats=1"]
+    # What takes longer than a minute, or more than 1 GiB, is a finding: a thousand nodes, rendered twice and read back, take 10 s of a busy core.
+    own = FUZZ / "dictionaries" / f"{target}.dict"
+    dictionary = own if own.exists() else own.with_name("yaml.dict")
+    options = [f"-max_total_time={seconds}", f"-dict={dictionary}", "-timeout=60", "-rss_limit_mb=1024", "-print_final_stats=1"]
     # Building is no fuzzing.
     subprocess.run(cargo_fuzz("build", target), check=True)
     start = time.monotonic()
@@ -76,33 +122,39 @@ def figures(targets):
     print(f"| all | {total[0]:,} | {total[1]:.2f} | | {total[2]} |")
 
 
+def toolchain():
+    """The tools of LLVM that fit the compiler, and the platform."""
+    rustc = lambda *args: subprocess.run(["rustc", "+nightly", *args], stdout=subprocess.PIPE, text=True, check=True).stdout
+    host = re.search(r"host: (\S+)", rustc("-vV"))[1]
+    return Path(rustc("--print", "sysroot").strip()) / "lib/rustlib" / host / "bin", host
+
+
 def coverage(targets):
-    """Lines of kaito's sources that are reached, of those in files of which any is."""
-    sysroot = Path(subprocess.run(["rustc", "+nightly", "--print", "sysroot"], stdout=subprocess.PIPE, text=True, check=True).stdout.strip())
-    host = re.search(r"host: (\S+)", subprocess.run(["rustc", "+nightly", "-vV"], stdout=subprocess.PIPE, text=True, check=True).stdout)[1]
-    llvm = sysroot / "lib/rustlib" / host / "bin"
-    profiles, programs = [], []
+    """Lines that the kept inputs of a target reach of what it is about. Each line stands in fuzz/coverage."""
+    llvm, host = toolchain()
+    # Without sanitizers, and only kaito's own lines are counted: that is built in minutes.
+    build = ["cargo", "+nightly", "build", "--manifest-path", str(FUZZ / "Cargo.toml"), "--example", "reach", "--target", host]
+    build += ["--target-dir", str(FUZZ / "target" / "coverage"), "-Zprofile-rustflags"]
+    build += ["--config", "profile.dev.package.kaito.rustflags=['-Cinstrument-coverage']", "--config", "profile.dev.opt-level=1"]
+    subprocess.run(build, check=True)
+    program = FUZZ / "target" / "coverage" / host / "debug" / "examples" / "reach"
+    print("| target | about | lines reached | of |\n|---|---|---:|---:|")
     for target in targets:
-        subprocess.run(cargo_fuzz("coverage", target, *inputs(target)), check=True, stderr=subprocess.DEVNULL)
-        profiles.append(FUZZ / "coverage" / target / "coverage.profdata")
-        programs.append(next((FUZZ / "target").glob(f"{host}/coverage/{host}/release/{target}")))
-    merged = WORK / "all.profdata"
-    subprocess.run([llvm / "llvm-profdata", "merge", "-sparse", *profiles, "-o", merged], check=True)
-    objects = [word for program in programs[1:] for word in ("-object", program)]
-    export = [llvm / "llvm-cov", "export", "-summary-only", f"-instr-profile={merged}", programs[0], *objects]
-    files = json.loads(subprocess.run(export, stdout=subprocess.PIPE, check=True).stdout)["data"][0]["files"]
-    parts = {}
-    for file in files:
-        path = Path(file["filename"])
-        if FUZZ.parent / "src" in path.parents and file["summary"]["lines"]["covered"]:
-            part = parts.setdefault(path.relative_to(FUZZ.parent / "src").parts[0].removesuffix(".rs"), [0, 0])
-            part[0] += file["summary"]["lines"]["covered"]
-            part[1] += file["summary"]["lines"]["count"]
-    print("| part | lines reached | of |\n|---|---:|---:|")
-    for part, (reached, count) in sorted(parts.items()):
-        print(f"| `{part}` | {100 * reached / count:.0f} % | {count:,} |")
-    reached, count = (sum(part[at] for part in parts.values()) for at in (0, 1))
-    print(f"| all | {100 * reached / count:.0f} % | {count:,} |")
+        out = FUZZ / "coverage" / target
+        shutil.rmtree(out, ignore_errors=True)
+        out.mkdir(parents=True)
+        raw, profile = out / "reach.profraw", out / "reach.profdata"
+        environment = {**os.environ, "LLVM_PROFILE_FILE": str(raw)}
+        subprocess.run([program, target, FUZZ / "corpus" / target], env=environment, check=True)
+        subprocess.run([llvm / "llvm-profdata", "merge", "-sparse", raw, "-o", profile], check=True)
+        raw.unlink()
+        sources = [str(FUZZ.parent / "src" / name) for name in ABOUT[target]]
+        of = [f"-instr-profile={profile}", str(program), "-sources", *sources]
+        subprocess.run([llvm / "llvm-cov", "show", "-format=html", f"-output-dir={out}", *of], check=True)
+        export = subprocess.run([llvm / "llvm-cov", "export", "-summary-only", *of], stdout=subprocess.PIPE, check=True)
+        lines = json.loads(export.stdout)["data"][0]["totals"]["lines"]
+        names = ", ".join(f"`{name}`" for name in ABOUT[target])
+        print(f"| `{target}` | {names} | {100 * lines['covered'] / lines['count']:.0f} % | {lines['count']:,} |", flush=True)
 
 
 def keep(target):

@@ -100,7 +100,7 @@ fn nothing_leaves_a_field_with_rules() {
     let want: Value = serde_json::from_str(&run_with_input(&["render", "-f", "-", "-o", "json"], &plain).stdout).unwrap();
     let mut accepted = 0;
     for text in tricky() {
-        let run = run_with_input(&["render", "-f", "-", "-o", "json"], &place(&text).to_string().replace('\u{7f}', "\\u007f"));
+        let run = run_with_input(&["render", "-f", "-", "-o", "json"], &place(&text).to_string());
         assert!(!run.stderr.contains("panicked"), "{text:?}: {}", run.stderr);
         if run.code != 0 {
             assert_eq!((run.code, run.stdout.as_str()), (1, ""), "{text:?}");

@@ -24,8 +24,13 @@ pub fn holds(bytes: &[u8]) {
 }
 
 fn renders(config: RenderConfig) {
-    let mut world = World::new();
+    let mut world = if config.kaito_version.as_deref() == Some("0.3") { World::of_0_3() } else { World::new() };
     let options = &mut world.options;
+    for (gate, is_on) in config.feature_gates.iter().flatten() {
+        options.feature_gates.set(gate, *is_on);
+    }
+    options.default_node_image_family = config.default_node_image_family.unwrap_or_default();
+    options.local_nvme = config.local_nvme.unwrap_or(options.local_nvme);
     options.own_nodes = config.own_nodes();
     options.cloud = config.cloud.unwrap_or_default();
     options.node_provisioner = config.node_provisioner.unwrap_or_default();
@@ -37,6 +42,7 @@ fn renders(config: RenderConfig) {
     options.images = config.image_rules;
     options.patches = config.read_patches;
     options.model_streaming = config.model_streaming.unwrap_or_default();
+    let world = world.accepted();
     world.with(WORKSPACE, |input, session, mut findings| {
         session.rehearse(&world.engine(), &mut findings);
         is_said_well(&findings);

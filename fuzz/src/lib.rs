@@ -6,6 +6,7 @@ pub mod diff;
 pub mod git;
 pub mod patch;
 pub mod quantity;
+pub mod references;
 pub mod selector;
 pub mod template;
 pub mod webhook;
@@ -16,12 +17,13 @@ mod world;
 pub type Holds = fn(&[u8]);
 
 /// Every one by the name of its target, which is that of its corpus too.
-pub const TARGETS: [(&str, Holds); 9] = [
+pub const TARGETS: [(&str, Holds); 10] = [
     ("config", config::holds),
     ("diff", diff::holds),
     ("git", git::holds),
     ("patch", patch::holds),
     ("quantity", quantity::holds),
+    ("references", references::holds),
     ("selector", selector::holds),
     ("template", template::holds),
     ("webhook", webhook::holds),

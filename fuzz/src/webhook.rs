@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
 use kaito::server::hook::{Heard, Hooks, Kind, Receiver};
@@ -69,12 +71,26 @@ fn sent(kind: Kind, headers: &HeaderMap, body: &[u8]) -> (StatusCode, Heard) {
     (answer.status(), heard)
 }
 
-/// Puts the right proof into the headers, in the way of this kind, in the place of all others.
+/// Puts the right proof into the headers, in the way of this kind, in the place of all others. A receiver of any kind gets that of the sender
+/// whose header is there, and one of GitLab with an identifier a signature.
 fn prove(kind: Kind, headers: &mut HeaderMap, body: &[u8]) {
+    let has = |name: &str| headers.contains_key(name);
+    let kind = match kind {
+        Kind::Auto if has("x-gitea-signature") => Kind::Gitea,
+        Kind::Auto if has("x-hub-signature-256") => Kind::GitHub,
+        Kind::Auto if has("x-gitlab-token") || has("webhook-signature") => Kind::GitLab,
+        Kind::Auto if has("x-hub-signature") => Kind::Bitbucket,
+        Kind::Auto if has("x-signature") => Kind::GenericHmac,
+        kind => kind,
+    };
     PROOFS.iter().for_each(|name| _ = headers.remove(*name));
-    let mut mac = Hmac::<Sha256>::new_from_slice(TOKEN.as_bytes()).expect("any length is a key");
-    mac.update(body);
-    let digest = mac.finalize().into_bytes().iter().fold(String::new(), |mut hex, byte| {
+    if let Some(id) = headers.get("webhook-id").cloned().filter(|id| kind == Kind::GitLab && !id.is_empty() && id.to_str().is_ok()) {
+        headers.insert("webhook-timestamp", "7".parse().expect("a header"));
+        let tag = STANDARD.encode(mac(&[id.as_bytes(), b".7.", body]));
+        headers.insert("webhook-signature", format!("v1,{tag}").parse().expect("a header"));
+        return;
+    }
+    let digest = mac(&[body]).iter().fold(String::new(), |mut hex, byte| {
         _ = write!(hex, "{byte:02x}");
         hex
     });
@@ -87,4 +103,10 @@ fn prove(kind: Kind, headers: &mut HeaderMap, body: &[u8]) {
         Kind::Generic | Kind::Auto => ("authorization", format!("Bearer {TOKEN}")),
     };
     headers.insert(name, value.parse().expect("a header"));
+}
+
+fn mac(parts: &[&[u8]]) -> Vec<u8> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(TOKEN.as_bytes()).expect("any length is a key");
+    parts.iter().for_each(|part| mac.update(part));
+    mac.finalize().into_bytes().to_vec()
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
 use kaito::diagnostic::{Diagnostic, SourceFile};
-use kaito::options::{NodeProvisioner, Options};
+use kaito::options::{Cloud, NodeProvisioner, Options};
 use kaito::preset::{Catalog, Layer};
 use kaito::render::{Engine, TemplateError, Templates};
 use kaito::session::Session;
@@ -32,19 +32,26 @@ pub(crate) struct World {
 }
 
 impl World {
+    /// With the catalog of 0.3.
+    pub(crate) fn of_0_3() -> Self {
+        Self { catalog: &CATALOGS[1], ..Self::new() }
+    }
+
     pub(crate) fn new() -> Self {
         Self { catalog: &CATALOGS[0], options: Options::default(), overrides: HashMap::new() }
     }
 
-    /// What the first line of a text says after `#!`: names of a provisioner, of gates, and the version 0.3. Others are read over.
+    /// What the first line of a text says after `#!`: names of a provisioner, of a cloud, of gates, and the version 0.3. Others are read over.
     pub(crate) fn of(text: &str) -> Self {
         let mut world = Self::new();
         let words = text.strip_prefix("#!").and_then(|rest| rest.lines().next()).unwrap_or_default();
         for word in words.split_whitespace() {
             if let Some(provisioner) = NodeProvisioner::by_name(word) {
                 world.options.node_provisioner = provisioner;
+            } else if let Some(cloud) = Cloud::by_name(word) {
+                world.options.cloud = cloud;
             } else if word == "0.3" {
-                world.catalog = &CATALOGS[1];
+                world.catalog = Self::of_0_3().catalog;
             } else if word == "flux" {
                 world.options.flux = true;
             } else {
@@ -52,12 +59,20 @@ impl World {
                 world.options.feature_gates.set(word, !is_on);
             }
         }
-        // Others are refused with this version before anything is rendered.
+        world.accepted()
+    }
+
+    /// What no command accepts is another thing: it is refused before anything is rendered.
+    pub(crate) fn accepted(mut self) -> Self {
         let of_0_3 = [NodeProvisioner::Machine, NodeProvisioner::Karpenter, NodeProvisioner::Byo];
-        if world.catalog.is_v0_3() && !of_0_3.contains(&world.options.node_provisioner) {
-            world.options.node_provisioner = NodeProvisioner::Machine;
+        if self.catalog.is_v0_3() && !of_0_3.contains(&self.options.node_provisioner) {
+            self.options.node_provisioner = NodeProvisioner::Machine;
         }
-        world
+        let provisioner = self.options.node_provisioner;
+        if provisioner.makes_cloud_pools() && !provisioner.clouds().contains(&self.options.cloud) {
+            self.options.cloud = provisioner.clouds()[0];
+        }
+        self
     }
 
     pub(crate) fn engine(&self) -> Engine {

@@ -19,7 +19,7 @@ pub use dir::{Inputs, config_for, is_whole, preset_layer, read_config, read_file
 pub use git::{
     Access, Commit, Data, Destination, Fault, Head, Mirror, Person, PushError, Pushed, Range, RangeError, ReadValues, Reference,
     RemoteError, Repository, Side, Signer, SigningKey, Values, Verifier, Verify, VerifyError, VerifyMode, VersionRange, VersionRangeError,
-    is_branch, is_same_repository, normal_url, shown_url, site_of,
+    head_in, is_branch, is_same_repository, normal_url, shown_url, site_of,
 };
 pub use http::{is_private, is_same_origin};
 pub use hub::Hub;

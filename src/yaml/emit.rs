@@ -3,6 +3,7 @@
 use serde::ser::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
+use super::json::Readable;
 use super::layout;
 
 /// Appends a Kubernetes object as a YAML document: `apiVersion`, `kind`, `metadata`, then the rest, maps sorted by key.
@@ -110,18 +111,7 @@ fn is_number(text: &str) -> bool {
 /// A Kubernetes object as indented JSON, in the order of [`to_yaml`]. A YAML reader takes it too.
 pub fn to_json(object: &Value) -> String {
     let text = serde_json::to_string_pretty(&Ordered(object)).unwrap_or_default();
-    if text.contains(is_json_only) { escaped(&text) } else { text }
-}
-
-/// Whether JSON lets a character stand as it is and YAML doesn't (YAML 1.2, `c-printable`). Whatever else isn't printable is escaped by JSON.
-fn is_json_only(character: char) -> bool {
-    matches!(character, '\u{7f}'..='\u{84}' | '\u{86}'..='\u{9f}' | '\u{fffe}' | '\u{ffff}')
-}
-
-/// JSON with escapes in place of these characters, which stand nowhere but in its strings.
-fn escaped(json: &str) -> String {
-    let escape = |character| if is_json_only(character) { format!("\\u{:04x}", u32::from(character)) } else { character.to_string() };
-    json.chars().map(escape).collect()
+    Readable::of_json(&text).text.into_owned()
 }
 
 /// The keys that stand first in an object, in this order.

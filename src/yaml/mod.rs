@@ -6,6 +6,7 @@
 mod de;
 mod document;
 mod emit;
+mod json;
 mod layout;
 mod node;
 mod parse;

@@ -105,6 +105,8 @@ pub fn read_values(file: &Arc<SourceFile>, part: Range<usize>, limits: Limits, f
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
 
     /// What has too much of something isn't read to its end, and what is behind it is read.
@@ -123,6 +125,37 @@ mod tests {
                 documents.iter().filter_map(|document| Some(document.root.get("b")?.to_value().to_string())).collect();
             assert_eq!(values, ["1", "2"], "{}", &text[..20]);
             assert!(findings.len() == 2 || findings.len() == 2000, "{} findings", findings.len());
+        }
+    }
+
+    /// JSON may hold, as they are, characters that YAML has nowhere; what is behind them is where it was.
+    #[test]
+    fn json_is_read_as_json() {
+        let table: [(&str, Result<Value, (usize, usize, &str)>); 9] = [
+            ("{\"a\": \"\u{7f}é\u{9f}\u{ffff}\"}", Ok(json!({"a": "\u{7f}é\u{9f}\u{ffff}"}))),
+            ("\n [{\"\u{80}\": \"\\\\\u{fffe}\\\"\"}]\n", Ok(json!([{"\u{80}": "\\\u{fffe}\""}]))),
+            ("{\"a\": \"\u{7f}\", \"b\": 1, \"b\": 2}", Err((1, 20, "the key \"b\" stands here again; it is already on line 1"))),
+            ("{\"a\": \"\u{85}\u{86}\",\n\"\u{87}\": 1, \"\u{87}\": 2}", Err((2, 9, "the key \"\\u{87}\" stands here again; it is already on line 2"))),
+            ("{\"a\": \"\u{7f}\", \"b\": [[[[[]]]]]}", Err((1, 21, "this isn't well-formed YAML: recursion limit"))),
+            // No JSON, where they may mean something else.
+            ("{a: \"\u{7f}\"}", Err((1, 6, "this isn't well-formed YAML: control"))),
+            ("{'a': \"\u{7f}\"}", Err((1, 8, "this isn't well-formed YAML: control"))),
+            ("{\"a\": 1} # \u{7f}", Err((1, 12, "this isn't well-formed YAML: control"))),
+            ("a: \"\u{7f}\"", Err((1, 5, "this isn't well-formed YAML: control"))),
+        ];
+        let limits = Limits { depth: 5, ..Limits::default() };
+        for (text, want) in table {
+            let (file, mut findings) = (SourceFile::new("a.json", text), Vec::new());
+            let documents = read_values(&file, 0..text.len(), limits, &mut findings);
+            let place = findings.first().map(|finding| (finding.place.as_ref().unwrap(), finding.message.as_str()));
+            let have = place.map(|(place, message)| (file.line_column(place.span.start), message));
+            match want {
+                Ok(value) => assert_eq!((documents[0].root.to_value(), have), (value, None), "{text:?}"),
+                Err((line, column, said)) => {
+                    let (at, message) = have.unwrap();
+                    assert!(at == (line, column) && message.starts_with(said), "{text:?}: {at:?} {message}");
+                }
+            }
         }
     }
 }

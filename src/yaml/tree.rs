@@ -7,6 +7,7 @@ use std::ops::Range;
 use granit_parser::{Event, Parser, ScalarStyle, Span, StrInput, Tag};
 use smol_str::{SmolStr, ToSmolStr};
 
+use super::json::Readable;
 use super::node::{Entry, Kind, Node, Size};
 use super::scalar::{self, Scalar};
 
@@ -54,9 +55,10 @@ pub(super) fn read(text: &str, part: Range<usize>, limits: Limits, faults: &mut 
         flow_nesting_limit: limits.depth,
         block_nesting_limit: limits.depth,
     };
-    let parser = Parser::new_from_str_with_options(&text[part.clone()], options);
+    let readable = Readable::new(&text[part.clone()]);
     let mut reader = Reader {
-        parser,
+        parser: Parser::new_from_str_with_options(&readable.text, options),
+        readable: &readable,
         text,
         base: part.start,
         limits,
@@ -90,6 +92,8 @@ struct Broken;
 
 struct Reader<'a> {
     parser: Parser<'a, StrInput<'a>>,
+    /// What the parser reads, of a stretch of this text.
+    readable: &'a Readable<'a>,
     text: &'a str,
     /// Where the stretch starts that is read.
     base: usize,
@@ -114,6 +118,11 @@ impl<'a> Reader<'a> {
         self.faults.push(Fault { span: span.clone(), message: message.into(), first: None });
     }
 
+    /// Which byte of the text it is that the parser says.
+    fn place(&self, at: usize) -> usize {
+        self.base + self.readable.original(at)
+    }
+
     fn next(&mut self) -> Result<(Event<'a>, Range<usize>), Broken> {
         if self.faults.len() - self.faulty >= MOST_FAULTS {
             self.excess = Some(self.at);
@@ -122,11 +131,11 @@ impl<'a> Reader<'a> {
         match self.parser.next_event() {
             Some(Ok((event, span))) => {
                 let span = bytes(&span);
-                self.at = span.start + self.base;
-                Ok((event, self.at..span.end + self.base))
+                self.at = self.place(span.start);
+                Ok((event, self.at..self.place(span.end)))
             }
             Some(Err(error)) => {
-                let at = self.base + error.marker().byte_offset().unwrap_or(0);
+                let at = self.place(error.marker().byte_offset().unwrap_or(0));
                 let width = self.text.get(at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
                 self.fault(&(at..at + width), format!("this isn't well-formed YAML: {}", error.info()));
                 Err(Broken)

@@ -24,7 +24,7 @@ pub use objects::{Commit, is_branch};
 pub use push::{Destination, Person, PushError, Pushed};
 pub use range::{Range, RangeError};
 pub use reference::{Head, Reference, VersionRange, VersionRangeError};
-pub use remote::{Access, Data, ReadValues, RemoteError, Values, is_same_repository, normal_url, shown_url, site_of};
+pub use remote::{Access, Data, ReadValues, RemoteError, Values, head_in, is_same_repository, normal_url, shown_url, site_of};
 pub use signature::{Fault, Signer, SigningKey};
 pub use verify::{Verifier, Verify, VerifyError, VerifyMode};
 

@@ -93,8 +93,9 @@ impl Reference {
             Self::Commit { id, branch } => return Some(Head { pointer: branch.clone(), commit: id.clone(), tag: None }),
             Self::Default => {
                 let head = named("HEAD")?;
-                // A detached one stands for no branch.
-                let pointer = head.target.as_deref().map(short);
+                // A detached one stands for no branch, and nor does one with characters that git allows in no name (git-check-ref-format(1)).
+                let is_name = |name: &&str| !name.contains(|c: char| c.is_control() || c == ' ');
+                let pointer = head.target.as_deref().filter(is_name).map(short);
                 return Some(Head { pointer, commit: head.id.clone(), tag: None });
             }
             Self::Branch(name) => named(&format!("refs/heads/{name}")),
@@ -267,8 +268,10 @@ mod tests {
 
     #[test]
     fn a_detached_head_has_no_pointer() {
-        let head = Reference::Default.choose(&[listed("HEAD", '1')]).unwrap();
-        assert_eq!(head.pointer, None);
+        for target in [None, Some("refs/heads/a\u{1b}[2Jb"), Some("refs/heads/a b")] {
+            let head = Listed { target: target.map(ToOwned::to_owned), ..listed("HEAD", '1') };
+            assert_eq!(Reference::Default.choose(&[head]).unwrap().pointer, None, "{target:?}");
+        }
     }
 
     #[test]

@@ -24,6 +24,7 @@ pub(super) use known_hosts::fits;
 pub(super) use protocol::{Cuts, Listed, Wanted, is_id};
 pub(super) use receive_pack::{Move, Report};
 
+use super::reference::{Head, Reference};
 use super::store::Store;
 use access::Credentials;
 use address::Address;
@@ -241,6 +242,22 @@ fn request(greeting: &Greeting, wanted: &Wanted<'_>) -> Vec<u8> {
         Greeting::V2(capabilities) => protocol::fetch(capabilities, wanted),
         Greeting::V0(_, capabilities) => protocol::fetch_v0(capabilities, wanted),
     }
+}
+
+/// The commit that a reference means in what a git server sent, which introduces itself and lists its references, in either version of the
+/// protocol; `None` if it isn't there.
+///
+/// # Errors
+///
+/// `url` is no address, the answer breaks off, or it isn't that of a git server.
+pub fn head_in(url: &str, sent: &[u8], reference: &Reference) -> Result<Option<Head>, RemoteError> {
+    let address = Address::parse(url)?;
+    let mut packets = Packets::new(sent);
+    let listed = protocol::greeting(&mut packets).and_then(|greeting| match greeting {
+        Greeting::V0(references, _) => Ok(references),
+        Greeting::V2(_) => protocol::listing(&mut packets),
+    });
+    listed.map(|listed| reference.choose(&listed)).map_err(|fault| RemoteError::of(fault, &address))
 }
 
 /// Reads an answer, and what is left of it.
