@@ -141,6 +141,11 @@ impl Set {
         self.members.values().map(|member| member.owner.clone()).collect()
     }
 
+    /// Its members before anything was applied.
+    pub fn members(&self) -> impl Iterator<Item = &Member> {
+        self.members.values()
+    }
+
     /// Where members may be that may not be read.
     pub fn unlisted(&self) -> &[Unlisted] {
         &self.unlisted

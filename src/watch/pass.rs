@@ -6,14 +6,16 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::fingerprint::{Fingerprints, digest, fingerprints};
+use super::ledger::{APPLIED, Ledger};
 use super::log::Times;
 use super::owners::{Failure, Whose};
 use super::report::{Account, Fights};
 use super::worker::Worker;
-use super::{Planned, Snapshot};
+use super::{Planned, Sighting, Snapshot};
 use crate::conditions::Cause;
 use crate::diagnostic::Diagnostic;
 use crate::diff::{Owner, Side};
+use crate::manifest::ObjectRef;
 use crate::pause::{pause_of, pause_of_workspace};
 use crate::reconcile::{Pass, Pruning, Rendering, Set, Trouble, Workspaces};
 use crate::shard::Shard;
@@ -146,6 +148,7 @@ impl Worker {
         let contents = set.record().map(|record| record.contents.clone()).unwrap_or_default();
         if scope.is_full {
             self.unlisted.looked(&self.config.name, !set.unlisted().is_empty(), Instant::now());
+            self.note_left(&set, &outcome);
         }
         set.forget_members();
         self.set = Some(set);
@@ -247,6 +250,20 @@ impl Worker {
             let why = format!("it isn't known whether it is still wanted: {}", finding.line());
             self.owners.broken(&Some(owner.clone()), Diagnostic::error(why));
             self.statuses.stir(owner);
+        }
+    }
+
+    /// Takes note of members that nobody wants and that are still there: no watch may have told of them yet, and who prunes them later looks no
+    /// further than what is known.
+    fn note_left(&mut self, set: &Set, outcome: &super::report::Outcome) {
+        let is_known = |ledger: &Ledger, member: &ObjectRef| ledger.owner_wanting(member).is_some() || ledger.get(member).is_some();
+        for member in set.members().filter(|member| !outcome.pruned.contains(&member.reference)) {
+            if is_known(&self.ledger, &member.reference) {
+                continue;
+            }
+            if let Some(sighting) = Sighting::of(member.object.read(), &self.config.settings.manager) {
+                self.ledger.see(APPLIED, sighting);
+            }
         }
     }
 

@@ -110,8 +110,8 @@ impl Checks {
         match effect {
             Effect::Deleted { .. } => self.see_deleted(process, reference),
             Effect::Written { before, after, .. } => {
-                // What others have changed of the object itself is as it was when only its status is written.
-                if !question.is_about_status() {
+                // What others have changed of the object itself is as it was when only its status is written, and what they delete goes on to go.
+                if !question.is_about_status() && after.object["metadata"]["deletionTimestamp"].is_null() {
                     self.touched.remove(reference);
                 }
                 if *reference == self.parent {
