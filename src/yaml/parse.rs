@@ -131,11 +131,15 @@ mod tests {
     /// JSON may hold, as they are, characters that YAML has nowhere; what is behind them is where it was.
     #[test]
     fn json_is_read_as_json() {
-        let table: [(&str, Result<Value, (usize, usize, &str)>); 9] = [
+        type Fault = (usize, usize, &'static str);
+        let table: [(&str, Result<Value, Fault>); 9] = [
             ("{\"a\": \"\u{7f}é\u{9f}\u{ffff}\"}", Ok(json!({"a": "\u{7f}é\u{9f}\u{ffff}"}))),
             ("\n [{\"\u{80}\": \"\\\\\u{fffe}\\\"\"}]\n", Ok(json!([{"\u{80}": "\\\u{fffe}\""}]))),
             ("{\"a\": \"\u{7f}\", \"b\": 1, \"b\": 2}", Err((1, 20, "the key \"b\" stands here again; it is already on line 1"))),
-            ("{\"a\": \"\u{85}\u{86}\",\n\"\u{87}\": 1, \"\u{87}\": 2}", Err((2, 9, "the key \"\\u{87}\" stands here again; it is already on line 2"))),
+            (
+                "{\"a\": \"\u{85}\u{86}\",\n\"\u{87}\": 1, \"\u{87}\": 2}",
+                Err((2, 9, "the key \"\\u{87}\" stands here again; it is already on line 2")),
+            ),
             ("{\"a\": \"\u{7f}\", \"b\": [[[[[]]]]]}", Err((1, 21, "this isn't well-formed YAML: recursion limit"))),
             // No JSON, where they may mean something else.
             ("{a: \"\u{7f}\"}", Err((1, 6, "this isn't well-formed YAML: control"))),
