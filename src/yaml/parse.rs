@@ -142,10 +142,10 @@ mod tests {
             ),
             ("{\"a\": \"\u{7f}\", \"b\": [[[[[]]]]]}", Err((1, 21, "this isn't well-formed YAML: recursion limit"))),
             // No JSON, where they may mean something else.
-            ("{a: \"\u{7f}\"}", Err((1, 6, "this isn't well-formed YAML: control"))),
-            ("{'a': \"\u{7f}\"}", Err((1, 8, "this isn't well-formed YAML: control"))),
-            ("{\"a\": 1} # \u{7f}", Err((1, 12, "this isn't well-formed YAML: control"))),
-            ("a: \"\u{7f}\"", Err((1, 5, "this isn't well-formed YAML: control"))),
+            ("{a: \"\u{7f}\"}", Err((1, 6, "this isn't well-formed YAML: unexpected character"))),
+            ("{'a': \"\u{7f}\"}", Err((1, 8, "this isn't well-formed YAML: unexpected character"))),
+            ("{\"a\": 1} # \u{7f}", Err((1, 12, "this isn't well-formed YAML: unexpected character"))),
+            ("a: \"\u{7f}\"", Err((1, 5, "this isn't well-formed YAML: unexpected character"))),
         ];
         let limits = Limits { depth: 5, ..Limits::default() };
         for (text, want) in table {
