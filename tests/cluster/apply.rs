@@ -238,15 +238,6 @@ fn what_the_server_refuses() {
 
 /// Who is turned away comes again when the server says.
 #[test]
-fn a_namespace_that_is_not_there() {
-    let mut story = Story::new("no-namespace", &[SETTINGS]);
-    for args in [&["-n", "nowhere"][..], &["-n", "nowhere", "--applyset", "one"]] {
-        story.apply(args, 1);
-    }
-    story.end();
-}
-
-#[test]
 fn the_server_is_busy() {
     let mut story = Story::new("busy", &[WORKSPACE, SETTINGS]);
     story.scene.proxy.turn_away(3);
