@@ -169,8 +169,9 @@ def changed(repository, server, call, i, number, processes, home):
     file = repository.work / f"ws-{i}.yaml"
     mode = "interactivity" if number % 2 else "throughput"
     name = f"  name: ws-{i}\n"
-    before, _, after = file.read_text().partition(name)
-    file.write_text(f"{before}{name}  annotations: {{kaito.sh/performance-mode: {mode}}}\n{after}")
+    # It may have been changed before.
+    lines = [line for line in file.read_text().splitlines(keepends=True) if "kaito.sh/performance-mode" not in line]
+    file.write_text("".join(lines).replace(name, f"{name}  annotations: {{kaito.sh/performance-mode: {mode}}}\n", 1))
     repository.commit(f"change {number}")
     repository.push()
     path = f"/apis/apps/v1/namespaces/{run.NAMESPACE}/statefulsets/ws-{i}"
