@@ -32,7 +32,7 @@ pub enum Reached {
 
 impl Reached {
     /// What was not done any more, after "nothing was".
-    pub fn undone(self) -> &'static str {
+    fn undone(self) -> &'static str {
         match self {
             Self::Nothing => "applied",
             Self::Some => "applied after that",
@@ -47,6 +47,14 @@ impl Trouble {
         match self {
             Self::Cluster { error, .. } => error.finding(),
             Self::Finding(finding) => (**finding).clone(),
+        }
+    }
+
+    /// What was not done any more, after "nothing was".
+    pub fn undone(&self) -> &'static str {
+        match self {
+            Self::Cluster { reached, .. } => reached.undone(),
+            Self::Finding(_) => Reached::Nothing.undone(),
         }
     }
 }

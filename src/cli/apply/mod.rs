@@ -50,7 +50,7 @@ impl Applying<'_> {
         };
         let mut report = Report::new(args.output, args.apply.dry_run, args.wait.wait);
         let passed = pass.run(wanted, None, set.as_mut(), &pruning, &mut report);
-        let (exit, waiting) = report.finish(passed.as_ref().err().map(|trouble| (trouble, undone(trouble))), self.color);
+        let (exit, waiting) = report.finish(passed.as_ref().err(), self.color);
         let passed = passed.map_err(|trouble| Stop::from(&trouble))?;
         let exit = match waiting.filter(|_| args.apply.dry_run == DryRun::None) {
             Some(waiting) if exit == Exit::Done => waiting.until_healthy(&passed.kinds, self)?,
@@ -88,15 +88,7 @@ impl Applying<'_> {
 
     /// Says why there is nothing to go on with.
     fn stopped(&self, trouble: &Trouble) -> Stop {
-        stop(trouble, self.color, undone(trouble))
-    }
-}
-
-/// What was not done any more, after "nothing was".
-fn undone(trouble: &Trouble) -> &'static str {
-    match trouble {
-        Trouble::Cluster { reached, .. } => reached.undone(),
-        Trouble::Finding(_) => "applied",
+        stop(trouble, self.color, trouble.undone())
     }
 }
 

@@ -62,9 +62,8 @@ impl Report {
         }
     }
 
-    /// Says what went wrong, and how it ended; and what is waited for, if anything is. With trouble, it ended early, and so much was not
-    /// done.
-    pub(super) fn finish(self, trouble: Option<(&Trouble, &str)>, color: Color) -> (Exit, Option<Waiting>) {
+    /// Says what went wrong, and how it ended; and what is waited for, if anything is. With trouble, it ended early.
+    pub(super) fn finish(self, trouble: Option<&Trouble>, color: Color) -> (Exit, Option<Waiting>) {
         let Self { format, out, written, has_applied, is_refused, is_late, objects, mut findings, skipped, waiting, .. } = self;
         findings.extend(skipped.iter().map(|(culprit, objects)| words::skipped(culprit, objects)));
         drop(out);
@@ -72,9 +71,9 @@ impl Report {
             Some(format @ (Format::Json | Format::Yaml)) => super::objects::print(objects, format),
             _ => output::finish(written),
         };
-        findings.extend(trouble.map(|(trouble, _)| trouble.finding()));
+        findings.extend(trouble.map(Trouble::finding));
         let follows = match trouble {
-            Some((_, undone)) => &format!("nothing was {undone}"),
+            Some(trouble) => &format!("nothing was {}", trouble.undone()),
             None if has_applied => "everything else was done",
             None => "nothing was applied",
         };
